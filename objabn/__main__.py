@@ -1,0 +1,37 @@
+"""`python -m objabn <command>`: check the parameters, index a data set."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from objabn.params import load_params
+
+
+def _check(args: argparse.Namespace) -> int:
+    params = load_params(args.params)
+    rows = len(params.table.attention) * len(params.table.pc)
+    print(f"{args.params}: ok (dataset {params.dataset}, {rows} rows, {len(params.table.seeds)} seed(s) each)")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status: 0, or 2 when the input is at fault (one line for each fault on stderr)."""
+    parser = argparse.ArgumentParser(prog="python -m objabn", description=__doc__)
+    subparsers = parser.add_subparsers(dest="command", required=True)
+    check = subparsers.add_parser("check", help="validate params.yaml; exit 2 with one line for each fault")
+    check.add_argument("params", nargs="?", default="params.yaml", help="parameter file (default: params.yaml)")
+    check.set_defaults(run=_check)
+    if (sys.argv[1:] if argv is None else list(argv))[:1] != ["check"]:  # `check` must not wait for pandas and decord
+        from objabn import index
+
+        index.add_parser(subparsers)
+    args = parser.parse_args(argv)
+    try:
+        return args.run(args)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""params.yaml: every broken file gives one line with the full key, and nothing heavy is imported on the way."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from objabn.params import ParamsError, load_params, parse_params, read_yaml
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "params.yaml").read_text()
+
+
+def edited(path: str, value: object) -> str:
+    """The shipped file with one value set (or, with `value` `...`, one key removed)."""
+    values = read_yaml(TEXT)
+    *parents, last = path.split(".")
+    block = values
+    for key in parents:
+        block = block[key]
+    if value is ...:
+        del block[last]
+    else:
+        block[last] = value
+    return yaml.safe_dump(values)
+
+
+# (what is broken, file, the one line expected after `params.yaml: `)
+BROKEN = [
+    ("text for an integer", edited("datasets.ucf101.train.epochs", "fifty"),
+     "datasets.ucf101.train.epochs: expected integer, got 'fifty'"),
+    ("float for an integer", edited("datasets.ucf101.data.num_frames", 16.5),
+     "datasets.ucf101.data.num_frames: expected integer, got 16.5"),
+    ("text for a boolean", edited("loss.pc", "yes"),
+     "loss.pc: expected boolean, got 'yes'"),
+    ("number for a boolean", edited("datasets.ssv2.decode.store", 1),
+     "datasets.ssv2.decode.store: expected boolean, got 1"),
+    ("text for a float", edited("datasets.synthetic.train.lr", "fast"),
+     "datasets.synthetic.train.lr: expected number, got 'fast'"),
+    ("unknown key at the top", edited("epochs", 3),
+     "epochs: not a known parameter"),
+    ("unknown key in loss", edited("loss.weight", 1.0),
+     "loss.weight: not a known parameter"),
+    ("unknown key in a data set", edited("datasets.ucf101.colour", "red"),
+     "datasets.ucf101.colour: not a known parameter"),
+    ("misspelt key", edited("datasets.ucf101.train.epoks", 3),
+     "datasets.ucf101.train.epoks: not a known parameter"),
+    ("unknown key in table", edited("table.rows", 6),
+     "table.rows: not a known parameter"),
+    ("negative learning rate", edited("datasets.ucf101.train.lr", -1e-4),
+     "datasets.ucf101.train.lr: expected greater than 0, got -0.0001"),
+    ("probability over 1", edited("datasets.ucf101.data.flip", 1.5),
+     "datasets.ucf101.data.flip: expected less than or equal to 1, got 1.5"),
+    ("infinite weight", edited("datasets.ucf101.weights.mask", float("inf")),
+     "datasets.ucf101.weights.mask: expected a finite number, got inf"),
+    ("unknown choice", edited("datasets.ucf101.mask.resize", "cubic"),
+     "datasets.ucf101.mask.resize: expected 'nearest', 'area' or 'max', got 'cubic'"),
+    ("row that is not in table", edited("table.attention", ["mask", "mha"]),
+     "loss.attention: expected one of the rows in table.attention ['mask', 'mha'], got 'abn'"),
+    ("pc that is not in table", edited("table.pc", [True]),
+     "loss.pc: expected one of the rows in table.pc [True], got False"),
+    ("repeated row", edited("table.seeds", [0, 1, 0]),
+     "table.seeds: expected each value once, got [0, 1, 0]"),
+    ("empty list", edited("table.seeds", []),
+     "table.seeds: expected at least one value, got []"),
+    ("missing block", edited("datasets.ucf101.weights", ...),
+     "datasets.ucf101.weights: missing"),
+    ("missing top block", edited("loss", ...),
+     "loss: missing"),
+    ("empty block", edited("datasets.ucf101.mask", None),
+     "datasets.ucf101.mask: expected a block of parameters, got nothing"),
+    ("list for a block", edited("datasets.ucf101.eval", [1]),
+     "datasets.ucf101.eval: expected a block of parameters, got [1]"),
+    ("unknown data set", edited("dataset", "kinetics"),
+     "dataset: expected one of folder, ssv2, synthetic, ucf101, got 'kinetics'"),
+    ("crop larger than the frame", edited("datasets.ucf101.data.short_side_eval", 200),
+     "datasets.ucf101.data.short_side_eval: expected at least crop (224), got 200"),
+    ("short sides in the wrong order", edited("datasets.ucf101.data.short_side_max", 250),
+     "datasets.ucf101.data.short_side_max: expected at least short_side_min (256), got 250"),
+    ("no weights", edited("datasets.ucf101.segment.weights", None),
+     "datasets.ucf101.segment.weights: expected the path of a torchvision checkpoint (backend: torchvision), got none"),
+    ("not YAML", "dataset: [synthetic\nloss: {",
+     "line 2, column 5: not valid YAML: expected ',' or ']', but got ':'"),
+    ("key given twice", TEXT.replace("  pc: false", "  pc: false\n  pc: true", 1),
+     "line 10, column 3: not valid YAML: key 'pc' given twice"),
+    ("not a mapping", "- 1\n- 2\n",
+     "expected a mapping of parameters, got [1, 2]"),
+    ("empty file", "", "expected a mapping of parameters, got nothing"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "fault"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN])
+def test_broken_file_gives_one_line_with_the_full_key(text: str, fault: str) -> None:
+    with pytest.raises(ParamsError) as error:
+        parse_params(text)
+    assert str(error.value).splitlines() == [f"params.yaml: {fault}"]
+
+
+def test_all_faults_come_out_together() -> None:
+    values = read_yaml(TEXT)
+    values["dataset"] = "nowhere"
+    values["datasets"]["ucf101"]["train"]["epoks"] = 1
+    values["datasets"]["ssv2"]["data"]["flip"] = 2
+    with pytest.raises(ParamsError) as error:
+        parse_params(yaml.safe_dump(values))
+    lines = str(error.value).splitlines()
+    assert len(lines) == 3
+    assert {line.split(": ")[1] for line in lines} == {
+        "dataset",
+        "datasets.ucf101.train.epoks",
+        "datasets.ssv2.data.flip",
+    }
+
+
+def check(path: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "objabn", "check", str(path)], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+def test_check_exits_2_with_the_fault_alone_on_stderr(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(edited("datasets.ucf101.train.epoks", 3))
+    done = check(path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"{path}: datasets.ucf101.train.epoks: not a known parameter\n"
+
+
+def test_check_of_a_missing_file(tmp_path: Path) -> None:
+    done = check(tmp_path / "none.yaml")
+    assert done.returncode == 2
+    assert "none.yaml: expected a readable parameter file, got: No such file or directory" in done.stderr
+
+
+def test_check_accepts_the_shipped_file() -> None:
+    done = check(ROOT / "params.yaml")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "6 rows" in done.stdout
+
+
+def test_check_imports_nothing_heavy() -> None:
+    code = "import sys; from objabn.__main__ import main; main(['check']); print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    for module in ("torch", "numpy", "pandas", "zarr", "decord"):
+        assert f"'{module}'" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1e-4", 1e-4), ("1.0e-4", 1e-4), ("1E3", 1000.0), ("-.5", -0.5), ("5.", 5.0), ("12", 12), ("-3", -3),
+     ("true", True), ("null", None), ("yes", "yes"), ("on", "on"), ("012", "012"), ("1:30", "1:30"), ("0x10", "0x10"),
+     ("2026-11-22", "2026-11-22"), (".inf", float("inf"))],
+)  # fmt: skip
+def test_scalars_are_those_of_yaml_1_2(text: str, value: object) -> None:
+    parsed = read_yaml(f"key: {text}")["key"]
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+def test_the_papers_values_stand_in_the_file() -> None:
+    params = load_params(ROOT / "params.yaml")
+    ucf, ssv2 = params.datasets["ucf101"], params.datasets["ssv2"]
+    for dataset in (ucf, ssv2):
+        assert (dataset.data.num_frames, dataset.data.crop, dataset.data.short_side_eval) == (16, 224, 256)
+        assert (dataset.data.short_side_min, dataset.data.short_side_max) == (256, 320)
+        assert (dataset.model.width_factor, dataset.model.depth_factor, dataset.model.split) == (2.0, 2.2, "res4")
+        assert (dataset.model.pretrained, dataset.model.dropout) == ("kinetics400", 0.5)
+        assert dataset.weights.model_dump() == {
+            "attention": 1, "background": 1, "mask": 10, "mha": 10, "pc": 1e-4, "pc1": 1, "pc2": 1e-3,
+        }  # fmt: skip
+        assert (dataset.train.lr, dataset.train.batch_size, dataset.mask.score_threshold) == (1e-4, 16, 0.5)
+    assert (ucf.data.frame_stride, ucf.data.flip, ucf.train.epochs) == (4, 0.5, 50)
+    assert (ssv2.data.frame_stride, ssv2.data.flip, ssv2.train.epochs) == (2, 0.0, 25)
+
+
+def test_parameters_are_frozen() -> None:
+    params = load_params(ROOT / "params.yaml")
+    with pytest.raises(ValueError, match="frozen"):
+        params.datasets["ucf101"].train.epochs = 3

@@ -1,0 +1,89 @@
+"""Instance segmentation of video frames: one function type, one module a backend.
+
+    segment = build("motion", threshold=25.0)
+    instances = segment(frames)      # uint8 (N, H, W, 3) RGB of one video -> one Instances a frame
+
+Which instances count (score, class) is decided by whoever reads the mask store, never here.
+"""
+
+import ast
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from objabn.masks import GRID as GRID  # the grid of Instances.masks
+
+# Backend -> the settings that its output depends on, besides the content of `weights`.
+SETTINGS = {
+    "motion": ("threshold", "min_area"),
+    "torchvision": ("model", "short_edge", "proposals", "score_floor"),
+}
+BACKENDS = tuple(SETTINGS)
+
+
+class Instances(NamedTuple):
+    """Instances of one frame, highest score first, spatially in normalised coordinates of the frame."""
+
+    masks: np.ndarray  # (n, GRID, GRID) bool, row = y: the frame resampled to the grid
+    scores: np.ndarray  # (n,) float32 in [0, 1]
+    classes: np.ndarray  # (n,) str: COCO names ("person", "dog", ...); "moving" for motion
+    boxes: np.ndarray  # (n, 4) float32 in [0, 1]: x0, y0, x1, y1
+
+
+Segmenter = Callable[[np.ndarray], list[Instances]]
+
+
+def build(backend: str, **settings: Any) -> Segmenter:
+    """Segmenter of a backend: frames of one video, uint8 (N, H, W, 3) RGB, to N `Instances`.
+
+    Only the chosen backend is imported. Settings that a backend does not know are ignored, so a whole block of
+    parameters can be handed over.
+
+    Raises:
+        ValueError: for an unknown backend, or settings that the backend cannot work with (see its module).
+    """
+    _check(backend)
+    # Import statements and not importlib: the test that compares dvc.yaml with our imports reads them.
+    if backend == "motion":
+        from objabn.segmenters import motion
+
+        return motion.build(**settings)
+    from objabn.segmenters import torchvision
+
+    return torchvision.build(**settings)
+
+
+def settings_key(backend: str, weights: str | None = None, **settings: Any) -> dict[str, Any]:
+    """What a backend's masks depend on besides the frames, as JSON-serialisable values.
+
+    Raises:
+        ValueError: for an unknown backend.
+    """
+    chosen = {name: settings[name] for name in SETTINGS[backend] if name in settings}
+    given = Path(weights).read_bytes() if backend == "torchvision" and weights and Path(weights).is_file() else None
+    digest = hashlib.blake2b(given, digest_size=16).hexdigest() if given is not None else None
+    return {"backend": backend, "version": version(backend), "weights": digest, **chosen}
+
+
+def version(backend: str) -> int:
+    """VERSION of a backend's module: part of the key of cached masks, raised when its output changes.
+
+    Read from the source, so that asking does not import torch.
+
+    Raises:
+        ValueError: for an unknown backend.
+    """
+    _check(backend)
+    source = Path(__file__).with_name(f"{backend}.py").read_text(encoding="utf-8")
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "VERSION":
+            return int(ast.literal_eval(node.value))
+    raise AssertionError(f"{backend}.py assigns no VERSION")
+
+
+def _check(backend: str) -> None:
+    if backend not in BACKENDS:
+        raise ValueError(f"segmenter backend: expected one of {', '.join(BACKENDS)}, got {backend!r}")

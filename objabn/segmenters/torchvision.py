@@ -1,0 +1,203 @@
+"""Mask R-CNN from torchvision, with a local weights file in torchvision's own format.
+
+The network runs as torchvision runs it, but for the last step: its paste rounds boxes to whole pixels, so the 28 x 28
+masks go through `paste_masks` instead, straight to the grid.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torchvision.models import detection
+from torchvision.models.detection import backbone_utils
+from torchvision.ops import FrozenBatchNorm2d
+
+from objabn.segmenters import GRID, Instances, Segmenter
+from objabn.segmenters.paste import paste_masks
+
+VERSION = 1
+
+WEIGHTS = {
+    "maskrcnn_resnet50_fpn": detection.MaskRCNN_ResNet50_FPN_Weights.COCO_V1,
+    "maskrcnn_resnet50_fpn_v2": detection.MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1,
+}
+CATEGORIES = {  # by number of classes in the checkpoint, background included
+    91: tuple(detection.MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1.meta["categories"]),
+    2: ("__background__", "person"),
+}
+CLASS_KEY = "roi_heads.box_predictor.cls_score.weight"
+
+
+def build(
+    *,
+    weights: str,
+    model: str = "maskrcnn_resnet50_fpn_v2",
+    short_edge: int = 800,
+    long_edge: int = 1333,
+    proposals: int = 1000,
+    score_floor: float = 0.05,
+    max_instances: int = 100,
+    batch_size: int = 4,
+    device: str = "auto",
+    **_: Any,
+) -> Segmenter:
+    """Segmenter that runs Mask R-CNN: bf16 arithmetic on CUDA, float32 on the CPU.
+
+    Args:
+        weights: path of a state_dict (.pth) of `model`: torchvision's own, with 91 classes, or one with 2 (person).
+        model: maskrcnn_resnet50_fpn_v2 or maskrcnn_resnet50_fpn.
+        short_edge: frames are resized so that their short edge has this many pixels ...
+        long_edge: ... and their long edge no more than these.
+        proposals: regions a frame that the second stage classifies.
+        score_floor: instances must score above this.
+        max_instances: most instances a frame, the best scored.
+        batch_size: frames a forward pass.
+        device: auto (CUDA when there is one), cpu, cuda, cuda:1, ...
+
+    Raises:
+        ValueError: for an unknown model, or a weights file that is missing, unreadable or not this model's.
+    """
+    if model not in WEIGHTS:
+        raise ValueError(f"torchvision model: expected one of {', '.join(WEIGHTS)}, got {model!r}")
+    state = _read(weights, model)
+    num_classes = len(state[CLASS_KEY]) if CLASS_KEY in state else 91
+    if num_classes not in CATEGORIES:
+        raise ValueError(f"{weights}: expected 91 classes (COCO) or 2 (background, person), got {num_classes}")
+    network = _network(
+        model,
+        num_classes,
+        min_size=short_edge,
+        max_size=long_edge,
+        rpn_post_nms_top_n_test=proposals,
+        box_score_thresh=score_floor,
+        box_detections_per_img=max_instances,
+    )
+    _load(network, state, weights, model)
+    where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    network = network.to(where).eval()
+    if where.type == "cuda":
+        run_in_bf16(network, "cuda")
+    names = np.array(CATEGORIES[num_classes])
+
+    def segment(frames: np.ndarray) -> list[Instances]:
+        batches = (frames[start : start + batch_size] for start in range(0, len(frames), batch_size))
+        return [instances for batch in batches for instances in _forward(network, batch, where, names)]
+
+    return segment
+
+
+@torch.inference_mode()
+def _forward(
+    network: detection.MaskRCNN, frames: np.ndarray, device: torch.device, names: np.ndarray
+) -> list[Instances]:
+    """Instances of a batch of frames, uint8 (B, H, W, 3)."""
+    # np.array copies: torch takes neither read-only memory (a store's) nor negative strides without complaint.
+    pixels = torch.from_numpy(np.array(frames)).to(device).permute(0, 3, 1, 2).float() / 255  # (B, 3, H, W)
+    images, _ = network.transform(list(pixels))
+    features = network.backbone(images.tensors)
+    regions, _ = network.rpn(images, features)
+    found, _ = network.roi_heads(features, regions, images.image_sizes)
+
+    counts = [len(one["scores"]) for one in found]
+    height, width = images.image_sizes[0]  # of the resized frames, all alike: the frames are of one video
+    boxes = torch.cat([one["boxes"] for one in found]) / pixels.new_tensor([width, height, width, height])  # (n, 4)
+    small = torch.cat([one["masks"] for one in found])[:, 0]  # (n, 28, 28)
+    masks = paste_masks(small, boxes, GRID) >= 0.5  # (n, GRID, GRID)
+    scores = torch.cat([one["scores"] for one in found])
+    classes = names[torch.cat([one["labels"] for one in found]).cpu().numpy()]
+    # All frames' instances in one transfer, cut apart here: a transfer waits for the device.
+    cuts = np.cumsum(counts)[:-1]
+    columns = [masks.cpu().numpy(), scores.cpu().numpy(), classes, boxes.clamp(0, 1).cpu().numpy()]
+    return [Instances(*parts) for parts in zip(*(np.split(column, cuts) for column in columns), strict=True)]
+
+
+def _read(path: str, model: str) -> dict[str, Tensor]:
+    """Tensors of a weights file. Raises: ValueError when it is missing or holds anything else."""
+    origin = f"{type(WEIGHTS[model]).__name__}.{WEIGHTS[model].name}"
+    expected = f"expected a state_dict of torchvision's {model} (.pth), such as the file of its {origin}"
+    if not Path(path).is_file():
+        raise ValueError(f"{path}: no such file; {expected}")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises half a dozen types for a file that is not its own
+        raise ValueError(f"{path}: {expected}, got a file that torch cannot read ({type(error).__name__})") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f"{path}: {expected}, got something else than a dictionary of tensors")
+    return state
+
+
+def _network(model: str, num_classes: int, **settings: Any) -> detection.MaskRCNN:
+    """The untrained network with the layers that torchvision's checkpoint of it was made with."""
+    if model == "maskrcnn_resnet50_fpn_v2":
+        return detection.maskrcnn_resnet50_fpn_v2(
+            weights=None, weights_backbone=None, num_classes=num_classes, **settings
+        )
+    # torchvision's function would build ordinary batch norms unless it downloads weights; its checkpoint has frozen
+    # ones. Those load the buffers of either kind, and in evaluation both compute the same.
+    backbone = backbone_utils.resnet_fpn_backbone(
+        backbone_name="resnet50", weights=None, norm_layer=FrozenBatchNorm2d, trainable_layers=3
+    )
+    return detection.MaskRCNN(backbone, num_classes, **settings)
+
+
+def _load(network: nn.Module, state: dict[str, Tensor], path: str, model: str) -> None:
+    """Fills the network. Raises: ValueError unless each key finds its place, with its shape."""
+    frozen = not any(key.endswith("num_batches_tracked") for key in state)
+    try:
+        # Not a comparison of key sets: torchvision renames older files' keys while it loads.
+        missing, unexpected = network.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        faults = [line.strip() for line in str(error).splitlines() if "size mismatch" in line]
+        raise ValueError(
+            f"{path}: does not fit {model}: {len(faults)} tensors of another shape (first: {faults[0]})"
+        ) from error
+    if missing or unexpected:
+        parts = [
+            f"{len(keys)} {kind} keys" + (f" (first: {keys[0]})" if keys else "")
+            for kind, keys in (("missing", missing), ("unexpected", unexpected))
+        ]
+        raise ValueError(f"{path}: does not fit {model}: {', '.join(parts)}")
+    if model == "maskrcnn_resnet50_fpn" and frozen and len(state[CLASS_KEY]) == 91:
+        # torchvision does the same for its own checkpoint, trained when frozen batch norms had no epsilon.
+        for layer in network.modules():
+            if isinstance(layer, FrozenBatchNorm2d):
+                layer.eps = 0.0
+
+
+def run_in_bf16(network: detection.MaskRCNN, device_type: str) -> None:
+    """Makes the network's convolutions and linear layers run in bf16, and hand over float32 in between.
+
+    Autocast around the whole network would make the RPN's anchors bf16 as well: 8 bits for coordinates up to 1333,
+    boxes that are several pixels off.
+    """
+    heads = network.roi_heads
+    for part in (
+        network.backbone,
+        network.rpn.head,
+        heads.box_head,
+        heads.box_predictor,
+        heads.mask_head,
+        heads.mask_predictor,
+    ):
+        part.forward = _autocast(part.forward, device_type)
+
+
+def _autocast(forward: Callable[..., Any], device_type: str) -> Callable[..., Any]:
+    def run(*inputs: Any) -> Any:
+        with torch.autocast(device_type, dtype=torch.bfloat16):
+            outputs = forward(*inputs)
+        return _to_float(outputs)
+
+    return run
+
+
+def _to_float(outputs: Any) -> Any:
+    """float32 tensors in the same nest of dictionaries, lists and tuples."""
+    if isinstance(outputs, Tensor):
+        return outputs.float()
+    if isinstance(outputs, dict):
+        return {key: _to_float(value) for key, value in outputs.items()}
+    return type(outputs)(_to_float(value) for value in outputs)

@@ -1,0 +1,46 @@
+"""Where frames come from: the frame store, or the video files themselves (`decode.store: false`)."""
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from objabn.params import Decode
+from objabn.stores import StoreReader, read_table
+from objabn.video import read_video
+
+
+class Reader(Protocol):
+    """Frames' entries of a data set, by video."""
+
+    def num_frames(self, video: str) -> int: ...
+
+    def read(self, video: str, indices: np.ndarray) -> np.ndarray: ...
+
+    def read_all(self, video: str) -> np.ndarray: ...
+
+
+class VideoFiles:
+    """Reads frames from the video files, each from its beginning: random access is silently wrong in some formats."""
+
+    def __init__(self, table: pd.DataFrame, videos: Path, size: tuple[int, int]) -> None:
+        self._paths = {video: videos / path for video, path in zip(table["video"], table["path"], strict=True)}
+        self._lengths = dict(zip(table["video"], table["frames"], strict=True))
+        self._size = size
+
+    def num_frames(self, video: str) -> int:
+        return int(self._lengths[video])
+
+    def read(self, video: str, indices: np.ndarray) -> np.ndarray:
+        return self.read_all(video)[indices]
+
+    def read_all(self, video: str) -> np.ndarray:
+        return read_video(self._paths[video], size=self._size)[0]
+
+
+def open_frames(store: Path, videos: Path, decode: Decode) -> Reader:
+    """The reader that `decode.store` asks for; both give uint8 (n, decode.height, decode.width, 3)."""
+    if decode.store:
+        return StoreReader(store)
+    return VideoFiles(read_table(store), videos, (decode.height, decode.width))

@@ -1,0 +1,47 @@
+"""A run directory is a contract: model.safetensors (weights), run.json (what they are), curves.csv (how they came)."""
+
+import json
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from objabn import __version__
+from objabn.cache import digest
+from objabn.params import Dataset
+
+WEIGHTS, RUN, CURVES = "model.safetensors", "run.json", "curves.csv"
+
+
+def run_record(
+    attention: str, pc: bool, seed: int, class_names: list[str], params: Dataset, inputs: Sequence[Path]
+) -> dict[str, Any]:
+    """What run.json says: the configuration, class names, all parameters, versions, and digests of the inputs."""
+    packages = ("torch", "pytorchvideo", "lightning-fabric", "zarr", "decord", "av")
+    return {
+        "attention": attention,
+        "pc": pc,
+        "seed": seed,
+        "class_names": class_names,
+        "params": params.model_dump(),
+        "versions": {"objabn": __version__, **{name: version(name) for name in packages}},
+        "inputs": {path.as_posix(): digest(path.read_bytes()).hex() for path in inputs},
+    }
+
+
+def save_run(directory: Path, model: torch.nn.Module, run: dict[str, Any]) -> None:
+    """Writes the weights and run.json (`run_record`)."""
+    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    save_file(state, directory / WEIGHTS)
+    (directory / RUN).write_text(json.dumps(run, indent=2) + "\n")
+
+
+def load_run(directory: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Weights and run.json of a run. Raises: ValueError when the directory does not hold a complete run."""
+    for name in (WEIGHTS, RUN):
+        if not (directory / name).is_file():
+            raise ValueError(f"{directory}: expected a finished run with {name}, found none")
+    return load_file(directory / WEIGHTS), json.loads((directory / RUN).read_text())

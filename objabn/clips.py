@@ -1,0 +1,192 @@
+"""Clips of a data set: which frames, which crop box, flipped or not; frames and masks stay as they are stored.
+
+The loader hands over uint8 frames, a crop box and uint8 union masks; resampling is one batched operation on the
+training device (`geometry`). All randomness comes from (seed, epoch, video), never from the state of a worker.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from objabn.geometry import crop_shares, resample_clips, resample_masks
+from objabn.masks import union_mask
+from objabn.params import Data, Eval, Mask
+from objabn.params import Dataset as DatasetParams
+from objabn.sources import Reader, open_frames
+from objabn.stores import StoreReader, read_table
+
+Batch = dict[str, Tensor]
+
+
+def frame_indices(num_frames: int, start: int, length: int, stride: int, pad: str) -> np.ndarray:
+    """Frame numbers of a clip, int64 (length,) in [0, num_frames).
+
+    Past the end the last frame is repeated (`pad` "last"), or the video starts again ("loop").
+    """
+    indices = start + stride * np.arange(length)
+    return np.minimum(indices, num_frames - 1) if pad == "last" else indices % num_frames
+
+
+def clip_starts(num_frames: int, span: int, views: int) -> np.ndarray:
+    """First frames of `views` clips spread evenly over a video, int64 (views,); a single one is centred in time."""
+    room = max(num_frames - span, 0)
+    return (np.arange(views) * 2 + 1) * room // (2 * views)
+
+
+class ClipDataset(TorchDataset[dict]):
+    """One clip a video and view.
+
+    Args:
+        table: rows of the table of videos with frames (columns video, label, frames, height, width).
+        class_names: the label's position here is its class number.
+        frames, masks: readers; masks may be None for a configuration that needs none.
+        data, mask: parameters.
+        evaluation: None for training clips (random start, box and flip); else the parameters of evaluation.
+        truth: reader of ground-truth masks, or None.
+
+    An item: `frames` uint8 (T, H, W, 3), `box` float32 (4,) as x0, y0, x1, y1 in [0, 1], `flip` bool, `masks` and
+    `truth` uint8 (T, 128, 128) where there are such readers, `label` int64, `row` int64 (position in `table`).
+    """
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        class_names: list[str],
+        frames: Reader,
+        masks: Reader | None,
+        data: Data,
+        mask: Mask,
+        *,
+        seed: int,
+        evaluation: Eval | None = None,
+        truth: Reader | None = None,
+    ) -> None:
+        self.table = table.reset_index(drop=True)
+        self.class_names = class_names
+        self._rows = self.table.to_dict("records")
+        self._frames, self._masks, self._truth = frames, masks, truth
+        self._data, self._mask, self._evaluation, self._seed = data, mask, evaluation, seed
+        self.epoch = 0
+
+    @property
+    def views(self) -> int:
+        return 1 if self._evaluation is None else self._evaluation.views
+
+    def __len__(self) -> int:
+        return len(self._rows) * self.views
+
+    def __getitem__(self, item: int) -> dict[str, Tensor]:
+        number, view = divmod(item, self.views)
+        row = self._rows[number]
+        data, evaluation = self._data, self._evaluation
+        name = int.from_bytes(hashlib.blake2b(row["video"].encode(), digest_size=8).digest(), "big")
+        draw = np.random.default_rng([self._seed, self.epoch, name])
+        span = (data.num_frames - 1) * data.frame_stride + 1
+        if evaluation is None or evaluation.start == "random":
+            start = int(draw.integers(max(row["frames"] - span, 0) + 1))
+        else:
+            start = int(clip_starts(row["frames"], span, self.views)[view])
+        indices = frame_indices(row["frames"], start, data.num_frames, data.frame_stride, data.pad)
+        box, flip = self._box(row, draw)
+        sample = {
+            "frames": torch.from_numpy(self._frames.read(row["video"], indices)),
+            "box": torch.from_numpy(box),
+            "flip": torch.tensor(flip),
+            "label": torch.tensor(self.class_names.index(row["label"])),
+            "row": torch.tensor(number),
+        }
+        for name_, reader in (("masks", self._masks), ("truth", self._truth)):
+            if reader is not None:
+                planes = reader.read(row["video"], indices)
+                union = union_mask(planes, self._mask.score_threshold, self._mask.groups)
+                sample[name_] = torch.from_numpy(union.astype(np.uint8))
+        return sample
+
+    def _box(self, row: dict, draw: np.random.Generator) -> tuple[np.ndarray, bool]:
+        """Crop box, float32 (4,), and flip: random in training, else the centre."""
+        data = self._data
+        if self._evaluation is None:
+            short_side = draw.uniform(data.short_side_min, data.short_side_max)
+            at_x, at_y = draw.uniform(size=2)
+            flip = bool(draw.random() < data.flip)
+        else:
+            short_side, at_x, at_y, flip = data.short_side_eval, 0.5, 0.5, False
+        high, wide = crop_shares(row["height"], row["width"], short_side, data.crop)
+        x0, y0 = at_x * (1 - wide), at_y * (1 - high)
+        return np.array([x0, y0, x0 + wide, y0 + high], np.float32), flip
+
+
+def open_split(
+    split: str,
+    params: DatasetParams,
+    frames: Path,
+    masks: Path | None,
+    *,
+    seed: int,
+    truth: Path | None = None,
+    class_names: list[str] | None = None,
+) -> ClipDataset:
+    """The clips of a split ("train": for training, "test": for evaluation), read from the stores at these paths.
+
+    Args:
+        class_names: those of a trained model; None takes all labels of the data set, sorted.
+
+    Raises:
+        ValueError: when the split has no usable video, or a label that the model does not know.
+    """
+    table = read_table(frames)
+    names = class_names if class_names is not None else sorted(set(table["label"]))
+    rows = table[(table["split"] == split) & (table["frames"] > 0)]
+    if rows.empty:
+        raise ValueError(f"{frames}: expected at least one usable {split} video, found none")
+    if unknown := sorted(set(rows["label"]) - set(names)):
+        raise ValueError(f"{frames}: expected labels that the model was trained on, got {', '.join(unknown)}")
+    return ClipDataset(
+        rows,
+        names,
+        open_frames(frames, Path(params.videos), params.decode),
+        StoreReader(masks) if masks else None,
+        params.data,
+        params.mask,
+        seed=seed,
+        evaluation=params.eval if split == "test" else None,
+        truth=StoreReader(truth) if truth else None,
+    )
+
+
+def loader(
+    dataset: ClipDataset, batch_size: int, *, workers: int, seed: int = 0, epoch: int = 0, shuffle: bool = False
+) -> Iterator[Batch]:
+    """Batches of one epoch; training ones in an order drawn from (seed, epoch), the incomplete last one dropped."""
+    dataset.epoch = epoch
+    order = np.random.default_rng([seed, epoch]).permutation(len(dataset)) if shuffle else np.arange(len(dataset))
+    yield from DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=order.tolist(),
+        num_workers=workers,
+        drop_last=shuffle and len(dataset) > batch_size,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def num_batches(dataset: ClipDataset, batch_size: int) -> int:
+    """How many batches a training epoch has."""
+    return max(len(dataset) // batch_size, 1)
+
+
+def clip_tensors(batch: Batch, crop: int) -> Tensor:
+    """Normalised clips of a batch, float32 (B, 3, T, crop, crop), on the batch's device."""
+    return resample_clips(batch["frames"], batch["box"], batch["flip"], crop)
+
+
+def mask_tensors(batch: Batch, key: str, size: int, resize: str) -> Tensor:
+    """Union masks of a batch on the maps' grid, float32 (B, T, size, size); `key` is "masks" or "truth"."""
+    return resample_masks(batch[key], batch["box"], batch["flip"], size, resize)

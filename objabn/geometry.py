@@ -1,0 +1,70 @@
+"""The one geometry of clips and masks: a crop box in normalised coordinates of the frame, and an optional flip.
+
+Frames and masks are resampled with the same box, so they stay aligned at every size.
+
+Shapes: B batch, T frames of a clip, H/W stored frame, S crop in pixels, t/h/w the feature grid.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+MEAN, STD = 0.45, 0.225  # of the input, each channel, as X3D's weights expect
+_POINTS = 8  # sample points along a side of a cell, for "area" and "max"
+
+
+def crop_shares(height: int, width: int, short_side: float, crop: int) -> tuple[float, float]:
+    """Height and width of a square crop as shares of the frame, once its short side is `short_side` pixels."""
+    scale = short_side / min(height, width)
+    return crop / (height * scale), crop / (width * scale)
+
+
+def _points(boxes: Tensor, flips: Tensor, size: int) -> Tensor:
+    """Centres of size x size cells over each box, in grid_sample's coordinates; float32 (B, size, size, 2)."""
+    steps = (torch.arange(size, device=boxes.device, dtype=torch.float32) + 0.5) / size  # (size,)
+    across = torch.where(flips[:, None], 1 - steps, steps)  # (B, size)
+    x = boxes[:, 0, None] + across * (boxes[:, 2] - boxes[:, 0])[:, None]
+    y = boxes[:, 1, None] + steps * (boxes[:, 3] - boxes[:, 1])[:, None]
+    points = torch.stack([x[:, None, :].expand(-1, size, -1), y[:, :, None].expand(-1, -1, size)], dim=-1)
+    return points * 2 - 1  # (B, size, size, 2)
+
+
+def resample_clips(frames: Tensor, boxes: Tensor, flips: Tensor, size: int) -> Tensor:
+    """Cropped, resized, flipped and normalised clips, float32 (B, 3, T, S, S).
+
+    Args:
+        frames: uint8 (B, T, H, W, 3), RGB.
+        boxes: float32 (B, 4), x0, y0, x1, y1 in [0, 1] of the frame.
+        flips: bool (B,).
+        size: S, pixels.
+    """
+    num_clips, num_frames, height, width, _ = frames.shape
+    images = frames.permute(0, 1, 4, 2, 3).reshape(num_clips, num_frames * 3, height, width).float()
+    images = F.grid_sample(
+        images, _points(boxes, flips, size), mode="bilinear", padding_mode="border", align_corners=False
+    )
+    clips = images.view(num_clips, num_frames, 3, size, size).transpose(1, 2)  # (B, 3, T, S, S)
+    return ((clips / 255 - MEAN) / STD).contiguous(memory_format=torch.channels_last_3d)
+
+
+def resample_masks(masks: Tensor, boxes: Tensor, flips: Tensor, size: int, resize: str) -> Tensor:
+    """Union masks on the attention map's grid, float32 (B, T, h, w) of zeros and ones.
+
+    Args:
+        masks: uint8 or bool (B, T, 128, 128) over the whole frame, zeros and ones.
+        boxes, flips: as for `resample_clips`.
+        size: h = w.
+        resize: "nearest" (the mask at the cell's centre), "area" (at least half of the cell is covered) or
+            "max" (any of it).
+    """
+    points = size if resize == "nearest" else size * _POINTS
+    sampled = F.grid_sample(
+        masks.float(), _points(boxes, flips, points), mode="nearest", padding_mode="zeros", align_corners=False
+    )  # (B, T, points, points)
+    if resize == "nearest":
+        return sampled
+    if resize == "area":
+        return (F.avg_pool2d(sampled, _POINTS) >= 0.5).float()
+    if resize == "max":
+        return F.max_pool2d(sampled, _POINTS)
+    raise ValueError(f"resize: expected nearest, area or max, got {resize!r}")

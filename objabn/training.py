@@ -1,0 +1,140 @@
+"""Trains one configuration: Adam at a constant learning rate, one clip a video and epoch."""
+
+import csv
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from objabn.checkpoints import CURVES, load_run
+from objabn.clips import Batch, ClipDataset, clip_tensors, loader, mask_tensors, num_batches
+from objabn.losses import LossWeights, total_loss
+from objabn.model import ObjectABN
+from objabn.params import Dataset
+from objabn.progress import progress
+
+
+class TrainingError(ValueError):
+    """Training cannot go on; the message says why in one line."""
+
+
+def build_model(params: Dataset, attention: str, pc: bool, num_classes: int, *, pretrained: bool = True) -> ObjectABN:
+    """The network of a configuration; `pretrained` False skips the backbone's weights (they will be loaded anyway)."""
+    settings = params.model.model_dump()
+    if not pretrained:
+        settings["pretrained"] = None
+    return ObjectABN(
+        attention=attention,
+        pc=pc,
+        num_classes=num_classes,
+        num_frames=params.data.num_frames,
+        crop=params.data.crop,
+        centroid_std=params.train.centroid_std,
+        **settings,
+    )
+
+
+def load_model(directory: Path) -> tuple[ObjectABN, dict[str, Any]]:
+    """A finished run's network in evaluation mode, and its run.json."""
+    state, run = load_run(directory)
+    params = Dataset.model_validate(run["params"])
+    model = build_model(params, run["attention"], run["pc"], len(run["class_names"]), pretrained=False)
+    model.load_state_dict(state)
+    return model.eval(), run
+
+
+def make_fabric(params: Dataset) -> Fabric:
+    """Fabric on one device."""
+    return Fabric(accelerator=params.train.accelerator, devices=1, precision=params.train.precision)
+
+
+def _optimiser(model: ObjectABN, params: Dataset) -> torch.optim.Optimizer:
+    rest = [value for name, value in model.named_parameters() if name != "centroids"]
+    groups: list[dict[str, Any]] = [{"params": rest}]
+    if model.centroids is not None:
+        groups.append({"params": [model.centroids], "lr": params.train.centroid_lr or params.train.lr})
+    return torch.optim.Adam(groups, lr=params.train.lr)
+
+
+def _check_finite(total: Tensor, terms: dict[str, Tensor], batch: Batch, dataset: ClipDataset, epoch: int) -> None:
+    if torch.isfinite(total):
+        return
+    bad = [name for name, term in terms.items() if not torch.isfinite(term)] or ["total"]
+    videos = ", ".join(dataset.table["video"][int(row)] for row in batch["row"])
+    raise TrainingError(f"loss {' and '.join(bad)} is not finite in epoch {epoch}; videos of the batch: {videos}")
+
+
+@torch.no_grad()
+def validate(model: Any, dataset: ClipDataset, params: Dataset, fabric: Fabric) -> float:
+    """Top-1 of the perception branch in percent, each clip on its own."""
+    model.eval()
+    correct = torch.zeros((), device=fabric.device)
+    for batch in loader(dataset, params.eval.batch_size, workers=params.train.workers):
+        batch = fabric.to_device(batch)
+        logits = model(clip_tensors(batch, params.data.crop)).perception_logits
+        correct += (logits.argmax(dim=1) == batch["label"]).sum()
+    return 100 * float(correct) / len(dataset)
+
+
+def train(
+    params: Dataset, attention: str, pc: bool, seed: int, train_set: ClipDataset, test_set: ClipDataset, run_dir: Path
+) -> tuple[ObjectABN, dict[str, Any]]:
+    """The trained network and its timing; writes curves.csv (one row an epoch) into `run_dir` as it goes.
+
+    Raises:
+        TrainingError: a term of the loss is not finite.
+    """
+    fabric = make_fabric(params)
+    fabric.seed_everything(seed, verbose=False)
+    network = build_model(params, attention, pc, len(train_set.class_names))
+    model, optimiser = fabric.setup(network, _optimiser(network, params))
+    weights = LossWeights(**params.weights.model_dump())
+    size = params.train.batch_size
+    started = time.perf_counter()
+    with open(run_dir / CURVES, "w", newline="") as file:
+        writer: csv.DictWriter | None = None
+        for epoch in range(params.train.epochs):
+            model.train()
+            sums: dict[str, float] = {}
+            batches = loader(train_set, size, workers=params.train.workers, seed=seed, epoch=epoch, shuffle=True)
+            label = f"epoch {epoch + 1}/{params.train.epochs}"
+            bar = progress(batches, total=num_batches(train_set, size), desc=label, unit="batch")
+            for batch in bar:
+                batch = fabric.to_device(batch)
+                union = None
+                if attention != "abn":
+                    union = mask_tensors(batch, "masks", network.map_size, params.mask.resize)
+                output = model(clip_tensors(batch, params.data.crop))
+                total, terms = total_loss(
+                    output.attention_logits,
+                    output.perception_logits,
+                    output.maps,
+                    output.features,
+                    batch["label"],
+                    attention=attention,
+                    union_masks=union,
+                    centroids=network.centroids,
+                    weights=weights,
+                    pc_norm=params.train.pc_norm,
+                )
+                _check_finite(total, terms, batch, train_set, epoch + 1)
+                optimiser.zero_grad()
+                fabric.backward(total)
+                optimiser.step()
+                hits = (output.perception_logits.argmax(dim=1) == batch["label"]).float().mean()
+                for name, value in {"loss": total, **terms, "train_top1": 100 * hits}.items():
+                    sums[name] = sums.get(name, 0.0) + float(value.detach())
+                bar.set_postfix(loss=f"{float(total.detach()):.3f}", refresh=False)
+            means = {name: value / num_batches(train_set, size) for name, value in sums.items()}
+            row = {"epoch": epoch + 1, **means, "val_top1": validate(model, test_set, params, fabric)}
+            if writer is None:
+                writer = csv.DictWriter(file, list(row), lineterminator="\n")
+                writer.writeheader()
+            writer.writerow(row)
+            file.flush()
+            clips = len(train_set) * (epoch + 1) / (time.perf_counter() - started)
+            print(f"{label}: loss {means['loss']:.3f}, val top-1 {row['val_top1']:.1f} %, {clips:.1f} clips/s")
+    return network, {"train_seconds": time.perf_counter() - started, "device": str(fabric.device)}

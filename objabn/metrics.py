@@ -1,0 +1,52 @@
+"""Metrics of attention maps and predictions, per frame or per video, on the CPU.
+
+Shapes: V videos, M maps, T frames, h/w grid of the maps, L classes.
+"""
+
+import numpy as np
+
+BINS = 10
+MAX_ENTROPY = float(np.log2(BINS))  # 3.3219 bits
+FLAT = 1e-6  # a map whose range is below this has no shape to measure
+
+
+def is_flat(maps: np.ndarray) -> np.ndarray:
+    """Frames whose map has no range (max - min < 1e-6); bool (...) for float (..., h, w)."""
+    return np.ptp(maps, axis=(-2, -1)) < FLAT
+
+
+def map_entropy(maps: np.ndarray) -> np.ndarray:
+    """Entropy of each frame's map in bits, float64 (...) in [0, log2 10]; NaN where the map is flat.
+
+    Each map is scaled to [0, 1] by its own minimum and maximum and its values counted in 10 equal bins:
+    H = -sum over i of p_i log2 p_i, p_i = hist[i] / sum over j of hist[j].
+
+    Args:
+        maps: float (..., h, w).
+
+    Paper: Eq. (11), Sec. 4.2.
+    """
+    maps = np.asarray(maps, np.float64)
+    lowest = maps.min(axis=(-2, -1), keepdims=True)
+    span = np.ptp(maps, axis=(-2, -1), keepdims=True)
+    scaled = (maps - lowest) / np.where(span < FLAT, 1.0, span)
+    bins = np.minimum((scaled * BINS).astype(np.int64), BINS - 1)
+    shares = np.stack([(bins == index).mean(axis=(-2, -1)) for index in range(BINS)], axis=-1)  # (..., 10)
+    entropy = -(shares * np.log2(np.where(shares > 0, shares, 1.0))).sum(axis=-1)
+    return np.where(is_flat(maps), np.nan, entropy + 0.0)  # + 0.0: no negative zero
+
+
+def top_k(probabilities: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
+    """Whether the label is among the k most probable classes; bool (V,) for float (V, L) and int (V,).
+
+    Ties go against the label, so that a constant prediction does not score.
+    """
+    own = np.take_along_axis(probabilities, labels[:, None], axis=1)
+    ahead = (probabilities >= own).sum(axis=1) - 1
+    return ahead < k
+
+
+def mean_over_frames(values: np.ndarray) -> float:
+    """Mean of the frames' values without NaN; NaN when there is none."""
+    kept = values[~np.isnan(values)]
+    return float(kept.mean()) if kept.size else float("nan")

@@ -1,0 +1,98 @@
+"""The comparison table of all rows of a data set."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+# Column of the results -> heading and decimals, in the table's order; the first five are the paper's.
+COLUMNS = {
+    "top1": ("top-1 %", 2),
+    "top5": ("top-5 %", 2),
+    "entropy_u": ("entropy M_u", 3),
+    "entropy_o": ("entropy M_o", 3),
+    "entropy_b": ("entropy M_b", 3),
+    "flat_share_u": ("flat M_u", 3),
+    "flat_share_o": ("flat M_o", 3),
+    "flat_share_b": ("flat M_b", 3),
+    "iou_fit_u": ("IoU fit M_u", 3),
+    "iou_fit_o": ("IoU fit M_o", 3),
+    "iou_fit_b": ("IoU fit M_b", 3),
+    "iou_truth_u": ("IoU truth M_u", 3),
+    "iou_truth_o": ("IoU truth M_o", 3),
+    "iou_truth_b": ("IoU truth M_b", 3),
+}
+_NOTES = """\
+Entropy: bits, at most log2 10 = 3.32, lower is sharper; it knows nothing of place. Flat: share of frames whose map has
+no range; they are left out of the entropy. IoU fit: map >= 0.5 against the masks used for training. IoU truth: against
+ground truth. M_b is compared with the inverse masks."""
+
+
+def comparison(results: Mapping[tuple[str, bool], Mapping[str, float]]) -> pd.DataFrame:
+    """One line a row: attention, pc and every number of its result (with `*_std` over seeds), NaN if it has none."""
+    table = pd.DataFrame([{"attention": attention, "pc": pc, **row} for (attention, pc), row in results.items()])
+    known = [name for column in COLUMNS for name in (column, f"{column}_std") if name in table]
+    rest = [name for name in table if name not in known and name not in ("attention", "pc")]
+    return table[["attention", "pc", *known, *rest]]
+
+
+def _cells(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as text, with the headings that are shown: mean, and ± standard deviation where there are seeds."""
+    cells = pd.DataFrame({"attention": table["attention"], "PC": table["pc"].map({True: "yes", False: ""})})
+    for column, (heading, decimals) in COLUMNS.items():
+        if column not in table:
+            continue
+        texts = [f"{value:.{decimals}f}" if pd.notna(value) else "" for value in table[column]]
+        if f"{column}_std" in table:
+            spreads = table[f"{column}_std"]
+            texts = [f"{text} ± {std:.{decimals}f}" if text else "" for text, std in zip(texts, spreads, strict=True)]
+        cells[heading] = texts
+    return cells
+
+
+def to_markdown(table: pd.DataFrame, dataset: str, segment: Mapping[str, float], seeds: list[int]) -> str:
+    """The table as Markdown, with what is needed to read it."""
+    cells = _cells(table)
+    lines = [f"# {dataset}: comparison of loss configurations", ""]
+    lines.append("| " + " | ".join(cells.columns) + " |")
+    lines.append("|" + "|".join("---" for _ in cells.columns) + "|")
+    lines += ["| " + " | ".join(row) + " |" for row in cells.itertuples(index=False)]
+    masks = ", ".join(f"{name} {value:g}" for name, value in segment.items())
+    return "\n".join([*lines, "", _NOTES, "", f"Seeds: {', '.join(map(str, seeds))}. Masks: {masks}.", ""])
+
+
+def draw_table(table: pd.DataFrame, dataset: str, path: Path) -> None:
+    """Writes a PNG: the table without its shares and fits, and below it the entropy of each map as bars."""
+    cells = _cells(table)
+    cells = cells[[name for name in cells.columns if not name.startswith(("flat", "IoU fit"))]]
+    figure = Figure(figsize=(1.15 * len(cells.columns) + 0.5, 0.38 * len(cells) + 4.3), dpi=120, layout="constrained")
+    above, below = figure.subplots(2, 1, height_ratios=[0.38 * len(cells) + 0.7, 3.3])
+    above.axis("off")
+    above.set_title(f"{dataset}: comparison of loss configurations", fontsize=11)
+    drawn = above.table(cells.to_numpy().tolist(), colLabels=list(cells.columns), loc="center", cellLoc="center")
+    drawn.auto_set_font_size(False)
+    drawn.set_fontsize(8)
+    drawn.scale(1, 1.35)
+    for (line, _), cell in drawn.get_celld().items():
+        cell.set_linewidth(0.4)
+        if line == 0:
+            cell.set_text_props(weight="bold")
+            cell.set_facecolor("#e8eef5")
+    _draw_entropies(below, table)
+    figure.savefig(path)
+
+
+def _draw_entropies(axes, table: pd.DataFrame) -> None:  # type: ignore[no-untyped-def]
+    """Bars: the entropy of each map of each row."""
+    names = [f"{row.attention}{' + pc' if row.pc else ''}" for row in table.itertuples()]
+    maps = [name for name in ("u", "o", "b") if f"entropy_{name}" in table]
+    for offset, (name, colour) in enumerate(zip(maps, ("#7f8fa6", "#c23616", "#40739e"), strict=False)):
+        positions = [index + (offset - (len(maps) - 1) / 2) * 0.26 for index in range(len(table))]
+        axes.bar(positions, table[f"entropy_{name}"].fillna(0), width=0.24, label=f"$M_{name}$", color=colour)
+    axes.set_xticks(range(len(names)), names)
+    axes.set_ylabel("entropy (bits)")
+    axes.set_ylim(0, 3.4)
+    axes.axhline(3.3219, color="grey", linewidth=0.6, linestyle="--")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, ncols=3, loc="upper right")

@@ -1,0 +1,38 @@
+"""Arguments that stages share."""
+
+import argparse
+from typing import Any
+
+from objabn.params import MAPS, Dataset, Params, ParamsError, load_params
+
+
+def parse(description: str | None, *, row: bool = False, seed: bool = False) -> tuple[argparse.Namespace, Params, Any]:
+    """Arguments, the whole validated params.yaml and the block of the named data set.
+
+    Args:
+        row: with `--attention` and `--pc`, which select a row of the table.
+        seed: with `--seed`.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("dataset", help="a block under `datasets` in params.yaml")
+    if row:
+        parser.add_argument("--attention", required=True, choices=list(MAPS))
+        parser.add_argument("--pc", required=True, type=_boolean, metavar="{true,false}")
+    if seed:
+        parser.add_argument("--seed", required=True, type=int)
+    arguments = parser.parse_args()
+    params = load_params()
+    return arguments, params, dataset_block(params, arguments.dataset)
+
+
+def dataset_block(params: Params, dataset: str) -> Dataset:
+    """The data set's parameters. Raises: ParamsError when there is no such block."""
+    if dataset not in params.datasets:
+        raise ParamsError(f"params.yaml: datasets.{dataset}: missing; known: {', '.join(sorted(params.datasets))}")
+    return params.datasets[dataset]
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"expected true or false, got {text!r}")
+    return text.lower() == "true"

@@ -1,0 +1,26 @@
+"""Decodes the registered videos into the frame store and its table of videos. `python -m stages.decode DATASET`"""
+
+from pathlib import Path
+
+from objabn.decoding import decode_videos, describe_losses
+from objabn.files import replace_dir
+from objabn.index import read_index
+from stages import Paths, run_stage
+from stages.arguments import parse
+
+
+def main() -> None:
+    arguments, _, dataset = parse(__doc__)
+    paths = Paths(arguments.dataset)
+    index = read_index(paths.index)
+    with replace_dir(paths.frames) as store:
+        table = decode_videos(index, Path(dataset.videos), store, dataset.decode)
+    counts = table["status"].value_counts()
+    print(
+        f"{len(table)} videos: " + ", ".join(f"{counts.get(name, 0)} {name}" for name in ("ok", "truncated", "failed"))
+    )
+    print("\n".join(describe_losses(table)))
+
+
+if __name__ == "__main__":
+    run_stage(main)

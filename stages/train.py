@@ -1,0 +1,34 @@
+"""Trains one configuration with one seed.
+
+`python -m stages.train DATASET --attention mask --pc true --seed 0`
+"""
+
+import json
+
+from objabn.checkpoints import run_record, save_run
+from objabn.clips import open_split
+from objabn.decoding import check_missing
+from objabn.files import replace_dir, write_text
+from objabn.stores import read_table
+from objabn.training import train
+from stages import Paths, run_stage
+from stages.arguments import parse
+
+
+def main() -> None:
+    arguments, _, dataset = parse(__doc__, row=True, seed=True)
+    paths = Paths(arguments.dataset)
+    row = (arguments.attention, arguments.pc, arguments.seed)
+    check_missing(read_table(paths.frames), dataset.decode.max_failed)
+    masks = None if arguments.attention == "abn" else paths.masks
+    train_set = open_split("train", dataset, paths.frames, masks, seed=arguments.seed)
+    test_set = open_split("test", dataset, paths.frames, None, seed=arguments.seed)
+    with replace_dir(paths.run(*row)) as directory:
+        model, timing = train(dataset, *row, train_set, test_set, directory)
+        inputs = [paths.index, paths.frames / "videos.csv", paths.masks / "instances.parquet"]
+        save_run(directory, model, run_record(*row, train_set.class_names, dataset, inputs))
+    write_text(paths.timing(*row), json.dumps(timing, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    run_stage(main)

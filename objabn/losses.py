@@ -101,8 +101,8 @@ def total_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The scalar to minimise and its unweighted terms by name.
 
-    L = L_per + lambda L_att + lambda_mask L_mask + lambda_PC L_PC          (Eq. 9: "abn" without L_mask, "mask")
-    L = L_per + lambda L_att + lambda_mha L_mha + lambda_PC L_PC            (Eq. 10: "mha")
+    L = L_per + lambda L_att + lambda_mask L_mask + lambda_PC L_PC          ("abn" without L_mask, "mask")
+    L = L_per + lambda L_att + lambda_mha L_mha + lambda_PC L_PC            ("mha")
 
     L_per and L_att are cross entropies of the branches' logits.
 

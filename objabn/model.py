@@ -8,16 +8,21 @@ D feature size. This is the only module that imports pytorchvideo.
 """
 
 import math
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from pytorchvideo.models.hub.x3d import checkpoint_paths
-from pytorchvideo.models.weight_init import init_net_weights
-from pytorchvideo.models.x3d import create_x3d, create_x3d_res_stage
 from torch import Tensor, nn
 
 from objabn.params import MAPS
+
+with warnings.catch_warnings():  # its swish is a torch.jit.script function, which torch 2.15 deprecates at import
+    warnings.simplefilter("ignore", category=FutureWarning)
+    warnings.simplefilter("ignore", category=DeprecationWarning)
+    from pytorchvideo.models.hub.x3d import checkpoint_paths
+    from pytorchvideo.models.weight_init import init_net_weights
+    from pytorchvideo.models.x3d import create_x3d, create_x3d_res_stage
 
 _NUM_EXTRACTOR_BLOCKS = {"res2": 2, "res3": 3, "res4": 4}  # the stem is block 0
 _BOTTLENECK_FACTOR = 2.25  # X3D's: inner channels over outer channels

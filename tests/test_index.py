@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from objabn import index as ix
+from objabn.listing import read_folder, read_ucf101
 
 REALDATA = Path(__file__).parents[2] / "shared" / "realdata"
 realdata = [pytest.mark.realdata, pytest.mark.skipif(not REALDATA.is_dir(), reason="no ../shared/realdata")]
@@ -48,7 +49,7 @@ def test_ucf101_lists_with_crlf_numbers_and_a_missing_file(tmp_path):
         "Bend/v_Bend_g02_c01.avi\r\n",
         "\ufeff1 Bend\r\n2 Jump\r\n",
     )
-    listed = ix.read_ucf101(videos, splits)
+    listed = read_ucf101(videos, splits)
     assert listed.to_dict("list") == {
         "video": ["Bend/v_Bend_g01_c01", "Jump/v_Jump_g01_c01", "Bend/v_Bend_g02_c01"],
         "path": ["Bend/v_Bend_g01_c01.avi", "Jump/v_Jump_g01_c01.avi", "Bend/v_Bend_g02_c01.avi"],
@@ -101,17 +102,17 @@ def test_ucf101_lists_with_crlf_numbers_and_a_missing_file(tmp_path):
 )
 def test_faults_of_ucf101_lists(tmp_path, train, test, classes, message):
     with pytest.raises(ValueError, match=message):
-        ix.read_ucf101(tmp_path, make_splits(tmp_path / "s", train, test, classes))
+        read_ucf101(tmp_path, make_splits(tmp_path / "s", train, test, classes))
 
 
 def test_missing_lists_and_directories(tmp_path):
     splits = make_splits(tmp_path / "s", "", "")
     with pytest.raises(ValueError, match=r"trainlist02.txt: expected a text file, got: No such file or directory"):
-        ix.read_ucf101(tmp_path, splits, split=2)
+        read_ucf101(tmp_path, splits, split=2)
     with pytest.raises(ValueError, match="absent: expected the directory of the videos, got nothing"):
-        ix.read_ucf101(tmp_path / "absent", splits)
+        read_ucf101(tmp_path / "absent", splits)
     with pytest.raises(ValueError, match=r"classInd.txt: expected the directory of the videos, got a file"):
-        ix.read_folder(splits / "classInd.txt")
+        read_folder(splits / "classInd.txt")
 
 
 def test_folder_takes_any_suffix_and_passes_over_hidden_files_and_texts(tmp_path):
@@ -127,7 +128,7 @@ def test_folder_takes_any_suffix_and_passes_over_hidden_files_and_texts(tmp_path
         "README.md",
     )
     (tmp_path / "a/broken.mp4").symlink_to(tmp_path / "nowhere")
-    listed = ix.read_folder(tmp_path, test_share=0)
+    listed = read_folder(tmp_path, test_share=0)
     assert listed["path"].tolist() == ["a/1.mp4", "a/broken.mp4", "a/deep/2.weird", "b/1.avi"]
     assert listed["label"].tolist() == ["a", "a", "a", "b"]
     assert set(listed["split"]) == {"train"}
@@ -140,11 +141,11 @@ def test_class_folders_may_be_links(tmp_path):
     make_files(tmp_path / "far", "1.mp4")
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos/a").symlink_to(tmp_path / "far")
-    assert ix.read_folder(tmp_path / "videos")["path"].tolist() == ["a/1.mp4"]
+    assert read_folder(tmp_path / "videos")["path"].tolist() == ["a/1.mp4"]
 
 
 def test_ids_keep_the_suffix_where_they_would_collide(tmp_path):
-    listed = ix.read_folder(make_files(tmp_path, "a/1.mp4", "a/1.avi", "a/2.mp4", "b/1.mp4"))
+    listed = read_folder(make_files(tmp_path, "a/1.mp4", "a/1.avi", "a/2.mp4", "b/1.mp4"))
     assert listed.set_index("path")["video"].to_dict() == {
         "a/1.mp4": "a/1.mp4",
         "a/1.avi": "a/1.avi",
@@ -153,7 +154,7 @@ def test_ids_keep_the_suffix_where_they_would_collide(tmp_path):
     }
     make_files(tmp_path, "a/1.mp4.mkv")
     with pytest.raises(ValueError, match=r"a/1.mp4: expected an id for one video, got two"):
-        ix.read_folder(tmp_path)
+        read_folder(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ def test_ids_keep_the_suffix_where_they_would_collide(tmp_path):
 def test_a_share_takes_whole_groups(tmp_path, num_groups, clips, share, num_test):
     """Both sides keep a group where there are two: 0.01 of 2 groups is one, and so is all but 0.99 of 3."""
     names = [f"a/v_a_g{g:02d}_c{c:02d}.avi" for g in range(num_groups) for c in range(clips)]
-    listed = ix.read_folder(make_files(tmp_path, *names), test_share=share)
+    listed = read_folder(make_files(tmp_path, *names), test_share=share)
     test = listed[listed["split"] == "test"]
     assert len(listed) == num_groups * clips
     assert len(test) == num_test
@@ -172,24 +173,24 @@ def test_a_share_takes_whole_groups(tmp_path, num_groups, clips, share, num_test
 
 
 def test_c01_without_a_group_is_no_group(tmp_path):
-    listed = ix.read_folder(make_files(tmp_path, *(f"a/clip_c{c:02d}.avi" for c in range(10))))
+    listed = read_folder(make_files(tmp_path, *(f"a/clip_c{c:02d}.avi" for c in range(10))))
     assert (listed["split"] == "test").sum() == 2
 
 
 def test_a_share_depends_on_the_seed_only(tmp_path):
     make_files(tmp_path, *(f"{label}/{n}.mp4" for label in "ab" for n in range(20)))
-    first = splits_of(ix.read_folder(tmp_path, seed=1))
-    assert splits_of(ix.read_folder(tmp_path, seed=1)) == first
-    assert splits_of(ix.read_folder(tmp_path, seed=2)) != first
+    first = splits_of(read_folder(tmp_path, seed=1))
+    assert splits_of(read_folder(tmp_path, seed=1)) == first
+    assert splits_of(read_folder(tmp_path, seed=2)) != first
     assert {n for n in range(20) if first[f"a/{n}"] == "test"} != {n for n in range(20) if first[f"b/{n}"] == "test"}
     make_files(tmp_path, "c/0.mp4", "c/1.mp4")
-    assert first.items() < splits_of(ix.read_folder(tmp_path, seed=1)).items()
+    assert first.items() < splits_of(read_folder(tmp_path, seed=1)).items()
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
 def test_bad_shares(tmp_path, share):
     with pytest.raises(ValueError, match="--test-share: expected at least 0 and below 1, got"):
-        ix.read_folder(tmp_path, test_share=share)
+        read_folder(tmp_path, test_share=share)
 
 
 def test_lists_of_a_folder(tmp_path):
@@ -198,23 +199,23 @@ def test_lists_of_a_folder(tmp_path):
     (tmp_path / "test.txt").write_text("a/2.mp4 0\nb/gone.mp4\n")
     train = {"train_list": tmp_path / "train.txt"}
     test = {"test_list": tmp_path / "test.txt"}
-    both = ix.read_folder(videos, **train, **test)
+    both = read_folder(videos, **train, **test)
     assert splits_of(both) == {"a/1": "train", "b/1": "train", "a/2": "test", "b/gone": "test"}
     assert both.attrs["notes"] == ["1 videos left out, they are on neither list: b/2.mp4"]
-    assert splits_of(ix.read_folder(videos, **train)) == {"a/1": "train", "b/1": "train", "a/2": "test", "b/2": "test"}
-    assert splits_of(ix.read_folder(videos, **test)) == splits_of(both) | {"b/2": "train"}
+    assert splits_of(read_folder(videos, **train)) == {"a/1": "train", "b/1": "train", "a/2": "test", "b/2": "test"}
+    assert splits_of(read_folder(videos, **test)) == splits_of(both) | {"b/2": "train"}
 
 
 def test_nothing_found(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(ValueError, match=r"no videos found, expected <class>/<video> below it, got 0 loose files"):
-        ix.read_folder(tmp_path)
+        read_folder(tmp_path)
     make_files(tmp_path, "1.mp4")
     with pytest.raises(ValueError, match="got 1 loose files"):
-        ix.read_folder(tmp_path)
+        read_folder(tmp_path)
     splits = make_splits(tmp_path / "s", "Bend/a.avi 1\n", "")
     with pytest.raises(ValueError, match=r"expected the 1 listed videos below it, got none, e.g. Bend/a.avi: no such"):
-        ix.build(ix.read_ucf101(tmp_path, splits), tmp_path)
+        ix.build(read_ucf101(tmp_path, splits), tmp_path)
 
 
 def test_the_summary_warns(tmp_path):
@@ -230,7 +231,7 @@ def test_the_summary_warns(tmp_path):
         "Bend/v_Bend_g01_c02.avi\nJump/d.avi\nJump/empty.avi\nJump/e.avi\nJump/f.avi\nJump/g.avi\nJump/h.avi\n",
         "1 Bend\n2 Jump\n3 Kick\n",
     )
-    assert ix.summary(*ix.build(ix.read_ucf101(videos, splits), videos)).splitlines() == [
+    assert ix.summary(*ix.build(read_ucf101(videos, splits), videos)).splitlines() == [
         "6 videos, 2 classes, 3 train, 3 test, 0.0 MB",
         "left out: 4 listed videos (4 no such file): Jump/e.avi, Jump/f.avi, Jump/g.avi and 1 more",
         "note: 1 classes without a listed video: Kick",
@@ -243,7 +244,7 @@ def test_the_summary_warns(tmp_path):
 
 def test_written_and_read_again(tmp_path):
     videos = make_files(tmp_path / "v", "NA/1.mp4", "null/ü, x.mp4", "a b/007.mp4", "a b/008.mp4")
-    index, _ = ix.build(ix.read_folder(videos), videos)
+    index, _ = ix.build(read_folder(videos), videos)
     ix.write_index(index, tmp_path / "data/own/index.csv")
     ix.write_index(index.sample(frac=1, random_state=0), tmp_path / "data/own/again.csv")
     content = (tmp_path / "data/own/index.csv").read_bytes()
@@ -333,7 +334,7 @@ class TestRealData:
     pytestmark = realdata
 
     def test_official_split_1(self):
-        listed = ix.read_ucf101(REALDATA / "ucf101/videos", REALDATA / "ucf101/ucfTrainTestlist")
+        listed = read_ucf101(REALDATA / "ucf101/videos", REALDATA / "ucf101/ucfTrainTestlist")
         assert listed["split"].value_counts().to_dict() == {"train": 9537, "test": 3783}
         assert len(ix.class_names(listed)) == 101
         assert listed.attrs["notes"] == []
@@ -343,14 +344,14 @@ class TestRealData:
             label = source.name.split("_")[1]
             (tmp_path / label).mkdir()
             (tmp_path / label / source.name).symlink_to(source)
-        index, missing = ix.build(ix.read_ucf101(tmp_path, REALDATA / "ucf101/ucfTrainTestlist"), tmp_path)
+        index, missing = ix.build(read_ucf101(tmp_path, REALDATA / "ucf101/ucfTrainTestlist"), tmp_path)
         assert ix.class_names(index) == ["ApplyEyeMakeup", "BaseballPitch"]
         assert len(missing) == 13318
         assert "left out: 13318 listed videos (13318 no such file)" in ix.summary(index, missing)
 
     def test_weizmann(self):
         videos = REALDATA / "weizmann/clips"
-        index, missing = ix.build(ix.read_ucf101(videos, REALDATA / "weizmann/splits"), videos)
+        index, missing = ix.build(read_ucf101(videos, REALDATA / "weizmann/splits"), videos)
         assert index["split"].value_counts().to_dict() == {"train": 48, "test": 24}
         assert missing.empty
         assert ix.class_names(index) == ["Bend", "JumpingJack", "OneHandWave", "TwoHandsWave"]
@@ -358,6 +359,6 @@ class TestRealData:
 
     def test_weizmann_as_a_folder_keeps_actors_apart(self):
         videos = REALDATA / "weizmann/clips"
-        listed = ix.read_folder(videos, test_share=0.33)
+        listed = read_folder(videos, test_share=0.33)
         assert listed["split"].value_counts().to_dict() == {"train": 48, "test": 24}
         assert set(listed.groupby(listed["video"].str.rsplit("_c", n=1).str[0])["split"].nunique()) == {1}

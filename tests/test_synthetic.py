@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from objabn import synthetic
-from objabn.figures import MOTIONS, Style, skeleton
-from objabn.synthetic import ACTIONS, BACKGROUNDS, make_scene, plan, render_frame, render_video
+from objabn.actions import MOTIONS, Style
+from objabn.backgrounds import BACKGROUNDS, render_background
+from objabn.figures import skeleton
+from objabn.synthetic import ACTIONS, make_scene, plan, render_frame, render_video
 
 STYLE = Style(amplitude=1.0, side=1, variant=0.5)
 
@@ -104,7 +106,7 @@ def test_person_mask_is_where_the_figure_covers_half_of_the_pixel(monkeypatch):
 
     def frame_on(level):
         backdrop = np.full((scene.height, scene.width, 3), level, np.float32)
-        monkeypatch.setattr(synthetic, "_render_background", lambda *_: backdrop)
+        monkeypatch.setattr(synthetic, "render_background", lambda *_: backdrop)
         return render_frame(scene, 4)
 
     dark, person, _ = frame_on(0)
@@ -117,7 +119,7 @@ def test_person_mask_is_where_the_figure_covers_half_of_the_pixel(monkeypatch):
 
 def test_pixels_away_from_both_masks_are_the_background():
     scene = replace(scene_with_distractors(), shadow=0.0, noise=0.0)
-    background = np.rint(synthetic._render_background(scene.background, scene.height, scene.width))
+    background = np.rint(render_background(scene.background, scene.height, scene.width))
     frame, person, other = render_frame(scene, scene.num_frames // 2)
     assert other.any()
     touched = cv2.dilate((person | other).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0

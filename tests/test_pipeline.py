@@ -1,0 +1,294 @@
+"""The whole DAG through DVC, on a tiny copy of the embedded data, and what re-runs after which change (minutes)."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from objabn.params import read_yaml
+from objabn.synthetic import make_scene, render_video
+from objabn.video import write_video
+
+ROOT = Path(__file__).parents[1]
+ROWS = [(attention, pc) for attention in ("abn", "mask", "mha") for pc in ("false", "true")]
+TINY = {
+    "synthesize": {"train_videos": 16, "test_videos": 8, "min_frames": 20, "max_frames": 22},
+    "data": {"num_frames": 4, "crop": 32, "short_side_min": 32, "short_side_max": 36, "short_side_eval": 32},
+    "model": {"attention_channels": 8, "attention_depth": 1},
+    "train": {"epochs": 2},
+    "decode": {"max_failed": 0.3},
+}
+Run = Callable[..., subprocess.CompletedProcess]
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def edit_params(folder: Path, change: Callable[[dict], None]) -> None:
+    values = read_yaml((folder / "params.yaml").read_text())
+    change(values)
+    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+
+
+def make_tiny(values: dict) -> None:
+    """The embedded profile, as small as it runs."""
+    for block, settings in TINY.items():
+        values["datasets"]["synthetic"][block].update(settings)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository's files, committed in a git repository of its own, with the tiny profile."""
+    folder = tmp_path_factory.mktemp("clone")
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True
+    )
+    for name in listed.stdout.decode().splitlines():
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    edit_params(folder, make_tiny)
+    git(folder, "init", "-q")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "tiny")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dvc(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs DVC in the clone with an empty side cache; the stages' `python` is this one."""
+    cache = tmp_path_factory.mktemp("cache")
+
+    def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        names = ("AUTHOR_NAME", "AUTHOR_EMAIL", "COMMITTER_NAME", "COMMITTER_EMAIL")
+        identity = {f"GIT_{name}": "test@example.org" for name in names}
+        environment = {**os.environ, **identity, "PATH": path, "OBJABN_CACHE": str(cache)}
+        command = [sys.executable, "-m", "dvc", *arguments]
+        done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def repro(clone: Path, dvc: Run) -> str:
+    """Output of the first `dvc repro`; its results are committed."""
+    done = dvc("repro")
+    git(clone, "add", "-A")
+    git(clone, "commit", "-qm", "results")
+    return done.stdout
+
+
+def ran(output: str) -> set[str]:
+    """Names of the stages that a command ran."""
+    lines = output.splitlines()
+    return {line.split("'")[1] for line in lines if line.startswith("Running stage ")}
+
+
+def stale(dvc: Run) -> set[str]:
+    """Stages that `dvc status` finds changed, without the data set's and the row's part of the name."""
+    return {name.split("@")[0] for name in json.loads(dvc("status", "--json").stdout)}
+
+
+@pytest.mark.usefixtures("repro")
+class TestAfterRepro:
+    def test_every_stage_ran_once_a_row(self, repro: str) -> None:
+        rows = {f"synthetic-{attention}-{pc}" for attention, pc in ROWS}
+        assert {name.lower() for name in ran(repro)} == {
+            "synthesize",
+            "decode@synthetic",
+            "segment@synthetic",
+            *(f"train@{row}-0" for row in rows),
+            *(f"evaluate@{row}" for row in rows),
+            "study",
+            "compare@synthetic",
+        }
+
+    def test_the_table_has_six_rows_with_their_maps(self, clone: Path) -> None:
+        table = pd.read_csv(clone / "tables/synthetic.csv")
+        assert list(zip(table["attention"], table["pc"].astype(str).str.lower(), strict=True)) == ROWS
+        assert table["entropy_u"].notna().tolist() == [True, True, False, False, True, True]
+        assert table["entropy_o"].notna().tolist() == [False, False, True, True, True, True]
+        assert table["entropy_b"].notna().tolist() == [False] * 4 + [True] * 2
+        assert table[["top1", "top5", "iou_fit_o", "iou_truth_o"]].iloc[2:].notna().all(axis=None)
+        markdown = (clone / "tables/synthetic.md").read_text()
+        assert sum(line.startswith(("| abn", "| mask", "| mha")) for line in markdown.splitlines()) == 6
+
+    def test_pictures_are_there(self, clone: Path) -> None:
+        for path in [clone / "tables/synthetic.png", *(clone / f"reports/synthetic/{a}-pc-{p}.png" for a, p in ROWS)]:
+            assert path.read_bytes().startswith(b"\x89PNG"), path
+
+    def test_a_run_directory_is_complete(self, clone: Path) -> None:
+        directory = clone / "runs/synthetic/mask/pc-true/seed-0"
+        assert {path.name for path in directory.iterdir()} == {"model.safetensors", "run.json", "curves.csv"}
+        run = json.loads((directory / "run.json").read_text())
+        assert (run["attention"], run["pc"], run["seed"], len(run["class_names"])) == ("mask", True, 0, 8)
+        assert run["params"]["train"]["epochs"] == 2
+        curves = pd.read_csv(directory / "curves.csv")
+        assert curves["epoch"].tolist() == [1, 2]
+        assert {"loss", "perception", "attention", "mask", "pc", "train_top1", "val_top1"} < set(curves)
+
+    def test_results_of_each_video_give_the_rows_numbers(self, clone: Path) -> None:
+        row = json.loads((clone / "results/synthetic/mask/pc-false.json").read_text())
+        per_video = pd.read_parquet(clone / "results/synthetic/mask/pc-false.parquet")
+        assert len(per_video) == 8
+        assert row["top1"] == pytest.approx(100 * per_video["top1"].mean())
+        assert row["entropy_o"] == pytest.approx(per_video["entropy_o"].mean(), abs=1e-6)
+
+    def test_metrics_are_those_of_the_row_under_study(self, clone: Path) -> None:
+        row = (clone / "results/synthetic/abn/pc-false.json").read_text()
+        assert (clone / "metrics.json").read_text() == row
+
+    def test_the_videos_table_accounts_for_every_video(self, clone: Path) -> None:
+        table = pd.read_csv(clone / "data/synthetic/frames/videos.csv")
+        assert (len(table), set(table["status"])) == (24, {"ok"})
+        assert table["frames"].between(20, 22).all()
+
+    def test_stores_have_few_files(self, clone: Path) -> None:
+        for store in ("frames", "masks", "truth"):
+            assert sum(path.is_file() for path in (clone / f"data/synthetic/{store}").rglob("*")) < 10
+        assert not list(clone.rglob("*.partial-*"))
+
+    def test_a_second_repro_runs_nothing(self, dvc: Run) -> None:
+        assert ran(dvc("repro").stdout) == set()
+
+    @pytest.mark.parametrize(
+        ("key", "value", "stages"),
+        [
+            ("mask.score_threshold", 0.7, {"train", "evaluate"}),
+            ("mask.resize", "area", {"train", "evaluate"}),
+            ("train.epochs", 3, {"train"}),
+            ("segment.threshold", 30.0, {"segment"}),
+            ("decode.height", 100, {"decode"}),
+        ],
+    )
+    def test_a_parameter_reruns_only_what_depends_on_it(
+        self, clone: Path, dvc: Run, key: str, value: object, stages: set[str]
+    ) -> None:
+        block, name = key.split(".")
+        edit_params(clone, lambda values: values["datasets"]["synthetic"][block].update({name: value}))
+        try:
+            assert stale(dvc) == stages
+        finally:
+            git(clone, "checkout", "-q", "params.yaml")
+
+    @pytest.mark.parametrize(
+        ("module", "stages"),
+        [
+            ("losses", {"train", "evaluate"}),
+            ("metrics", {"evaluate"}),
+            ("report", {"compare"}),
+            ("params", set()),
+        ],
+    )
+    def test_an_edit_reruns_only_what_uses_the_module(
+        self, clone: Path, dvc: Run, module: str, stages: set[str]
+    ) -> None:
+        path = clone / f"objabn/{module}.py"
+        text = path.read_text()
+        path.write_text(text + "\n# edited\n")
+        try:
+            assert stale(dvc) == stages
+        finally:
+            path.write_text(text)
+
+    def test_studying_another_row_trains_nothing(self, clone: Path, dvc: Run) -> None:
+        before = (clone / "metrics.json").read_text()
+        done = dvc("exp", "run", "-S", "loss.attention=mask", "-S", "loss.pc=true")
+        assert ran(done.stdout) == {"study"}
+        assert (clone / "metrics.json").read_text() == (clone / "results/synthetic/mask/pc-true.json").read_text()
+        assert (clone / "metrics.json").read_text() != before
+        printed = dvc("metrics", "diff").stdout
+        for name in ("top1", "top5", "entropy_u", "entropy_o"):
+            assert name in printed
+        git(clone, "checkout", "-q", "params.yaml", "dvc.lock", "metrics.json")
+
+    def test_a_changed_threshold_trains_again_but_segments_nothing(self, dvc: Run, clone: Path) -> None:
+        done = dvc("exp", "run", "study", "-S", "datasets.synthetic.mask.score_threshold=0.7")
+        assert {name.lower() for name in ran(done.stdout)} == {
+            "train@synthetic-abn-false-0",
+            "evaluate@synthetic-abn-false",
+            "study",
+        }
+        git(clone, "checkout", "-q", "params.yaml", "dvc.lock", "metrics.json")
+        dvc("checkout")
+
+
+class TestBrokenVideos:
+    """A data set of one's own with a 0-byte, a truncated and a non-video file."""
+
+    @pytest.fixture(scope="class")
+    def own(self, clone: Path, repro: str) -> Path:
+        videos = clone / "data/own/videos"
+        for action in ("clap", "walk"):
+            (videos / action).mkdir(parents=True)
+            for number in range(6):
+                frames, _, _ = render_video(make_scene(action, seed=1, split="own", number=number, min_frames=20))
+                write_video(videos / action / f"{number}.mp4", frames)
+        (videos / "clap/empty.mp4").touch()
+        (videos / "walk/notes.mp4").write_text("not a video at all\n" * 50)
+        whole = (videos / "walk/0.mp4").read_bytes()
+        (videos / "walk/cut.mp4").write_bytes(whole[: len(whole) // 2])
+
+        def add_block(values: dict) -> None:
+            block = {**values["datasets"]["synthetic"], "videos": "data/own/videos", "truth": None}
+            del block["synthesize"]
+            values["datasets"]["own"] = block
+            values["dataset"] = "own"
+            values["table"].update(attention=["mask"], pc=[False])
+            values["loss"] = {"attention": "mask", "pc": False}
+
+        edit_params(clone, add_block)
+        command = [sys.executable, "-m", "objabn", "index", "folder", "--videos", "data/own/videos"]
+        subprocess.run(
+            [*command, "--dataset", "own", "--test-share", "0.34"], cwd=clone, check=True, capture_output=True
+        )
+        return clone
+
+    def test_over_max_failed_it_stops_before_training_with_the_list(self, own: Path, dvc: Run) -> None:
+        edit_params(own, lambda values: values["datasets"]["own"]["decode"].update(max_failed=0.0))
+        done = dvc("repro", code=255)
+        assert "train" not in {name.split("@")[0] for name in ran(done.stdout)}
+        printed = done.stdout + done.stderr
+        assert "videos failed to decode" in printed
+        assert "clap/empty: failed: 0 bytes" in printed or "walk/notes: failed: not a video" in printed
+        assert "Traceback" not in printed
+
+    def test_below_max_failed_the_run_goes_on(self, own: Path, dvc: Run) -> None:
+        edit_params(own, lambda values: values["datasets"]["own"]["decode"].update(max_failed=0.4))
+        names = {name.split("@")[0] for name in ran(dvc("repro").stdout)}
+        assert names == {"segment", "train", "evaluate", "study", "compare"}  # nothing is decoded again
+        table = pd.read_csv(own / "data/own/frames/videos.csv", keep_default_na=False)
+        assert len(table) == 15
+        by_name = table.set_index("video")
+        assert by_name.loc["clap/empty", "status"] == "failed"
+        assert by_name.loc["clap/empty", "error"] == "0 bytes"
+        assert by_name.loc["walk/notes", "status"] == "failed"
+        assert by_name.loc["walk/notes", "error"].startswith("not a video")
+        assert by_name.loc["walk/cut", "status"] in ("failed", "truncated")
+        assert by_name.loc["walk/cut", "error"]
+        assert (by_name["status"] == "ok").sum() == 12
+        results = pd.read_parquet(own / "results/own/mask/pc-false.parquet")
+        usable = table[(table["split"] == "test") & (table["status"] != "failed")]
+        assert set(results["video"]) == set(usable["video"])
+
+    def test_switching_back_runs_nothing(self, own: Path, dvc: Run) -> None:
+        def switch(values: dict) -> None:
+            values["dataset"] = "synthetic"
+            values["loss"] = {"attention": "abn", "pc": False}
+            values["table"].update(attention=["abn", "mask", "mha"], pc=[False, True])
+
+        edit_params(own, switch)
+        assert ran(dvc("repro").stdout) <= {"study", "compare@synthetic"}

@@ -1,0 +1,128 @@
+"""The rules of the layout: dvc.yaml names what stages use, imports go one way, each equation stands in one function."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+# They hold no computation: parameters are tracked by value, the rest parses arguments and names paths.
+EXEMPT = {"objabn/__init__.py", "objabn/params.py", "objabn/progress.py", "stages/__init__.py", "stages/arguments.py"}
+PACKAGES = {"objabn/segmenters/__init__.py"}
+PRODUCT = sorted([*ROOT.glob("objabn/**/*.py"), *ROOT.glob("stages/*.py")])
+
+
+def module_file(name: str) -> str | None:
+    """Path of one of our modules from its dotted name; None for other people's."""
+    path = ROOT / name.replace(".", "/")
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate.relative_to(ROOT).as_posix()
+    return None
+
+
+def imported(path: str) -> set[str]:
+    """Files of ours that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {file for name in names if name.split(".")[0] in ("objabn", "stages") and (file := module_file(name))}
+
+
+def closure(path: str) -> set[str]:
+    """Files of ours that a file imports, directly or not."""
+    found: set[str] = set()
+    todo = {path}
+    while todo:
+        file = todo.pop()
+        found.add(file)
+        todo |= imported(file) - found
+    return found
+
+
+def definition(stage: str) -> dict:
+    return STAGES[stage]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_deps_of_a_stage_are_its_modules(stage: str) -> None:
+    deps = {dep for dep in definition(stage)["deps"] if dep.startswith(("objabn/", "stages/"))}
+    used = closure(f"stages/{stage}.py") - EXEMPT
+    packages = {dep for dep in deps if not dep.endswith(".py")}
+    used = {next((each for each in packages if file.startswith(f"{each}/")), file) for file in used}
+    assert deps == used
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_runs_its_own_file(stage: str) -> None:
+    assert definition(stage)["cmd"].startswith(f"python -m stages.{stage}")
+
+
+@pytest.mark.parametrize(
+    ("module", "stages"),
+    [
+        ("losses", {"train", "evaluate"}),
+        ("metrics", {"evaluate"}),
+        ("geometry", {"train", "evaluate"}),
+        ("segmentation", {"segment"}),
+        ("report", {"compare"}),
+    ],
+)
+def test_an_edit_reruns_only_these_stages(module: str, stages: set[str]) -> None:
+    assert {name for name in STAGES if f"objabn/{module}.py" in definition(name)["deps"]} == stages
+
+
+LEAVES = ("params", "masks", "metrics", "video", "stores", "model", "losses", "geometry", "files", "progress")
+
+
+@pytest.mark.parametrize("leaf", LEAVES)
+def test_leaves_import_none_of_ours_but_params(leaf: str) -> None:
+    assert imported(f"objabn/{leaf}.py") <= {"objabn/params.py"}
+
+
+def test_the_library_does_not_import_stages_and_has_no_cycle() -> None:
+    for path in PRODUCT:
+        name = path.relative_to(ROOT).as_posix()
+        if name.startswith("objabn/"):
+            assert not any(each.startswith("stages/") for each in imported(name)), name
+        for other in imported(name) - {name}:
+            if not {name, other} & PACKAGES:  # a package's modules may use what the package defines
+                assert name not in closure(other), f"{name} <-> {other}"
+
+
+@pytest.mark.parametrize(
+    ("library", "module"),
+    [("decord", "video"), ("av", "video"), ("zarr", "stores"), ("pytorchvideo", "model")],
+)
+def test_libraries_with_one_door(library: str, module: str) -> None:
+    pattern = re.compile(rf"^\s*(?:import|from) {library}\b", re.MULTILINE)
+    users = {path.relative_to(ROOT).as_posix() for path in PRODUCT if pattern.search(path.read_text())}
+    assert users == {f"objabn/{module}.py"}
+
+
+@pytest.mark.parametrize("number", range(1, 12))
+def test_each_equation_of_the_paper_stands_in_one_function(number: int) -> None:
+    functions = [
+        f"{path.stem}.{node.name}"
+        for path in PRODUCT
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and f"Eq. ({number})" in (ast.get_docstring(node) or "")
+    ]
+    assert len(functions) == 1, functions
+    assert sum(path.read_text().count(f"Eq. ({number})") for path in PRODUCT) == 1
+
+
+def test_no_module_is_much_longer_than_the_rule() -> None:
+    long = {path.name: lines for path in PRODUCT if (lines := len(path.read_text().splitlines())) > 320}
+    assert not long
+
+
+def test_stages_are_thin() -> None:
+    long = {path.name: lines for path in ROOT.glob("stages/*.py") if (lines := len(path.read_text().splitlines())) > 75}
+    assert not long

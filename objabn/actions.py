@@ -1,6 +1,7 @@
 """The actions of an articulated human figure: each a function from (phase, style) to a pose, and its `Motion`.
 
-A pose is a handful of joint angles in radians; `figures` makes a skeleton of it and draws that.
+A pose is a handful of joint angles in radians; `figures` makes a skeleton of it and draws that. Here are the eight of
+the embedded data set; those that the pretrained backbone has seen are in `other_actions`.
 
 To add an action: write a function from (phase, style) to a `Pose` and append a `Motion` to `MOTIONS`.
 """
@@ -35,6 +36,8 @@ class Pose:
     lean: float = 0.0  # forward, of the torso
     yaw: float = 0.0  # on top of the viewing direction
     lift: float = 0.0  # of the lower foot above the ground
+    tilt: float = 0.0  # to the figure's left, of the torso
+    twist: float = 0.0  # to the figure's left, of shoulders and arms against the hips
 
 
 @dataclass(frozen=True)
@@ -48,54 +51,54 @@ class Motion:
     travels_forward: bool = False
 
 
-def _blend(a: float, b: float, weight: float) -> float:
+def blend(a: float, b: float, weight: float) -> float:
     return a + (b - a) * weight
 
 
-def _mix(a: Angles, b: Angles, weight: float) -> Angles:
-    return _blend(a[0], b[0], weight), _blend(a[1], b[1], weight)
+def mix(a: Angles, b: Angles, weight: float) -> Angles:
+    return blend(a[0], b[0], weight), blend(a[1], b[1], weight)
 
 
-def _sided(side: int, leading: Angles, other: Angles) -> Pair:
+def sided(side: int, leading: Angles, other: Angles) -> Pair:
     return (leading, other) if side > 0 else (other, leading)
 
 
-def _both(angles: Angles) -> Pair:
+def both(angles: Angles) -> Pair:
     return angles, angles
 
 
-def _keyframes(phase: float, times: Sequence[float], values: Sequence[float]) -> float:
+def keyframes(phase: float, times: Sequence[float], values: Sequence[float]) -> float:
     """Value at `phase` (in cycles), eased between key values; `times` ascend from 0 to 1."""
     position = phase % 1.0
     after = int(np.searchsorted(times, position, side="right"))
     span = times[after] - times[after - 1]
     progress = (position - times[after - 1]) / span
-    return _blend(values[after - 1], values[after], 0.5 - 0.5 * cos(pi * progress))
+    return blend(values[after - 1], values[after], 0.5 - 0.5 * cos(pi * progress))
 
 
-_STANDING = _both((0.0, 0.07))
+STANDING = both((0.0, 0.07))
 
 
 def clap(phase: float, style: Style) -> Pose:
     """Hands swing together in front of the chest and far apart again, twice a cycle."""
-    together = _keyframes(2 * phase, (0.0, 0.4, 0.55, 1.0), (0.0, 1.0, 1.0, 0.0))
-    upper = _mix((0.3, 1.0 * style.amplitude), (0.8, 0.15), together)
-    lower = _mix((2.1, 1.05), (2.3, -0.85), together)
-    return Pose(_both(upper), _both(lower), _STANDING, _STANDING)
+    together = keyframes(2 * phase, (0.0, 0.4, 0.55, 1.0), (0.0, 1.0, 1.0, 0.0))
+    upper = mix((0.3, 1.0 * style.amplitude), (0.8, 0.15), together)
+    lower = mix((2.1, 1.05), (2.3, -0.85), together)
+    return Pose(both(upper), both(lower), STANDING, STANDING)
 
 
 def jump(phase: float, style: Style) -> Pose:
     """Crouch with the arms back, leap straight up with the arms thrown up, land and stand."""
-    crouch = _keyframes(phase, (0.0, 0.26, 0.4, 0.78, 0.88, 1.0), (0.0, 1.0, 0.0, 0.1, 0.7, 0.0))
+    crouch = keyframes(phase, (0.0, 0.26, 0.4, 0.78, 0.88, 1.0), (0.0, 1.0, 0.0, 0.1, 0.7, 0.0))
     air = (phase % 1.0 - 0.38) / 0.42
     lift = 4 * air * (1 - air) * 0.22 * style.amplitude if 0 < air < 1 else 0.0
-    raised = _keyframes(phase, (0.0, 0.26, 0.46, 0.7, 1.0), (0.15, -0.8, 2.6, 2.3, 0.15))
+    raised = keyframes(phase, (0.0, 0.26, 0.46, 0.7, 1.0), (0.15, -0.8, 2.6, 2.3, 0.15))
     tuck = 0.5 * crouch + 0.6 * style.variant * lift
     return Pose(
-        _both((raised, 0.2)),
-        _both((raised + 0.2, 0.15)),
-        _both((1.6 * tuck, 0.06)),
-        _both((-1.5 * tuck, 0.04)),
+        both((raised, 0.2)),
+        both((raised + 0.2, 0.15)),
+        both((1.6 * tuck, 0.06)),
+        both((-1.5 * tuck, 0.04)),
         lean=0.55 * crouch,
         lift=lift,
     )
@@ -104,34 +107,34 @@ def jump(phase: float, style: Style) -> Pose:
 def jumping_jacks(phase: float, style: Style) -> Pose:
     """Arms and legs spread sideways together, hands meeting overhead, and close again."""
     opened = 0.5 - 0.5 * cos(2 * pi * phase)
-    arm = _blend(0.12, 2.6, opened)
-    leg = _blend(0.03, 0.55 * style.amplitude, opened)
+    arm = blend(0.12, 2.6, opened)
+    leg = blend(0.03, 0.55 * style.amplitude, opened)
     hop = 0.06 * sin(2 * pi * phase) ** 2
-    return Pose(_both((0.0, arm)), _both((0.0, arm + 0.2)), _both((0.0, leg)), _both((0.0, leg)), lift=hop)
+    return Pose(both((0.0, arm)), both((0.0, arm + 0.2)), both((0.0, leg)), both((0.0, leg)), lift=hop)
 
 
 def kick(phase: float, style: Style) -> Pose:
     """One leg swings back and then high forward, the other stays on the ground."""
     times = (0.0, 0.28, 0.58, 0.68, 0.92, 1.0)
-    thigh = _keyframes(phase, times, (0.0, -0.55, 1.45 * style.amplitude, 1.4 * style.amplitude, 0.1, 0.0))
-    knee = _keyframes(phase, times, (0.05, 1.2, 0.0, 0.1, 0.15, 0.05))
+    thigh = keyframes(phase, times, (0.0, -0.55, 1.45 * style.amplitude, 1.4 * style.amplitude, 0.1, 0.0))
+    knee = keyframes(phase, times, (0.05, 1.2, 0.0, 0.1, 0.15, 0.05))
     arm = -0.7 * thigh
     return Pose(
-        _sided(style.side, (arm, 0.3), (-arm, 0.3)),
-        _sided(style.side, (arm + 0.5, 0.15), (-arm + 0.5, 0.15)),
-        _sided(style.side, (thigh, 0.03), (-0.08, 0.05)),
-        _sided(style.side, (thigh - knee, 0.03), (-0.12, 0.03)),
+        sided(style.side, (arm, 0.3), (-arm, 0.3)),
+        sided(style.side, (arm + 0.5, 0.15), (-arm + 0.5, 0.15)),
+        sided(style.side, (thigh, 0.03), (-0.08, 0.05)),
+        sided(style.side, (thigh - knee, 0.03), (-0.12, 0.03)),
         lean=-0.2 * thigh,
     )
 
 
 def squat(phase: float, style: Style) -> Pose:
     """Knees bend until the thighs are level, arms stretched forward as a counterweight, and straighten again."""
-    depth = _keyframes(phase, (0.0, 0.4, 0.58, 1.0), (0.0, 1.0, 1.0, 0.0))
-    arm = _mix((0.1, 0.1), (1.5, 0.1), depth)
-    thigh = _mix((0.0, 0.08), (1.6 * style.amplitude, 0.35), depth)
-    shin = _mix((0.0, 0.06), (-0.6, 0.05), depth)
-    return Pose(_both(arm), _both(arm), _both(thigh), _both(shin), lean=0.6 * depth)
+    depth = keyframes(phase, (0.0, 0.4, 0.58, 1.0), (0.0, 1.0, 1.0, 0.0))
+    arm = mix((0.1, 0.1), (1.5, 0.1), depth)
+    thigh = mix((0.0, 0.08), (1.6 * style.amplitude, 0.35), depth)
+    shin = mix((0.0, 0.06), (-0.6, 0.05), depth)
+    return Pose(both(arm), both(arm), both(thigh), both(shin), lean=0.6 * depth)
 
 
 def turn(phase: float, style: Style) -> Pose:
@@ -140,8 +143,8 @@ def turn(phase: float, style: Style) -> Pose:
     left, right = 0.55 * max(step, 0.0), 0.55 * max(-step, 0.0)
     arm = 0.25 + 0.25 * style.variant
     return Pose(
-        _both((0.0, arm)),
-        _both((0.15, arm - 0.05)),
+        both((0.0, arm)),
+        both((0.15, arm - 0.05)),
         ((left, 0.06), (right, 0.06)),
         ((-left, 0.04), (-right, 0.04)),
         yaw=style.side * 2 * pi * phase,
@@ -177,10 +180,10 @@ def wave(phase: float, style: Style) -> Pose:
     swing = 0.85 * style.amplitude * sin(4 * pi * phase)
     raised = 1.75 + 0.35 * style.variant
     return Pose(
-        _sided(style.side, (0.0, raised + 0.12 * sin(4 * pi * phase)), (0.0, 0.12)),
-        _sided(style.side, (0.0, pi - 0.25 - swing), (0.1, 0.05)),
-        _STANDING,
-        _STANDING,
+        sided(style.side, (0.0, raised + 0.12 * sin(4 * pi * phase)), (0.0, 0.12)),
+        sided(style.side, (0.0, pi - 0.25 - swing), (0.1, 0.05)),
+        STANDING,
+        STANDING,
     )
 
 

@@ -40,6 +40,23 @@ def clip_starts(num_frames: int, span: int, views: int) -> np.ndarray:
     return (np.arange(views) * 2 + 1) * room // (2 * views)
 
 
+def crop_box(data: Data, height: int, width: int, draw: np.random.Generator | None) -> tuple[np.ndarray, bool]:
+    """Crop box of a clip, float32 (4,), and whether to flip it: random, or without `draw` the centre, unflipped.
+
+    Args:
+        height, width: of the original frame; only their ratio matters.
+    """
+    if draw is not None:
+        short_side = draw.uniform(data.short_side_min, data.short_side_max)
+        at_x, at_y = draw.uniform(size=2)
+        flip = bool(draw.random() < data.flip)
+    else:
+        short_side, at_x, at_y, flip = data.short_side_eval, 0.5, 0.5, False
+    high, wide = crop_shares(height, width, short_side, data.crop)
+    x0, y0 = at_x * (1 - wide), at_y * (1 - high)
+    return np.array([x0, y0, x0 + wide, y0 + high], np.float32), flip
+
+
 class ClipDataset(TorchDataset[dict]):
     """One clip a video and view.
 
@@ -94,7 +111,7 @@ class ClipDataset(TorchDataset[dict]):
         else:
             start = int(clip_starts(row["frames"], span, self.views)[view])
         indices = frame_indices(row["frames"], start, data.num_frames, data.frame_stride, data.pad)
-        box, flip = self._box(row, draw)
+        box, flip = crop_box(data, row["height"], row["width"], draw if evaluation is None else None)
         sample = {
             "frames": torch.from_numpy(self._frames.read(row["video"], indices)),
             "box": torch.from_numpy(box),
@@ -108,19 +125,6 @@ class ClipDataset(TorchDataset[dict]):
                 union = union_mask(planes, self._mask.score_threshold, self._mask.groups)
                 sample[name_] = torch.from_numpy(union.astype(np.uint8))
         return sample
-
-    def _box(self, row: dict, draw: np.random.Generator) -> tuple[np.ndarray, bool]:
-        """Crop box, float32 (4,), and flip: random in training, else the centre."""
-        data = self._data
-        if self._evaluation is None:
-            short_side = draw.uniform(data.short_side_min, data.short_side_max)
-            at_x, at_y = draw.uniform(size=2)
-            flip = bool(draw.random() < data.flip)
-        else:
-            short_side, at_x, at_y, flip = data.short_side_eval, 0.5, 0.5, False
-        high, wide = crop_shares(row["height"], row["width"], short_side, data.crop)
-        x0, y0 = at_x * (1 - wide), at_y * (1 - high)
-        return np.array([x0, y0, x0 + wide, y0 + high], np.float32), flip
 
 
 def open_split(

@@ -46,23 +46,29 @@ def _direction(angles: Angles, outward: int) -> np.ndarray:
     return np.array((outward * sin(out), -cos(out) * cos(forward), cos(out) * sin(forward)))
 
 
+def _turned(vector: np.ndarray, angle: float) -> np.ndarray:
+    """`vector` turned about the vertical axis, forward towards the figure's left."""
+    x, y, z = vector
+    return np.array((x * cos(angle) + z * sin(angle), y, z * cos(angle) - x * sin(angle)))
+
+
 def skeleton(pose: Pose, body: Body) -> dict[str, np.ndarray]:
     """Joint positions of `pose`, each (3,), in standing heights; the lower foot is `pose.lift` above y = 0.
 
     Keys: pelvis, neck, head, and shoulder, elbow, wrist, hip, knee, ankle, toe, each ending in _left or _right.
     """
-    up = np.array((0.0, cos(pose.lean), sin(pose.lean)))
+    up = np.array((sin(pose.tilt), cos(pose.tilt) * cos(pose.lean), cos(pose.tilt) * sin(pose.lean)))
     neck = 0.32 * up
     joints = {"pelvis": np.zeros(3), "neck": neck, "head": neck + 0.125 * up + np.array((0.0, 0.0, 0.01))}
     for index, (side, outward) in enumerate((("left", 1), ("right", -1))):
-        shoulder = 0.93 * neck + np.array((outward * 0.115 * body.shoulders, 0.0, 0.0))
-        elbow = shoulder + 0.17 * _direction(pose.upper_arms[index], outward)
+        shoulder = 0.93 * neck + _turned(np.array((outward * 0.115 * body.shoulders, 0.0, 0.0)), pose.twist)
+        elbow = shoulder + 0.17 * _turned(_direction(pose.upper_arms[index], outward), pose.twist)
         hip = np.array((outward * 0.06, -0.01, 0.0))
         knee = hip + 0.235 * body.legs * _direction(pose.upper_legs[index], outward)
         joints |= {
             f"shoulder_{side}": shoulder,
             f"elbow_{side}": elbow,
-            f"wrist_{side}": elbow + 0.18 * _direction(pose.lower_arms[index], outward),
+            f"wrist_{side}": elbow + 0.18 * _turned(_direction(pose.lower_arms[index], outward), pose.twist),
             f"hip_{side}": hip,
             f"knee_{side}": knee,
             f"ankle_{side}": knee + 0.235 * body.legs * _direction(pose.lower_legs[index], outward),

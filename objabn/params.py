@@ -83,7 +83,8 @@ class Segment(Block):
     backend: Literal["torchvision", "motion"] = "torchvision"
     # torchvision
     weights: str | None = None  # path of torchvision's .pth
-    model: Literal["maskrcnn_resnet50_fpn_v2", "maskrcnn_resnet50_fpn"] = "maskrcnn_resnet50_fpn_v2"
+    # figures: the small one of the embedded data
+    model: Literal["maskrcnn_resnet50_fpn_v2", "maskrcnn_resnet50_fpn", "figures"] = "maskrcnn_resnet50_fpn_v2"
     short_edge: Annotated[int, Field(ge=32)] = 800  # pixels, of the network's input
     proposals: Count = 1000
     score_floor: Annotated[float, Field(gt=0, le=1)] = 0.05  # instances below are not stored

@@ -20,8 +20,11 @@ import numpy as np
 from objabn.actions import MOTIONS, Style
 from objabn.backgrounds import BACKGROUNDS, Background, render_background
 from objabn.figures import Body, Colour, disc, figure_shapes, rasterize
+from objabn.other_actions import OTHER_MOTIONS
 
 ACTIONS: tuple[str, ...] = ("clap", "jump", "jumping_jacks", "kick", "squat", "turn", "walk", "wave")
+OTHER_ACTIONS: tuple[str, ...] = tuple(OTHER_MOTIONS)  # never part of the data set: pretraining sees them
+_ALL_MOTIONS = MOTIONS | OTHER_MOTIONS
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def _contrasting(rng: np.random.Generator, colours: tuple[Colour, Colour]) -> Co
 def _draw_background(rng: np.random.Generator, action: str, bias: float, floor: float) -> Background:
     # Both numbers are always drawn, so that `bias` changes nothing but the kind.
     tied, kind = rng.random() < abs(bias), int(rng.integers(len(BACKGROUNDS)))
-    if tied:
+    if tied and action in MOTIONS:
         kind = (list(MOTIONS).index(action) + (bias < 0)) % len(BACKGROUNDS)
     light, dark = _colour(rng, (0.1, 0.5), (0.6, 0.85)), _colour(rng, (0.1, 0.6), (0.3, 0.5))
     return Background(BACKGROUNDS[kind], int(rng.integers(2**32)), (light, dark), floor)
@@ -136,19 +139,20 @@ def make_scene(
     """Scene of video `number` of `split`.
 
     Args:
-        action: a key of `actions.MOTIONS`, such as the eight `ACTIONS`.
+        action: one of the eight `ACTIONS`, or of `OTHER_ACTIONS`.
         min_frames: least number of frames; from 28 on, every action completes at least one cycle.
         max_frames: greatest number of frames, itself included.
         bias: in [-1, 1]. With probability |bias| the background is the one that belongs to the action (bias > 0) or
-            the one that belongs to the next action (bias < 0); else it is drawn uniformly.
+            the one that belongs to the next action (bias < 0); else it is drawn uniformly, as always for
+            OTHER_ACTIONS, which have no background of their own.
         figure_size: mean standing height as a share of the frame's height, in (0, 0.7]; a video's own is within 20 %.
             Above 0.58, raised hands and jumps may leave the frame.
 
     Raises:
         ValueError: for an unknown action, or a number outside its range.
     """
-    if action not in MOTIONS:
-        raise ValueError(f"action: expected one of {', '.join(MOTIONS)}, got {action!r}")
+    if action not in _ALL_MOTIONS:
+        raise ValueError(f"action: expected one of {', '.join(_ALL_MOTIONS)}, got {action!r}")
     if not -1 <= bias <= 1:
         raise ValueError(f"bias: expected a number in [-1, 1], got {bias}")
     if not 0 < figure_size <= 0.7:
@@ -167,7 +171,7 @@ def make_scene(
     ground = moving.uniform(min(0.95 * height, 1.3 * size + 0.02 * height), 0.95 * height)
     background = _draw_background(backdrop, action, bias, ground - 0.12 * size)
 
-    motion = MOTIONS[action]
+    motion = _ALL_MOTIONS[action]
     mirror, side, heading = (int(moving.choice((-1, 1))) for _ in range(3))
     period, view, travel, sway = (moving.uniform(*span) for span in (motion.period, motion.view, motion.travel, (0, 1)))
     style = Style(moving.uniform(0.88, 1.08), side, moving.random())
@@ -223,7 +227,7 @@ def render_frame(scene: Scene, index: int) -> tuple[np.ndarray, np.ndarray, np.n
     image = render_background(scene.background, height, width).copy()
     person, other = np.zeros((height, width), bool), np.zeros((height, width), bool)
 
-    pose = MOTIONS[scene.action].pose(scene.phases[index], scene.style)
+    pose = _ALL_MOTIONS[scene.action].pose(scene.phases[index], scene.style)
     foot = scene.feet[index]
     spread = disc((0.0, 0.0), 0.2 * looks.height * (1 - pose.lift)) * (1.0, 0.18) + foot
     _, dark, rows, columns = rasterize([(spread, (0.0, 0.0, 0.0))], height, width)

@@ -12,7 +12,7 @@ from objabn.synthetic import Scene, render_video
 from objabn.video import write_video
 
 
-def _on_grid(masks: np.ndarray) -> np.ndarray:
+def on_grid(masks: np.ndarray) -> np.ndarray:
     """Masks bool (N, H, W) on the mask store's grid, bool (N, 128, 128): cells that are covered by half or more."""
     covered = [cv2.resize(mask.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_LINEAR) for mask in masks]
     return np.stack(covered) >= 0.5
@@ -33,7 +33,7 @@ def write_videos(scenes: list[tuple[str, str, str, Scene]], videos: Path, truth:
         path = Path(action) / f"{video}.mp4"
         (videos / path).parent.mkdir(exist_ok=True)
         write_video(videos / path, frames)
-        planes = np.stack([_on_grid(person), _on_grid(other)], axis=1)
+        planes = np.stack([on_grid(person), on_grid(other)], axis=1)
         writer.append(planes.astype(np.uint8) * 255, video=path.with_suffix("").as_posix())
         rows.append(
             {"video": path.with_suffix("").as_posix(), "path": path.as_posix(), "label": action, "split": split}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from objabn import __version__
@@ -40,8 +41,11 @@ def save_run(directory: Path, model: torch.nn.Module, run: dict[str, Any]) -> No
 
 
 def load_run(directory: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Weights and run.json of a run. Raises: ValueError when the directory does not hold a complete run."""
+    """Weights and run.json of a run. Raises: ValueError when it is incomplete or damaged."""
     for name in (WEIGHTS, RUN):
         if not (directory / name).is_file():
             raise ValueError(f"{directory}: expected a finished run with {name}, found none")
-    return load_file(directory / WEIGHTS), json.loads((directory / RUN).read_text())
+    try:
+        return load_file(directory / WEIGHTS), json.loads((directory / RUN).read_text())
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(f"{directory}: damaged run: {error}") from None

@@ -87,7 +87,7 @@ class ClipDataset(TorchDataset[dict]):
         row = self._rows[number]
         data, evaluation = self._data, self._evaluation
         name = int.from_bytes(hashlib.blake2b(row["video"].encode(), digest_size=8).digest(), "big")
-        draw = np.random.default_rng([self._seed, self.epoch, name])
+        draw = np.random.default_rng([self._seed, self.epoch, name, view])
         span = (data.num_frames - 1) * data.frame_stride + 1
         if evaluation is None or evaluation.start == "random":
             start = int(draw.integers(max(row["frames"] - span, 0) + 1))

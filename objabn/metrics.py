@@ -39,10 +39,10 @@ def map_entropy(maps: np.ndarray) -> np.ndarray:
 def top_k(probabilities: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
     """Whether the label is among the k most probable classes; bool (V,) for float (V, L) and int (V,).
 
-    Ties go against the label, so that a constant prediction does not score.
+    Ties and NaN go against the label, so that a constant or collapsed prediction does not score.
     """
     own = np.take_along_axis(probabilities, labels[:, None], axis=1)
-    ahead = (probabilities >= own).sum(axis=1) - 1
+    ahead = (~(probabilities < own)).sum(axis=1) - 1  # not >=: NaN must not score
     return ahead < k
 
 

@@ -96,6 +96,8 @@ class StoreWriter:
 
     def append(self, items: np.ndarray, **row: Any) -> None:
         """Adds a video's entries, uint8 (frames, *item_shape), and its row of the table (`video` and what is known)."""
+        expected = self._array.shape[1:]
+        assert (items.shape[1:], items.dtype) == (expected, np.uint8), f"{items.shape} {items.dtype}, {expected} uint8"
         self._rows.append({**row, "offset": self.num_frames, "frames": len(items)})
         while len(items):
             taken = items[: len(self._pending) - self._num_pending]
@@ -108,7 +110,7 @@ class StoreWriter:
     def close(self) -> pd.DataFrame:
         """Writes what is pending and the table, and returns the table."""
         self._flush()
-        table = pd.DataFrame(self._rows)
+        table = pd.DataFrame(self._rows, columns=None if self._rows else ["video", "offset", "frames"])
         table.to_csv(self._path / TABLE, index=False, lineterminator="\n")
         return table
 
@@ -124,6 +126,7 @@ def read_table(path: Path) -> pd.DataFrame:
     if not (path / TABLE).is_file():
         raise ValueError(f"{path / TABLE}: expected a store's table of videos, found none")
     text = {"video": str, "path": str, "label": str, "split": str, "status": str, "error": str, "decoder": str}
+    text["digest"] = str
     return pd.read_csv(
         path / TABLE, dtype=text, keep_default_na=False, na_values={"fps": [""], "container_frames": [""]}
     )
@@ -142,8 +145,14 @@ class StoreReader:
         return int(self._lengths[video])
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
-        """Entries of one video, uint8 (len(indices), *item_shape), by frame numbers int (n,) in [0, num_frames)."""
+        """Entries of one video, uint8 (len(indices), *item_shape), by frame numbers int (n,) in [0, num_frames).
+
+        Raises:
+            ValueError: for a number beyond the video's frames; the next video's would be there.
+        """
         first, last = int(indices.min()), int(indices.max())
+        if first < 0 or last >= self.num_frames(video):
+            raise ValueError(f"{video}: expected frames in [0, {self.num_frames(video)}), got {first} to {last}")
         steps = np.diff(indices)
         step = int(steps[0]) if len(steps) and steps[0] > 0 and (steps == steps[0]).all() else 1
         offset = int(self._offsets[video])

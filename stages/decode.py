@@ -19,7 +19,8 @@ def main() -> None:
     print(
         f"{len(table)} videos: " + ", ".join(f"{counts.get(name, 0)} {name}" for name in ("ok", "truncated", "failed"))
     )
-    print("\n".join(describe_losses(table)))
+    for line in describe_losses(table):
+        print(line)
 
 
 if __name__ == "__main__":

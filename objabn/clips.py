@@ -23,6 +23,7 @@ from objabn.sources import Reader, open_frames
 from objabn.stores import StoreReader, read_table
 
 Batch = dict[str, Tensor]
+VALIDATION = Eval(start="centre", views=1, batch_size=1)  # while training: one clip a video, the same in every epoch
 
 
 def frame_indices(num_frames: int, start: int, length: int, stride: int, pad: str) -> np.ndarray:
@@ -130,12 +131,14 @@ def open_split(
     masks: Path | None,
     *,
     seed: int,
+    evaluation: Eval | None = None,
     truth: Path | None = None,
     class_names: list[str] | None = None,
 ) -> ClipDataset:
-    """The clips of a split ("train": for training, "test": for evaluation), read from the stores at these paths.
+    """The clips of a split ("train" or "test"), read from the stores at these paths.
 
     Args:
+        evaluation: as for `ClipDataset`.
         class_names: those of a trained model; None takes all labels of the data set, sorted.
 
     Raises:
@@ -156,7 +159,7 @@ def open_split(
         params.data,
         params.mask,
         seed=seed,
-        evaluation=params.eval if split == "test" else None,
+        evaluation=evaluation,
         truth=StoreReader(truth) if truth else None,
     )
 

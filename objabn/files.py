@@ -66,7 +66,7 @@ def _swap(partial: Path, path: Path) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file whole or not at all; creates its directory."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial = path.with_name(f".{path.name}.partial-{socket.gethostname()}-{os.getpid()}")
     try:
         with open(partial, "wb") as file:
             file.write(content)

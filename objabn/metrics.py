@@ -6,7 +6,6 @@ Shapes: V videos, M maps, T frames, h/w grid of the maps, L classes.
 import numpy as np
 
 BINS = 10
-MAX_ENTROPY = float(np.log2(BINS))  # 3.3219 bits
 FLAT = 1e-6  # a map whose range is below this has no shape to measure
 
 

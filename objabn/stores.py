@@ -84,6 +84,7 @@ class StoreWriter:
             serializer=JpegCodec(quality) if codec == "jpeg" else BytesCodec(),
             compressors=() if codec == "jpeg" else (ZstdCodec(level=3),),
             fill_value=0,
+            config={"write_empty_chunks": True},  # so that a missing shard is a damaged store, never an empty one
         )
         self._pending = np.empty((frames_per_shard, *item_shape), np.uint8)
         self._num_pending = 0
@@ -133,15 +134,32 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 class StoreReader:
-    """Reads frames' entries of a store by video. Opened once a process; safe to create before a fork."""
+    """Reads frames' entries of a store by video. Opened once a process; safe to create before a fork.
+
+    Raises:
+        ValueError: when the store is incomplete: zarr would read a missing shard as zeros.
+    """
 
     def __init__(self, path: Path) -> None:
         table = read_table(path)
+        self._path = path
         self._offsets = dict(zip(table["video"], table["offset"], strict=True))
         self._lengths = dict(zip(table["video"], table["frames"], strict=True))
-        self._array: Any = zarr.open_array(path / ARRAY, mode="r")
+        try:
+            self._array: Any = zarr.open_array(path / ARRAY, mode="r")
+        except FileNotFoundError:
+            raise ValueError(f"{path}: expected a store with {ARRAY}, found none") from None
+        expected, length = int(table["frames"].sum()), self._array.shape[0]
+        if length != expected:
+            raise ValueError(f"{path}: expected {expected} frames as its table says, got {length}; make it again")
+        zeros = ["0"] * (self._array.ndim - 1)
+        for shard in range(-(-length // (self._array.shards or self._array.chunks)[0])):
+            if not (path / ARRAY / "c" / str(shard)).joinpath(*zeros).is_file():
+                raise ValueError(f"{path}: shard {shard} is missing; make it again or get it by `dvc checkout`")
 
     def num_frames(self, video: str) -> int:
+        if video not in self._lengths:
+            raise ValueError(f"{self._path}: has no video {video}")
         return int(self._lengths[video])
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
@@ -161,5 +179,6 @@ class StoreReader:
 
     def read_all(self, video: str) -> np.ndarray:
         """All entries of one video, uint8 (frames, *item_shape)."""
+        num_frames = self.num_frames(video)
         offset = int(self._offsets[video])
-        return self._array[offset : offset + self.num_frames(video)]
+        return self._array[offset : offset + num_frames]

@@ -91,3 +91,12 @@ def test_an_unfinished_run_is_refused(tmp_path, missing, named):
 def test_no_directory_at_all(tmp_path):
     with pytest.raises(ValueError, match=r"nowhere: expected a finished run with model\.safetensors, found none$"):
         load_run(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, RUN])
+def test_a_damaged_run_is_a_clear_fault(tmp_path, name):
+    save_run(tmp_path, torch.nn.Linear(3, 3), {})
+    path = tmp_path / name
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(ValueError, match=f"^{tmp_path}: damaged run: "):
+        load_run(tmp_path)

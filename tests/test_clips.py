@@ -28,6 +28,7 @@ from objabn.stores import StoreReader, StoreWriter
 SPAN = 7  # frames from the first to the last of a clip: 4 of every second one
 DATA = {"num_frames": 4, "frame_stride": 2, "crop": 32, "short_side_min": 36, "short_side_max": 48,
         "short_side_eval": 40, "flip": 0.5, "pad": "last"}  # fmt: skip
+EVAL = {"start": "centre", "views": 1, "batch_size": 16}
 # video: label, split, frames, height and width of the original
 VIDEOS = {
     "t0": ("walk", "train", 9, 48, 64),
@@ -67,9 +68,10 @@ def open_(stores: Path, synthetic: Dataset) -> Callable[..., ClipDataset]:
     """`open_split` of the stores, with changes to the parameters of data and evaluation."""
 
     def opened(split: str = "train", seed: int = 0, evaluation: dict | None = None, masks: bool = True, **data: object):
-        changed = {"data": Data(**{**DATA, **data}), "eval": Eval(**(evaluation or {}))}
-        params = synthetic.model_copy(update=changed)
-        return open_split(split, params, stores / "frames", stores / "masks" if masks else None, seed=seed)
+        params = synthetic.model_copy(update={"data": Data(**{**DATA, **data})})
+        how = Eval(**{**EVAL, **(evaluation or {})}) if split == "test" else None
+        masks_path = stores / "masks" if masks else None
+        return open_split(split, params, stores / "frames", masks_path, seed=seed, evaluation=how)
 
     return opened
 
@@ -155,7 +157,7 @@ def test_threshold_and_groups_of_the_masks(stores, synthetic):
     params = params.model_copy(
         update={"mask": params.mask.model_copy(update={"score_threshold": 0.9, "groups": ["other"]})}
     )
-    item = open_split("test", params, stores / "frames", stores / "masks", seed=0)[0]
+    item = open_split("test", params, stores / "frames", stores / "masks", seed=0, evaluation=Eval(**EVAL))[0]
     planes = StoreReader(stores / "masks").read_all("e0")[numbers(item["frames"])]
     np.testing.assert_array_equal(item["masks"], planes[:, 1] >= 230)
 
@@ -345,3 +347,8 @@ def test_clips_and_masks_of_a_batch_share_box_and_flip(open_):
     assert (clips.shape, masks.shape) == ((4, 3, 4, 32, 32), (4, 4, 4, 4))
     assert torch.equal(clips, resample_clips(batch["frames"], batch["box"], batch["flip"], 32))
     assert torch.equal(masks, resample_masks(batch["masks"], batch["box"], batch["flip"], 4, "area"))
+
+
+def test_random_views_of_a_video_differ(open_):
+    clips = open_("test", evaluation={"start": "random", "views": 6})
+    assert len({numbers(clips[n]["frames"])[0] for n in range(6)}) > 1

@@ -1,5 +1,6 @@
 """Outputs are whole or absent, whatever happens to their writer and to the writer beside it."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -142,3 +143,39 @@ def test_two_processes_write_one_file_and_a_reader_sees_all_of_one(tmp_path):
 def test_text_is_utf8(tmp_path):
     write_text(tmp_path / "file", "λ\n")
     assert (tmp_path / "file").read_bytes() == b"\xce\xbb\n"
+
+
+def test_a_foreign_name_beside_is_left_alone(tmp_path):
+    foreign = tmp_path / f".out.partial-{socket.gethostname()}-x"
+    other_host = tmp_path / ".out.partial-elsewhere-999999999"
+    for path in (foreign, other_host):
+        path.mkdir()
+    with replace_dir(tmp_path / "out"):
+        pass
+    assert foreign.is_dir()
+    assert other_host.is_dir()
+
+
+def test_a_link_is_replaced_and_its_target_kept(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/kept").touch()
+    (tmp_path / "out").symlink_to("real")
+    with replace_dir(tmp_path / "out") as partial:
+        (partial / "new").touch()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["new"]
+    assert (tmp_path / "real/kept").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "real"]
+
+
+def test_writers_that_finish_together_both_succeed(tmp_path):
+    code = (
+        "import sys, pathlib; from objabn.files import replace_dir\n"
+        "for n in range(60):\n"
+        "    with replace_dir(pathlib.Path(sys.argv[1])) as partial:\n"
+        "        (partial / 'x').write_text(str(n))\n"
+    )
+    root = Path(__file__).parents[1]
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "out")], cwd=root) for _ in range(3)]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out/x").read_text() == "59"

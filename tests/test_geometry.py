@@ -182,3 +182,10 @@ def test_masks_stay_binary_and_max_covers_area(box, flip, share, size):
 def test_unknown_resize():
     with pytest.raises(ValueError, match=r"^resize: expected nearest, area or max, got 'cubic'$"):
         mask(noise(1, 128, 128, values=2), FULL, False, 4, "cubic")
+
+
+@pytest.mark.parametrize("size", [7, 14, 32])
+def test_max_sees_every_row_of_the_stored_mask(size):
+    rows = torch.eye(128)[None, :, :, None].expand(1, 128, 128, 128).to(torch.uint8)  # "frame" n: row n only
+    grid = resample_masks(rows, torch.tensor([[0.0, 0, 1, 1]]), torch.tensor([False]), size, "max")
+    assert (grid.amax(dim=(2, 3)) == 1).all()

@@ -292,3 +292,20 @@ def test_no_such_checkpoint():
 
 def test_output_is_in_the_order_of_total_loss():
     assert tuple(inspect.signature(total_loss).parameters)[:4] == Output._fields
+
+
+@pytest.mark.parametrize("content", [b"", b"hello world", b"PK\x03\x04 half a zip"])
+def test_a_file_that_is_no_checkpoint(tmp_path, content):
+    path = tmp_path / "w.pyth"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"w.pyth: expected a PyTorch checkpoint, got \w+$"):
+        x3d_blocks(num_classes=3, num_frames=4, crop=32, width_factor=1.0, depth_factor=1.0, dropout=0.5,
+                   pretrained=str(path))  # fmt: skip
+
+
+def test_a_checkpoint_of_another_shape(tmp_path):
+    path = tmp_path / "w.pyth"
+    torch.save({"model_state": [1]}, path)
+    with pytest.raises(ValueError, match=r"w.pyth: expected a checkpoint with the key model_state"):
+        x3d_blocks(num_classes=3, num_frames=4, crop=32, width_factor=1.0, depth_factor=1.0, dropout=0.5,
+                   pretrained=str(path))  # fmt: skip

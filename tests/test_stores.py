@@ -1,5 +1,6 @@
 """Stores: many videos in few files, and every frame comes back from where the table says it is."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +155,54 @@ def test_a_store_that_is_not_there(tmp_path):
     for read in (read_table, StoreReader):
         with pytest.raises(ValueError, match=r"none/videos\.csv: expected a store's table of videos, found none$"):
             read(tmp_path / "none")
+
+
+def test_frames_of_the_next_video_are_not_read(tmp_path):
+    writer = StoreWriter(tmp_path, (2,), frames_per_chunk=2, frames_per_shard=4)
+    for video in "ab":
+        writer.append(np.full((3, 2), ord(video), np.uint8), video=video)
+    writer.close()
+    with pytest.raises(ValueError, match=r"^a: expected frames in \[0, 3\), got 2 to 3$"):
+        StoreReader(tmp_path).read("a", np.array([2, 3]))
+
+
+def test_a_missing_shard_is_not_read_as_zeros(tmp_path):
+    writer = StoreWriter(tmp_path, (2,), frames_per_chunk=2, frames_per_shard=4)
+    writer.append(np.zeros((9, 2), np.uint8), video="a")  # zeros are stored too
+    writer.close()
+    StoreReader(tmp_path)
+    (tmp_path / "array.zarr/c/1/0").unlink()
+    with pytest.raises(ValueError, match="shard 1 is missing"):
+        StoreReader(tmp_path)
+
+
+def test_a_table_of_another_length_is_refused(tmp_path):
+    writer = StoreWriter(tmp_path, (2,), frames_per_chunk=2, frames_per_shard=4)
+    writer.append(np.zeros((3, 2), np.uint8), video="a")
+    writer.close()
+    (tmp_path / "videos.csv").write_text("video,offset,frames\na,0,5\n")
+    with pytest.raises(ValueError, match="expected 5 frames as its table says, got 3"):
+        StoreReader(tmp_path)
+
+
+def test_an_unknown_video_and_a_missing_array(tmp_path):
+    writer = StoreWriter(tmp_path, (2,), frames_per_chunk=2, frames_per_shard=4)
+    writer.append(np.zeros((1, 2), np.uint8), video="a")
+    writer.close()
+    with pytest.raises(ValueError, match="has no video b"):
+        StoreReader(tmp_path).read_all("b")
+    shutil.rmtree(tmp_path / "array.zarr")
+    with pytest.raises(ValueError, match=r"expected a store with array.zarr, found none"):
+        StoreReader(tmp_path)
+
+
+def test_a_digest_of_digits_stays_text(tmp_path):
+    writer = StoreWriter(tmp_path, (2,), frames_per_chunk=2, frames_per_shard=4)
+    writer.append(np.zeros((1, 2), np.uint8), video="a", digest="0012345678901234567890123456e789")
+    writer.close()
+    assert read_table(tmp_path)["digest"].tolist() == ["0012345678901234567890123456e789"]
+
+
+def test_an_empty_store_reads_back(tmp_path):
+    StoreWriter(tmp_path, (2,), frames_per_chunk=2, frames_per_shard=4).close()
+    assert read_table(tmp_path).empty

@@ -14,24 +14,34 @@ from objabn.evaluation import evaluate_run, maps_of_videos, summarise, summarise
 from objabn.params import MAPS, Dataset
 from objabn.pictures import draw_maps
 from objabn.stores import StoreWriter
-from objabn.training import TrainingError, build_model, load_model, train
+from objabn.training import TrainingError, build_model, load_model, make_fabric, train
 
 BLOCK = {
     "videos": "videos",
-    "decode": {"height": 32, "width": 40, "codec": "zstd"},
-    "segment": {"backend": "motion"},
+    "truth": None,
+    "decode": {
+        "height": 32, "width": 40, "codec": "zstd", "quality": 95,
+        "store": True, "frames_per_shard": 64, "max_failed": 0.0,
+    },
+    "segment": {"backend": "motion", "threshold": 25.0, "min_area": 0.002},
     "data": {
         "num_frames": 4, "frame_stride": 2, "crop": 32,
-        "short_side_min": 32, "short_side_max": 36, "short_side_eval": 32,
+        "short_side_min": 32, "short_side_max": 36, "short_side_eval": 32, "pad": "last", "flip": 0.5,
     },
-    "mask": {},
+    "mask": {"score_threshold": 0.5, "groups": ["person", "other"], "resize": "nearest"},
     "model": {
         "width_factor": 1.0, "depth_factor": 1.0, "split": "res3", "pretrained": None,
         "attention_depth": 1, "attention_channels": 8,
+        "attention_apply": "multiply", "mha_init": "default", "dropout": 0.5,
     },
-    "weights": {},
-    "train": {"epochs": 2, "batch_size": 4, "lr": 1e-3, "workers": 0, "accelerator": "cpu"},
-    "eval": {"batch_size": 3},
+    "weights": {
+        "attention": 1.0, "background": 1.0, "mask": 10.0, "mha": 10.0, "pc": 1e-4, "pc1": 1.0, "pc2": 1e-3,
+    },
+    "train": {
+        "epochs": 2, "batch_size": 4, "lr": 1e-3, "centroid_std": 1.0, "centroid_lr": None, "pc_norm": "l2",
+        "workers": 0, "accelerator": "cpu", "precision": "32-true",
+    },
+    "eval": {"start": "centre", "views": 1, "batch_size": 3},
 }  # fmt: skip
 PARAMS = Dataset.model_validate(BLOCK)
 
@@ -60,7 +70,8 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def split(stores: Path, name: str, params: Dataset = PARAMS) -> ClipDataset:
     truth = stores / "truth" if name == "test" else None
-    return open_split(name, params, stores / "frames", stores / "masks", seed=0, truth=truth)
+    evaluation = None if name == "train" else params.eval
+    return open_split(name, params, stores / "frames", stores / "masks", seed=0, evaluation=evaluation, truth=truth)
 
 
 def run(
@@ -115,9 +126,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(stores: Pat
 
 def test_a_loss_that_is_not_finite_stops_with_the_term_and_the_videos(stores: Path, tmp_path: Path) -> None:
     params = changed(train={"lr": 1e30, "epochs": 5})
-    with pytest.raises(
-        TrainingError, match=r"loss .* is not finite in epoch \d; videos of the batch: v\d, v\d"
-    ) as error:
+    with pytest.raises(TrainingError, match=r"loss .*not finite in epoch \d; videos of the batch: v\d, v\d") as error:
         run(stores, tmp_path, params=params)
     assert "\n" not in str(error.value)
 
@@ -161,6 +170,20 @@ def test_summaries_by_hand() -> None:
     assert summarise_seeds([{"top1": 50.0}]) == {"top1": 50.0}
     assert summarise_seeds([{"top1": 40.0}, {"top1": 50.0}]) == {"top1": 45.0, "top1_std": pytest.approx(7.071068)}
     json.dumps(summarise(per_video))
+
+
+def test_a_network_that_yields_nan_is_not_evaluated(stores: Path) -> None:
+    model = build_model(PARAMS, "mask", False, 3)
+    torch.nn.init.constant_(model.attention_branch.classifier.weight, float("nan"))
+    torch.nn.init.constant_(model.attention_branch.map_head[0].weight, float("nan"))
+    with pytest.raises(ValueError, match="logits or maps are not finite"):
+        evaluate_run(model, "mask", split(stores, "test"), PARAMS)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_missing_device_is_a_clear_fault() -> None:
+    with pytest.raises(ValueError, match="expected auto or cpu on a machine without a CUDA device, got cuda"):
+        make_fabric(changed(train={"accelerator": "cuda"}))
 
 
 def test_no_usable_video_is_a_clear_fault(stores: Path) -> None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import pandas as pd
@@ -241,7 +242,7 @@ def own(clone: Path, repro: str) -> Path:
     (videos / "walk/cut.mp4").write_bytes(whole[: len(whole) // 2])
 
     def add_block(values: dict) -> None:
-        block = {**values["datasets"]["synthetic"], "videos": "data/own/videos", "truth": None}
+        block = {**deepcopy(values["datasets"]["synthetic"]), "videos": "data/own/videos", "truth": None}
         del block["synthesize"]
         values["datasets"]["own"] = block
         values["dataset"] = "own"

@@ -1,5 +1,6 @@
 """A run directory is a contract: model.safetensors (weights), run.json (what they are), curves.csv (how they came)."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -7,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from objabn import __version__
-from objabn.cache import digest
 from objabn.params import Dataset
 
 WEIGHTS, RUN, CURVES = "model.safetensors", "run.json", "curves.csv"
@@ -28,8 +29,13 @@ def run_record(
         "class_names": class_names,
         "params": params.model_dump(),
         "versions": {"objabn": __version__, **{name: version(name) for name in packages}},
-        "inputs": {path.as_posix(): digest(path.read_bytes()).hex() for path in inputs},
+        "inputs": {path.as_posix(): _file_digest(path) for path in inputs},
     }
+
+
+def _file_digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def save_run(directory: Path, model: torch.nn.Module, run: dict[str, Any]) -> None:
@@ -40,8 +46,11 @@ def save_run(directory: Path, model: torch.nn.Module, run: dict[str, Any]) -> No
 
 
 def load_run(directory: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Weights and run.json of a run. Raises: ValueError when the directory does not hold a complete run."""
+    """Weights and run.json of a run. Raises: ValueError when it is incomplete or damaged."""
     for name in (WEIGHTS, RUN):
         if not (directory / name).is_file():
             raise ValueError(f"{directory}: expected a finished run with {name}, found none")
-    return load_file(directory / WEIGHTS), json.loads((directory / RUN).read_text())
+    try:
+        return load_file(directory / WEIGHTS), json.loads((directory / RUN).read_text())
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(f"{directory}: damaged run: {error}") from None

@@ -23,6 +23,7 @@ from objabn.sources import Reader, open_frames
 from objabn.stores import StoreReader, read_table
 
 Batch = dict[str, Tensor]
+VALIDATION = Eval(start="centre", views=1, batch_size=1)  # while training: one clip a video, the same in every epoch
 
 
 def frame_indices(num_frames: int, start: int, length: int, stride: int, pad: str) -> np.ndarray:
@@ -104,7 +105,7 @@ class ClipDataset(TorchDataset[dict]):
         row = self._rows[number]
         data, evaluation = self._data, self._evaluation
         name = int.from_bytes(hashlib.blake2b(row["video"].encode(), digest_size=8).digest(), "big")
-        draw = np.random.default_rng([self._seed, self.epoch, name])
+        draw = np.random.default_rng([self._seed, self.epoch, name, view])
         span = (data.num_frames - 1) * data.frame_stride + 1
         if evaluation is None or evaluation.start == "random":
             start = int(draw.integers(max(row["frames"] - span, 0) + 1))
@@ -134,12 +135,14 @@ def open_split(
     masks: Path | None,
     *,
     seed: int,
+    evaluation: Eval | None = None,
     truth: Path | None = None,
     class_names: list[str] | None = None,
 ) -> ClipDataset:
-    """The clips of a split ("train": for training, "test": for evaluation), read from the stores at these paths.
+    """The clips of a split ("train" or "test"), read from the stores at these paths.
 
     Args:
+        evaluation: as for `ClipDataset`.
         class_names: those of a trained model; None takes all labels of the data set, sorted.
 
     Raises:
@@ -160,7 +163,7 @@ def open_split(
         params.data,
         params.mask,
         seed=seed,
-        evaluation=params.eval if split == "test" else None,
+        evaluation=evaluation,
         truth=StoreReader(truth) if truth else None,
     )
 

@@ -29,17 +29,16 @@ def decode_videos(index: pd.DataFrame, videos: Path, store: Path, decode: Decode
         frames_per_shard=decode.frames_per_shard,
     ) if decode.store else None  # fmt: skip
     rows = []
-    total = 0
     for row in progress(index.to_dict("records"), desc="decode", unit="video"):
         frames, outcome = _decode_one(videos / row["path"], row["digest"], decode)
         row = {**row, **outcome}
         if writer is not None:
             writer.append(frames, **row)
-        rows.append({**row, "offset": total, "frames": len(frames)})
-        total += len(frames)
+        rows.append({**row, "frames": len(frames)})
     if writer is not None:
         return writer.close()
     table = pd.DataFrame(rows)
+    table.insert(len(table.columns) - 1, "offset", table["frames"].cumsum() - table["frames"])
     table.to_csv(store / TABLE, index=False, lineterminator="\n")
     return table
 
@@ -54,8 +53,9 @@ def _decode_one(path: Path, digest: str, decode: Decode) -> tuple[np.ndarray, di
         if file_digest(path) != digest:
             raise VideoError("its content is not what index.csv registered; run `python -m objabn index` again")
         frames, info = read_video(path, size=size)
-    except VideoError as error:
-        return np.zeros((0, *size, 3), np.uint8), {**outcome, "error": str(error)}
+    except Exception as error:  # whatever one video does to a decoder, it costs a row and not the run
+        reason = str(error) if isinstance(error, VideoError) else f"{type(error).__name__}: {error}"
+        return np.zeros((0, *size, 3), np.uint8), {**outcome, "error": " ".join(reason.split())}
     outcome |= {
         "status": "ok",
         "decoder": info.decoder,

@@ -13,6 +13,7 @@ from objabn.metrics import is_flat, map_entropy, mean_over_frames, top_k
 from objabn.model import ObjectABN
 from objabn.params import MAPS, Dataset
 from objabn.progress import progress
+from objabn.training import make_fabric
 
 MAP_THRESHOLD = 0.5  # a cell belongs to the attended region from here on
 
@@ -24,15 +25,20 @@ def evaluate_run(model: ObjectABN, attention: str, dataset: ClipDataset, params:
     Columns: video, label, predicted, top1 and top5 (0 or 1), and for each map x of u, o, b that the configuration
     has: entropy_x (bits; NaN when all its frames are flat), flat_share_x, iou_fit_x (against the training masks) and,
     where there is ground truth, iou_truth_x. M_b is compared with the masks' inverse.
+
+    Raises:
+        ValueError: the network yields numbers that are not finite.
     """
-    device = torch.device("cuda" if params.train.accelerator != "cpu" and torch.cuda.is_available() else "cpu")
-    model = model.to(device).eval()
+    fabric = make_fabric(params)
+    model = model.to(fabric.device).eval()
     probabilities, per_clip = [], []
     batches = loader(dataset, params.eval.batch_size, workers=params.train.workers)
     total = -(-len(dataset) // params.eval.batch_size)
     for batch in progress(batches, total=total, desc="evaluate", unit="batch"):
-        batch = {name: value.to(device) for name, value in batch.items()}
+        batch = fabric.to_device(batch)
         output = model(clip_tensors(batch, params.data.crop))
+        if not (output.perception_logits.isfinite().all() and output.maps.isfinite().all()):
+            raise ValueError("the network's logits or maps are not finite: its training went wrong")
         probabilities.append(output.perception_logits.softmax(dim=1).cpu().numpy())
         resizes = {"masks": params.mask.resize, "truth": "area"}
         masks = {
@@ -102,10 +108,13 @@ def maps_of_videos(
 
 
 def summarise(per_video: pd.DataFrame) -> dict[str, float]:
-    """A run's numbers: means over videos; top1 and top5 in percent, entropies in bits, shares and IoU in [0, 1]."""
+    """A run's numbers: means over videos; top1 and top5 in percent, entropies in bits, shares and IoU in [0, 1].
+
+    A number that does not exist (the entropy when all maps are flat) is left out.
+    """
     numbers = per_video.drop(columns=["video", "label", "predicted"]).mean()
     numbers[["top1", "top5"]] *= 100
-    return {str(name): round(float(value), 6) for name, value in numbers.items()}
+    return {str(name): round(float(value), 6) for name, value in numbers.items() if pd.notna(value)}
 
 
 def summarise_seeds(runs: list[dict[str, float]]) -> dict[str, float]:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 MEAN, STD = 0.45, 0.225  # of the input, each channel, as X3D's weights expect
-_POINTS = 8  # sample points along a side of a cell, for "area" and "max"
+_POINTS = 8  # least sample points along a side of a cell, for "area" and "max"
 
 
 def crop_shares(height: int, width: int, short_side: float, crop: int) -> tuple[float, float]:
@@ -57,14 +57,13 @@ def resample_masks(masks: Tensor, boxes: Tensor, flips: Tensor, size: int, resiz
         resize: "nearest" (the mask at the cell's centre), "area" (at least half of the cell is covered) or
             "max" (any of it).
     """
-    points = size if resize == "nearest" else size * _POINTS
+    if resize not in ("nearest", "area", "max"):
+        raise ValueError(f"resize: expected nearest, area or max, got {resize!r}")
+    # At least one point in each cell of the stored mask, whose box spans no more than the whole of it.
+    points = 1 if resize == "nearest" else max(_POINTS, -(-masks.shape[-1] // size))
     sampled = F.grid_sample(
-        masks.float(), _points(boxes, flips, points), mode="nearest", padding_mode="zeros", align_corners=False
-    )  # (B, T, points, points)
-    if resize == "nearest":
-        return sampled
+        masks.float(), _points(boxes, flips, size * points), mode="nearest", padding_mode="zeros", align_corners=False
+    )  # (B, T, size * points, size * points)
     if resize == "area":
-        return (F.avg_pool2d(sampled, _POINTS) >= 0.5).float()
-    if resize == "max":
-        return F.max_pool2d(sampled, _POINTS)
-    raise ValueError(f"resize: expected nearest, area or max, got {resize!r}")
+        return (F.avg_pool2d(sampled, points) >= 0.5).float()
+    return F.max_pool2d(sampled, points)

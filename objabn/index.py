@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from tqdm import tqdm
 
 from objabn.files import write_text
 from objabn.listing import LISTED, SPLITS, few, group_of, is_inside, read_folder, read_ucf101
+from objabn.params import NAME
 from objabn.video import file_digest
 
 COLUMNS = [*LISTED, "bytes", "digest"]
@@ -148,8 +148,8 @@ def run(args: argparse.Namespace) -> int:
         if alien:
             raise ValueError(f"index {args.layout}: --{alien[0].replace('_', '-')} belongs to index {layout}")
     dataset = args.dataset or args.layout
-    if not re.fullmatch(r"[\w-]+", dataset):
-        raise ValueError(f"--dataset: expected letters, digits, _ and -, got {dataset!r}")
+    if not NAME.fullmatch(dataset):
+        raise ValueError(f"--dataset: expected a name of a-z, 0-9 and _, starting with a letter, got {dataset!r}")
     options = {name: given[name] for name in OPTIONS[args.layout] if name in given}
     if args.layout == "folder":
         listed = read_folder(args.videos, **options)

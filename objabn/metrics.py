@@ -6,7 +6,6 @@ Shapes: V videos, M maps, T frames, h/w grid of the maps, L classes.
 import numpy as np
 
 BINS = 10
-MAX_ENTROPY = float(np.log2(BINS))  # 3.3219 bits
 FLAT = 1e-6  # a map whose range is below this has no shape to measure
 
 
@@ -39,10 +38,10 @@ def map_entropy(maps: np.ndarray) -> np.ndarray:
 def top_k(probabilities: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
     """Whether the label is among the k most probable classes; bool (V,) for float (V, L) and int (V,).
 
-    Ties go against the label, so that a constant prediction does not score.
+    Ties and NaN go against the label, so that a constant or collapsed prediction does not score.
     """
     own = np.take_along_axis(probabilities, labels[:, None], axis=1)
-    ahead = (probabilities >= own).sum(axis=1) - 1
+    ahead = (~(probabilities < own)).sum(axis=1) - 1  # not >=: NaN must not score
     return ahead < k
 
 

@@ -73,8 +73,11 @@ def _load_backbone(net: nn.Module, source: str) -> None:
             raise ValueError(
                 f"model.pretrained: expected kinetics400, null or the path of a checkpoint, got {source!r}"
             )
-        checkpoint = torch.load(source, map_location="cpu", weights_only=True)
-    if not isinstance(checkpoint, dict) or "model_state" not in checkpoint:
+        try:
+            checkpoint = torch.load(source, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises many kinds for files that are not its own
+            raise ValueError(f"{source}: expected a PyTorch checkpoint, got {type(error).__name__}") from error
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model_state"), dict):
         raise ValueError(f"{source}: expected a checkpoint with the key model_state (pytorchvideo's format)")
     head = ("blocks.5.proj.weight", "blocks.5.proj.bias")
     given = {key: value for key, value in checkpoint["model_state"].items() if key not in head}

@@ -1,8 +1,8 @@
 """params.yaml: schema, loading and validation.
 
-Every stage loads the whole file through `load_params`; all faults come out together, one line each, before
-any heavy import. The field comments give units; the defaults are the paper's (UCF101) where the paper fixes
-a value, and our documented decision where it is silent.
+Every stage validates the whole file through `load_params` before it imports anything heavy; all faults come out
+together, one line each. No parameter has a default here: DVC tracks the values in params.yaml, not this file, so a
+default that changed would leave stale results. The field comments give units.
 """
 
 import re
@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from objabn.yaml12 import read_yaml
 
 # The attention maps of each configuration, in the model's order: unconstrained, object-constrained, background.
 MAPS = {"abn": ("u",), "mask": ("o",), "mha": ("u", "o", "b")}
@@ -32,8 +34,8 @@ class Block(BaseModel):
 
 
 class Loss(Block):
-    attention: Attention = "abn"
-    pc: bool = False
+    attention: Attention
+    pc: bool
 
 
 class Table(Block):
@@ -51,16 +53,16 @@ class Table(Block):
 
 
 class Synthesize(Block):
-    seed: Seed = 0
-    train_videos: Count = 160
-    test_videos: Count = 128
-    min_frames: Annotated[int, Field(ge=2)] = 32
-    max_frames: Annotated[int, Field(ge=2)] = 40
-    height: Annotated[int, Field(ge=32, multiple_of=2)] = 120  # pixels
-    width: Annotated[int, Field(ge=32, multiple_of=2)] = 160  # pixels
-    figure_size: Annotated[float, Field(gt=0.1, le=0.7)] = 0.62  # mean figure height, share of the shorter side
-    bias: Share = 0.0  # probability that the background kind is the action's own (training videos)
-    test_bias: Annotated[float, Field(ge=-1, le=1)] = 0.0  # the same for test videos; negative: another action's
+    seed: Seed
+    train_videos: Count
+    test_videos: Count
+    min_frames: Annotated[int, Field(ge=2)]
+    max_frames: Annotated[int, Field(ge=2)]
+    height: Annotated[int, Field(ge=32, multiple_of=2)]  # pixels
+    width: Annotated[int, Field(ge=32, multiple_of=2)]  # pixels
+    figure_size: Annotated[float, Field(gt=0.1, le=0.7)]  # mean figure height, share of the shorter side
+    bias: Share  # probability that the background kind is the action's own (training videos)
+    test_bias: Annotated[float, Field(ge=-1, le=1)]  # the same for test videos; negative: another action's
 
     @model_validator(mode="after")
     def _ordered(self) -> "Synthesize":
@@ -70,45 +72,45 @@ class Synthesize(Block):
 
 
 class Decode(Block):
-    height: Annotated[int, Field(ge=16)] = 240  # pixels, as stored
-    width: Annotated[int, Field(ge=16)] = 320
-    codec: Literal["zstd", "jpeg"] = "jpeg"  # zstd is lossless
-    quality: Annotated[int, Field(ge=1, le=100)] = 95  # of jpeg
-    store: bool = True  # false: nothing is stored, clips are decoded from the video files each time
-    frames_per_shard: Annotated[int, Field(ge=16, multiple_of=16)] = 4096
-    max_failed: Share = 0.01  # training refuses to start when more of a split is missing
+    height: Annotated[int, Field(ge=16)]  # pixels, as stored
+    width: Annotated[int, Field(ge=16)]
+    codec: Literal["zstd", "jpeg"]  # zstd is lossless
+    quality: Annotated[int, Field(ge=1, le=100)]  # of jpeg
+    store: bool  # false: nothing is stored, clips are decoded from the video files each time
+    frames_per_shard: Annotated[int, Field(ge=16, multiple_of=16)]
+    max_failed: Share  # training refuses to start when more of a split is missing
 
 
-class Segment(Block):
-    backend: Literal["torchvision", "motion"] = "torchvision"
-    # torchvision
-    weights: str | None = None  # path of torchvision's .pth
-    # figures: the small one of the embedded data
-    model: Literal["maskrcnn_resnet50_fpn_v2", "maskrcnn_resnet50_fpn", "figures"] = "maskrcnn_resnet50_fpn_v2"
-    short_edge: Annotated[int, Field(ge=32)] = 800  # pixels, of the network's input
-    proposals: Count = 1000
-    score_floor: Annotated[float, Field(gt=0, le=1)] = 0.05  # instances below are not stored
-    batch_size: Count = 4
-    # motion
-    threshold: Positive = 25.0  # distance of RGB colours (0-255) between a pixel and its background
-    min_area: Share = 0.002  # of the frame
+class Motion(Block):
+    backend: Literal["motion"]
+    threshold: Positive  # distance of RGB colours (0-255) between a pixel and its background
+    min_area: Share  # of the frame
 
-    @model_validator(mode="after")
-    def _weights(self) -> "Segment":
-        if self.backend == "torchvision" and not self.weights:
-            raise ValueError("weights: expected the path of a torchvision checkpoint (backend: torchvision), got none")
-        return self
+
+class Torchvision(Block):
+    backend: Literal["torchvision"]
+    weights: str  # path of torchvision's .pth
+    model: Literal[
+        "maskrcnn_resnet50_fpn_v2", "maskrcnn_resnet50_fpn", "figures"
+    ]  # figures: the embedded data's small one
+    short_edge: Annotated[int, Field(ge=32)]  # pixels, of the network's input
+    proposals: Count
+    score_floor: Annotated[float, Field(gt=0, le=1)]  # instances below are not stored
+    batch_size: Count
+
+
+Segment = Annotated[Motion | Torchvision, Field(discriminator="backend")]
 
 
 class Data(Block):
-    num_frames: Count = 16
-    frame_stride: Count = 4
-    pad: Literal["last", "loop"] = "last"  # videos shorter than a clip
-    crop: Annotated[int, Field(ge=32)] = 224  # pixels, square
-    short_side_min: Annotated[int, Field(ge=32)] = 256  # pixels; training draws the short side from [min, max]
-    short_side_max: Annotated[int, Field(ge=32)] = 320
-    short_side_eval: Annotated[int, Field(ge=32)] = 256
-    flip: Share = 0.5  # probability of a horizontal flip
+    num_frames: Count
+    frame_stride: Count
+    pad: Literal["last", "loop"]  # videos shorter than a clip
+    crop: Annotated[int, Field(ge=32)]  # pixels, square
+    short_side_min: Annotated[int, Field(ge=32)]  # pixels; training draws the short side from [min, max]
+    short_side_max: Annotated[int, Field(ge=32)]
+    short_side_eval: Annotated[int, Field(ge=32)]
+    flip: Share  # probability of a horizontal flip
 
     @model_validator(mode="after")
     def _fits(self) -> "Data":
@@ -123,54 +125,54 @@ class Data(Block):
 
 
 class Mask(Block):
-    score_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
-    groups: Annotated[list[Group], Field(min_length=1)] = ["person", "other"]
-    resize: Literal["nearest", "area", "max"] = "nearest"  # stored mask to the attention map's grid
+    score_threshold: Annotated[float, Field(gt=0, le=1)]
+    groups: Annotated[list[Group], Field(min_length=1)]
+    resize: Literal["nearest", "area", "max"]  # stored mask to the attention map's grid
 
 
 class Model(Block):
-    width_factor: Positive = 2.0
-    depth_factor: Positive = 2.2
-    split: Literal["res2", "res3", "res4"] = "res4"  # last stage of the feature extractor
-    pretrained: str | None = "kinetics400"  # kinetics400 (pytorchvideo's zoo), a path of that format, or null
-    attention_depth: Count = 3  # residual blocks in the attention branch
-    attention_channels: Count = 192
-    attention_apply: Literal["multiply", "residual"] = "multiply"  # h1 * M, or h1 * M + h1 as in ABN's released code
-    mha_init: Literal["default", "identity"] = "default"
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    width_factor: Positive
+    depth_factor: Positive
+    split: Literal["res2", "res3", "res4"]  # last stage of the feature extractor
+    pretrained: str | None  # kinetics400 (pytorchvideo's zoo), a path of that format, or null
+    attention_depth: Count  # residual blocks in the attention branch
+    attention_channels: Count
+    attention_apply: Literal["multiply", "residual"]  # h1 * M, or h1 * M + h1 as in ABN's released code
+    mha_init: Literal["default", "identity"]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
 
 
 class Weights(Block):
-    attention: NonNegative = 1.0  # lambda
-    background: NonNegative = 1.0  # lambda_b
-    mask: NonNegative = 10.0  # lambda_mask
-    mha: NonNegative = 10.0  # lambda_mha
-    pc: NonNegative = 1e-4  # lambda_PC
-    pc1: NonNegative = 1.0  # lambda_PC1
-    pc2: NonNegative = 1e-3  # lambda_PC2
+    attention: NonNegative  # lambda
+    background: NonNegative  # lambda_b
+    mask: NonNegative  # lambda_mask
+    mha: NonNegative  # lambda_mha
+    pc: NonNegative  # lambda_PC
+    pc1: NonNegative  # lambda_PC1
+    pc2: NonNegative  # lambda_PC2
 
 
 class Train(Block):
-    epochs: Count = 50
-    batch_size: Annotated[int, Field(ge=2)] = 16  # clips
-    lr: Positive = 1e-4
-    centroid_std: Positive = 1.0  # of the normal distribution the class centroids are drawn from
-    centroid_lr: Positive | None = None  # null: lr
-    pc_norm: Literal["l2", "squared"] = "l2"
-    workers: Annotated[int, Field(ge=0)] = 8  # loader processes; 0 loads in the training process
-    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    epochs: Count
+    batch_size: Annotated[int, Field(ge=2)]  # clips
+    lr: Positive
+    centroid_std: Positive  # of the normal distribution the class centroids are drawn from
+    centroid_lr: Positive | None  # null: lr
+    pc_norm: Literal["l2", "squared"]
+    workers: Annotated[int, Field(ge=0)]  # loader processes; 0 loads in the training process
+    accelerator: Literal["auto", "cpu", "cuda"]
+    precision: Literal["32-true", "bf16-mixed"]
 
 
 class Eval(Block):
-    start: Literal["centre", "random"] = "centre"
-    views: Count = 1  # clips a video, evenly spaced in time; their probabilities are averaged
-    batch_size: Count = 16
+    start: Literal["centre", "random"]
+    views: Count  # clips a video, evenly spaced in time; their probabilities are averaged
+    batch_size: Count
 
 
 class Dataset(Block):
     videos: str  # directory that the paths in index.csv are relative to
-    truth: str | None = None  # ground-truth masks in the mask store's format, for scoring only
+    truth: str | None  # ground-truth masks in the mask store's format, for scoring only
     synthesize: Synthesize | None = None  # embedded data only
     decode: Decode
     segment: Segment
@@ -180,6 +182,17 @@ class Dataset(Block):
     weights: Weights
     train: Train
     eval: Eval
+
+    @model_validator(mode="after")
+    def _masks_exist(self) -> "Dataset":
+        if isinstance(self.segment, Motion) and "other" not in self.mask.groups:
+            raise ValueError(f"mask.groups: expected other in it (motion cannot tell persons), got {self.mask.groups}")
+        if isinstance(self.segment, Torchvision) and self.mask.score_threshold < self.segment.score_floor:
+            raise ValueError(
+                f"mask.score_threshold: expected at least segment.score_floor ({self.segment.score_floor}), "
+                f"got {self.mask.score_threshold}"
+            )
+        return self
 
 
 class Params(Block):
@@ -193,42 +206,6 @@ class ParamsError(ValueError):
     """All faults of a parameter file, one line each."""
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML with YAML 1.2's scalars: `1e-4` is a float, `yes` and `012` are what they look like."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=deep)
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r}: expected text", key_node.start_mark)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.yaml_implicit_resolvers = {}  # none of YAML 1.1
-_NUMBER_START = list("-+0123456789.")
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?(?:0|[1-9][0-9]*)$"), _NUMBER_START)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|Inf|INF))$|\.(?:nan|NaN|NAN)$"
-    ),
-    _NUMBER_START,
-)
-
-
-def read_yaml(text: str) -> Any:
-    """Parsed YAML with 1.2 scalars. Raises: yaml.YAMLError on a syntax fault or a repeated key."""
-    return yaml.load(text, Loader=_Loader)
-
-
 def parse_params(text: str, name: str = "params.yaml") -> Params:
     """Validated parameters from the text of a parameter file.
 
@@ -237,7 +214,7 @@ def parse_params(text: str, name: str = "params.yaml") -> Params:
     """
     try:
         values = read_yaml(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: an explicit tag that does not fit, as `!!int x`
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
@@ -269,7 +246,8 @@ def _selection_faults(values: dict) -> list[str]:
     datasets, table, loss = (values.get(key) or {} for key in ("datasets", "table", "loss"))
     if not all(isinstance(block, dict) for block in (datasets, table, loss)):
         return []
-    faults = [
+    faults = [] if "synthetic" in datasets or not datasets else ["datasets.synthetic: missing (the embedded data)"]
+    faults += [
         f"datasets.{name}: expected a name of a-z, 0-9 and _, starting with a letter, got {name!r}"
         for name in datasets
         if not NAME.fullmatch(name)
@@ -291,8 +269,10 @@ def _short(value: Any) -> str:
 
 def _describe(fault: Any) -> list[str]:
     """Lines for one pydantic fault: the full dotted key, what was expected, what was found."""
-    key = ".".join(str(part) for part in fault["loc"])
-    kind, got = fault["type"], fault["input"]
+    parts = [str(part) for part in fault["loc"]]
+    if len(parts) > 3 and parts[2] == "segment":
+        del parts[3]  # pydantic names the chosen backend there
+    key, kind, got = ".".join(parts), fault["type"], fault["input"]
     if kind == "extra_forbidden":
         return [f"{key}: not a known parameter"]
     if kind == "missing":
@@ -301,6 +281,10 @@ def _describe(fault: Any) -> list[str]:
         return [f"{key}.{line}" if key else line for line in str(fault["ctx"]["error"]).splitlines()]
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return [f"{key}: expected a block of parameters, got {_short(got)}"]
+    if kind == "union_tag_not_found":
+        return [f"{key}.backend: missing"]
+    if kind == "union_tag_invalid":
+        return [f"{key}.backend: expected {fault['ctx']['expected_tags']}, got {fault['ctx']['tag']!r}"]
     if kind == "too_short":
         return [f"{key}: expected at least one value, got {_short(got)}"]
     message = fault["msg"].removeprefix("Input should be ").removeprefix("a valid ")

@@ -1,5 +1,6 @@
 """A picture of attention maps as in the paper's figures: frames above, maps below."""
 
+import io
 from pathlib import Path
 
 import matplotlib
@@ -7,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from objabn.evaluation import VideoMaps
+from objabn.files import write_bytes
 
 MAX_FRAMES = 8  # shown, spread over the clip (the paper shows every second of 16)
 _PIXELS = 96  # side of a frame in the picture
@@ -58,5 +60,6 @@ def draw_maps(videos: list[VideoMaps], path: Path) -> None:
                 if column == 0 and label:
                     axes.set_ylabel(label, rotation=0, labelpad=14, va="center")
         line += 1 + len(rows)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    content = io.BytesIO()
+    figure.savefig(content)
+    write_bytes(path, content.getvalue())

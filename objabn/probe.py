@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from objabn.clips import ClipDataset, clip_tensors, loader, open_split
+from objabn.clips import VALIDATION, ClipDataset, clip_tensors, loader, open_split
 from objabn.decoding import decode_videos
 from objabn.index import build
 from objabn.params import Dataset
@@ -34,7 +34,9 @@ def embedded_clips(params: Dataset, folder: Path) -> tuple[ClipDataset, ClipData
     index, _ = build(pd.DataFrame(listed), videos)
     decode_videos(index, videos, frames, params.decode)
     own = params.model_copy(update={"videos": str(videos)})
-    return open_split("train", own, frames, None, seed=0), open_split("test", own, frames, None, seed=0)
+    return open_split("train", own, frames, None, seed=0), open_split(
+        "test", own, frames, None, seed=0, evaluation=VALIDATION
+    )
 
 
 @torch.no_grad()

@@ -1,10 +1,13 @@
 """The comparison table of all rows of a data set."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
+
+from objabn.files import write_bytes
 
 # Column of the results -> heading and decimals, in the table's order; the first five are the paper's.
 COLUMNS = {
@@ -80,7 +83,9 @@ def draw_table(table: pd.DataFrame, dataset: str, path: Path) -> None:
             cell.set_text_props(weight="bold")
             cell.set_facecolor("#e8eef5")
     _draw_entropies(below, table)
-    figure.savefig(path)
+    content = io.BytesIO()
+    figure.savefig(content)
+    write_bytes(path, content.getvalue())
 
 
 def _draw_entropies(axes, table: pd.DataFrame) -> None:  # type: ignore[no-untyped-def]

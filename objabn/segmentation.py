@@ -18,7 +18,9 @@ from objabn.sources import Reader
 from objabn.stores import StoreReader, StoreWriter
 
 INSTANCES = "instances.parquet"
+UNIT_VERSION = 1  # raised when a unit's layout or content changes other than by its segmenter: here, in masks or video
 REPORT_SCORE = 0.5
+ROWS_PER_GROUP = 100_000  # of the table of instances: a group a video makes it slow to open
 FRAMES_PER_SHARD = 16384  # 576 shards for the 9.4 million frames of SSv2
 _INSTANCE_SCHEMA = pa.schema(
     [("video", pa.string()), ("frame", pa.int32()), ("class", pa.string()), ("score", pa.float32())]
@@ -27,10 +29,10 @@ _INSTANCE_SCHEMA = pa.schema(
 
 
 def _pack(per_frame: list[Instances]) -> bytes:
-    """A video's unit: score planes (frames, 2, 128, 128) and the instances of all frames, as npz."""
+    """A video's unit: score planes (frames, 2, 128, 128) and the instances of all frames, as npz behind zstd."""
     frame = np.repeat(np.arange(len(per_frame)), [len(each.scores) for each in per_frame])
     buffer = io.BytesIO()
-    np.savez_compressed(
+    np.savez(
         buffer,
         planes=np.stack([score_planes(each.masks, each.scores, list(each.classes)) for each in per_frame]),
         frame=frame.astype(np.int32),
@@ -38,7 +40,15 @@ def _pack(per_frame: list[Instances]) -> bytes:
         scores=np.array([score for each in per_frame for score in each.scores], np.float32),
         boxes=np.array([box for each in per_frame for box in each.boxes], np.float32).reshape(-1, 4),
     )
-    return buffer.getvalue()
+    content = buffer.getvalue()
+    return len(content).to_bytes(8, "little") + pa.compress(content, "zstd", asbytes=True)
+
+
+def _unpack(payload: bytes) -> Mapping[str, np.ndarray]:
+    """The arrays of a unit by name."""
+    size = int.from_bytes(payload[:8], "little")
+    with np.load(io.BytesIO(pa.decompress(payload[8:], size, "zstd", asbytes=True))) as unit:
+        return dict(unit)
 
 
 def segment_videos(
@@ -63,26 +73,30 @@ def segment_videos(
     writer = StoreWriter(store, (len(GROUPS), GRID, GRID), frames_per_shard=_shard_length(int(table["frames"].sum())))
     segmenter: Segmenter | None = None
     counts = {"segmented": 0, "cached": 0}
-    num_frames = 0
+    pending: list[pa.Table] = []
     with pq.ParquetWriter(store / INSTANCES, _INSTANCE_SCHEMA) as instances:
         bar = progress(total=int(table["frames"].sum()), desc="segment", unit="frame")
         for row in table.to_dict("records"):
             if row["frames"] == 0:
                 writer.append(np.zeros((0, len(GROUPS), GRID, GRID), np.uint8), video=row["video"])
                 continue
-            name = unit_key(content=row["digest"], frames=row["frames"], **key)
+            name = unit_key(version=UNIT_VERSION, content=row["digest"], frames=row["frames"], **key)
             payload = cache.load("masks", name)
             counts["cached" if payload else "segmented"] += 1
             if payload is None:
                 segmenter = segmenter or build()
                 payload = _pack(segmenter(frames.read_all(row["video"])))
                 cache.store("masks", name, payload)
-            with np.load(io.BytesIO(payload)) as unit:
-                writer.append(unit["planes"], video=row["video"])
-                instances.write_table(_instance_rows(row["video"], unit))
-            num_frames += row["frames"]
+            unit = _unpack(payload)
+            writer.append(unit["planes"], video=row["video"])
+            pending.append(_instance_rows(row["video"], unit))
+            if sum(map(len, pending)) >= ROWS_PER_GROUP:
+                instances.write_table(pa.concat_tables(pending))
+                pending = []
             bar.update(row["frames"])
         bar.close()
+        if pending:
+            instances.write_table(pa.concat_tables(pending))
     writer.close()
     return counts["segmented"], counts["cached"]
 

@@ -14,8 +14,6 @@ from objabn.video import read_video
 class Reader(Protocol):
     """Frames' entries of a data set, by video."""
 
-    def num_frames(self, video: str) -> int: ...
-
     def read(self, video: str, indices: np.ndarray) -> np.ndarray: ...
 
     def read_all(self, video: str) -> np.ndarray: ...
@@ -29,14 +27,16 @@ class VideoFiles:
         self._lengths = dict(zip(table["video"], table["frames"], strict=True))
         self._size = size
 
-    def num_frames(self, video: str) -> int:
-        return int(self._lengths[video])
-
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
         return self.read_all(video)[indices]
 
     def read_all(self, video: str) -> np.ndarray:
-        return read_video(self._paths[video], size=self._size)[0]
+        frames = read_video(self._paths[video], size=self._size)[0]
+        if len(frames) != self._lengths[video]:
+            raise ValueError(
+                f"{self._paths[video]}: expected {self._lengths[video]} frames, got {len(frames)}: it changed"
+            )
+        return frames
 
 
 def open_frames(store: Path, videos: Path, decode: Decode) -> Reader:

@@ -84,6 +84,7 @@ class StoreWriter:
             serializer=JpegCodec(quality) if codec == "jpeg" else BytesCodec(),
             compressors=() if codec == "jpeg" else (ZstdCodec(level=3),),
             fill_value=0,
+            config={"write_empty_chunks": True},  # so that a missing shard is a damaged store, never an empty one
         )
         self._pending = np.empty((frames_per_shard, *item_shape), np.uint8)
         self._num_pending = 0
@@ -96,6 +97,8 @@ class StoreWriter:
 
     def append(self, items: np.ndarray, **row: Any) -> None:
         """Adds a video's entries, uint8 (frames, *item_shape), and its row of the table (`video` and what is known)."""
+        expected = self._array.shape[1:]
+        assert (items.shape[1:], items.dtype) == (expected, np.uint8), f"{items.shape} {items.dtype}, {expected} uint8"
         self._rows.append({**row, "offset": self.num_frames, "frames": len(items)})
         while len(items):
             taken = items[: len(self._pending) - self._num_pending]
@@ -108,7 +111,7 @@ class StoreWriter:
     def close(self) -> pd.DataFrame:
         """Writes what is pending and the table, and returns the table."""
         self._flush()
-        table = pd.DataFrame(self._rows)
+        table = pd.DataFrame(self._rows, columns=None if self._rows else ["video", "offset", "frames"])
         table.to_csv(self._path / TABLE, index=False, lineterminator="\n")
         return table
 
@@ -124,26 +127,50 @@ def read_table(path: Path) -> pd.DataFrame:
     if not (path / TABLE).is_file():
         raise ValueError(f"{path / TABLE}: expected a store's table of videos, found none")
     text = {"video": str, "path": str, "label": str, "split": str, "status": str, "error": str, "decoder": str}
+    text["digest"] = str
     return pd.read_csv(
         path / TABLE, dtype=text, keep_default_na=False, na_values={"fps": [""], "container_frames": [""]}
     )
 
 
 class StoreReader:
-    """Reads frames' entries of a store by video. Opened once a process; safe to create before a fork."""
+    """Reads frames' entries of a store by video. Opened once a process; safe to create before a fork.
+
+    Raises:
+        ValueError: when the store is incomplete: zarr would read a missing shard as zeros.
+    """
 
     def __init__(self, path: Path) -> None:
         table = read_table(path)
+        self._path = path
         self._offsets = dict(zip(table["video"], table["offset"], strict=True))
         self._lengths = dict(zip(table["video"], table["frames"], strict=True))
-        self._array: Any = zarr.open_array(path / ARRAY, mode="r")
+        try:
+            self._array: Any = zarr.open_array(path / ARRAY, mode="r")
+        except FileNotFoundError:
+            raise ValueError(f"{path}: expected a store with {ARRAY}, found none") from None
+        expected, length = int(table["frames"].sum()), self._array.shape[0]
+        if length != expected:
+            raise ValueError(f"{path}: expected {expected} frames as its table says, got {length}; make it again")
+        zeros = ["0"] * (self._array.ndim - 1)
+        for shard in range(-(-length // (self._array.shards or self._array.chunks)[0])):
+            if not (path / ARRAY / "c" / str(shard)).joinpath(*zeros).is_file():
+                raise ValueError(f"{path}: shard {shard} is missing; make it again or get it by `dvc checkout`")
 
     def num_frames(self, video: str) -> int:
+        if video not in self._lengths:
+            raise ValueError(f"{self._path}: has no video {video}")
         return int(self._lengths[video])
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
-        """Entries of one video, uint8 (len(indices), *item_shape), by frame numbers int (n,) in [0, num_frames)."""
+        """Entries of one video, uint8 (len(indices), *item_shape), by frame numbers int (n,) in [0, num_frames).
+
+        Raises:
+            ValueError: for a number beyond the video's frames; the next video's would be there.
+        """
         first, last = int(indices.min()), int(indices.max())
+        if first < 0 or last >= self.num_frames(video):
+            raise ValueError(f"{video}: expected frames in [0, {self.num_frames(video)}), got {first} to {last}")
         steps = np.diff(indices)
         step = int(steps[0]) if len(steps) and steps[0] > 0 and (steps == steps[0]).all() else 1
         offset = int(self._offsets[video])
@@ -152,5 +179,6 @@ class StoreReader:
 
     def read_all(self, video: str) -> np.ndarray:
         """All entries of one video, uint8 (frames, *item_shape)."""
+        num_frames = self.num_frames(video)
         offset = int(self._offsets[video])
-        return self._array[offset : offset + self.num_frames(video)]
+        return self._array[offset : offset + num_frames]

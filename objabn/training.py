@@ -1,13 +1,14 @@
 """Trains one configuration: Adam at a constant learning rate, one clip a video and epoch."""
 
 import csv
+import math
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
 
 from objabn.checkpoints import CURVES, load_run
 from objabn.clips import Batch, ClipDataset, clip_tensors, loader, mask_tensors, num_batches
@@ -47,7 +48,9 @@ def load_model(directory: Path) -> tuple[ObjectABN, dict[str, Any]]:
 
 
 def make_fabric(params: Dataset) -> Fabric:
-    """Fabric on one device."""
+    """Fabric on one device. Raises: ValueError when the device that `train.accelerator` asks for is not there."""
+    if params.train.accelerator == "cuda" and not torch.cuda.is_available():
+        raise ValueError("train.accelerator: expected auto or cpu on a machine without a CUDA device, got cuda")
     return Fabric(accelerator=params.train.accelerator, devices=1, precision=params.train.precision)
 
 
@@ -59,24 +62,71 @@ def _optimiser(model: ObjectABN, params: Dataset) -> torch.optim.Optimizer:
     return torch.optim.Adam(groups, lr=params.train.lr)
 
 
-def _check_finite(total: Tensor, terms: dict[str, Tensor], batch: Batch, dataset: ClipDataset, epoch: int) -> None:
-    if torch.isfinite(total):
-        return
-    bad = [name for name, term in terms.items() if not torch.isfinite(term)] or ["total"]
-    videos = ", ".join(dataset.table["video"][int(row)] for row in batch["row"])
-    raise TrainingError(f"loss {' and '.join(bad)} is not finite in epoch {epoch}; videos of the batch: {videos}")
+def _stop_if_not_finite(terms: dict[str, float], batch: Batch, dataset: ClipDataset, epoch: int) -> None:
+    bad = [name for name, value in terms.items() if not math.isfinite(value)]
+    if bad:
+        videos = ", ".join(dataset.table["video"][int(row)] for row in batch["row"])
+        raise TrainingError(f"{' and '.join(bad)} not finite in epoch {epoch + 1}; videos of the batch: {videos}")
 
 
 @torch.no_grad()
 def validate(model: Any, dataset: ClipDataset, params: Dataset, fabric: Fabric) -> float:
-    """Top-1 of the perception branch in percent, each clip on its own."""
+    """Top-1 of the perception branch in percent."""
     model.eval()
     correct = torch.zeros((), device=fabric.device)
-    for batch in loader(dataset, params.eval.batch_size, workers=params.train.workers):
+    for batch in loader(dataset, params.train.batch_size, workers=params.train.workers):
         batch = fabric.to_device(batch)
         logits = model(clip_tensors(batch, params.data.crop)).perception_logits
         correct += (logits.argmax(dim=1) == batch["label"]).sum()
     return 100 * float(correct) / len(dataset)
+
+
+def _train_epoch(
+    model: Any,
+    optimiser: Any,
+    fabric: Fabric,
+    params: Dataset,
+    attention: str,
+    dataset: ClipDataset,
+    seed: int,
+    epoch: int,
+) -> dict[str, float]:
+    """Means over the batches of one epoch: `loss`, its terms, `train_top1` in percent."""
+    model.train()
+    weights = LossWeights(**params.weights.model_dump())
+    size = params.train.batch_size
+    sums: Counter[str] = Counter()
+    batches = loader(dataset, size, workers=params.train.workers, seed=seed, epoch=epoch, shuffle=True)
+    label = f"epoch {epoch + 1}/{params.train.epochs}"
+    bar = progress(batches, total=num_batches(dataset, size), desc=label, unit="batch")
+    for batch in bar:
+        batch = fabric.to_device(batch)
+        union = None
+        if attention != "abn":
+            union = mask_tensors(batch, "masks", model.map_size, params.mask.resize)
+        output = model(clip_tensors(batch, params.data.crop))
+        total, terms = total_loss(
+            output.attention_logits,
+            output.perception_logits,
+            output.maps,
+            output.features,
+            batch["label"],
+            attention=attention,
+            union_masks=union,
+            centroids=model.centroids,
+            weights=weights,
+            pc_norm=params.train.pc_norm,
+        )
+        optimiser.zero_grad()
+        fabric.backward(total)
+        hits = (output.perception_logits.argmax(dim=1) == batch["label"]).float().mean()
+        named = {"loss": total, **terms, "train_top1": 100 * hits}
+        values = dict(zip(named, torch.stack(list(named.values())).tolist(), strict=True))  # waits for the device once
+        _stop_if_not_finite(values, batch, dataset, epoch)
+        optimiser.step()
+        sums.update(values)
+        bar.set_postfix(loss=f"{values['loss']:.3f}", refresh=False)
+    return {name: value / num_batches(dataset, size) for name, value in sums.items()}
 
 
 def train(
@@ -85,50 +135,18 @@ def train(
     """The trained network and its timing; writes curves.csv (one row an epoch) into `run_dir` as it goes.
 
     Raises:
-        TrainingError: a term of the loss is not finite.
+        TrainingError: the loss or one of its terms is not finite.
+        ValueError: the device is not there, or the pretrained weights do not fit.
     """
     fabric = make_fabric(params)
     fabric.seed_everything(seed, verbose=False)
     network = build_model(params, attention, pc, len(train_set.class_names))
     model, optimiser = fabric.setup(network, _optimiser(network, params))
-    weights = LossWeights(**params.weights.model_dump())
-    size = params.train.batch_size
     started = time.perf_counter()
     with open(run_dir / CURVES, "w", newline="") as file:
         writer: csv.DictWriter | None = None
         for epoch in range(params.train.epochs):
-            model.train()
-            sums: dict[str, float] = {}
-            batches = loader(train_set, size, workers=params.train.workers, seed=seed, epoch=epoch, shuffle=True)
-            label = f"epoch {epoch + 1}/{params.train.epochs}"
-            bar = progress(batches, total=num_batches(train_set, size), desc=label, unit="batch")
-            for batch in bar:
-                batch = fabric.to_device(batch)
-                union = None
-                if attention != "abn":
-                    union = mask_tensors(batch, "masks", network.map_size, params.mask.resize)
-                output = model(clip_tensors(batch, params.data.crop))
-                total, terms = total_loss(
-                    output.attention_logits,
-                    output.perception_logits,
-                    output.maps,
-                    output.features,
-                    batch["label"],
-                    attention=attention,
-                    union_masks=union,
-                    centroids=network.centroids,
-                    weights=weights,
-                    pc_norm=params.train.pc_norm,
-                )
-                _check_finite(total, terms, batch, train_set, epoch + 1)
-                optimiser.zero_grad()
-                fabric.backward(total)
-                optimiser.step()
-                hits = (output.perception_logits.argmax(dim=1) == batch["label"]).float().mean()
-                for name, value in {"loss": total, **terms, "train_top1": 100 * hits}.items():
-                    sums[name] = sums.get(name, 0.0) + float(value.detach())
-                bar.set_postfix(loss=f"{float(total.detach()):.3f}", refresh=False)
-            means = {name: value / num_batches(train_set, size) for name, value in sums.items()}
+            means = _train_epoch(model, optimiser, fabric, params, attention, train_set, seed, epoch)
             row = {"epoch": epoch + 1, **means, "val_top1": validate(model, test_set, params, fabric)}
             if writer is None:
                 writer = csv.DictWriter(file, list(row), lineterminator="\n")
@@ -136,5 +154,9 @@ def train(
             writer.writerow(row)
             file.flush()
             clips = len(train_set) * (epoch + 1) / (time.perf_counter() - started)
-            print(f"{label}: loss {means['loss']:.3f}, val top-1 {row['val_top1']:.1f} %, {clips:.1f} clips/s")
+            print(
+                f"epoch {epoch + 1}/{params.train.epochs}: loss {means['loss']:.3f}, "
+                f"val top-1 {row['val_top1']:.1f} %, {clips:.1f} clips/s",
+                flush=True,
+            )
     return network, {"train_seconds": time.perf_counter() - started, "device": str(fabric.device)}

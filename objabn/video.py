@@ -178,7 +178,7 @@ def _probe(name: str) -> _Probe:
     av = _libraries().av
     first, packets, hidden, reason = None, 0, 0, "no frames"
     try:
-        with av.open(name) as container:
+        with av.open(name, metadata_errors="ignore") as container:
             stream = _video_stream(av, container)
             claimed = _container_frames(container, stream)
             fps = float(stream.average_rate or stream.guessed_rate or 0.0)
@@ -244,7 +244,7 @@ def _pyav_frames(name: str) -> Iterator[np.ndarray]:
     av = _libraries().av
     started = False
     try:
-        with av.open(name) as container:
+        with av.open(name, metadata_errors="ignore") as container:
             for packet in container.demux(_video_stream(av, container)):
                 try:
                     decoded = packet.decode()

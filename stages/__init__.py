@@ -1,6 +1,6 @@
 """The pipeline's stages: parse arguments, load parameters, call `objabn`, write outputs. Only they know file paths.
 
-`python -m stages.<stage> --help`
+`python -m stages.<stage> --help`. A stage imports what is heavy after it has validated its arguments and parameters.
 """
 
 import sys
@@ -15,37 +15,33 @@ class Paths:
 
     dataset: str
 
-    @property
-    def index(self) -> Path:
-        return Path("data") / self.dataset / "index.csv"
-
-    @property
-    def frames(self) -> Path:
-        return Path("data") / self.dataset / "frames"
-
-    @property
-    def masks(self) -> Path:
-        return Path("data") / self.dataset / "masks"
+    def data(self, name: str) -> Path:
+        """index.csv, videos, truth, frames or masks."""
+        return Path("data") / self.dataset / name
 
     @property
     def segment_report(self) -> Path:
         return Path("results") / self.dataset / "segment.json"
 
     def run(self, attention: str, pc: bool, seed: int) -> Path:
-        return Path("runs") / self.dataset / attention / f"pc-{str(pc).lower()}" / f"seed-{seed}"
+        return Path("runs") / self.dataset / attention / _pc(pc) / f"seed-{seed}"
 
     def timing(self, attention: str, pc: bool, seed: int) -> Path:
         """Beside the runs, not in them: nothing that a later stage depends on may hold a time."""
-        return Path("runs") / self.dataset / "timing" / f"{attention}-pc-{str(pc).lower()}-seed-{seed}.json"
+        return Path("runs") / self.dataset / "timing" / f"{attention}-{_pc(pc)}-seed-{seed}.json"
 
     def result(self, attention: str, pc: bool) -> Path:
-        return Path("results") / self.dataset / attention / f"pc-{str(pc).lower()}.json"
+        return Path("results") / self.dataset / attention / f"{_pc(pc)}.json"
 
     def picture(self, attention: str, pc: bool) -> Path:
-        return Path("reports") / self.dataset / f"{attention}-pc-{str(pc).lower()}.png"
+        return Path("reports") / self.dataset / f"{attention}-{_pc(pc)}.png"
 
     def table(self, suffix: str) -> Path:
         return Path("tables") / f"{self.dataset}.{suffix}"
+
+
+def _pc(pc: bool) -> str:
+    return f"pc-{str(pc).lower()}"
 
 
 def run_stage(main: Callable[[], None]) -> None:
@@ -53,7 +49,5 @@ def run_stage(main: Callable[[], None]) -> None:
     try:
         main()
     except (ValueError, OSError) as error:
-        print(
-            f"{main.__module__ if main.__module__ != '__main__' else Path(sys.argv[0]).stem}: {error}", file=sys.stderr
-        )
+        print(f"{Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
         sys.exit(2)

@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-from objabn.decoding import decode_videos, describe_losses
-from objabn.files import replace_dir
-from objabn.index import read_index
 from stages import Paths, run_stage
 from stages.arguments import parse
 
@@ -12,14 +9,20 @@ from stages.arguments import parse
 def main() -> None:
     arguments, _, dataset = parse(__doc__)
     paths = Paths(arguments.dataset)
-    index = read_index(paths.index)
-    with replace_dir(paths.frames) as store:
+
+    from objabn.decoding import decode_videos, describe_losses
+    from objabn.files import replace_dir
+    from objabn.index import read_index
+
+    index = read_index(paths.data("index.csv"))
+    with replace_dir(paths.data("frames")) as store:
         table = decode_videos(index, Path(dataset.videos), store, dataset.decode)
     counts = table["status"].value_counts()
     print(
-        f"{len(table)} videos: " + ", ".join(f"{counts.get(name, 0)} {name}" for name in ("ok", "truncated", "failed"))
+        f"{len(table)} videos: {', '.join(f'{counts.get(name, 0)} {name}' for name in ('ok', 'truncated', 'failed'))}"
     )
-    print("\n".join(describe_losses(table)))
+    for line in describe_losses(table):
+        print(line)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,6 @@
 import json
 from pathlib import Path
 
-import pandas as pd
-
-from objabn.clips import open_split
-from objabn.evaluation import evaluate_run, maps_of_videos, summarise, summarise_seeds
-from objabn.files import write_text
-from objabn.pictures import draw_maps
-from objabn.training import load_model
 from stages import Paths, run_stage
 from stages.arguments import parse
 
@@ -22,18 +15,33 @@ def main() -> None:
     paths = Paths(arguments.dataset)
     row = (arguments.attention, arguments.pc)
     truth = Path(dataset.truth) if dataset.truth else None
+
+    import pandas as pd
+
+    from objabn.clips import open_split
+    from objabn.evaluation import evaluate_run, maps_of_videos, summarise, summarise_seeds
+    from objabn.files import write_bytes, write_text
+    from objabn.pictures import draw_maps
+    from objabn.training import load_model
+
     per_seed = []
     for seed in params.table.seeds:
         model, run = load_model(paths.run(*row, seed))
         test_set = open_split(
-            "test", dataset, paths.frames, paths.masks, seed=seed, truth=truth, class_names=run["class_names"]
+            "test",
+            dataset,
+            paths.data("frames"),
+            paths.data("masks"),
+            seed=seed,
+            evaluation=dataset.eval,
+            truth=truth,
+            class_names=run["class_names"],
         )
         per_seed.append(evaluate_run(model, arguments.attention, test_set, dataset).assign(seed=seed))
-        if seed == params.table.seeds[0]:
+        if len(per_seed) == 1:
             draw_maps(maps_of_videos(model, arguments.attention, test_set, dataset), paths.picture(*row))
     result = paths.result(*row)
-    result.parent.mkdir(parents=True, exist_ok=True)
-    pd.concat(per_seed).to_parquet(result.with_suffix(".parquet"), index=False)
+    write_bytes(result.with_suffix(".parquet"), pd.concat(per_seed).to_parquet(index=False))
     numbers = summarise_seeds([summarise(each.drop(columns="seed")) for each in per_seed])
     write_text(result, json.dumps(numbers, indent=2) + "\n")
 

@@ -1,27 +1,31 @@
 """Embedded data: videos, their ground-truth masks and index.csv. `python -m stages.synthesize synthetic`"""
 
-from pathlib import Path
-
-import pandas as pd
-
-from objabn.files import replace_dir
-from objabn.index import build, write_index
-from objabn.synthetic import plan
-from objabn.synthetic_files import write_videos
 from stages import Paths, run_stage
 from stages.arguments import parse
 
 
 def main() -> None:
     arguments, _, dataset = parse(__doc__)
-    if dataset.synthesize is None or dataset.truth is None:
-        raise ValueError(f"params.yaml: datasets.{arguments.dataset}: expected the blocks synthesize and truth")
+    paths = Paths(arguments.dataset)
+    if dataset.synthesize is None:
+        raise ValueError(f"params.yaml: datasets.{arguments.dataset}.synthesize: missing")
+    for name, given in (("videos", dataset.videos), ("truth", dataset.truth)):  # the stage replaces these directories
+        if given != paths.data(name).as_posix():
+            expected = paths.data(name).as_posix()
+            raise ValueError(f"params.yaml: datasets.{arguments.dataset}.{name}: expected {expected}, got {given}")
+
+    import pandas as pd
+
+    from objabn.files import replace_dir
+    from objabn.index import build, write_index
+    from objabn.synthetic import plan
+    from objabn.synthetic_files import write_videos
+
     scenes = plan(**dataset.synthesize.model_dump())
-    with replace_dir(Path(dataset.videos)) as videos, replace_dir(Path(dataset.truth)) as truth:
+    with replace_dir(paths.data("videos")) as videos, replace_dir(paths.data("truth")) as truth:
         listed = write_videos(scenes, videos, truth)
-        index, missing = build(pd.DataFrame(listed), videos)
-        assert missing.empty
-        write_index(index, Paths(arguments.dataset).index)
+        index, _ = build(pd.DataFrame(listed), videos)
+        write_index(index, paths.data("index.csv"))
 
 
 if __name__ == "__main__":

@@ -4,13 +4,8 @@
 """
 
 import json
+from pathlib import Path
 
-from objabn.checkpoints import run_record, save_run
-from objabn.clips import open_split
-from objabn.decoding import check_missing
-from objabn.files import replace_dir, write_text
-from objabn.stores import read_table
-from objabn.training import train
 from stages import Paths, run_stage
 from stages.arguments import parse
 
@@ -19,13 +14,24 @@ def main() -> None:
     arguments, _, dataset = parse(__doc__, row=True, seed=True)
     paths = Paths(arguments.dataset)
     row = (arguments.attention, arguments.pc, arguments.seed)
-    check_missing(read_table(paths.frames), dataset.decode.max_failed)
-    masks = None if arguments.attention == "abn" else paths.masks
-    train_set = open_split("train", dataset, paths.frames, masks, seed=arguments.seed)
-    test_set = open_split("test", dataset, paths.frames, None, seed=arguments.seed)
+
+    from objabn.checkpoints import run_record, save_run
+    from objabn.clips import VALIDATION, open_split
+    from objabn.decoding import check_missing
+    from objabn.files import replace_dir, write_text
+    from objabn.stores import read_table
+    from objabn.training import train
+
+    frames, masks = paths.data("frames"), paths.data("masks")
+    check_missing(read_table(frames), dataset.decode.max_failed)
+    train_set = open_split(
+        "train", dataset, frames, None if arguments.attention == "abn" else masks, seed=arguments.seed
+    )
+    test_set = open_split("test", dataset, frames, None, seed=arguments.seed, evaluation=VALIDATION)
+    inputs = [paths.data("index.csv"), frames / "videos.csv", masks / "instances.parquet"]
+    inputs += [path for path in [Path(dataset.model.pretrained or "")] if path.is_file()]
     with replace_dir(paths.run(*row)) as directory:
         model, timing = train(dataset, *row, train_set, test_set, directory)
-        inputs = [paths.index, paths.frames / "videos.csv", paths.masks / "instances.parquet"]
         save_run(directory, model, run_record(*row, train_set.class_names, dataset, inputs))
     write_text(paths.timing(*row), json.dumps(timing, indent=2) + "\n")
 

@@ -320,7 +320,10 @@ def test_command_line(tmp_path, monkeypatch, capsys):
         ),
         (["folder", "--videos", ".", "--split", "1"], "index folder: --split belongs to index ucf101"),
         (["ucf101", "--videos", ".", "--test-share", "0"], "index ucf101: --test-share belongs to index folder"),
-        (["folder", "--videos", ".", "--dataset", "../x"], "--dataset: expected letters, digits, _ and -, got '../x'"),
+        (
+            ["folder", "--videos", ".", "--dataset", "../x"],
+            "--dataset: expected a name of a-z, 0-9 and _, starting with a letter, got '../x'",
+        ),
     ],
 )
 def test_faults_of_the_command_line(tmp_path, monkeypatch, argv, message):

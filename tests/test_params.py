@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from objabn.params import ParamsError, load_params, parse_params, read_yaml
+from objabn.params import ParamsError, load_params, parse_params
+from objabn.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "params.yaml").read_text()
@@ -80,7 +81,21 @@ BROKEN = [
     ("short sides in the wrong order", edited("datasets.ucf101.data.short_side_max", 250),
      "datasets.ucf101.data.short_side_max: expected at least short_side_min (256), got 250"),
     ("no weights", edited("datasets.ucf101.segment.weights", None),
-     "datasets.ucf101.segment.weights: expected the path of a torchvision checkpoint (backend: torchvision), got none"),
+     "datasets.ucf101.segment.weights: expected string, got nothing"),
+    ("unknown backend", edited("datasets.ucf101.segment.backend", "sam"),
+     "datasets.ucf101.segment.backend: expected 'motion', 'torchvision', got 'sam'"),
+    ("a setting of the other backend", edited("datasets.synthetic.segment.proposals", 9),
+     "datasets.synthetic.segment.proposals: not a known parameter"),
+    ("persons only from motion", edited("datasets.synthetic.mask.groups", ["person"]),
+     "datasets.synthetic.mask.groups: expected other in it (motion cannot tell persons), got ['person']"),
+    ("threshold below what is stored", edited("datasets.ucf101.mask.score_threshold", 0.01),
+     "datasets.ucf101.mask.score_threshold: expected at least segment.score_floor (0.05), got 0.01"),
+    ("missing parameter", edited("datasets.ucf101.decode.quality", ...),
+     "datasets.ucf101.decode.quality: missing"),
+    ("no embedded data", edited("datasets.synthetic", ...).replace("dataset: synthetic", "dataset: ucf101"),
+     "datasets.synthetic: missing (the embedded data)"),
+    ("tag that does not fit", TEXT.replace("dataset: synthetic", "dataset: !!float synthetic"),
+     "not valid YAML: could not convert string to float: 'synthetic'"),
     ("not YAML", "dataset: [synthetic\nloss: {",
      "line 2, column 5: not valid YAML: expected ',' or ']', but got ':'"),
     ("key given twice", TEXT.replace("  pc: false", "  pc: false\n  pc: true", 1),

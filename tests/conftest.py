@@ -1,0 +1,39 @@
+"""Fixtures shared by several files."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from objabn.params import Dataset, load_params
+
+ROOT = Path(__file__).parents[1]
+
+# The same examples each time, nothing kept on the disk, no deadline: the machine may be busy.
+hypothesis.settings.register_profile("repeatable", derandomize=True, database=None, deadline=None, max_examples=50)
+hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def synthetic() -> Dataset:
+    """The shipped parameters of the embedded data."""
+    return load_params(ROOT / "params.yaml").datasets["synthetic"]
+
+
+@pytest.fixture
+def make_model() -> Callable:
+    """Builds a small network (3 classes, clips of 4 x 32 x 32, maps of 4 x 4); keywords replace its settings."""
+    import torch
+
+    from objabn.model import ObjectABN
+
+    torch.set_num_threads(1)  # so small a network is 30 times slower when its threads wait on a busy machine
+
+    def build(seed: int = 0, **settings: object) -> ObjectABN:
+        small = {"attention": "mha", "pc": True, "num_classes": 3, "num_frames": 4, "crop": 32, "split": "res3",
+                 "width_factor": 1.0, "depth_factor": 1.0, "attention_depth": 1, "attention_channels": 8}  # fmt: skip
+        torch.manual_seed(seed)
+        return ObjectABN(**{**small, **settings})
+
+    return build

@@ -1,0 +1,133 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from objabn.decoding import check_missing, decode_videos, describe_losses
+from objabn.index import build
+from objabn.params import Decode
+from objabn.sources import open_frames
+from objabn.stores import StoreReader
+from objabn.video import read_video, write_video
+
+DECODE = Decode(height=24, width=32, codec="zstd", quality=95, store=True, frames_per_shard=16, max_failed=0.0)
+
+
+def moving_square(num_frames: int) -> np.ndarray:
+    frames = np.full((num_frames, 48, 64, 3), 40, np.uint8)
+    for number in range(num_frames):
+        frames[number, 10:30, number : number + 20] = (200, 120, 60)
+    return frames
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    """a/good.mp4 (20 frames), a/short.mp4 (3), b/cut.mkv (cut in the middle), b/empty.mp4, b/text.mp4."""
+    folder = tmp_path / "videos"
+    for name in ("a", "b"):
+        (folder / name).mkdir(parents=True)
+    write_video(folder / "a/good.mp4", moving_square(20))
+    write_video(folder / "a/short.mp4", moving_square(3))
+    (folder / "b/empty.mp4").touch()
+    (folder / "b/text.mp4").write_text("no video\n" * 100)
+    return folder
+
+
+def index_of(videos: Path) -> pd.DataFrame:
+    paths = sorted(path.relative_to(videos).as_posix() for path in videos.rglob("*.*"))
+    listed = [{"video": path.rsplit(".", 1)[0], "path": path, "label": path[0], "split": "train"} for path in paths]
+    return build(pd.DataFrame(listed), videos)[0]
+
+
+def decode(videos: Path, store: Path, settings: Decode = DECODE) -> pd.DataFrame:
+    store.mkdir()
+    return decode_videos(index_of(videos), videos, store, settings).set_index("video")
+
+
+def test_every_registered_video_is_a_row_with_its_outcome(videos: Path, tmp_path: Path) -> None:
+    table = decode(videos, tmp_path / "store")
+    assert table["status"].to_dict() == {"a/good": "ok", "a/short": "ok", "b/empty": "failed", "b/text": "failed"}
+    assert table["frames"].to_dict() == {"a/good": 20, "a/short": 3, "b/empty": 0, "b/text": 0}
+    assert table["offset"].to_dict() == {"a/good": 0, "a/short": 20, "b/empty": 23, "b/text": 23}
+    assert table.loc["b/empty", "error"] == "0 bytes"
+    assert table.loc["a/good", ["height", "width"]].tolist() == [48, 64]
+
+
+def test_a_cut_video_is_truncated_and_keeps_its_frames(tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    videos = tmp_path / "videos"
+    (videos / "a").mkdir(parents=True)
+    path = videos / "a/cut.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for frame in moving_square(40):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    content = path.read_bytes()
+    start = content.index(b"movi")
+    path.write_bytes(content[: start + (len(content) - start) // 2])
+    row = decode(videos, tmp_path / "store").loc["a/cut"]
+    assert row["status"] == "truncated"
+    assert 0 < row["frames"] < 40
+    assert row["error"] == f"{row['frames']} of 40 frames could be decoded"
+
+
+def test_a_video_that_changed_since_it_was_registered_fails(videos: Path, tmp_path: Path) -> None:
+    index = index_of(videos)
+    write_video(videos / "a/good.mp4", moving_square(10))
+    (videos / "a/short.mp4").unlink()
+    (tmp_path / "store").mkdir()
+    table = decode_videos(index, videos, tmp_path / "store", DECODE).set_index("video")
+    assert table.loc["a/good", "status"] == "failed"
+    assert table.loc["a/good", "error"].startswith("its content is not what index.csv registered")
+    assert table.loc["a/short", "error"] == "no such file"
+
+
+def test_the_store_holds_what_the_files_hold(videos: Path, tmp_path: Path) -> None:
+    decode(videos, tmp_path / "store")
+    frames = StoreReader(tmp_path / "store").read_all("a/good")
+    np.testing.assert_array_equal(frames, read_video(videos / "a/good.mp4", size=(24, 32))[0])
+
+
+def test_without_a_store_clips_are_the_same(videos: Path, tmp_path: Path) -> None:
+    without = DECODE.model_copy(update={"store": False})
+    stored = decode(videos, tmp_path / "stored")
+    listed = decode(videos, tmp_path / "listed", without)
+    pd.testing.assert_frame_equal(stored, listed)
+    assert [path.name for path in (tmp_path / "listed").iterdir()] == ["videos.csv"]
+    indices = np.array([2, 6, 10, 14, 18])
+    from_store = open_frames(tmp_path / "stored", videos, DECODE)
+    from_files = open_frames(tmp_path / "listed", videos, without)
+    np.testing.assert_array_equal(from_store.read("a/good", indices), from_files.read("a/good", indices))
+    write_video(videos / "a/good.mp4", moving_square(4))
+    with pytest.raises(ValueError, match=r"good.mp4: expected 20 frames, got 4: it changed"):
+        from_files.read("a/good", indices)
+
+
+def table_of(train: list[str], test: list[str]) -> pd.DataFrame:
+    rows = [("train", status) for status in train] + [("test", status) for status in test]
+    return pd.DataFrame(
+        [
+            {"video": f"v{at}", "split": split, "status": status, "error": "why"}
+            for at, (split, status) in enumerate(rows)
+        ]
+    )
+
+
+def test_a_split_may_miss_as_much_as_max_failed() -> None:
+    check_missing(table_of(["ok", "failed", "ok", "ok"], ["ok", "truncated"]), 0.25)
+
+
+def test_over_max_failed_the_message_lists_the_failed_videos_of_the_split() -> None:
+    table = table_of(["failed", *["ok"] * 9], ["ok", "failed", "truncated", "ok"])
+    with pytest.raises(ValueError, match="failed to decode") as error:
+        check_missing(table, 0.2)
+    assert str(error.value) == (
+        "1 of 4 test videos failed to decode (25.0%), expected at most decode.max_failed 20.0%:\n  v11: failed: why"
+    )
+
+
+def test_losses_are_described_one_a_line() -> None:
+    assert describe_losses(table_of(["ok", "truncated"], ["failed"])) == ["  v1: truncated: why", "  v2: failed: why"]

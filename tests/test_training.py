@@ -1,0 +1,191 @@
+"""Training and evaluation of a tiny network on a store of random frames."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from objabn.checkpoints import run_record, save_run
+from objabn.clips import ClipDataset, open_split
+from objabn.evaluation import evaluate_run, maps_of_videos, summarise, summarise_seeds
+from objabn.params import MAPS, Dataset
+from objabn.pictures import draw_maps
+from objabn.stores import StoreWriter
+from objabn.training import TrainingError, build_model, load_model, make_fabric, train
+
+BLOCK = {
+    "videos": "videos",
+    "truth": None,
+    "decode": {
+        "height": 32, "width": 40, "codec": "zstd", "quality": 95,
+        "store": True, "frames_per_shard": 64, "max_failed": 0.0,
+    },
+    "segment": {"backend": "motion", "threshold": 25.0, "min_area": 0.002},
+    "data": {
+        "num_frames": 4, "frame_stride": 2, "crop": 32,
+        "short_side_min": 32, "short_side_max": 36, "short_side_eval": 32, "pad": "last", "flip": 0.5,
+    },
+    "mask": {"score_threshold": 0.5, "groups": ["person", "other"], "resize": "nearest"},
+    "model": {
+        "width_factor": 1.0, "depth_factor": 1.0, "split": "res3", "pretrained": None,
+        "attention_depth": 1, "attention_channels": 8,
+        "attention_apply": "multiply", "mha_init": "default", "dropout": 0.5,
+    },
+    "weights": {
+        "attention": 1.0, "background": 1.0, "mask": 10.0, "mha": 10.0, "pc": 1e-4, "pc1": 1.0, "pc2": 1e-3,
+    },
+    "train": {
+        "epochs": 2, "batch_size": 4, "lr": 1e-3, "centroid_std": 1.0, "centroid_lr": None, "pc_norm": "l2",
+        "workers": 0, "accelerator": "cpu", "precision": "32-true",
+    },
+    "eval": {"start": "centre", "views": 1, "batch_size": 3},
+}  # fmt: skip
+PARAMS = Dataset.model_validate(BLOCK)
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`frames`, `masks` and `truth` of 8 training and 5 test videos of 3 classes."""
+    folder = tmp_path_factory.mktemp("stores")
+    draw = np.random.default_rng(0)
+    writers = {}
+    for name, shape in (("frames", (32, 40, 3)), ("masks", (2, 128, 128)), ("truth", (2, 128, 128))):
+        (folder / name).mkdir()
+        writers[name] = StoreWriter(folder / name, shape, frames_per_shard=64)
+    for number in range(13):
+        split, label = ("train" if number < 8 else "test"), "abc"[number % 3]
+        row = {"video": f"v{number}", "label": label, "split": split, "height": 64, "width": 80}
+        writers["frames"].append(draw.integers(0, 256, (10, 32, 40, 3), dtype=np.uint8), **row)
+        planes = np.zeros((10, 2, 128, 128), np.uint8)
+        planes[:, 0, 32:96, 32:96] = 255
+        writers["masks"].append(planes, video=f"v{number}")
+        writers["truth"].append(planes, video=f"v{number}")
+    for writer in writers.values():
+        writer.close()
+    return folder
+
+
+def split(stores: Path, name: str, params: Dataset = PARAMS) -> ClipDataset:
+    truth = stores / "truth" if name == "test" else None
+    evaluation = None if name == "train" else params.eval
+    return open_split(name, params, stores / "frames", stores / "masks", seed=0, evaluation=evaluation, truth=truth)
+
+
+def run(
+    stores: Path, directory: Path, attention: str = "mask", pc: bool = True, params: Dataset = PARAMS, seed: int = 0
+):
+    directory.mkdir(exist_ok=True)
+    return train(params, attention, pc, seed, split(stores, "train", params), split(stores, "test", params), directory)
+
+
+def changed(**blocks: dict) -> Dataset:
+    return Dataset.model_validate({**BLOCK, **{name: {**BLOCK[name], **block} for name, block in blocks.items()}})
+
+
+@pytest.mark.parametrize("pc", [False, True])
+@pytest.mark.parametrize("attention", list(MAPS))
+def test_a_row_trains_saves_loads_and_evaluates(stores: Path, tmp_path: Path, attention: str, pc: bool) -> None:
+    network, timing = run(stores, tmp_path, attention, pc)
+    assert timing["train_seconds"] > 0
+    terms = {"perception", "attention"} | ({attention} - {"abn"}) | ({"pc"} if pc else set())
+    curves = pd.read_csv(tmp_path / "curves.csv")
+    assert set(curves) == {"epoch", "loss", "train_top1", "val_top1"} | terms
+    assert len(curves) == 2
+
+    inputs = [stores / "frames/videos.csv"]
+    save_run(tmp_path, network, run_record(attention, pc, 0, ["a", "b", "c"], PARAMS, inputs))
+    loaded, record = load_model(tmp_path)
+    assert (record["attention"], record["pc"], record["class_names"]) == (attention, pc, ["a", "b", "c"])
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(loaded.state_dict()[name], value, rtol=0, atol=0)
+
+    test_set = split(stores, "test")
+    results = evaluate_run(loaded, attention, test_set, PARAMS)
+    assert results["video"].tolist() == ["v8", "v9", "v10", "v11", "v12"]
+    assert results["top1"].sum() == (results["label"] == results["predicted"]).sum()
+    assert results["top5"].tolist() == [1] * 5  # of three classes
+    kinds = ("entropy", "flat_share", "iou_fit", "iou_truth")
+    assert set(results.columns[5:]) == {f"{kind}_{name}" for kind in kinds for name in MAPS[attention]}
+    for name in MAPS[attention]:
+        assert results[f"iou_fit_{name}"].equals(results[f"iou_truth_{name}"])  # the same masks, whole cells
+    assert float(curves["val_top1"].iloc[-1]) == pytest.approx(100 * results["top1"].mean())
+
+    draw_maps(maps_of_videos(loaded, attention, test_set, PARAMS), tmp_path / "maps.png")
+    assert (tmp_path / "maps.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(stores: Path, tmp_path: Path) -> None:
+    states = [run(stores, tmp_path / str(at), seed=seed)[0].state_dict() for at, seed in enumerate((0, 0, 1))]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert not all(torch.equal(states[0][name], states[2][name]) for name in states[0])
+    assert (tmp_path / "0/curves.csv").read_text() == (tmp_path / "1/curves.csv").read_text()
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_term_and_the_videos(stores: Path, tmp_path: Path) -> None:
+    params = changed(train={"lr": 1e30, "epochs": 5})
+    with pytest.raises(TrainingError, match=r"loss .*not finite in epoch \d; videos of the batch: v\d, v\d") as error:
+        run(stores, tmp_path, params=params)
+    assert "\n" not in str(error.value)
+
+
+def test_centroids_may_have_their_own_learning_rate(stores: Path, tmp_path: Path) -> None:
+    moved = {}
+    for rate in (None, 0.5):
+        params = changed(train={"centroid_lr": rate, "epochs": 1})
+        torch.manual_seed(0)
+        moved[rate] = run(stores, tmp_path, params=params)[0].centroids
+    torch.manual_seed(0)
+    start = build_model(PARAMS, "mask", True, 3).centroids
+    assert (moved[None] - start).abs().max() < 0.01
+    assert (moved[0.5] - start).abs().max() > 0.3
+
+
+def test_views_of_a_video_are_averaged(stores: Path) -> None:
+    params = changed(eval={"views": 3})
+    torch.manual_seed(0)
+    model = build_model(params, "mask", False, 3)
+    test_set = split(stores, "test", params)
+    assert len(test_set) == 15
+    results = evaluate_run(model, "mask", test_set, params)
+    assert len(results) == 5
+    singles = [test_set[item]["frames"] for item in range(3)]
+    assert not torch.equal(singles[0], singles[2])
+
+
+def test_summaries_by_hand() -> None:
+    per_video = pd.DataFrame(
+        {
+            "video": ["x", "y"],
+            "label": "a",
+            "predicted": "a",
+            "top1": [1, 0],
+            "top5": [1, 1],
+            "entropy_u": [2.0, np.nan],
+        }
+    )
+    assert summarise(per_video) == {"top1": 50.0, "top5": 100.0, "entropy_u": 2.0}
+    assert summarise_seeds([{"top1": 50.0}]) == {"top1": 50.0}
+    assert summarise_seeds([{"top1": 40.0}, {"top1": 50.0}]) == {"top1": 45.0, "top1_std": pytest.approx(7.071068)}
+    json.dumps(summarise(per_video))
+
+
+def test_a_network_that_yields_nan_is_not_evaluated(stores: Path) -> None:
+    model = build_model(PARAMS, "mask", False, 3)
+    torch.nn.init.constant_(model.attention_branch.classifier.weight, float("nan"))
+    torch.nn.init.constant_(model.attention_branch.map_head[0].weight, float("nan"))
+    with pytest.raises(ValueError, match="logits or maps are not finite"):
+        evaluate_run(model, "mask", split(stores, "test"), PARAMS)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_missing_device_is_a_clear_fault() -> None:
+    with pytest.raises(ValueError, match="expected auto or cpu on a machine without a CUDA device, got cuda"):
+        make_fabric(changed(train={"accelerator": "cuda"}))
+
+
+def test_no_usable_video_is_a_clear_fault(stores: Path) -> None:
+    with pytest.raises(ValueError, match="expected at least one usable validation video, found none"):
+        split(stores, "validation")

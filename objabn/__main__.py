@@ -3,12 +3,9 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 
+from objabn import pretrain
 from objabn.params import load_params
-
-COMMANDS = ("check", "index", "pretrain")
-PRETRAIN = ("objabn.pretraining", "objabn.segmenter_training")  # each adds a part: backbone, segmenter
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -25,15 +22,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     check = subparsers.add_parser("check", help="validate params.yaml; exit 2 with one line for each fault")
     check.add_argument("params", nargs="?", default="params.yaml", help="parameter file (default: params.yaml)")
     check.set_defaults(run=_check)
-    command = next(iter(sys.argv[1:] if argv is None else argv), "")
-    wanted = {command} if command in COMMANDS else set(COMMANDS)  # a command waits for its own imports only
-    if "index" in wanted:
-        import_module("objabn.index").add_parser(subparsers)
-    if "pretrain" in wanted:
-        pretrain = subparsers.add_parser("pretrain", help="train the embedded data set's own pretrained weights")
-        parts = pretrain.add_subparsers(dest="part", required=True)
-        for module in PRETRAIN:
-            import_module(module).add_parser(parts)
+    pretrain.add_parser(subparsers)
+    if (sys.argv[1:] if argv is None else list(argv))[:1] not in (["check"], ["pretrain"]):
+        from objabn import index  # the other commands need not wait for pandas
+
+        index.add_parser(subparsers)
     args = parser.parse_args(argv)
     try:
         return args.run(args)

@@ -1,4 +1,4 @@
-"""Actions that the embedded data set does not show; its backbone is pretrained on them (`pretraining`).
+"""Actions that the embedded data set does not show; its backbone is pretrained on them (`backbone_training`).
 
 None is one of the eight of `actions`, but telling them apart asks for the same things: arms up, out or forward, one
 limb or both, legs, height of the body, rotation, locomotion, fast and slow.

@@ -6,7 +6,6 @@ It stands in for COCO, which real data's segmenter has seen. FILE is a state_dic
 may name it where `segment.model` is figures. The recipe and scores stand beside it, FILE with the suffix .json.
 """
 
-import argparse
 import json
 import math
 import time
@@ -23,8 +22,9 @@ from objabn import __version__
 from objabn.figure_frames import FigureFrames, held_out_frames
 from objabn.files import write_bytes, write_text
 from objabn.masks import mask_iou
-from objabn.params import Dataset, load_params
+from objabn.params import Dataset
 from objabn.progress import progress
+from objabn.schedules import learning_rate
 from objabn.segmenters import Segmenter, build
 from objabn.segmenters.figures_rcnn import SHORT_EDGE, figures_rcnn
 from objabn.segmenters.torchvision import segmenter
@@ -40,11 +40,6 @@ INFERENCE: dict[str, Any] = {"short_edge": SHORT_EDGE, "proposals": 30, "score_f
 WEIGHT_DECAY = 0.01
 _MAX_GRADIENT = 5.0  # norm
 _WARM_UP = 0.05  # share of the steps
-
-
-def learning_rate(step: int, steps: int, peak: float) -> float:
-    """Of step 1 to `steps`: a short linear rise to `peak` under half a cosine to 0."""
-    return peak * min(step / max(_WARM_UP * steps, 1), 1.0) * (0.5 + 0.5 * math.cos(math.pi * (step - 1) / steps))
 
 
 def make_optimiser(network: nn.Module, lr: float) -> torch.optim.Optimizer:
@@ -213,35 +208,3 @@ def pretrain_segmenter(
 
 def _line(scores: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:g}" for name, value in scores.items())
-
-
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Registers `segmenter` with the parts of `pretrain`; `args.run(args)` returns 0 or raises ValueError."""
-    parser = subparsers.add_parser("segmenter", help="Mask R-CNN on synthetic frames of other actions")
-    parser.set_defaults(run=run)
-    add = parser.add_argument
-    add("--steps", type=int, required=True, help="of the optimiser, the whole schedule")
-    add("--seed", type=int, required=True)
-    add("--out", type=Path, required=True, help="weights to write (.pth); their recipe stands beside them (.json)")
-    add("--batch-size", type=int, default=8, help="frames (default: 8)")
-    add("--lr", type=float, default=2e-3, help="peak learning rate of AdamW (default: 2e-3)")
-    add("--workers", type=int, default=1, help="processes that render (default: 1)")
-    add("--resume", action="store_true", help="go on where an unfinished run with the same settings was killed")
-    add("--dataset", default="synthetic", help="its block in params.yaml (default: synthetic)")
-
-
-def run(args: argparse.Namespace) -> int:
-    """`pretrain segmenter`; prints the recipe."""
-    for name, least in (("steps", 1), ("seed", 0), ("batch_size", 1), ("workers", 0)):
-        if getattr(args, name) < least:
-            raise ValueError(f"--{name.replace('_', '-')}: expected at least {least}, got {getattr(args, name)}")
-    if not 0 < args.lr < float("inf"):
-        raise ValueError(f"--lr: expected a number above 0, got {args.lr}")
-    if args.out.suffix in ("", ".json"):
-        raise ValueError(f"--out: expected a file with a suffix other than .json, got {args.out}")
-    datasets = load_params().datasets
-    if args.dataset not in datasets:
-        raise ValueError(f"--dataset: expected one of {', '.join(sorted(datasets))}, got {args.dataset!r}")
-    settings = {name: getattr(args, name) for name in ("steps", "seed", "batch_size", "lr", "workers", "resume")}
-    print(json.dumps(pretrain_segmenter(datasets[args.dataset], args.out, **settings), indent=2))
-    return 0

@@ -12,11 +12,10 @@ Shapes: B batch, T frames of a clip, H/W frame, S crop in pixels, L classes (the
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from importlib.metadata import version
-from math import cos, isfinite, pi
+from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,16 +30,16 @@ from objabn.clips import clip_tensors
 from objabn.figure_clips import ClipStream
 from objabn.files import write_bytes, write_text
 from objabn.model import x3d_blocks
-from objabn.params import Dataset, load_params
+from objabn.params import Dataset
 from objabn.probe import embedded_clips, linear_probe
 from objabn.progress import progress
+from objabn.schedules import learning_rate
 from objabn.synthetic import OTHER_ACTIONS
 from objabn.unfinished import encode, load_state, save_state, state_path
 
 CHECKPOINT_STEPS = 100  # a kill costs at most so many
 VALIDATION_STEPS = 500
 HELD_OUT_CLIPS = 480
-_WARM_UP = 0.05  # share of the steps
 
 
 class _X3D(nn.Module):
@@ -63,11 +62,6 @@ class _X3D(nn.Module):
         for block in self.blocks:
             clips = block(clips)
         return clips
-
-
-def learning_rate(step: int, steps: int, peak: float) -> float:
-    """Of step 1 to `steps`: a short linear rise to `peak` under half a cosine to 0."""
-    return peak * min(step / max(_WARM_UP * steps, 1), 1.0) * (0.5 + 0.5 * cos(pi * (step - 1) / steps))
 
 
 @torch.no_grad()
@@ -161,35 +155,3 @@ def pretrain_backbone(
     write_text(out.with_suffix(".json"), json.dumps(recipe, indent=2) + "\n")
     state_path(out).unlink(missing_ok=True)
     return recipe
-
-
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Registers `backbone` with the parts of `pretrain`; `args.run(args)` returns 0 or raises ValueError."""
-    parser = subparsers.add_parser("backbone", help="X3D on synthetic clips of other actions")
-    parser.set_defaults(run=run)
-    add = parser.add_argument
-    add("--steps", type=int, required=True, help="of the optimiser, the whole schedule")
-    add("--seed", type=int, required=True)
-    add("--out", type=Path, required=True, help="checkpoint to write; its recipe stands beside it (.json)")
-    add("--batch-size", type=int, default=16, help="clips (default: 16)")
-    add("--lr", type=float, default=5e-3, help="peak learning rate of Adam (default: 5e-3)")
-    add("--workers", type=int, default=1, help="processes that render (default: 1)")
-    add("--resume", action="store_true", help="go on where an unfinished run with the same settings was killed")
-    add("--dataset", default="synthetic", help="its block in params.yaml (default: synthetic)")
-
-
-def run(args: argparse.Namespace) -> int:
-    """`pretrain backbone`; prints the recipe."""
-    for name, least in (("steps", 1), ("seed", 0), ("batch_size", 2), ("workers", 0)):
-        if getattr(args, name) < least:
-            raise ValueError(f"--{name.replace('_', '-')}: expected at least {least}, got {getattr(args, name)}")
-    if not 0 < args.lr < float("inf"):
-        raise ValueError(f"--lr: expected a number above 0, got {args.lr}")
-    if args.out.suffix in ("", ".json"):
-        raise ValueError(f"--out: expected a file with a suffix other than .json, got {args.out}")
-    datasets = load_params().datasets
-    if args.dataset not in datasets:
-        raise ValueError(f"--dataset: expected one of {', '.join(sorted(datasets))}, got {args.dataset!r}")
-    settings = {name: getattr(args, name) for name in ("steps", "seed", "batch_size", "lr", "workers", "resume")}
-    print(json.dumps(pretrain_backbone(datasets[args.dataset], args.out, **settings), indent=2))
-    return 0

@@ -8,12 +8,13 @@ import pytest
 import torch
 import yaml
 
-from objabn import figure_clips, pretraining
+from objabn import backbone_training, figure_clips
 from objabn.__main__ import main
+from objabn.backbone_training import held_out_top1, pretrain_backbone
 from objabn.figure_clips import ClipStream, degraded
 from objabn.model import x3d_blocks
 from objabn.params import load_params, parse_params, read_yaml
-from objabn.pretraining import held_out_top1, learning_rate, pretrain_backbone
+from objabn.schedules import learning_rate
 from objabn.synthetic import ACTIONS, OTHER_ACTIONS, make_scene, plan, render_frame
 from objabn.unfinished import state_path
 
@@ -33,8 +34,8 @@ SHIPPED = load_params(ROOT / "params.yaml").datasets["synthetic"]
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
     """Short validation, frequent checkpoints; one thread, because so small a network only waits for more."""
-    monkeypatch.setattr(pretraining, "HELD_OUT_CLIPS", 8)
-    monkeypatch.setattr(pretraining, "CHECKPOINT_STEPS", 2)
+    monkeypatch.setattr(backbone_training, "HELD_OUT_CLIPS", 8)
+    monkeypatch.setattr(backbone_training, "CHECKPOINT_STEPS", 2)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -43,8 +44,8 @@ def few(monkeypatch):
 
 @pytest.fixture
 def unprobed(monkeypatch):
-    monkeypatch.setattr(pretraining, "embedded_clips", lambda *_: ((), ()))
-    monkeypatch.setattr(pretraining, "linear_probe", lambda *_: 50.0)
+    monkeypatch.setattr(backbone_training, "embedded_clips", lambda *_: ((), ()))
+    monkeypatch.setattr(backbone_training, "linear_probe", lambda *_: 50.0)
 
 
 def equal(one, other):
@@ -166,7 +167,7 @@ def test_going_on_after_a_kill_gives_what_an_undisturbed_run_gives(tmp_path, mon
 
     out = tmp_path / "parts.pt"
     with monkeypatch.context() as patch:
-        patch.setattr(pretraining, "learning_rate", killed)
+        patch.setattr(backbone_training, "learning_rate", killed)
         with pytest.raises(KeyboardInterrupt):
             pretrain_backbone(TINY, out, **settings)
     assert state_path(out).is_file()

@@ -1,6 +1,5 @@
 """A run directory is a contract: model.safetensors (weights), run.json (what they are), curves.csv (how they came)."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -13,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from objabn import __version__
 from objabn.params import Dataset
+from objabn.video import file_digest
 
 WEIGHTS, RUN, CURVES = "model.safetensors", "run.json", "curves.csv"
 
@@ -29,13 +29,8 @@ def run_record(
         "class_names": class_names,
         "params": params.model_dump(),
         "versions": {"objabn": __version__, **{name: version(name) for name in packages}},
-        "inputs": {path.as_posix(): _file_digest(path) for path in inputs},
+        "inputs": {path.as_posix(): file_digest(path) for path in inputs},
     }
-
-
-def _file_digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def save_run(directory: Path, model: torch.nn.Module, run: dict[str, Any]) -> None:

@@ -7,7 +7,6 @@ Which instances count (score, class) is decided by whoever reads the mask store,
 """
 
 import ast
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from objabn.masks import GRID as GRID  # the grid of Instances.masks
+from objabn.video import file_digest
 
 # Backend -> the settings that its output depends on, besides the content of `weights`.
 SETTINGS = {
@@ -63,8 +63,7 @@ def settings_key(backend: str, weights: str | None = None, **settings: Any) -> d
         ValueError: for an unknown backend.
     """
     chosen = {name: settings[name] for name in SETTINGS[backend] if name in settings}
-    given = Path(weights).read_bytes() if backend == "torchvision" and weights and Path(weights).is_file() else None
-    digest = hashlib.blake2b(given, digest_size=16).hexdigest() if given is not None else None
+    digest = file_digest(weights) if backend == "torchvision" and weights and Path(weights).is_file() else None
     return {"backend": backend, "version": version(backend), "weights": digest, **chosen}
 
 

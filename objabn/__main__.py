@@ -10,8 +10,9 @@ from objabn.params import load_params
 
 def _check(args: argparse.Namespace) -> int:
     params = load_params(args.params)
-    rows = len(params.table.attention) * len(params.table.pc)
-    print(f"{args.params}: ok (dataset {params.dataset}, {rows} rows, {len(params.table.seeds)} seed(s) each)")
+    table = params.table
+    rows = f"{len(table.attention) * len(table.pc)} rows, {len(table.controls)} control(s)"
+    print(f"{args.params}: ok (dataset {params.dataset}, {rows}, {len(table.seeds)} seed(s) each)")
     return 0
 
 

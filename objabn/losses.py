@@ -87,10 +87,10 @@ def pc_loss(
 
 
 def total_loss(
-    attention_logits: Tensor,
+    attention_logits: Tensor | None,
     perception_logits: Tensor,
     maps: Tensor,
-    features: Tensor,
+    features: Tensor | None,
     labels: Tensor,
     *,
     attention: str,
@@ -103,26 +103,26 @@ def total_loss(
 
     L = L_per + lambda L_att + lambda_mask L_mask + lambda_PC L_PC          ("abn" without L_mask, "mask")
     L = L_per + lambda L_att + lambda_mha L_mha + lambda_PC L_PC            ("mha")
+    L = L_per                                                               ("plain", the control)
 
     L_per and L_att are cross entropies of the branches' logits.
 
     Args:
-        attention_logits, perception_logits: y_a and y_p before softmax, float (B, L).
+        attention_logits, perception_logits: y_a and y_p before softmax, float (B, L); no y_a for "plain".
         maps: float (B, M, T, h, w) in [0, 1], in the order of `MAPS[attention]`.
-        features: f, float (B, D).
+        features: f, float (B, D); read for the PC loss only.
         labels: int64 (B,).
-        attention: "abn", "mask" or "mha".
-        union_masks: M'_gt, float (B, T, h, w); not read for "abn".
+        attention: "abn", "mask", "mha" or "plain".
+        union_masks: M'_gt, float (B, T, h, w); not read for "abn" and "plain".
         centroids: w, float (L, D), or None for a configuration without the PC loss.
         weights: the lambdas.
         pc_norm: as `pc_loss`.
 
     Paper: Eq. (9), Eq. (10), Sec. 3.4.
     """
-    terms = {
-        "perception": F.cross_entropy(perception_logits, labels),
-        "attention": F.cross_entropy(attention_logits, labels),
-    }
+    terms = {"perception": F.cross_entropy(perception_logits, labels)}
+    if attention_logits is not None:
+        terms["attention"] = F.cross_entropy(attention_logits, labels)
     by_name = dict(zip(MAPS[attention], maps.unbind(dim=1), strict=True))
     scale: Mapping[str, float] = {
         "perception": 1.0,
@@ -131,13 +131,14 @@ def total_loss(
         "mha": weights.mha,
         "pc": weights.pc,
     }
-    if attention != "abn":
+    if "o" in by_name:
         assert union_masks is not None, f"{attention} needs union masks"
         if attention == "mask":
             terms["mask"] = mask_loss(by_name["o"], union_masks)
         else:
             terms["mha"] = mha_loss(by_name["o"], by_name["b"], union_masks, weights.background)
     if centroids is not None:
+        assert features is not None, "the PC loss needs the attention branch's features"
         terms["pc"] = pc_loss(features, centroids, labels, pull=weights.pc1, push=weights.pc2, norm=pc_norm)
     total = sum((scale[name] * term for name, term in terms.items()), start=torch.zeros_like(terms["perception"]))
     return total, terms

@@ -9,13 +9,14 @@ D feature size. This is the only module that imports pytorchvideo.
 
 import math
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from objabn.params import MAPS
+from objabn.params import BLOCKS, MAPS
 
 with warnings.catch_warnings():  # its swish is a torch.jit.script function, which torch 2.15 deprecates at import
     warnings.simplefilter("ignore", category=FutureWarning)
@@ -24,17 +25,16 @@ with warnings.catch_warnings():  # its swish is a torch.jit.script function, whi
     from pytorchvideo.models.weight_init import init_net_weights
     from pytorchvideo.models.x3d import create_x3d, create_x3d_res_stage
 
-_NUM_EXTRACTOR_BLOCKS = {"res2": 2, "res3": 3, "res4": 4}  # the stem is block 0
 _BOTTLENECK_FACTOR = 2.25  # X3D's: inner channels over outer channels
 
 
 class Output(NamedTuple):
     """What a forward pass yields."""
 
-    attention_logits: Tensor  # y_a before softmax, (B, L)
+    attention_logits: Tensor | None  # y_a before softmax, (B, L); None without an attention branch
     perception_logits: Tensor  # y_p before softmax, (B, L): the prediction
-    maps: Tensor  # (B, M, T, h, w) in [0, 1]
-    features: Tensor  # f, (B, D): after the residual blocks, averaged over T, h, w
+    maps: Tensor  # (B, M, T, h, w) in [0, 1]; M is 0 without an attention branch
+    features: Tensor | None  # f, (B, D): after the residual blocks, averaged over T, h, w; None likewise
 
 
 def x3d_blocks(
@@ -99,10 +99,12 @@ class AttentionBranch(nn.Module):
 
     Args:
         in_channels: C. channels: D, of the residual blocks. depth: number of residual blocks.
-        num_classes: L. num_maps: M.
+        num_classes: L.
+        priors: for each of the M maps the value in (0, 1) that it starts about. 0.5 leaves the map's BatchNorm as ABN
+            has it; a map that is to be dark but for a small object has a long way to go from there.
     """
 
-    def __init__(self, in_channels: int, channels: int, depth: int, num_classes: int, num_maps: int) -> None:
+    def __init__(self, in_channels: int, channels: int, depth: int, num_classes: int, priors: Sequence[float]) -> None:
         super().__init__()
         self.blocks = create_x3d_res_stage(
             depth=depth,
@@ -118,12 +120,15 @@ class AttentionBranch(nn.Module):
             nn.ReLU(),
         )
         self.classifier = nn.Conv3d(num_classes, num_classes, kernel_size=1)
+        norm = nn.BatchNorm3d(len(priors))
         self.map_head = nn.Sequential(
-            nn.Conv3d(num_classes, num_maps, kernel_size=(1, 3, 3), padding=(0, 1, 1), bias=False),
-            nn.BatchNorm3d(num_maps),
+            nn.Conv3d(num_classes, len(priors), kernel_size=(1, 3, 3), padding=(0, 1, 1), bias=False),
+            norm,
             nn.Sigmoid(),
         )
         init_net_weights(self)
+        with torch.no_grad():
+            norm.bias.copy_(torch.tensor(priors).logit())
 
     def forward(self, h1: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (B, L), maps (B, M, T, h, w) in [0, 1] and features (B, D) of h1 (B, C, T, h, w)."""
@@ -180,11 +185,13 @@ class ObjectABN(nn.Module):
     """The network of one configuration.
 
     Args:
-        attention: "abn" (M_u), "mask" (M_o) or "mha" (M_u, M_o, M_b).
+        attention: "abn" (M_u), "mask" (M_o), "mha" (M_u, M_o, M_b), or "plain", the X3D without an attention branch.
         pc: with trainable class centroids `centroids` (L, D) for the PC loss.
         num_classes: L.
         num_frames, crop: of the clips it will see.
         split: last stage of the extractor, "res2", "res3" or "res4" (the paper's).
+        frozen: last block of the extractor whose weights and BatchNorm statistics stay as they are, or None.
+        foreground_prior: the value that M_o starts about; M_b starts about 1 - it, M_u about 0.5.
         Others: as in params.yaml.
     """
 
@@ -200,10 +207,12 @@ class ObjectABN(nn.Module):
         width_factor: float = 2.0,
         depth_factor: float = 2.2,
         pretrained: str | None = None,
+        frozen: str | None = None,
         attention_depth: int = 3,
         attention_channels: int = 192,
         attention_apply: str = "multiply",
         mha_init: str = "default",
+        foreground_prior: float = 0.5,
         dropout: float = 0.5,
         centroid_std: float = 1.0,
     ) -> None:
@@ -217,21 +226,44 @@ class ObjectABN(nn.Module):
             dropout=dropout,
             pretrained=pretrained,
         )
-        at = _NUM_EXTRACTOR_BLOCKS[split]
+        at = BLOCKS.index(split) + 1
         self.extractor = nn.Sequential(*blocks[:at])
         self.perception_branch = nn.Sequential(*blocks[at:])
-        channels = _out_channels(blocks[at - 1])
-        num_maps = len(MAPS[attention])
-        self.attention_branch = AttentionBranch(channels, attention_channels, attention_depth, num_classes, num_maps)
         self.attention_apply = attention_apply
-        self.mixer = MapMixer(channels, num_maps, attention_apply, mha_init) if num_maps > 1 else None
-        self.centroids = nn.Parameter(torch.randn(num_classes, attention_channels) * centroid_std) if pc else None
+        self.attention_branch: AttentionBranch | None = None
+        self.mixer: MapMixer | None = None
+        self.centroids: nn.Parameter | None = None
+        if maps := MAPS[attention]:
+            channels = _out_channels(blocks[at - 1])
+            starts = {"u": 0.5, "o": foreground_prior, "b": 1 - foreground_prior}
+            priors = [starts[name] for name in maps]
+            self.attention_branch = AttentionBranch(channels, attention_channels, attention_depth, num_classes, priors)
+            if len(maps) > 1:
+                self.mixer = MapMixer(channels, len(maps), attention_apply, mha_init)
+            if pc:
+                self.centroids = nn.Parameter(torch.randn(num_classes, attention_channels) * centroid_std)
         self.map_size = math.ceil(crop / 2**at)  # the stem and each stage halve the grid
+        self._num_frozen = 0 if frozen is None else BLOCKS.index(frozen) + 1
+        self.extractor[: self._num_frozen].requires_grad_(False)
         self.to(memory_format=torch.channels_last_3d)
+
+    def train(self, mode: bool = True) -> "ObjectABN":
+        """As `nn.Module.train`, but frozen blocks stay in evaluation mode."""
+        super().train(mode)
+        self.extractor[: self._num_frozen].eval()
+        return self
+
+    def new_layers(self) -> list[nn.Module]:
+        """The layers that no pretrained backbone brings."""
+        projection = self.perception_branch[-1].proj
+        assert isinstance(projection, nn.Module)
+        return [projection, *(layer for layer in (self.attention_branch, self.mixer) if layer is not None)]
 
     def forward(self, clips: Tensor) -> Output:
         """Logits, maps and features of normalised clips, float32 (B, 3, T, S, S)."""
         h1 = self.extractor(clips)  # (B, C, T, h, w)
+        if self.attention_branch is None:
+            return Output(None, self.perception_branch(h1), h1[:, :0], None)  # (B, 0, T, h, w): no maps
         attention_logits, maps, features = self.attention_branch(h1)
         h2 = apply_map(h1, maps, self.attention_apply) if self.mixer is None else self.mixer(h1, maps)
         return Output(attention_logits, self.perception_branch(h2), maps, features)

@@ -7,7 +7,7 @@ default that changed would leave stale results. The field comments give units.
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -15,8 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from objabn.yaml12 import read_yaml
 
 # The attention maps of each configuration, in the model's order: unconstrained, object-constrained, background.
-MAPS = {"abn": ("u",), "mask": ("o",), "mha": ("u", "o", "b")}
+MAPS: dict[str, tuple[str, ...]] = {"abn": ("u",), "mask": ("o",), "mha": ("u", "o", "b"), "plain": ()}
 Attention = Literal["abn", "mask", "mha"]
+Control = Literal["plain"]  # the X3D without an attention branch
+CONTROLS: tuple[str, ...] = get_args(Control)  # rows of the table that are no loss configuration
+BLOCKS = ("stem", "res2", "res3", "res4", "res5")  # of an X3D, before its head
 Group = Literal["person", "other"]
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -41,11 +44,12 @@ class Loss(Block):
 class Table(Block):
     attention: Annotated[list[Attention], Field(min_length=1)]
     pc: Annotated[list[bool], Field(min_length=1)]
+    controls: list[Control]
     seeds: Annotated[list[Seed], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _no_repeats(self) -> "Table":
-        for name in ("attention", "pc", "seeds"):
+        for name in ("attention", "pc", "controls", "seeds"):
             values = getattr(self, name)
             if len(set(values)) != len(values):
                 raise ValueError(f"{name}: expected each value once, got {values}")
@@ -135,11 +139,22 @@ class Model(Block):
     depth_factor: Positive
     split: Literal["res2", "res3", "res4"]  # last stage of the feature extractor
     pretrained: str | None  # kinetics400 (pytorchvideo's zoo), a path of that format, or null
+    frozen: Literal["stem", "res2", "res3", "res4"] | None  # last block that stays as pretrained
     attention_depth: Count  # residual blocks in the attention branch
     attention_channels: Count
     attention_apply: Literal["multiply", "residual"]  # h1 * M, or h1 * M + h1 as in ABN's released code
     mha_init: Literal["default", "identity"]
+    foreground_prior: Annotated[float, Field(gt=0, lt=1)]  # M_o starts about there, M_b at 1 - it; 0.5: as in ABN
     dropout: Annotated[float, Field(ge=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _can_freeze(self) -> "Model":
+        if self.frozen is not None:
+            if self.pretrained is None:
+                raise ValueError(f"frozen: expected null without pretrained weights, got {self.frozen!r}")
+            if BLOCKS.index(self.frozen) > BLOCKS.index(self.split):
+                raise ValueError(f"frozen: expected a block of the extractor (up to {self.split}), got {self.frozen!r}")
+        return self
 
 
 class Weights(Block):
@@ -156,6 +171,8 @@ class Train(Block):
     epochs: Count
     batch_size: Annotated[int, Field(ge=2)]  # clips
     lr: Positive
+    new_layers_lr: Positive | None  # of the layers that no backbone brings; null: lr
+    schedule: Literal["constant", "cosine"]  # of both
     centroid_std: Positive  # of the normal distribution the class centroids are drawn from
     centroid_lr: Positive | None  # null: lr
     pc_norm: Literal["l2", "squared"]

@@ -1,7 +1,7 @@
 """The comparison table of all rows of a data set."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -26,10 +26,16 @@ COLUMNS = {
     "iou_truth_o": ("IoU truth M_o", 3),
     "iou_truth_b": ("IoU truth M_b", 3),
 }
+# Differences to the row abn (`intervals.differences`) -> heading and decimals.
+DIFFERENCES = {"top1_vs_abn": ("top-1 - abn", 1), "entropy_vs_abn": ("entropy - abn", 2)}
 _NOTES = """\
 Entropy: bits, at most log2 10 = 3.32, lower is sharper; it knows nothing of place. Flat: share of frames whose map has
 no range; they are left out of the entropy. IoU fit: map >= 0.5 against the masks used for training. IoU truth: against
-ground truth. M_b is compared with the inverse masks."""
+ground truth. M_b is compared with the inverse masks. Row plain: the X3D without an attention branch."""
+_DIFFERENCE_NOTES = """\
+Differences to the row abn without PC on the same videos, with 95 % paired bootstrap intervals over the videos: top-1
+in points; entropy in bits, of M_o where the row has it, else of M_u, against abn's M_u. They say nothing of other
+seeds."""
 
 
 def comparison(results: Mapping[tuple[str, bool], Mapping[str, float]]) -> pd.DataFrame:
@@ -40,9 +46,13 @@ def comparison(results: Mapping[tuple[str, bool], Mapping[str, float]]) -> pd.Da
     return table[["attention", "pc", *known, *rest]]
 
 
+def _row_cells(table: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"attention": table["attention"], "PC": table["pc"].map({True: "yes", False: ""})})
+
+
 def _cells(table: pd.DataFrame) -> pd.DataFrame:
     """The table as text, with the headings that are shown: mean, and ± standard deviation where there are seeds."""
-    cells = pd.DataFrame({"attention": table["attention"], "PC": table["pc"].map({True: "yes", False: ""})})
+    cells = _row_cells(table)
     for column, (heading, decimals) in COLUMNS.items():
         if column not in table:
             continue
@@ -54,26 +64,55 @@ def _cells(table: pd.DataFrame) -> pd.DataFrame:
     return cells
 
 
-def to_markdown(table: pd.DataFrame, dataset: str, segment: Mapping[str, float], seeds: list[int]) -> str:
-    """The table as Markdown, with what is needed to read it."""
-    cells = _cells(table)
-    lines = [f"# {dataset}: comparison of loss configurations", ""]
-    lines.append("| " + " | ".join(cells.columns) + " |")
-    lines.append("|" + "|".join("---" for _ in cells.columns) + "|")
-    lines += ["| " + " | ".join(row) + " |" for row in cells.itertuples(index=False)]
+def _difference_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """Differences to abn as text, `mean [low, high]`; no columns when there is nothing to compare with."""
+    cells = pd.DataFrame(index=table.index)
+    for column, (heading, decimals) in DIFFERENCES.items():
+        if column in table:
+            parts = zip(table[column], table[f"{column}_low"], table[f"{column}_high"], strict=True)
+            form = f"{{:+.{decimals}f}} [{{:+.{decimals}f}}, {{:+.{decimals}f}}]"
+            cells[heading] = [form.format(*values) if pd.notna(values[0]) else "" for values in parts]
+    return cells
+
+
+def _markdown(cells: pd.DataFrame) -> list[str]:
+    lines = ["| " + " | ".join(cells.columns) + " |", "|" + "|".join("---" for _ in cells.columns) + "|"]
+    return lines + ["| " + " | ".join(row) + " |" for row in cells.itertuples(index=False)]
+
+
+def to_markdown(
+    table: pd.DataFrame, dataset: str, segment: Mapping[str, float], seeds: Sequence[int], backbone: str
+) -> str:
+    """The table as Markdown, with what is needed to read it.
+
+    Args:
+        segment: quality of the masks.
+        backbone: where its weights come from.
+    """
+    lines = [f"# {dataset}: comparison of loss configurations", "", *_markdown(_cells(table)), "", _NOTES, ""]
+    found = _difference_cells(table)
+    if not found.empty and len(found.columns):
+        told = (found != "").any(axis=1)
+        lines += [*_markdown(pd.concat([_row_cells(table), found], axis=1)[told]), "", _DIFFERENCE_NOTES, ""]
     masks = ", ".join(f"{name} {value:g}" for name, value in segment.items())
-    return "\n".join([*lines, "", _NOTES, "", f"Seeds: {', '.join(map(str, seeds))}. Masks: {masks}.", ""])
+    return "\n".join([*lines, f"Seeds: {', '.join(map(str, seeds))}. Backbone: {backbone}. Masks: {masks}.", ""])
 
 
 def draw_table(table: pd.DataFrame, dataset: str, path: Path) -> None:
     """Writes a PNG: the table without its shares and fits, and below it the entropy of each map as bars."""
     cells = _cells(table)
     cells = cells[[name for name in cells.columns if not name.startswith(("flat", "IoU fit"))]]
-    figure = Figure(figsize=(1.15 * len(cells.columns) + 0.5, 0.38 * len(cells) + 4.3), dpi=120, layout="constrained")
+    cells = pd.concat([cells, _difference_cells(table)], axis=1)
+    widths = [max(map(len, (heading, *cells[heading]))) + 2 for heading in cells.columns]
+    size = (0.078 * sum(widths) + 0.4, 0.38 * len(cells) + 4.3)
+    figure = Figure(figsize=size, dpi=120, layout="constrained")
     above, below = figure.subplots(2, 1, height_ratios=[0.38 * len(cells) + 0.7, 3.3])
     above.axis("off")
     above.set_title(f"{dataset}: comparison of loss configurations", fontsize=11)
-    drawn = above.table(cells.to_numpy().tolist(), colLabels=list(cells.columns), loc="center", cellLoc="center")
+    shares = [width / sum(widths) for width in widths]
+    drawn = above.table(
+        cells.to_numpy().tolist(), colLabels=list(cells.columns), colWidths=shares, loc="center", cellLoc="center"
+    )
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(8)
     drawn.scale(1, 1.35)
@@ -89,9 +128,10 @@ def draw_table(table: pd.DataFrame, dataset: str, path: Path) -> None:
 
 
 def _draw_entropies(axes, table: pd.DataFrame) -> None:  # type: ignore[no-untyped-def]
-    """Bars: the entropy of each map of each row."""
-    names = [f"{row.attention}{' + pc' if row.pc else ''}" for row in table.itertuples()]
+    """Bars: the entropy of each map of each row that has maps."""
     maps = [name for name in ("u", "o", "b") if f"entropy_{name}" in table]
+    table = table.dropna(subset=[f"entropy_{name}" for name in maps], how="all")
+    names = [f"{row.attention}{' + pc' if row.pc else ''}" for row in table.itertuples()]
     for offset, (name, colour) in enumerate(zip(maps, ("#7f8fa6", "#c23616", "#40739e"), strict=False)):
         positions = [index + (offset - (len(maps) - 1) / 2) * 0.26 for index in range(len(table))]
         axes.bar(positions, table[f"entropy_{name}"].fillna(0), width=0.24, label=f"$M_{name}$", color=colour)

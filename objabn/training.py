@@ -1,4 +1,4 @@
-"""Trains one configuration: Adam at a constant learning rate, one clip a video and epoch."""
+"""Trains one configuration with Adam, one clip a video and epoch."""
 
 import csv
 import math
@@ -9,13 +9,15 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from torch.optim.lr_scheduler import LambdaLR
 
 from objabn.checkpoints import CURVES, load_run
 from objabn.clips import Batch, ClipDataset, clip_tensors, loader, mask_tensors, num_batches
 from objabn.losses import LossWeights, total_loss
 from objabn.model import ObjectABN
-from objabn.params import Dataset
+from objabn.params import MAPS, Dataset
 from objabn.progress import progress
+from objabn.schedules import learning_rate
 
 
 class TrainingError(ValueError):
@@ -55,11 +57,22 @@ def make_fabric(params: Dataset) -> Fabric:
 
 
 def _optimiser(model: ObjectABN, params: Dataset) -> torch.optim.Optimizer:
-    rest = [value for name, value in model.named_parameters() if name != "centroids"]
-    groups: list[dict[str, Any]] = [{"params": rest}]
+    """Adam on what is not frozen: the backbone, the layers that it does not bring, the class centroids."""
+    new = [value for layer in model.new_layers() for value in layer.parameters()]
+    apart = {id(value) for value in [*new, model.centroids]}
+    backbone = [value for value in model.parameters() if value.requires_grad and id(value) not in apart]
+    lr = params.train.lr
+    groups: list[dict[str, Any]] = [{"params": backbone}, {"params": new, "lr": params.train.new_layers_lr or lr}]
     if model.centroids is not None:
-        groups.append({"params": [model.centroids], "lr": params.train.centroid_lr or params.train.lr})
-    return torch.optim.Adam(groups, lr=params.train.lr)
+        groups.append({"params": [model.centroids], "lr": params.train.centroid_lr or lr})
+    return torch.optim.Adam(groups, lr=lr)
+
+
+def _scheduler(optimiser: torch.optim.Optimizer, params: Dataset, steps: int) -> LambdaLR:
+    """The learning rates' course over all `steps`; call `step` after each."""
+    if params.train.schedule == "constant":
+        return LambdaLR(optimiser, lambda done: 1.0)
+    return LambdaLR(optimiser, lambda done: learning_rate(min(done + 1, steps), steps, 1.0))
 
 
 def _stop_if_not_finite(terms: dict[str, float], batch: Batch, dataset: ClipDataset, epoch: int) -> None:
@@ -84,6 +97,7 @@ def validate(model: Any, dataset: ClipDataset, params: Dataset, fabric: Fabric) 
 def _train_epoch(
     model: Any,
     optimiser: Any,
+    scheduler: LambdaLR,
     fabric: Fabric,
     params: Dataset,
     attention: str,
@@ -102,7 +116,7 @@ def _train_epoch(
     for batch in bar:
         batch = fabric.to_device(batch)
         union = None
-        if attention != "abn":
+        if "o" in MAPS[attention]:
             union = mask_tensors(batch, "masks", model.map_size, params.mask.resize)
         output = model(clip_tensors(batch, params.data.crop))
         total, terms = total_loss(
@@ -124,6 +138,7 @@ def _train_epoch(
         values = dict(zip(named, torch.stack(list(named.values())).tolist(), strict=True))  # waits for the device once
         _stop_if_not_finite(values, batch, dataset, epoch)
         optimiser.step()
+        scheduler.step()
         sums.update(values)
         bar.set_postfix(loss=f"{values['loss']:.3f}", refresh=False)
     return {name: value / num_batches(dataset, size) for name, value in sums.items()}
@@ -141,12 +156,14 @@ def train(
     fabric = make_fabric(params)
     fabric.seed_everything(seed, verbose=False)
     network = build_model(params, attention, pc, len(train_set.class_names))
-    model, optimiser = fabric.setup(network, _optimiser(network, params))
+    adam = _optimiser(network, params)
+    scheduler = _scheduler(adam, params, params.train.epochs * num_batches(train_set, params.train.batch_size))
+    model, optimiser = fabric.setup(network, adam)
     started = time.perf_counter()
     with open(run_dir / CURVES, "w", newline="") as file:
         writer: csv.DictWriter | None = None
         for epoch in range(params.train.epochs):
-            means = _train_epoch(model, optimiser, fabric, params, attention, train_set, seed, epoch)
+            means = _train_epoch(model, optimiser, scheduler, fabric, params, attention, train_set, seed, epoch)
             row = {"epoch": epoch + 1, **means, "val_top1": validate(model, test_set, params, fabric)}
             if writer is None:
                 writer = csv.DictWriter(file, list(row), lineterminator="\n")

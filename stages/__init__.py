@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from objabn.params import CONTROLS
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -23,25 +25,26 @@ class Paths:
     def segment_report(self) -> Path:
         return Path("results") / self.dataset / "segment.json"
 
-    def run(self, attention: str, pc: bool, seed: int) -> Path:
-        return Path("runs") / self.dataset / attention / _pc(pc) / f"seed-{seed}"
+    def run(self, row: str, seed: int) -> Path:
+        return Path("runs") / self.dataset / row / f"seed-{seed}"
 
-    def timing(self, attention: str, pc: bool, seed: int) -> Path:
+    def timing(self, row: str, seed: int) -> Path:
         """Beside the runs, not in them: nothing that a later stage depends on may hold a time."""
-        return Path("runs") / self.dataset / "timing" / f"{attention}-{_pc(pc)}-seed-{seed}.json"
+        return Path("runs") / self.dataset / "timing" / f"{row.replace('/', '-')}-seed-{seed}.json"
 
-    def result(self, attention: str, pc: bool) -> Path:
-        return Path("results") / self.dataset / attention / f"{_pc(pc)}.json"
+    def result(self, row: str) -> Path:
+        return Path("results") / self.dataset / f"{row}.json"
 
-    def picture(self, attention: str, pc: bool) -> Path:
-        return Path("reports") / self.dataset / f"{attention}-{_pc(pc)}.png"
+    def picture(self, row: str) -> Path:
+        return Path("reports") / self.dataset / f"{row.replace('/', '-')}.png"
 
     def table(self, suffix: str) -> Path:
         return Path("tables") / f"{self.dataset}.{suffix}"
 
 
-def _pc(pc: bool) -> str:
-    return f"pc-{str(pc).lower()}"
+def row_path(attention: str, pc: bool) -> str:
+    """Where a row stands below a data set's runs and results; controls stand together."""
+    return f"controls/{attention}" if attention in CONTROLS else f"{attention}/pc-{str(pc).lower()}"
 
 
 def run_stage(main: Callable[[], None]) -> None:

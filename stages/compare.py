@@ -1,26 +1,31 @@
 """The comparison table of all rows, as Markdown, CSV and PNG. `python -m stages.compare DATASET`"""
 
-import itertools
 import json
 
-from stages import Paths, run_stage
+from stages import Paths, row_path, run_stage
 from stages.arguments import parse
 
 
 def main() -> None:
-    arguments, params, _ = parse(__doc__)
+    arguments, params, dataset = parse(__doc__)
     paths = Paths(arguments.dataset)
+    rows: list[tuple[str, bool]] = [(name, False) for name in params.table.controls]
+    rows += [(attention, pc) for attention in params.table.attention for pc in params.table.pc]
+
+    import pandas as pd
 
     from objabn.files import write_text
+    from objabn.intervals import differences
     from objabn.report import comparison, draw_table, to_markdown
 
-    results: dict[tuple[str, bool], dict[str, float]] = {
-        (attention, pc): json.loads(paths.result(attention, pc).read_text())
-        for attention, pc in itertools.product(params.table.attention, params.table.pc)
-    }
+    files = {row: paths.result(row_path(*row)) for row in rows}
+    results = {row: json.loads(files[row].read_text()) for row in rows}
+    for row, found in differences({row: pd.read_parquet(files[row].with_suffix(".parquet")) for row in rows}).items():
+        results[row] |= found
     segment = json.loads(paths.segment_report.read_text())
     table = comparison(results)
-    markdown = to_markdown(table, arguments.dataset, segment, params.table.seeds)
+    backbone = dataset.model.pretrained or "from scratch"
+    markdown = to_markdown(table, arguments.dataset, segment, params.table.seeds, backbone)
     write_text(paths.table("csv"), table.to_csv(index=False, lineterminator="\n"))
     write_text(paths.table("md"), markdown)
     draw_table(table, arguments.dataset, paths.table("png"))

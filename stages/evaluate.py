@@ -1,19 +1,20 @@
-"""Evaluates all seeds of one row: numbers, results of each video, and a picture of maps.
+"""Evaluates all seeds of one row: numbers, results of each video, and a picture of the maps that it has.
 
-`python -m stages.evaluate DATASET --attention mask --pc true`
+`python -m stages.evaluate DATASET --attention mask --pc true`, or `--control plain`
 """
 
 import json
 from pathlib import Path
 
-from stages import Paths, run_stage
+from objabn.params import MAPS
+from stages import Paths, row_path, run_stage
 from stages.arguments import parse
 
 
 def main() -> None:
     arguments, params, dataset = parse(__doc__, row=True)
     paths = Paths(arguments.dataset)
-    row = (arguments.attention, arguments.pc)
+    row = row_path(arguments.attention, arguments.pc)
     truth = Path(dataset.truth) if dataset.truth else None
 
     import pandas as pd
@@ -26,7 +27,7 @@ def main() -> None:
 
     per_seed = []
     for seed in params.table.seeds:
-        model, run = load_model(paths.run(*row, seed))
+        model, run = load_model(paths.run(row, seed))
         test_set = open_split(
             "test",
             dataset,
@@ -38,9 +39,9 @@ def main() -> None:
             class_names=run["class_names"],
         )
         per_seed.append(evaluate_run(model, arguments.attention, test_set, dataset).assign(seed=seed))
-        if len(per_seed) == 1:
-            draw_maps(maps_of_videos(model, arguments.attention, test_set, dataset), paths.picture(*row))
-    result = paths.result(*row)
+        if len(per_seed) == 1 and MAPS[arguments.attention]:
+            draw_maps(maps_of_videos(model, arguments.attention, test_set, dataset), paths.picture(row))
+    result = paths.result(row)
     write_bytes(result.with_suffix(".parquet"), pd.concat(per_seed).to_parquet(index=False))
     numbers = summarise_seeds([summarise(each.drop(columns="seed")) for each in per_seed])
     write_text(result, json.dumps(numbers, indent=2) + "\n")

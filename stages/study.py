@@ -4,12 +4,12 @@ from pathlib import Path
 
 from objabn.files import write_text
 from objabn.params import load_params
-from stages import Paths, run_stage
+from stages import Paths, row_path, run_stage
 
 
 def main() -> None:
     params = load_params()
-    result = Paths(params.dataset).result(params.loss.attention, params.loss.pc)
+    result = Paths(params.dataset).result(row_path(params.loss.attention, params.loss.pc))
     write_text(Path("metrics.json"), result.read_text())
 
 

@@ -1,19 +1,20 @@
-"""Trains one configuration with one seed.
+"""Trains one configuration, or a control, with one seed.
 
-`python -m stages.train DATASET --attention mask --pc true --seed 0`
+`python -m stages.train DATASET --attention mask --pc true --seed 0`, or `--control plain --seed 0`
 """
 
 import json
 from pathlib import Path
 
-from stages import Paths, run_stage
+from objabn.params import MAPS
+from stages import Paths, row_path, run_stage
 from stages.arguments import parse
 
 
 def main() -> None:
     arguments, _, dataset = parse(__doc__, row=True, seed=True)
     paths = Paths(arguments.dataset)
-    row = (arguments.attention, arguments.pc, arguments.seed)
+    row, seed = (arguments.attention, arguments.pc), arguments.seed
 
     from objabn.checkpoints import run_record, save_run
     from objabn.clips import VALIDATION, open_split
@@ -24,16 +25,14 @@ def main() -> None:
 
     frames, masks = paths.data("frames"), paths.data("masks")
     check_missing(read_table(frames), dataset.decode.max_failed)
-    train_set = open_split(
-        "train", dataset, frames, None if arguments.attention == "abn" else masks, seed=arguments.seed
-    )
-    test_set = open_split("test", dataset, frames, None, seed=arguments.seed, evaluation=VALIDATION)
+    train_set = open_split("train", dataset, frames, masks if "o" in MAPS[arguments.attention] else None, seed=seed)
+    test_set = open_split("test", dataset, frames, None, seed=seed, evaluation=VALIDATION)
     inputs = [paths.data("index.csv"), frames / "videos.csv", masks / "instances.parquet"]
     inputs += [path for path in [Path(dataset.model.pretrained or "")] if path.is_file()]
-    with replace_dir(paths.run(*row)) as directory:
-        model, timing = train(dataset, *row, train_set, test_set, directory)
-        save_run(directory, model, run_record(*row, train_set.class_names, dataset, inputs))
-    write_text(paths.timing(*row), json.dumps(timing, indent=2) + "\n")
+    with replace_dir(paths.run(row_path(*row), seed)) as directory:
+        model, timing = train(dataset, *row, seed, train_set, test_set, directory)
+        save_run(directory, model, run_record(*row, seed, train_set.class_names, dataset, inputs))
+    write_text(paths.timing(row_path(*row), seed), json.dumps(timing, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ class Model(Block):
     attention_channels: Count
     attention_apply: Literal["multiply", "residual"]  # h1 * M, or h1 * M + h1 as in ABN's released code
     mha_init: Literal["default", "identity"]
-    foreground_prior: Annotated[float, Field(gt=0, lt=1)]  # M_o starts about there, M_b at 1 - it; 0.5: as in ABN
+    foreground_prior: Annotated[float, Field(ge=0.001, le=0.999)]  # M_o starts about there, M_b at 1 - it; ABN: 0.5
     dropout: Annotated[float, Field(ge=0, lt=1)]
 
     @model_validator(mode="after")

@@ -31,7 +31,7 @@ DIFFERENCES = {"top1_vs_abn": ("top-1 - abn", 1), "entropy_vs_abn": ("entropy - 
 _NOTES = """\
 Entropy: bits, at most log2 10 = 3.32, lower is sharper; it knows nothing of place. Flat: share of frames whose map has
 no range; they are left out of the entropy. IoU fit: map >= 0.5 against the masks used for training. IoU truth: against
-ground truth. M_b is compared with the inverse masks. Row plain: the X3D without an attention branch."""
+ground truth. M_b is compared with the inverse masks. A row plain is the X3D without an attention branch."""
 _DIFFERENCE_NOTES = """\
 Differences to the row abn without PC on the same videos, with 95 % paired bootstrap intervals over the videos: top-1
 in points; entropy in bits, of M_o where the row has it, else of M_u, against abn's M_u. They say nothing of other
@@ -70,7 +70,8 @@ def _difference_cells(table: pd.DataFrame) -> pd.DataFrame:
     for column, (heading, decimals) in DIFFERENCES.items():
         if column in table:
             parts = zip(table[column], table[f"{column}_low"], table[f"{column}_high"], strict=True)
-            form = f"{{:+.{decimals}f}} [{{:+.{decimals}f}}, {{:+.{decimals}f}}]"
+            number = f"{{:+z.{decimals}f}}"  # z: no -0.0
+            form = f"{number} [{number}, {number}]"
             cells[heading] = [form.format(*values) if pd.notna(values[0]) else "" for values in parts]
     return cells
 
@@ -91,7 +92,7 @@ def to_markdown(
     """
     lines = [f"# {dataset}: comparison of loss configurations", "", *_markdown(_cells(table)), "", _NOTES, ""]
     found = _difference_cells(table)
-    if not found.empty and len(found.columns):
+    if not found.empty:
         told = (found != "").any(axis=1)
         lines += [*_markdown(pd.concat([_row_cells(table), found], axis=1)[told]), "", _DIFFERENCE_NOTES, ""]
     masks = ", ".join(f"{name} {value:g}" for name, value in segment.items())

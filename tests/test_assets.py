@@ -41,14 +41,14 @@ def test_the_embedded_profile_starts_from_the_backbone(synthetic: Dataset) -> No
     })  # fmt: skip
 
 
-def test_the_segmenter_finds_figures_of_the_eight_actions() -> None:
-    segment = build(
-        "torchvision", model="figures", weights=str(ASSETS / "figures_rcnn.pth"),
-        short_edge=192, proposals=30, score_floor=0.05, batch_size=8,
-    )  # fmt: skip
+def test_the_embedded_profiles_segmenter_finds_figures_of_the_eight_actions(synthetic: Dataset) -> None:
+    path = ASSETS / "figures_rcnn.pth"
+    settings = synthetic.segment.model_dump()
+    assert settings["weights"] == path.relative_to(ASSETS.parents[1]).as_posix()
+    segment = build(**settings | {"weights": str(path)})
     scenes = [make_scene(action, seed=5, split="shipped", number=number) for number, action in enumerate(ACTIONS)]
     frames, persons, _ = zip(*(render_frame(scene, 12) for scene in scenes), strict=True)
     found = segment(np.stack(frames))
-    union = np.stack([each.masks[each.scores >= 0.5].any(axis=0) for each in found])
+    union = np.stack([each.masks[each.scores >= synthetic.mask.score_threshold].any(axis=0) for each in found])
     assert {name for each in found for name in each.classes} == {"person"}
     assert mask_iou(union, on_grid(np.stack(persons))).mean() > 0.85

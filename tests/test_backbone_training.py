@@ -23,7 +23,7 @@ VALUES = read_yaml((ROOT / "params.yaml").read_text())
 for block, settings in {
     "synthesize": {"train_videos": 16, "test_videos": 8, "min_frames": 20, "max_frames": 22},
     "data": {"num_frames": 4, "crop": 32, "short_side_min": 32, "short_side_max": 36, "short_side_eval": 32},
-    "model": {"pretrained": None},
+    "model": {"pretrained": None, "frozen": None},
 }.items():
     VALUES["datasets"]["synthetic"][block].update(settings)
 TEXT = yaml.safe_dump(VALUES)

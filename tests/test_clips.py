@@ -135,7 +135,7 @@ def test_no_clip_leaves_its_video(num_frames, length, stride, views, pad):
             assert indices.tolist() == list(range(start, start + span, stride))
 
 
-def test_an_item_is_as_described(open_, stores):
+def test_an_item_is_as_described(open_, stores, synthetic):
     item = open_()[1]
     assert {name: (tuple(value.shape), value.dtype) for name, value in item.items()} == {
         "frames": ((4, 12, 16, 3), torch.uint8),
@@ -148,7 +148,7 @@ def test_an_item_is_as_described(open_, stores):
     chosen = numbers(item["frames"])
     np.testing.assert_array_equal(item["frames"], StoreReader(stores / "frames").read_all("t1")[chosen])
     planes = StoreReader(stores / "masks").read_all("t1")[chosen]
-    np.testing.assert_array_equal(item["masks"], union_mask(planes, 0.5))
+    np.testing.assert_array_equal(item["masks"], union_mask(planes, 0.5, synthetic.mask.groups))
     assert "masks" not in open_(masks=False)[1]
 
 

@@ -101,6 +101,7 @@ L_ATT, L_PER = log(4 / 3), log(2)
 MAPS = {  # against MASK: M_o is off by 0.125, M_b by 0.5 from the inverse
     "abn": torch.cat([grid(HALF)])[:, None],
     "mask": torch.stack([grid(HALF)], dim=1),
+    "plain": torch.zeros(1, 0, 1, 2, 2),
     "mha": torch.stack([grid([[0.3, 0.3], [0.3, 0.3]]), grid(HALF), grid([[1.0, 0.0], [1.0, 0.0]])], dim=1),
 }
 NONE = LossWeights(attention=0, background=0, mask=0, mha=0, pc=0, pc1=0, pc2=0)
@@ -164,6 +165,14 @@ def test_each_lambda_scales_its_own_term(attention, lambdas, expected):
     assert total(attention, NONE._replace(**lambdas))[0] == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.parametrize("weights", [LossWeights(), NONE, LossWeights(*[7.0] * len(NONE))])
+def test_plain_is_the_cross_entropy_alone(weights):
+    logits = {"attention_logits": None, "perception_logits": torch.tensor([[0.0, log(3.0)]])}
+    value, terms = total("plain", weights, pc=False, features=None, union_masks=None, **logits)
+    assert value == pytest.approx(log(4))  # label 0 has a quarter
+    assert terms == {"perception": value}
+
+
 def test_terms_are_unweighted():
     weights = LossWeights(attention=7, mask=7, mha=7, pc=7, background=2, pc1=1, pc2=1)
     expected = {"perception": L_PER, "attention": L_ATT, "mha": 0.125 + 2 * 0.5, "pc": -10}
@@ -174,14 +183,22 @@ def test_pc_norm_reaches_the_pc_loss():
     assert total("abn", LossWeights(pc2=0), pc_norm="squared")[1]["pc"] == 25
 
 
-def test_abn_does_not_touch_the_masks():
-    assert total("abn", LossWeights(), union_masks=object()) == total("abn", LossWeights(), union_masks=None)
+@pytest.mark.parametrize("attention", ["abn", "plain"])
+def test_without_an_object_map_the_masks_are_not_touched(attention):
+    given_ = {"features": None, "pc": False}
+    touched = total(attention, LossWeights(), union_masks=object(), **given_)
+    assert touched == total(attention, LossWeights(), union_masks=None, **given_)
 
 
 @pytest.mark.parametrize("attention", ["mask", "mha"])
 def test_the_others_need_masks(attention):
     with pytest.raises(AssertionError, match=f"^{attention} needs union masks$"):
         total(attention, LossWeights(), union_masks=None)
+
+
+def test_the_pc_loss_needs_features():
+    with pytest.raises(AssertionError, match=r"^the PC loss needs the attention branch's features$"):
+        total("plain", LossWeights(), features=None)
 
 
 def test_no_loss_falls_on_the_unconstrained_map():

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from objabn.losses import LossWeights, total_loss
 from objabn.model import MapMixer, ObjectABN, Output, apply_map, x3d_blocks
+from objabn.params import BLOCKS, MAPS
 
 NUM_MAPS = {"abn": 1, "mask": 1, "mha": 3}
 SMALL = {"num_frames": 4, "crop": 32, "width_factor": 1.0, "depth_factor": 1.0, "dropout": 0.5}
@@ -47,6 +48,22 @@ def test_map_size_is_the_size_of_the_maps(make_model, split, crop):
     with torch.device("meta"):  # shapes without arithmetic
         model = make_model(split=split, crop=crop)
         assert model(torch.empty(1, 3, 4, crop, crop)).maps.shape == (1, 3, 4, model.map_size, model.map_size)
+
+
+@pytest.mark.parametrize("split", ["res2", "res3", "res4"])
+def test_plain_is_the_unsplit_x3d(make_model, split):
+    model = make_model(attention="plain", pc=True, split=split, dropout=0.0).train()  # logits differ more than in eval
+    torch.manual_seed(0)
+    whole = nn.Sequential(*x3d_blocks(num_classes=3, **SMALL | {"dropout": 0.0}))
+    whole.to(memory_format=torch.channels_last_3d)
+    clips = random_clips()
+    with torch.no_grad():
+        output, logits = model(clips), whole(clips)
+    assert torch.equal(output.perception_logits, logits)
+    assert logits.std() > 0.01
+    assert output.maps.shape == (2, 0, 4, model.map_size, model.map_size)
+    assert (output.attention_logits, output.features, model.centroids) == (None, None, None)
+    assert len(list(model.parameters())) == len(list(whole.parameters()))
 
 
 def test_the_papers_network():
@@ -120,6 +137,46 @@ def test_where_each_outputs_gradient_goes(make_model, output, parts):
     assert through_maps == (output in ("perception_logits", "maps"))
 
 
+BLOCK_OF = {  # of the extractor or the perception branch of a network split after res3 -> its X3D block
+    **{f"extractor.{number}": name for number, name in enumerate(BLOCKS[:3])},
+    "perception_branch.0": "res4", "perception_branch.1": "res5", "perception_branch.2": "head",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("frozen", "still"), [(None, set()), ("stem", {"stem"}), ("res2", {"stem", "res2"}), ("res3", {*BLOCKS[:3]})]
+)
+def test_frozen_blocks_stay_as_they_are_while_the_others_move(make_model, frozen, still):
+    model = make_model(frozen=frozen)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    optimiser = torch.optim.SGD([weight for weight in model.parameters() if weight.requires_grad], lr=0.1)
+    model.eval()
+    output = model.train()(random_clips())
+    total, _ = total_loss(
+        *output, torch.tensor([0, 1]), attention="mha", union_masks=torch.ones(2, 4, 4, 4), centroids=model.centroids,
+        weights=LossWeights(pc=1.0),
+    )  # fmt: skip
+    total.backward()
+    optimiser.step()
+    moved: dict[str, set[str]] = {}
+    for name, value in model.state_dict().items():
+        part = ".".join(name.split(".")[:2])
+        if not torch.equal(value, before[name]):
+            kind = "statistics" if "running_" in name else "count" if "num_batches" in name else "weights"
+            moved.setdefault(BLOCK_OF.get(part, part.split(".")[0]), set()).add(kind)
+    everything = {"weights", "statistics", "count"}
+    assert moved == {
+        **{block: everything for block in BLOCKS if block not in still},
+        "attention_branch": everything,
+        "head": everything,
+        "mixer": {"weights"},
+        "centroids": {"weights"},
+    }
+    assert {name for name, weight in model.named_parameters() if weight.grad is None} == {
+        name for name, _ in model.named_parameters() if BLOCK_OF.get(name[: len("extractor.0")]) in still
+    }
+
+
 @pytest.mark.parametrize("attention", NUM_MAPS)
 def test_batched_equals_single_in_evaluation(make_model, attention):
     model = make_model(attention=attention).eval()
@@ -143,6 +200,27 @@ def test_the_perception_branch_sees_the_weighted_features(make_model, apply):
     torch.testing.assert_close(output.maps, maps)
     torch.testing.assert_close(output.features, features)
     torch.testing.assert_close(features, model.attention_branch.blocks(h1).mean(dim=(2, 3, 4)))
+
+
+@pytest.mark.parametrize("prior", [0.1, 0.3, 0.5, 0.8])
+@pytest.mark.parametrize("attention", NUM_MAPS)
+def test_maps_start_about_the_prior(make_model, attention, prior):
+    model = make_model(attention=attention, foreground_prior=prior).train()
+    with torch.no_grad():
+        maps = model(random_clips(8)).maps
+    starts = {"u": 0.5, "o": prior, "b": 1 - prior}
+    expected = torch.tensor([starts[name] for name in MAPS[attention]])
+    # BatchNorm's output has mean bias and deviation 1, which draws the sigmoid's mean a little towards 0.5
+    torch.testing.assert_close(maps.logit().mean(dim=(0, 2, 3, 4)), expected.logit(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(maps.mean(dim=(0, 2, 3, 4)), expected, atol=0.05, rtol=0)
+    assert maps.std() > 0.01
+
+
+def test_a_prior_of_a_half_is_abns_own_start(make_model):
+    assert make_model(foreground_prior=0.5).attention_branch.map_head[1].bias.tolist() == [0, 0, 0]
+    bias = make_model(foreground_prior=0.2).attention_branch.map_head[1].bias  # logits: log 1, log 1/4, log 4
+    assert bias.tolist() == pytest.approx([0, -1.386294, 1.386294], abs=1e-5)
+    assert bias.requires_grad
 
 
 def h1_and_maps(num_maps: int) -> tuple[Tensor, Tensor]:
@@ -204,6 +282,23 @@ def save(tmp_path: Path) -> Callable[[object], str]:
         return str(tmp_path / "weights.pyth")
 
     return write
+
+
+@pytest.mark.parametrize("attention", MAPS)
+def test_new_layers_are_what_a_checkpoint_does_not_bring(make_model, kinetics, save, attention):
+    drawn = make_model(attention=attention)
+    model = make_model(attention=attention, pretrained=save({"model_state": kinetics.state_dict()}))
+    new = {id(weight) for layer in model.new_layers() for weight in layer.parameters()}
+    names = {name for name, weight in model.named_parameters() if id(weight) in new}
+    untouched = {name for name, weight in drawn.named_parameters() if torch.equal(weight, model.get_parameter(name))}
+    assert names == untouched - {"centroids"}
+    parts = {name.split(".")[0] for name in names}
+    branches = {"plain": set(), "mha": {"attention_branch", "mixer"}}
+    assert parts == {"perception_branch"} | branches.get(attention, {"attention_branch"})
+    keys = {key.removeprefix("blocks.") for key in kinetics.state_dict()}
+    whole = nn.Sequential(*model.extractor, *model.perception_branch)
+    brought = {name for name, weight in whole.named_parameters() if id(weight) not in new}
+    assert brought == {name for name, _ in whole.named_parameters()} & keys - {"5.proj.weight", "5.proj.bias"}
 
 
 class Ones(nn.Module):

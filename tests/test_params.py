@@ -12,6 +12,7 @@ from objabn.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "params.yaml").read_text()
+MOTION = {"backend": "motion", "threshold": 25.0, "min_area": 0.002}
 
 
 def edited(path: str, value: object) -> str:
@@ -64,6 +65,14 @@ BROKEN = [
      "loss.pc: expected one of the rows in table.pc [True], got False"),
     ("repeated row", edited("table.seeds", [0, 1, 0]),
      "table.seeds: expected each value once, got [0, 1, 0]"),
+    ("repeated control", edited("table.controls", ["plain", "plain"]),
+     "table.controls: expected each value once, got ['plain', 'plain']"),
+    ("unknown control", edited("table.controls", ["abn"]),
+     "table.controls.0: expected 'plain', got 'abn'"),
+    ("control as a loss configuration", edited("table.attention", ["abn", "plain"]),
+     "table.attention.1: expected 'abn', 'mask' or 'mha', got 'plain'"),
+    ("no controls named", edited("table.controls", ...),
+     "table.controls: missing"),
     ("empty list", edited("table.seeds", []),
      "table.seeds: expected at least one value, got []"),
     ("missing block", edited("datasets.ucf101.weights", ...),
@@ -84,10 +93,24 @@ BROKEN = [
      "datasets.ucf101.segment.weights: expected string, got nothing"),
     ("unknown backend", edited("datasets.ucf101.segment.backend", "sam"),
      "datasets.ucf101.segment.backend: expected 'motion', 'torchvision', got 'sam'"),
-    ("a setting of the other backend", edited("datasets.synthetic.segment.proposals", 9),
+    ("a setting of the other backend", edited("datasets.synthetic.segment", MOTION | {"proposals": 9}),
      "datasets.synthetic.segment.proposals: not a known parameter"),
-    ("persons only from motion", edited("datasets.synthetic.mask.groups", ["person"]),
+    ("persons only from motion", edited("datasets.synthetic.segment", MOTION),
      "datasets.synthetic.mask.groups: expected other in it (motion cannot tell persons), got ['person']"),
+    ("frozen beyond the split", edited("datasets.synthetic.model.frozen", "res4"),
+     "datasets.synthetic.model.frozen: expected a block of the extractor (up to res3), got 'res4'"),
+    ("frozen without weights", edited("datasets.synthetic.model.pretrained", None),
+     "datasets.synthetic.model.frozen: expected null without pretrained weights, got 'res2'"),
+    ("frozen perception branch", edited("datasets.ucf101.model.frozen", "res5"),
+     "datasets.ucf101.model.frozen: expected 'stem', 'res2', 'res3' or 'res4', got 'res5'"),
+    ("map that starts at nothing", edited("datasets.ucf101.model.foreground_prior", 0),
+     "datasets.ucf101.model.foreground_prior: expected greater than or equal to 0.001, got 0"),
+    ("map that starts full", edited("datasets.ucf101.model.foreground_prior", 1.0),
+     "datasets.ucf101.model.foreground_prior: expected less than or equal to 0.999, got 1.0"),
+    ("new layers that stand still", edited("datasets.ucf101.train.new_layers_lr", 0.0),
+     "datasets.ucf101.train.new_layers_lr: expected greater than 0, got 0.0"),
+    ("unknown schedule", edited("datasets.ucf101.train.schedule", "linear"),
+     "datasets.ucf101.train.schedule: expected 'constant' or 'cosine', got 'linear'"),
     ("threshold below what is stored", edited("datasets.ucf101.mask.score_threshold", 0.01),
      "datasets.ucf101.mask.score_threshold: expected at least segment.score_floor (0.05), got 0.01"),
     ("missing parameter", edited("datasets.ucf101.decode.quality", ...),
@@ -129,6 +152,18 @@ def test_all_faults_come_out_together() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("table.controls", []), ("datasets.synthetic.model.frozen", "res3"), ("datasets.ucf101.model.frozen", "res4"),
+     ("datasets.synthetic.model.frozen", None), ("datasets.synthetic.train.new_layers_lr", None)],
+)  # fmt: skip
+def test_what_is_allowed(path: str, value: object) -> None:
+    params = parse_params(edited(path, value)).model_dump()
+    for key in path.split("."):
+        params = params[key]
+    assert params == value
+
+
 def check(path: Path) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "objabn", "check", str(path)], cwd=ROOT, capture_output=True, text=True
@@ -152,7 +187,7 @@ def test_check_of_a_missing_file(tmp_path: Path) -> None:
 def test_check_accepts_the_shipped_file() -> None:
     done = check(ROOT / "params.yaml")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "6 rows" in done.stdout
+    assert "(dataset synthetic, 6 rows, 1 control(s), 1 seed(s) each)" in done.stdout
 
 
 def test_check_imports_nothing_heavy() -> None:

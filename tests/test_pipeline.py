@@ -19,6 +19,7 @@ from objabn.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[1]
 ROWS = [(attention, pc) for attention in ("abn", "mask", "mha") for pc in ("false", "true")]
+TRAIN, EVALUATE = {"train", "train-control"}, {"evaluate", "evaluate-control"}
 TINY = {
     "synthesize": {"train_videos": 16, "test_videos": 8, "min_frames": 20, "max_frames": 22},
     "data": {"num_frames": 4, "crop": 32, "short_side_min": 32, "short_side_max": 36, "short_side_eval": 32},
@@ -110,23 +111,39 @@ class TestAfterRepro:
             "segment@synthetic",
             *(f"train@{row}-0" for row in rows),
             *(f"evaluate@{row}" for row in rows),
+            "train-control@synthetic-plain-0",
+            "evaluate-control@synthetic-plain",
             "study",
             "compare@synthetic",
         }
 
-    def test_the_table_has_six_rows_with_their_maps(self, clone: Path) -> None:
+    def test_the_table_has_the_control_and_six_rows_with_their_maps(self, clone: Path) -> None:
         table = pd.read_csv(clone / "tables/synthetic.csv")
-        assert list(zip(table["attention"], table["pc"].astype(str).str.lower(), strict=True)) == ROWS
-        assert table["entropy_u"].notna().tolist() == [True, True, False, False, True, True]
-        assert table["entropy_o"].notna().tolist() == [False, False, True, True, True, True]
-        assert table["entropy_b"].notna().tolist() == [False] * 4 + [True] * 2
-        assert table[["top1", "top5", "iou_fit_o", "iou_truth_o"]].iloc[2:].notna().all(axis=None)
-        markdown = (clone / "tables/synthetic.md").read_text()
-        assert sum(line.startswith(("| abn", "| mask", "| mha")) for line in markdown.splitlines()) == 6
+        rows = list(zip(table["attention"], table["pc"].astype(str).str.lower(), strict=True))
+        assert rows == [("plain", "false"), *ROWS]
+        assert table["entropy_u"].notna().tolist() == [False, True, True, False, False, True, True]
+        assert table["entropy_o"].notna().tolist() == [False, False, False, True, True, True, True]
+        assert table["entropy_b"].notna().tolist() == [False] * 5 + [True] * 2
+        assert table[["top1", "top5"]].notna().all(axis=None)
+        assert table[["iou_fit_o", "iou_truth_o"]].iloc[3:].notna().all(axis=None)
+
+    def test_the_table_has_differences_to_abn(self, clone: Path) -> None:
+        table = pd.read_csv(clone / "tables/synthetic.csv")
+        assert table["top1_vs_abn"].notna().tolist() == [True, False] + [True] * 5
+        assert table["entropy_vs_abn"].notna().tolist() == [False, False] + [True] * 5
+        others = table.drop(index=1)
+        assert others["top1_vs_abn"].tolist() == pytest.approx((others["top1"] - table["top1"][1]).tolist(), abs=1e-5)
+        assert others["top1_vs_abn"].between(others["top1_vs_abn_low"], others["top1_vs_abn_high"]).all()
+        lines = (clone / "tables/synthetic.md").read_text().splitlines()
+        starts = [line.split(" | ")[0] for line in lines if line.startswith("| ")]
+        every = ["| plain", "| abn", "| abn", "| mask", "| mask", "| mha", "| mha"]
+        assert starts == ["| attention", *every, "| attention", *every[:1], *every[2:]]
+        assert lines[-1].startswith("Seeds: 0. Backbone: objabn/assets/x3d_figures.pyth. Masks: ")
 
     def test_pictures_are_there(self, clone: Path) -> None:
         for path in [clone / "tables/synthetic.png", *(clone / f"reports/synthetic/{a}-pc-{p}.png" for a, p in ROWS)]:
             assert path.read_bytes().startswith(b"\x89PNG"), path
+        assert len(list((clone / "reports/synthetic").iterdir())) == 6  # none of the control
 
     def test_a_run_directory_is_complete(self, clone: Path) -> None:
         directory = clone / "runs/synthetic/mask/pc-true/seed-0"
@@ -137,6 +154,18 @@ class TestAfterRepro:
         curves = pd.read_csv(directory / "curves.csv")
         assert curves["epoch"].tolist() == [1, 2]
         assert {"loss", "perception", "attention", "mask", "pc", "train_top1", "val_top1"} < set(curves)
+
+    def test_the_control_is_an_x3d_alone(self, clone: Path) -> None:
+        directory = clone / "runs/synthetic/controls/plain/seed-0"
+        assert {path.name for path in directory.iterdir()} == {"model.safetensors", "run.json", "curves.csv"}
+        run = json.loads((directory / "run.json").read_text())
+        assert (run["attention"], run["pc"], run["seed"]) == ("plain", False, 0)
+        curves = pd.read_csv(directory / "curves.csv")
+        assert list(curves) == ["epoch", "loss", "perception", "train_top1", "val_top1"]
+        assert set(json.loads((clone / "results/synthetic/controls/plain.json").read_text())) == {"top1", "top5"}
+        per_video = pd.read_parquet(clone / "results/synthetic/controls/plain.parquet")
+        assert list(per_video) == ["video", "label", "predicted", "top1", "top5", "seed"]
+        assert len(per_video) == 8
 
     def test_results_of_each_video_give_the_rows_numbers(self, clone: Path) -> None:
         row = json.loads((clone / "results/synthetic/mask/pc-false.json").read_text())
@@ -165,13 +194,17 @@ class TestAfterRepro:
     @pytest.mark.parametrize(
         ("key", "value", "stages"),
         [
-            ("mask.score_threshold", 0.7, {"train", "evaluate"}),
-            ("mask.resize", "area", {"train", "evaluate"}),
-            ("train.epochs", 3, {"train"}),
-            ("segment.threshold", 30.0, {"segment"}),
-            ("decode.height", 100, {"decode", "segment", "train", "evaluate"}),
+            ("mask.score_threshold", 0.7, TRAIN | EVALUATE),
+            ("mask.resize", "area", TRAIN | EVALUATE),
+            ("model.frozen", "stem", TRAIN),
+            ("model.pretrained", "kinetics400", TRAIN | {"compare"}),
+            ("train.epochs", 3, TRAIN),
+            ("train.schedule", "constant", TRAIN),
+            ("train.new_layers_lr", None, TRAIN),
+            ("segment.score_floor", 0.1, {"segment"}),
+            ("decode.height", 100, {"decode", "segment"} | TRAIN | EVALUATE),
             ("decode.max_failed", 0.4, {"segment"}),
-            ("eval.views", 3, {"evaluate"}),
+            ("eval.views", 3, EVALUATE),
             ("train.workers", 1, set()),
         ],
     )
@@ -188,9 +221,10 @@ class TestAfterRepro:
     @pytest.mark.parametrize(
         ("module", "stages"),
         [
-            ("losses", {"train", "evaluate"}),
-            ("metrics", {"evaluate"}),
+            ("losses", TRAIN | EVALUATE),
+            ("metrics", EVALUATE),
             ("report", {"compare"}),
+            ("intervals", {"compare"}),
             ("params", set()),
         ],
     )
@@ -204,6 +238,13 @@ class TestAfterRepro:
             assert stale(dvc) == stages
         finally:
             path.write_text(text)
+
+    def test_without_controls_only_the_table_is_made_again(self, clone: Path, dvc: Run) -> None:
+        edit_params(clone, lambda values: values["table"].update(controls=[]))
+        try:
+            assert stale(dvc) == {"compare"}
+        finally:
+            git(clone, "checkout", "-q", "params.yaml")
 
     def test_studying_another_row_trains_nothing(self, clone: Path, dvc: Run) -> None:
         before = (clone / "metrics.json").read_text()
@@ -256,7 +297,7 @@ class TestBrokenVideos:
     def test_over_max_failed_it_stops_before_training_with_the_list(self, own: Path, dvc: Run) -> None:
         edit_params(own, lambda values: values["datasets"]["own"]["decode"].update(max_failed=0.0))
         done = dvc("repro", code=255)
-        assert "train" not in {name.split("@")[0] for name in ran(done.stdout)}
+        assert not {name.split("@")[0] for name in ran(done.stdout)} & TRAIN
         printed = done.stdout + done.stderr
         assert "videos failed to decode" in printed
         assert "clap/empty: failed: 0 bytes" in printed or "walk/notes: failed: not a video" in printed
@@ -265,7 +306,7 @@ class TestBrokenVideos:
     def test_below_max_failed_the_run_goes_on(self, own: Path, dvc: Run) -> None:
         edit_params(own, lambda values: values["datasets"]["own"]["decode"].update(max_failed=0.4))
         names = {name.split("@")[0] for name in ran(dvc("repro").stdout)}
-        assert names == {"segment", "train", "evaluate", "study", "compare"}  # nothing is decoded again
+        assert names == {"segment", "study", "compare"} | TRAIN | EVALUATE  # nothing is decoded again
         table = pd.read_csv(own / "data/own/frames/videos.csv", keep_default_na=False)
         assert len(table) == 15
         by_name = table.set_index("video")

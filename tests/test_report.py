@@ -1,6 +1,12 @@
+"""The comparison table: which rows and columns, each cell by hand, and what the picture shows."""
+
+import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+import pytest
+from matplotlib.figure import Figure
 
 from objabn.report import comparison, draw_table, to_markdown
 
@@ -8,6 +14,35 @@ RESULTS = {
     ("abn", False): {"top1": 50.0, "top5": 90.0, "entropy_u": 2.7512, "flat_share_u": 0.0},
     ("mask", True): {"top1": 62.5, "top5": 95.0, "entropy_o": 1.25, "flat_share_o": 0.01, "new_metric": 3.0},
 }
+PLAIN = {("plain", False): {"top1": 47.65625, "top5": 88.0}}
+
+
+def difference(name: str, mean: float, low: float, high: float) -> dict[str, float]:
+    return {f"{name}_vs_abn": mean, f"{name}_vs_abn_low": low, f"{name}_vs_abn_high": high}
+
+
+COMPARED: dict[tuple[str, bool], dict[str, float]] = {  # with a control, and differences as `intervals` gives them
+    ("plain", False): PLAIN["plain", False] | difference("top1", -2.34375, -8.59375, 3.90625),
+    ("abn", False): RESULTS["abn", False],
+    ("mask", True): RESULTS["mask", True]
+    | difference("top1", 12.5, 7.03125, 18.0)
+    | difference("entropy", -1.5, -2, -1),
+}
+
+
+def markdown(results: Mapping[tuple[str, bool], Mapping[str, float]]) -> list[str]:
+    segment = {"frames": 10.0, "iou_truth": 0.8452}
+    return to_markdown(comparison(results), "made", segment, [0, 1], "some/weights.pyth").splitlines()
+
+
+def tables(lines: list[str]) -> list[list[str]]:
+    """The Markdown tables among the lines."""
+    found: list[list[str]] = []
+    for before, line in zip(["", *lines], lines, strict=False):
+        if line.startswith("|"):
+            found += [] if before.startswith("|") else [[]]
+            found[-1].append(line)
+    return found
 
 
 def test_rows_and_columns_stand_in_the_papers_order() -> None:
@@ -18,26 +53,84 @@ def test_rows_and_columns_stand_in_the_papers_order() -> None:
 
 
 def test_markdown_by_hand() -> None:
-    text = to_markdown(comparison(RESULTS), "made", {"frames": 10.0, "iou_truth": 0.8452}, [0, 1])
-    lines = text.splitlines()
+    lines = markdown(RESULTS)
     assert lines[0] == "# made: comparison of loss configurations"
     assert lines[2] == "| attention | PC | top-1 % | top-5 % | entropy M_u | entropy M_o | flat M_u | flat M_o |"
     assert lines[4] == "| abn |  | 50.00 | 90.00 | 2.751 |  | 0.000 |  |"
     assert lines[5] == "| mask | yes | 62.50 | 95.00 |  | 1.250 |  | 0.010 |"
-    assert lines[-1] == "Seeds: 0, 1. Masks: frames 10, iou_truth 0.8452."
+    assert lines[-1] == "Seeds: 0, 1. Backbone: some/weights.pyth. Masks: frames 10, iou_truth 0.8452."
+
+
+def test_a_row_without_maps_has_empty_cells() -> None:
+    [table] = tables(markdown(PLAIN | RESULTS))
+    assert table[2] == "| plain |  | 47.66 | 88.00 |  |  |  |  |"
+    assert [line.split(" | ")[0] for line in table[2:]] == ["| plain", "| abn", "| mask"]
+
+
+def test_differences_by_hand() -> None:
+    lines = markdown(COMPARED)
+    first, second = tables(lines)
+    assert first == tables(markdown(PLAIN | RESULTS))[0]
+    assert second == [
+        "| attention | PC | top-1 - abn | entropy - abn |",
+        "|---|---|---|---|",
+        "| plain |  | -2.3 [-8.6, +3.9] |  |",
+        "| mask | yes | +12.5 [+7.0, +18.0] | -1.50 [-2.00, -1.00] |",
+    ]
+    assert any(line.startswith("Differences to the row abn without PC on the same videos") for line in lines)
+
+
+def test_without_differences_there_is_no_second_table() -> None:
+    lines = markdown(RESULTS)
+    assert len(tables(lines)) == 1
+    assert not any("abn without PC" in line or "- abn" in line for line in lines)
 
 
 def test_spread_over_seeds_stands_beside_the_mean() -> None:
     results = {("abn", False): {"top1": 50.0, "top1_std": 2.5, "entropy_u": 2.0, "entropy_u_std": 0.125}}
-    assert "| abn |  | 50.00 ± 2.50 | 2.000 ± 0.125 |" in to_markdown(comparison(results), "made", {}, [0, 1])
+    assert "| abn |  | 50.00 ± 2.50 | 2.000 ± 0.125 |" in markdown(results)
 
 
-def test_the_csv_reads_back(tmp_path: Path) -> None:
-    table = comparison(RESULTS)
+@pytest.mark.parametrize("results", [RESULTS, COMPARED])
+def test_the_csv_reads_back(tmp_path: Path, results: dict) -> None:
+    table = comparison(results)
     table.to_csv(tmp_path / "t.csv", index=False)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t.csv"), table)
 
 
-def test_the_picture_is_written(tmp_path: Path) -> None:
-    draw_table(comparison(RESULTS), "made", tmp_path / "t.png")
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("results", [RESULTS, COMPARED], ids=["rows", "with a control and differences"])
+def test_the_picture_shows_the_table_and_the_entropies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: dict
+) -> None:
+    drawn: list[Figure] = []
+    save = Figure.savefig
+
+    def keep(figure: Figure, file: io.BytesIO) -> None:
+        drawn.append(figure)
+        save(figure, file)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    draw_table(comparison(results), "made", tmp_path / "t.png")
     assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
+
+    above, below = drawn[0].axes
+    lines: dict[int, list[str]] = {}
+    for (line, _), cell in sorted(above.tables[0].get_celld().items()):
+        lines.setdefault(line, []).append(cell.get_text().get_text())
+    differs = results is COMPARED
+    heading = ["attention", "PC", "top-1 %", "top-5 %", "entropy M_u", "entropy M_o"]
+    assert lines[0] == heading + ["top-1 - abn", "entropy - abn"] * differs
+    assert (
+        lines[len(results)]
+        == ["mask", "yes", "62.50", "95.00", "", "1.250"]
+        + [
+            "+12.5 [+7.0, +18.0]",
+            "-1.50 [-2.00, -1.00]",
+        ]
+        * differs
+    )
+    if differs:
+        assert lines[1] == ["plain", "", "47.66", "88.00", "", "", "-2.3 [-8.6, +3.9]", ""]
+    assert [label.get_text() for label in below.get_xticklabels()] == ["abn", "mask + pc"]  # plain has no entropy
+    assert [[bar.get_height() for bar in bars] for bars in below.containers] == [[2.7512, 0], [0, 1.25]]

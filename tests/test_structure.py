@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from objabn.params import Dataset, Torchvision, Train
+
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 # They hold no computation: parameters are tracked by value, the rest parses arguments and names paths.
@@ -18,7 +20,8 @@ EXEMPT = {
     "stages/__init__.py",
     "stages/arguments.py",
 }
-ASSETS = {"objabn/assets/x3d_figures.pyth"}  # weights that params.yaml names
+ASSETS = {"objabn/assets/figures_rcnn.pth", "objabn/assets/x3d_figures.pyth"}  # weights that params.yaml names
+TRAIN, EVALUATE = {"train", "train-control"}, {"evaluate", "evaluate-control"}  # stages of one file each
 PACKAGES = {"objabn/segmenters/__init__.py"}
 PRODUCT = sorted([*ROOT.glob("objabn/**/*.py"), *ROOT.glob("stages/*.py")])
 
@@ -58,10 +61,17 @@ def definition(stage: str) -> dict:
     return STAGES[stage]
 
 
+def stage_file(stage: str) -> str:
+    """The file that a stage's command runs."""
+    found = re.match(r"python -m stages\.(\w+)(?: |$)", definition(stage)["cmd"])
+    assert found, definition(stage)["cmd"]
+    return f"stages/{found[1]}.py"
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_of_a_stage_are_its_modules(stage: str) -> None:
     deps = {dep for dep in definition(stage)["deps"] if dep.startswith(("objabn/", "stages/")) and dep not in ASSETS}
-    used = closure(f"stages/{stage}.py") - EXEMPT
+    used = closure(stage_file(stage)) - EXEMPT
     packages = {dep for dep in deps if not dep.endswith(".py")}
     used = {next((each for each in packages if file.startswith(f"{each}/")), file) for file in used}
     assert deps == used
@@ -69,24 +79,45 @@ def test_deps_of_a_stage_are_its_modules(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_runs_its_own_file(stage: str) -> None:
-    assert definition(stage)["cmd"].startswith(f"python -m stages.{stage}")
+    assert stage_file(stage) == f"stages/{stage.removesuffix('-control')}.py"
+
+
+def test_the_embedded_profiles_weights_are_deps(synthetic: Dataset) -> None:
+    assert isinstance(synthetic.segment, Torchvision)
+    users = {asset: {name for name in STAGES if asset in definition(name)["deps"]} for asset in ASSETS}
+    assert users == {synthetic.model.pretrained: TRAIN, synthetic.segment.weights: {"segment"}}
+
+
+@pytest.mark.parametrize("stage", sorted(TRAIN))
+def test_all_that_changes_the_weights_is_tracked(stage: str) -> None:
+    prefix = "datasets.${item.ds}.train."
+    tracked = {name.removeprefix(prefix) for name in definition(stage)["params"] if name.startswith(prefix)}
+    assert tracked == set(Train.model_fields) - {"workers"}
+    assert {f"datasets.${{item.ds}}.{block}" for block in ("data", "mask", "model", "weights")} < set(
+        definition(stage)["params"]
+    )
 
 
 @pytest.mark.parametrize(
     ("module", "stages"),
     [
-        ("losses", {"train", "evaluate"}),
-        ("metrics", {"evaluate"}),
-        ("geometry", {"train", "evaluate"}),
+        ("losses", TRAIN | EVALUATE),
+        ("schedules", TRAIN | EVALUATE),
+        ("metrics", EVALUATE),
+        ("geometry", TRAIN | EVALUATE),
         ("segmentation", {"segment"}),
         ("report", {"compare"}),
+        ("intervals", {"compare"}),
     ],
 )
 def test_an_edit_reruns_only_these_stages(module: str, stages: set[str]) -> None:
     assert {name for name in STAGES if f"objabn/{module}.py" in definition(name)["deps"]} == stages
 
 
-LEAVES = ("yaml12", "masks", "metrics", "video", "stores", "model", "losses", "geometry", "files", "progress")
+LEAVES = (
+    "yaml12", "masks", "metrics", "video", "stores", "model", "losses", "geometry", "files", "progress", "schedules",
+    "intervals",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("leaf", LEAVES)

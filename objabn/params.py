@@ -103,7 +103,14 @@ class Torchvision(Block):
     batch_size: Count
 
 
-Segment = Annotated[Motion | Torchvision, Field(discriminator="backend")]
+class Import(Block):
+    backend: Literal["import"]
+    masks: str  # directory of <video id>/<frame>.png, or path of a COCO json
+    format: Literal["png", "coco"]
+    class_name: Annotated[str, Field(min_length=1)]  # of instances that come without one: PNGs have none
+
+
+Segment = Annotated[Motion | Torchvision | Import, Field(discriminator="backend")]
 
 
 class Data(Block):
@@ -204,6 +211,11 @@ class Dataset(Block):
     def _masks_exist(self) -> "Dataset":
         if isinstance(self.segment, Motion) and "other" not in self.mask.groups:
             raise ValueError(f"mask.groups: expected other in it (motion cannot tell persons), got {self.mask.groups}")
+        if isinstance(self.segment, Import) and self.segment.format == "png":
+            group = "person" if self.segment.class_name == "person" else "other"
+            if group not in self.mask.groups:
+                why = f"segment.class_name is {self.segment.class_name!r}"
+                raise ValueError(f"mask.groups: expected {group} in it ({why}), got {self.mask.groups}")
         if isinstance(self.segment, Torchvision) and self.mask.score_threshold < self.segment.score_floor:
             raise ValueError(
                 f"mask.score_threshold: expected at least segment.score_floor ({self.segment.score_floor}), "

@@ -59,6 +59,7 @@ def segment_videos(
     build: Callable[[], Segmenter],
     key: Mapping[str, Any],
     cache: Cache,
+    video_key: Callable[[str], Mapping[str, Any]] = lambda video: {},
 ) -> tuple[int, int]:
     """Writes the mask store and its table of instances; returns how many videos were segmented and found in the cache.
 
@@ -67,8 +68,9 @@ def segment_videos(
         frames: where their frames are read.
         store: directory to write to; must exist.
         build: makes the segmenter, called only when a video has to be segmented.
-        key: everything besides the video's content that determines its masks.
+        key: everything besides the video's content that determines its masks, the same for all videos.
         cache: finished units, one a video.
+        video_key: more of it, by the video's id; its names are not those of `key`.
     """
     writer = StoreWriter(store, (len(GROUPS), GRID, GRID), frames_per_shard=_shard_length(int(table["frames"].sum())))
     segmenter: Segmenter | None = None
@@ -80,12 +82,13 @@ def segment_videos(
             if row["frames"] == 0:
                 writer.append(np.zeros((0, len(GROUPS), GRID, GRID), np.uint8), video=row["video"])
                 continue
-            name = unit_key(version=UNIT_VERSION, content=row["digest"], frames=row["frames"], **key)
+            own = video_key(row["video"])
+            name = unit_key(version=UNIT_VERSION, content=row["digest"], frames=row["frames"], **key, **own)
             payload = cache.load("masks", name)
             counts["cached" if payload else "segmented"] += 1
             if payload is None:
                 segmenter = segmenter or build()
-                payload = _pack(segmenter(frames.read_all(row["video"])))
+                payload = _pack(segmenter(frames.read_all(row["video"]), row["video"]))
                 cache.store("masks", name, payload)
             unit = _unpack(payload)
             writer.append(unit["planes"], video=row["video"])

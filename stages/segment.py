@@ -15,7 +15,7 @@ def main() -> None:
     from objabn.decoding import check_missing
     from objabn.files import replace_dir, write_text
     from objabn.segmentation import quality, segment_videos
-    from objabn.segmenters import build, settings_key
+    from objabn.segmenters import build, settings_key, video_key
     from objabn.sources import open_frames
     from objabn.stores import read_table
 
@@ -31,6 +31,7 @@ def main() -> None:
             build=lambda: build(**settings),
             key={"segment": settings_key(**settings), "decode": stored},
             cache=Cache(),
+            video_key=video_key(**settings),
         )
     print(f"{segmented} videos segmented, {cached} found in the side cache")
     report = quality(table, paths.data("masks"), Path(dataset.truth) if dataset.truth else None)

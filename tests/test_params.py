@@ -92,7 +92,7 @@ BROKEN = [
     ("no weights", edited("datasets.ucf101.segment.weights", None),
      "datasets.ucf101.segment.weights: expected string, got nothing"),
     ("unknown backend", edited("datasets.ucf101.segment.backend", "sam"),
-     "datasets.ucf101.segment.backend: expected 'motion', 'torchvision', got 'sam'"),
+     "datasets.ucf101.segment.backend: expected 'motion', 'torchvision', 'import', got 'sam'"),
     ("a setting of the other backend", edited("datasets.synthetic.segment", MOTION | {"proposals": 9}),
      "datasets.synthetic.segment.proposals: not a known parameter"),
     ("persons only from motion", edited("datasets.synthetic.segment", MOTION),

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from objabn.stores import StoreReader, StoreWriter
 KEY = {"segment": {"backend": "made"}, "decode": {"height": 8}}
 
 
-def segmenter(frames: np.ndarray) -> list[Instances]:
+def segmenter(frames: np.ndarray, _video: str) -> list[Instances]:
     """A person at the left (score 0.9) in every frame, and a dog at the right (score 0.3) in even ones."""
     masks = np.zeros((2, GRID, GRID), bool)
     masks[0, :, :32] = masks[1, :, 96:] = True
@@ -29,14 +30,14 @@ class Counting:
     """Builds the segmenter and counts what it was asked for."""
 
     def __init__(self) -> None:
-        self.built, self.videos = 0, 0
+        self.built, self.videos = 0, []
 
     def build(self):
         self.built += 1
 
-        def segment(frames: np.ndarray) -> list[Instances]:
-            self.videos += 1
-            return segmenter(frames)
+        def segment(frames: np.ndarray, video: str) -> list[Instances]:
+            self.videos.append(video)
+            return segmenter(frames, video)
 
         return segment
 
@@ -50,11 +51,13 @@ def frame_store(folder: Path, lengths: dict[str, int]) -> pd.DataFrame:
     return writer.close()
 
 
-def run(folder: Path, table: pd.DataFrame, name: str, cache: Cache, key: dict = KEY) -> tuple[int, int, Counting]:
+def run(
+    folder: Path, table: pd.DataFrame, name: str, cache: Cache, key: dict = KEY, **options: Any
+) -> tuple[int, int, Counting]:
     counting = Counting()
     (folder / name).mkdir()
     frames = StoreReader(folder / "frames")
-    counts = segment_videos(table, frames, folder / name, build=counting.build, key=key, cache=cache)
+    counts = segment_videos(table, frames, folder / name, build=counting.build, key=key, cache=cache, **options)
     return *counts, counting
 
 
@@ -70,7 +73,7 @@ def table(tmp_path: Path) -> pd.DataFrame:
 
 def test_planes_and_instances_of_every_frame(tmp_path: Path, table: pd.DataFrame, cache: Cache) -> None:
     segmented, cached, counting = run(tmp_path, table, "masks", cache)
-    assert (segmented, cached, counting.built, counting.videos) == (2, 0, 1, 2)
+    assert (segmented, cached, counting.built, counting.videos) == (2, 0, 1, ["a", "c"])
     planes = StoreReader(tmp_path / "masks").read_all("a")
     assert planes.shape == (4, 2, GRID, GRID)
     assert [union_mask(each, 0.5).mean() for each in planes] == [0.25] * 4
@@ -97,13 +100,23 @@ def test_new_videos_cost_only_themselves(tmp_path: Path, table: pd.DataFrame, ca
     (tmp_path / "more").mkdir()
     more = frame_store(tmp_path / "more/frames", {"new": 2, "a": 4, "b": 0, "c": 3})
     segmented, cached, counting = run(tmp_path / "more", more, "masks", cache)
-    assert (segmented, cached, counting.videos) == (1, 2, 1)
+    assert (segmented, cached, counting.videos) == (1, 2, ["new"])
 
 
 @pytest.mark.parametrize("change", [{"segment": {"backend": "other"}}, {"decode": {"height": 9}}])
 def test_other_settings_segment_again(tmp_path: Path, table: pd.DataFrame, cache: Cache, change: dict) -> None:
     run(tmp_path, table, "first", cache)
     assert run(tmp_path, table, "second", cache, {**KEY, **change})[:2] == (2, 0)
+
+
+def test_a_key_of_a_videos_own_segments_this_video_again(tmp_path: Path, table: pd.DataFrame, cache: Cache) -> None:
+    own = {"a": "one", "c": "one"}
+    options = {"video_key": lambda video: {"masks": own[video]}}  # not asked for b, which has no frames
+    assert run(tmp_path, table, "first", cache, **options)[:2] == (2, 0)
+    assert run(tmp_path, table, "second", cache, **options)[:2] == (0, 2)
+    own["c"] = "two"
+    segmented, cached, counting = run(tmp_path, table, "third", cache, **options)
+    assert (segmented, cached, counting.videos) == (1, 1, ["c"])
 
 
 def test_a_damaged_unit_is_segmented_again(tmp_path: Path, table: pd.DataFrame, cache: Cache) -> None:

@@ -1,7 +1,9 @@
 """Instance segmentation of video frames: one function type, one module a backend.
 
     segment = build("motion", threshold=25.0)
-    instances = segment(frames)      # uint8 (N, H, W, 3) RGB of one video -> one Instances a frame
+    instances = segment(frames, "walk/a")    # uint8 (N, H, W, 3) RGB of one video, its id -> one Instances a frame
+
+The id is the index's, such as Bend/v_Bend_g01_c01. Whoever looks at pixels ignores it; `import` finds its masks by it.
 
 Which instances count (score, class) is decided by whoever reads the mask store, never here.
 """
@@ -20,8 +22,10 @@ from objabn.video import file_digest
 SETTINGS = {
     "motion": ("threshold", "min_area"),
     "torchvision": ("model", "short_edge", "proposals", "score_floor"),
+    "import": ("format", "class_name"),  # and the masks' content, see `video_key`
 }
 BACKENDS = tuple(SETTINGS)
+MODULES = {"import": "imported"}  # where the name differs
 
 
 class Instances(NamedTuple):
@@ -33,11 +37,11 @@ class Instances(NamedTuple):
     boxes: np.ndarray  # (n, 4) float32 in [0, 1]: x0, y0, x1, y1
 
 
-Segmenter = Callable[[np.ndarray], list[Instances]]
+Segmenter = Callable[[np.ndarray, str], list[Instances]]
 
 
 def build(backend: str, **settings: Any) -> Segmenter:
-    """Segmenter of a backend: frames of one video, uint8 (N, H, W, 3) RGB, to N `Instances`.
+    """Segmenter of a backend: frames of one video, uint8 (N, H, W, 3) RGB, and its id to N `Instances`.
 
     Only the chosen backend is imported. Settings that a backend does not know are ignored, so a whole block of
     parameters can be handed over.
@@ -51,6 +55,10 @@ def build(backend: str, **settings: Any) -> Segmenter:
         from objabn.segmenters import motion
 
         return motion.build(**settings)
+    if backend == "import":
+        from objabn.segmenters import imported
+
+        return imported.build(**settings)
     from objabn.segmenters import torchvision
 
     return torchvision.build(**settings)
@@ -67,6 +75,20 @@ def settings_key(backend: str, weights: str | None = None, **settings: Any) -> d
     return {"backend": backend, "version": version(backend), "weights": digest, **chosen}
 
 
+def video_key(backend: str, **settings: Any) -> Callable[[str], dict[str, Any]]:
+    """Function of a video's id: what its masks depend on besides its frames and `settings_key`; most often nothing.
+
+    Raises:
+        ValueError: for an unknown backend, or masks that are not there (see `imported`).
+    """
+    _check(backend)
+    if backend == "import":
+        from objabn.segmenters import imported
+
+        return imported.video_key(**settings)
+    return lambda video: {}
+
+
 def version(backend: str) -> int:
     """VERSION of a backend's module: part of the key of cached masks, raised when its output changes.
 
@@ -76,11 +98,12 @@ def version(backend: str) -> int:
         ValueError: for an unknown backend.
     """
     _check(backend)
-    source = Path(__file__).with_name(f"{backend}.py").read_text(encoding="utf-8")
+    name = f"{MODULES.get(backend, backend)}.py"
+    source = Path(__file__).with_name(name).read_text(encoding="utf-8")
     for node in ast.parse(source).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "VERSION":
             return int(ast.literal_eval(node.value))
-    raise AssertionError(f"{backend}.py assigns no VERSION")
+    raise AssertionError(f"{name} assigns no VERSION")
 
 
 def _check(backend: str) -> None:

@@ -41,7 +41,7 @@ def build(*, threshold: float = 25.0, min_area: float = 0.002, **_: Any) -> Segm
         min_area: least area of an instance, as a share of the frame.
     """
 
-    def segment(frames: np.ndarray) -> list[Instances]:
+    def segment(frames: np.ndarray, _video: str = "") -> list[Instances]:
         if len(frames) < 2:  # nothing to tell a background from
             return [_instances(np.zeros((GRID, GRID), np.float32), threshold, min_area) for _ in frames]
         grids = np.stack([_to_grid(frame) for frame in frames])  # (N, GRID, GRID, 3) uint8

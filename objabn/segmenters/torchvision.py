@@ -97,7 +97,7 @@ def segmenter(network: detection.MaskRCNN, num_classes: int, batch_size: int) ->
     where = next(network.parameters()).device
     network.eval()
 
-    def segment(frames: np.ndarray) -> list[Instances]:
+    def segment(frames: np.ndarray, _video: str = "") -> list[Instances]:
         batches = (frames[start : start + batch_size] for start in range(0, len(frames), batch_size))
         return [instances for batch in batches for instances in _forward(network, batch, where, names)]
 

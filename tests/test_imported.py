@@ -285,6 +285,7 @@ def test_a_damaged_string_is_refused_or_whole(counts: str) -> None:
     assert outcome == (4, 8) or outcome.startswith("here: counts, expected ")
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_polygons_are_those_of_coco(masks: Path) -> None:
     corners = [[3.2, 1.5, 40.1, 7.7, 22.0, 39.5], [30.0, 30.0, 50.0, 30.0, 50.0, 44.0]]
     image = coco.Image("a/0.jpg", 48, 64, [])

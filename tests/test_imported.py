@@ -1,6 +1,5 @@
 """Masks from elsewhere: PNGs as in DAVIS, COCO's json; what they become on the grid, and what is refused."""
 
-import copy
 import json
 import sys
 from pathlib import Path
@@ -14,10 +13,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from pycocotools import mask as cocotools
+from test_coco import LABELS, RLE, VIDEO, compressed, document, edited
 
 from objabn import index, segmenters
-from objabn.cache import Cache
 from objabn.clips import VALIDATION, open_split
 from objabn.masks import mask_iou, union_mask
 from objabn.params import Dataset, Params
@@ -30,9 +28,6 @@ from stages import decode, segment
 
 ROOT = Path(__file__).parents[1]
 DAVIS = ROOT.parent / "shared" / "realdata" / "davis"
-VIDEO = "walk/a"
-LABELS = np.zeros((4, 8), np.uint8)  # 32 x 16 cells of the grid a pixel
-LABELS[:2, :4], LABELS[2:, 6:] = 1, 7
 
 
 def save(path: Path, values: np.ndarray, palette: bool = False) -> None:
@@ -202,50 +197,9 @@ def test_a_binary_video_in_palette_images_is_not_taken_for_void(tmp_path: Path) 
 # COCO
 
 
-def compressed(mask: np.ndarray) -> dict[str, Any]:
-    rle = cocotools.encode(np.asfortranarray(mask.astype(np.uint8)))
-    return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode()}
-
-
-def uncompressed(mask: np.ndarray) -> dict[str, Any]:
-    flat = mask.T.ravel().astype(np.int8)
-    ends = np.flatnonzero(np.diff(np.concatenate([[0], flat])))  # a run of background comes first
-    edges = np.concatenate([[0], ends, [flat.size]])
-    return {"size": list(mask.shape), "counts": np.diff(edges).tolist()}
-
-
-def document(segmentation: Any, num_frames: int = 1) -> dict[str, Any]:
-    """One instance, a dog of score 0.5, in the first frame of `walk/a`."""
-    height, width = LABELS.shape
-    return {
-        "images": [
-            {"id": 10 + number, "file_name": f"{VIDEO}/{number}.jpg", "height": height, "width": width}
-            for number in range(num_frames)
-        ],
-        "annotations": [{"id": 5, "image_id": 10, "category_id": 3, "score": 0.5, "segmentation": segmentation}],
-        "categories": [{"id": 1, "name": "Person"}, {"id": 3, "name": "dog"}],
-    }
-
-
-RLE = compressed(LABELS == 1)
-
-
 @pytest.fixture
 def masks(tmp_path: Path) -> Path:
     return tmp_path / "masks.json"
-
-
-@pytest.mark.parametrize(
-    "segmentation",
-    [RLE, uncompressed(LABELS == 1), [[0, 0, 4, 0, 4, 2, 0, 2]], [[0, 0, 2, 0, 2, 2, 0, 2], [2, 0, 4, 0, 4, 2, 2, 2]]],
-)
-def test_an_annotation(masks: Path, segmentation: Any) -> None:
-    masks.write_text(json.dumps(document(segmentation, 2)))
-    instances, none = found(masks, 2, format="coco")
-    np.testing.assert_array_equal(instances.masks, [FIRST])
-    assert (instances.scores.tolist(), instances.classes.tolist()) == ([0.5], ["dog"])
-    assert instances.boxes.tolist() == [[0, 0, 0.5, 0.5]]
-    assert len(none.scores) == 0
 
 
 def test_classes_scores_and_order(masks: Path) -> None:
@@ -267,30 +221,19 @@ def test_classes_scores_and_order(masks: Path) -> None:
     np.testing.assert_array_equal(per_frame[2].masks, [SECOND, FIRST | SECOND, FIRST])
 
 
-@given(st.integers(1, 60), st.integers(1, 60), st.floats(0, 1), st.integers(0, 2**32 - 1))
-def test_rle_is_pycocotools(height: int, width: int, share: float, seed: int) -> None:
-    values = np.random.default_rng(seed).random((height, width)) < share
-    for rle in (compressed(values), uncompressed(values)):
-        one = coco.Annotation("here", None, 1.0, rle)
-        np.testing.assert_array_equal(coco.mask(coco.Image("a/0.jpg", height, width, []), one), values)
-
-
-@given(st.text(st.characters(min_codepoint=40, max_codepoint=120), max_size=40))
-def test_a_damaged_string_is_refused_or_whole(counts: str) -> None:
-    one = coco.Annotation("here", None, 1.0, {"size": [4, 8], "counts": counts})
-    try:
-        outcome = coco.mask(coco.Image("a/0.jpg", None, None, []), one).shape
-    except ValueError as error:
-        outcome = str(error)
-    assert outcome == (4, 8) or outcome.startswith("here: counts, expected ")
-
-
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_polygons_are_those_of_coco(masks: Path) -> None:
-    corners = [[3.2, 1.5, 40.1, 7.7, 22.0, 39.5], [30.0, 30.0, 50.0, 30.0, 50.0, 44.0]]
-    image = coco.Image("a/0.jpg", 48, 64, [])
-    expected = cocotools.decode(cocotools.merge(cocotools.frPyObjects(corners, 48, 64)))
-    np.testing.assert_array_equal(coco.mask(image, coco.Annotation("here", None, 1.0, corners)), expected)
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (edited("images", 0, "file_name", value="0.jpg"),
+         "expected images of video walk/a, named walk/a/<frame number>.<ext>, got 0.jpg"),
+        ({"images": [], "annotations": []},
+         "expected images of video walk/a, named walk/a/<frame number>.<ext>, got none"),
+        (document(RLE, 2), "video walk/a: expected 1 images, one a frame, got 2"),
+    ],
+)  # fmt: skip
+def test_misuse_of_a_json(masks: Path, content: dict[str, Any], message: str) -> None:
+    masks.write_text(json.dumps(content))
+    refuses(f"{masks}: {message}", masks, format="coco")
 
 
 def test_a_json_is_parsed_once_for_all_videos_and_again_when_it_changed(
@@ -311,87 +254,6 @@ def test_a_json_is_parsed_once_for_all_videos_and_again_when_it_changed(
     masks.write_text(json.dumps(content))
     assert len(found(masks, format="coco")[0].scores) == 0
     assert len(parsed) == 2
-
-
-def edited(*path: Any, value: Any) -> dict[str, Any]:
-    """The document with one value set, or with `...` removed."""
-    content = copy.deepcopy(document(RLE))
-    *parents, last = path
-    block: Any = content
-    for key in parents:
-        block = block[key]
-    if value is ...:
-        del block[last]
-    else:
-        block[last] = value
-    return content
-
-
-ANNOTATION = ("annotations", 0)
-BROKEN = [
-    (edited("images", value=...),
-     "expected a COCO json, with images and annotations, got the keys annotations, categories"),
-    ([], "expected a COCO json, with images and annotations, got a list"),
-    (edited("images", 0, "file_name", value=...),
-     "images[0]: expected id and file_name, got {'id': 10, 'height': 4, 'width': 8}"),
-    (edited("images", 0, value=3), "images[0]: expected id and file_name, got 3"),
-    (edited("images", 0, "height", value="4"), "walk/a/0.jpg: height and width, expected pixels, got '4' and 8"),
-    (edited("images", value=document(RLE)["images"] * 2),
-     "images, expected each id once, got 10: walk/a/0.jpg, walk/a/0.jpg"),
-    (edited("images", value=[document(RLE)["images"][0] | {"id": number} for number in (10, 11)]),
-     "images, expected each file_name once, got walk/a/0.jpg twice"),
-    (edited("categories", 1, "name", value=7), "categories[1]: expected id and name, got {'id': 3, 'name': 7}"),
-    (edited(*ANNOTATION, "image_id", value=...),
-     "annotations[0]: expected image_id, got {'id': 5, 'category_id': 3, 'score': ..."),
-    (edited(*ANNOTATION, "image_id", value=11),
-     "annotation 5: image_id, expected one of the ids of the 1 images, got 11"),
-    (edited(*ANNOTATION, "category_id", value=2),
-     "annotation 5: category_id, expected one of the 2 categories' ids, got 2"),
-    (edited(*ANNOTATION, "score", value=1.5), "annotation 5: score, expected a number in [0, 1], got 1.5"),
-    (edited(*ANNOTATION, "segmentation", value=...),
-     "annotation 5: segmentation, expected RLE (size and counts) or polygons, got None"),
-    (edited(*ANNOTATION, "segmentation", value=[]),
-     "annotation 5: segmentation, expected RLE (size and counts) or polygons, got []"),
-    (edited(*ANNOTATION, "segmentation", value="x.png"),
-     "annotation 5: segmentation, expected RLE (size and counts) or polygons, got str"),
-    (edited(*ANNOTATION, "segmentation", "size", value=[8, 4]),
-     "annotation 5: size, expected the image's [4, 8], got [8, 4]"),
-    (edited(*ANNOTATION, "segmentation", "size", value=[4]), "annotation 5: size, expected [height, width], got [4]"),
-    (edited(*ANNOTATION, "segmentation", "counts", value=[0, 2]),
-     "annotation 5: counts, expected pixels of 4 x 8 = 32, got 2"),
-    (edited(*ANNOTATION, "segmentation", "counts", value=[40, -8]),
-     "annotation 5: counts, expected pixels of 4 x 8 = 32, got 32"),
-    (edited(*ANNOTATION, "segmentation", "counts", value=[0.5, 31.5]),
-     "annotation 5: counts, expected whole numbers or a string of COCO's compressed RLE, got [0.5, 31.5]"),
-    (edited(*ANNOTATION, "segmentation", "counts", value="0oo"),
-     "annotation 5: counts, expected whole numbers or a string of COCO's compressed RLE, got '0oo'"),
-    (edited(*ANNOTATION, "segmentation", value=[[0, 0, 4, 0]]),
-     "annotation 5: polygons, expected lists x0, y0, x1, y1, x2, y2, ..., got [0, 0, 4, 0]"),
-    (edited(*ANNOTATION, "segmentation", value=[0, 0, 4, 0, 4, 4]),
-     "annotation 5: polygons, expected lists x0, y0, x1, y1, x2, y2, ..., got 0"),
-    (edited(*ANNOTATION, "segmentation", value=[[0, 0, 4e9, 0, 4, 4]]),
-     "annotation 5: polygons, expected pixels of 4 x 8, got [0, 0, 4000000000.0, 0, 4, 4]"),
-    (edited("images", 0, value={"id": 10, "file_name": "walk/a/0.jpg"})
-     | {"annotations": [{"id": 5, "image_id": 10, "segmentation": [[0, 0, 4, 0, 4, 4]]}]},
-     "annotation 5: polygons, expected the image to have height and width, got None and None"),
-    (edited("images", 0, "file_name", value="0.jpg"),
-     "expected images of video walk/a, named walk/a/<frame number>.<ext>, got 0.jpg"),
-    ({"images": [], "annotations": []}, "expected images of video walk/a, named walk/a/<frame number>.<ext>, got none"),
-    (document(RLE, 2), "video walk/a: expected 1 images, one a frame, got 2"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("content", "message"), BROKEN, ids=range(len(BROKEN)))
-def test_misuse_of_a_json(masks: Path, content: Any, message: str) -> None:
-    masks.write_text(json.dumps(content))
-    refuses(f"{masks}: {message}", masks, format="coco")
-
-
-def test_a_file_that_is_not_a_json(masks: Path) -> None:
-    refuses(f"{masks}: no such file; expected a COCO json", masks, format="coco")
-    masks.write_text("{images")
-    what = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
-    refuses(f"{masks}: expected a COCO json, got a file that is not JSON: {what}", masks, format="coco")
 
 
 # keys
@@ -493,7 +355,6 @@ class Project:
         monkeypatch.setattr(sys, "argv", ["stage", "folder"])
         index.main(["folder", "--videos", values["videos"], "--test-share", "0.5"])
         decode.main()
-        self.units = Cache(folder / "cache").root
 
     def segment(self) -> tuple[pd.DataFrame, dict[str, float]]:
         segment.main()

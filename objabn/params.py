@@ -85,13 +85,20 @@ class Decode(Block):
     max_failed: Share  # training refuses to start when more of a split is missing
 
 
-class Motion(Block):
+class Engine(Block):
+    """Where segmentation is computed; its result does not depend on it."""
+
+    engine: Literal["local", "ray"]  # this process | Ray's actors, on this machine or a cluster
+    workers: Count | None  # Ray's actors; null: one a GPU, or one a core
+
+
+class Motion(Engine):
     backend: Literal["motion"]
     threshold: Positive  # distance of RGB colours (0-255) between a pixel and its background
     min_area: Share  # of the frame
 
 
-class Torchvision(Block):
+class Torchvision(Engine):
     backend: Literal["torchvision"]
     weights: str  # path of torchvision's .pth
     model: Literal[
@@ -103,7 +110,7 @@ class Torchvision(Block):
     batch_size: Count
 
 
-class Import(Block):
+class Import(Engine):
     backend: Literal["import"]
     masks: str  # directory of <video id>/<frame>.png, or path of a COCO json
     format: Literal["png", "coco"]

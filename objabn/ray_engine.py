@@ -1,0 +1,96 @@
+"""Units of segmentation computed by Ray: one actor a GPU (or a core), on one machine or a cluster.
+
+    fill(units, make, workers=None)
+
+Each actor computes whole units and puts them into the side cache itself, so nothing but names travels, and a node that
+is lost costs the units in flight. The side cache and the data set have to lie on a file system that all nodes see. Ray
+finds a cluster by its own variable RAY_ADDRESS; without it, it starts on this machine.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from objabn.progress import progress
+
+Unit = dict[str, Any]  # video, name (its key in the side cache), frames
+Compute = Callable[[Unit], None]  # puts a unit into the side cache
+
+
+class _Actor:
+    """Makes what it needs once, then computes one unit after another."""
+
+    def __init__(self, make: Callable[[], Compute], threads: int) -> None:
+        import torch
+
+        torch.set_num_threads(threads)  # Ray makes it one a core that it grants
+        self._compute = make()
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        rows = [dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True)]
+        for row in rows:
+            self._compute({"video": str(row["video"]), "name": str(row["name"]), "frames": int(row["frames"])})
+        return {"frames": batch["frames"]}
+
+
+def fill(units: Sequence[Unit], make: Callable[[], Compute], *, workers: int | None) -> None:
+    """Has all units computed, with as many threads as this process has: a sum's last bit depends on their number.
+
+    Args:
+        make: called once in each actor; has to be picklable.
+        workers: actors; None for one a GPU of the cluster, or one a core where there is no GPU.
+
+    Raises:
+        ValueError: Ray is not installed, or a unit failed.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise ValueError(
+            "segment.engine: ray is not installed; `pip install -r requirements-ray.txt`, or engine: local"
+        ) from None
+    if not units:
+        return
+    here = os.getcwd()  # actors of other nodes find the same checkout there
+    path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+    settings = {"env_vars": {"PYTHONPATH": path, "OBJABN_CACHE": os.environ.get("OBJABN_CACHE", "")}}
+    ray.init(log_to_driver=False, logging_level="error", runtime_env=settings)
+    try:
+        _run(ray, units, partial(_in, here, make), workers)
+    finally:
+        ray.shutdown()
+
+
+def _in(directory: str, make: Callable[[], Compute]) -> Compute:
+    os.chdir(directory)
+    return make()
+
+
+def _run(ray: Any, units: Sequence[Unit], make: Callable[[], Compute], workers: int | None) -> None:
+    import torch
+
+    resources = ray.cluster_resources()
+    gpus = int(resources.get("GPU", 0))
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    done = (
+        ray.data.from_items(list(units), override_num_blocks=len(units))
+        .map_batches(
+            _Actor,
+            fn_constructor_args=(make, torch.get_num_threads()),
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(size=min(workers or gpus or int(resources["CPU"]), len(units))),
+            num_gpus=1 if gpus else 0,
+            num_cpus=0 if gpus else 1,
+        )
+        .iter_rows()
+    )
+    with progress(total=sum(unit["frames"] for unit in units), desc="segment", unit="frame") as bar:
+        try:
+            for row in done:
+                bar.update(int(row["frames"]))
+        except ray.exceptions.RayError as error:
+            raise ValueError(f"segment.engine: ray: {str(error).strip().splitlines()[-1]}") from error

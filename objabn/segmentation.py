@@ -11,15 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from objabn.cache import Cache, unit_key
-from objabn.masks import GRID, GROUPS, mask_iou, score_planes, union_mask
+from objabn.masks import GRID, GROUPS, score_planes
+from objabn.params import Dataset
 from objabn.progress import progress
-from objabn.segmenters import Instances, Segmenter
+from objabn.segmenters import Instances, Segmenter, settings_key
 from objabn.sources import Reader
-from objabn.stores import StoreReader, StoreWriter
+from objabn.stores import StoreWriter
 
 INSTANCES = "instances.parquet"
+KIND = "masks"  # of a unit in the side cache
 UNIT_VERSION = 1  # raised when a unit's layout or content changes other than by its segmenter: here, in masks or video
-REPORT_SCORE = 0.5
 ROWS_PER_GROUP = 100_000  # of the table of instances: a group a video makes it slow to open
 FRAMES_PER_SHARD = 16384  # 576 shards for the 9.4 million frames of SSv2
 _INSTANCE_SCHEMA = pa.schema(
@@ -51,6 +52,25 @@ def _unpack(payload: bytes) -> Mapping[str, np.ndarray]:
         return dict(unit)
 
 
+def output_key(dataset: Dataset) -> dict[str, Any]:
+    """Everything besides a video's content that determines its masks, as JSON-serialisable values."""
+    stored = dataset.decode.model_dump(include={"height", "width", "codec", "quality", "store"})
+    return {"segment": settings_key(**dataset.segment.model_dump()), "decode": stored}
+
+
+def unit_names(table: pd.DataFrame, key: Mapping[str, Any]) -> list[str]:
+    """Key of each video's unit in the side cache; "" for one without frames.
+
+    Args:
+        table: the table of videos.
+        key: `output_key`.
+    """
+    return [
+        unit_key(version=UNIT_VERSION, content=content, frames=frames, **key) if frames else ""
+        for content, frames in zip(table["digest"], table["frames"].tolist(), strict=True)
+    ]
+
+
 def segment_videos(
     table: pd.DataFrame,
     frames: Reader,
@@ -67,7 +87,7 @@ def segment_videos(
         frames: where their frames are read.
         store: directory to write to; must exist.
         build: makes the segmenter, called only when a video has to be segmented.
-        key: everything besides the video's content that determines its masks.
+        key: everything besides the video's content that determines its masks (`output_key`).
         cache: finished units, one a video.
     """
     writer = StoreWriter(store, (len(GROUPS), GRID, GRID), frames_per_shard=_shard_length(int(table["frames"].sum())))
@@ -76,17 +96,16 @@ def segment_videos(
     pending: list[pa.Table] = []
     with pq.ParquetWriter(store / INSTANCES, _INSTANCE_SCHEMA) as instances:
         bar = progress(total=int(table["frames"].sum()), desc="segment", unit="frame")
-        for row in table.to_dict("records"):
+        for row, name in zip(table.to_dict("records"), unit_names(table, key), strict=True):
             if row["frames"] == 0:
                 writer.append(np.zeros((0, len(GROUPS), GRID, GRID), np.uint8), video=row["video"])
                 continue
-            name = unit_key(version=UNIT_VERSION, content=row["digest"], frames=row["frames"], **key)
-            payload = cache.load("masks", name)
-            counts["cached" if payload else "segmented"] += 1
+            payload = cache.load(KIND, name)
+            counts["segmented" if payload is None else "cached"] += 1
             if payload is None:
                 segmenter = segmenter or build()
                 payload = _pack(segmenter(frames.read_all(row["video"])))
-                cache.store("masks", name, payload)
+                cache.store(KIND, name, payload)
             unit = _unpack(payload)
             writer.append(unit["planes"], video=row["video"])
             pending.append(_instance_rows(row["video"], unit))
@@ -110,37 +129,3 @@ def _instance_rows(video: str, unit: Mapping[str, np.ndarray]) -> pa.Table:
     boxes = {side: unit["boxes"][:, column] for column, side in enumerate(("x0", "y0", "x1", "y1"))}
     columns = {"video": [video] * len(unit["frame"]), "frame": unit["frame"], "class": unit["classes"].tolist()}
     return pa.table({**columns, "score": unit["scores"], **boxes}, schema=_INSTANCE_SCHEMA)
-
-
-def quality(table: pd.DataFrame, store: Path, truth: Path | None) -> dict[str, float]:
-    """Quality of the masks of instances with a score of at least 0.5, whatever training chooses later.
-
-    Keys: `frames`, `instances_per_frame`, `empty_share` (frames without an instance) and, where there is ground truth,
-    the IoU of the union of all instances with the true one and that of persons only, mean over the frames of a video
-    and then over the videos: `iou_truth`, `iou_truth_person`, and over the test split `iou_truth_test`,
-    `iou_truth_person_test`.
-    """
-    masks = StoreReader(store)
-    truths = StoreReader(truth) if truth else None
-    usable = table[table["frames"] > 0].reset_index(drop=True)
-    rows = []
-    for video in usable["video"]:
-        planes = masks.read_all(video)
-        row = {"empty": (~union_mask(planes, REPORT_SCORE).any(axis=(-2, -1))).sum()}
-        if truths is not None:
-            true_planes = truths.read_all(video)[: len(planes)]
-            for suffix, groups in (("", GROUPS), ("_person", GROUPS[:1])):
-                found, true = (union_mask(each, REPORT_SCORE, groups) for each in (planes, true_planes))
-                row[f"iou_truth{suffix}"] = mask_iou(found, true).mean()
-        rows.append(row)
-    per_video = pd.DataFrame(rows)
-    frames = int(usable["frames"].sum())
-    scores = pq.read_table(store / INSTANCES, columns=["score"])["score"].to_numpy()
-    report = {
-        "frames": frames,
-        "instances_per_frame": (scores >= REPORT_SCORE).sum() / frames,
-        "empty_share": per_video.pop("empty").sum() / frames,
-        **per_video.mean(),
-        **per_video[usable["split"] == "test"].mean().add_suffix("_test"),
-    }
-    return {name: round(float(value), 6) for name, value in report.items()}

@@ -62,7 +62,11 @@ class Cache:
     def store(self, kind: str, key: str, payload: bytes) -> None:
         """Keeps a finished unit; atomic, so that a reader sees all of it or nothing."""
         path = self.path(kind, key)
-        write_bytes(path, digest(payload) + payload)
+        try:
+            write_bytes(path, digest(payload) + payload)
+        except OSError as error:
+            error.filename = error.filename or str(path)  # a full disk does not say which one it is
+            raise
         for left in path.parent.glob(f".{key}.partial-*"):
             if _is_abandoned(left):
                 left.unlink(missing_ok=True)

@@ -147,7 +147,7 @@ def _sheet(strips: list[np.ndarray], titles: list[tuple[str, str]], has_truth: b
         figure.figimage(strip, left, top - title - height)
         figure.text(left / total[0], (top - 18) / total[1], name, fontsize=10, weight="bold")
         figure.text(left / total[0], (top - 34) / total[1], figures, fontsize=9, color="0.25")
-    handles = [Patch(color="#%02x%02x%02x" % colour, label=group) for group, colour in COLOURS.items()]
+    handles = [Patch(color=f"#{bytes(colour).hex()}", label=group) for group, colour in COLOURS.items()]
     if has_truth:
         handles.append(Patch(facecolor="white", edgecolor="black", label="outline: truth"))
     score = f"instances with a score of at least {REPORT_SCORE}"

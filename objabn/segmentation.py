@@ -94,8 +94,8 @@ def segment_videos(
     segmenter: Segmenter | None = None
     counts = {"segmented": 0, "cached": 0}
     pending: list[pa.Table] = []
-    with pq.ParquetWriter(store / INSTANCES, _INSTANCE_SCHEMA) as instances:
-        bar = progress(total=int(table["frames"].sum()), desc="segment", unit="frame")
+    bar = progress(total=int(table["frames"].sum()), desc="segment", unit="frame")
+    with bar, pq.ParquetWriter(store / INSTANCES, _INSTANCE_SCHEMA) as instances:
         for row, name in zip(table.to_dict("records"), unit_names(table, key), strict=True):
             if row["frames"] == 0:
                 writer.append(np.zeros((0, len(GROUPS), GRID, GRID), np.uint8), video=row["video"])
@@ -113,7 +113,6 @@ def segment_videos(
                 instances.write_table(pa.concat_tables(pending))
                 pending = []
             bar.update(row["frames"])
-        bar.close()
         if pending:
             instances.write_table(pa.concat_tables(pending))
     writer.close()

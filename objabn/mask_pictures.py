@@ -33,6 +33,7 @@ def choose(per_video: pd.DataFrame) -> tuple[list[str], list[str]]:
 
     Worse is a lower IoU with the truth (of persons, where the segmenter finds any); without truth, more frames without
     an instance, then fewer instances. A class's typical video is its median. The same figures give the same choice.
+    At least one video has to have frames.
     """
     usable = per_video[per_video["frames"] > 0].sort_values("video")
     by, ascending = ["empty_share", "instances_per_frame"], [False, True]

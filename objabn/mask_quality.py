@@ -51,8 +51,13 @@ def summarise(per_video: pd.DataFrame) -> dict[str, float]:
     Keys: `frames`; `instances_per_frame`, `empty_share`, `person_share` over all frames; where there is ground truth
     the mean over the videos, `iou_truth` and `iou_truth_person`, and over those of the test split, `iou_truth_test`
     and `iou_truth_person_test`.
+
+    Raises:
+        ValueError: when no video has frames.
     """
     usable = per_video[per_video["frames"] > 0]
+    if usable.empty:
+        raise ValueError(f"masks: expected at least one video with frames, found none among {len(per_video)}")
     shares = ("instances_per_frame", "empty_share", "person_share")
     ious = usable.filter(regex="^iou_truth")
     report = {

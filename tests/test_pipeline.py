@@ -296,3 +296,28 @@ class TestBrokenVideos:
             assert ran(dvc("repro").stdout) == set()
             row = (own / f"results/{dataset}/abn/pc-false.json").read_text()
             assert (own / "metrics.json").read_text() == row
+
+
+def test_pulled_masks_are_trained_on_without_segmenting(clone: Path, dvc: Run, tmp_path: Path) -> None:
+    """README, "Sharing masks in a lab": one segments and pushes; another clones, pulls and trains."""
+    stages = ["synthesize", "decode@synthetic", "segment@synthetic"]
+    edit_params(clone, lambda values: values.update(dataset="synthetic"))
+    dvc("repro", *stages)  # nothing to do after the tests above
+    dvc("remote", "add", "--default", "--force", "lab", str(tmp_path / "lab"))
+    git(clone, "add", "-A")
+    git(clone, "commit", "-qm", "masks")
+    dvc("push", *stages)
+    num_files = sum(path.is_file() for path in (tmp_path / "lab").rglob("*"))
+
+    git(tmp_path, "clone", "-q", str(clone), "colleague")
+    colleague, cache = tmp_path / "colleague", tmp_path / "cache"
+    assert not (colleague / "data/synthetic/masks").exists()
+    run_dvc(colleague, cache, "pull", *stages)
+    edit_params(colleague, lambda values: values["datasets"]["synthetic"]["train"].update(epochs=1))
+    done = run_dvc(colleague, cache, "repro", "train@synthetic-mask-False-0")
+    assert {name.lower() for name in ran(done.stdout)} == {"train@synthetic-mask-false-0"}
+    assert (colleague / "runs/synthetic/mask/pc-false/seed-0/model.safetensors").is_file()
+    assert not cache.exists()  # nothing was segmented
+    for path in ("results/synthetic/segment.json", "results/synthetic/segment.csv", "reports/synthetic/masks.png"):
+        assert (colleague / path).read_bytes() == (clone / path).read_bytes()
+    assert num_files < 100

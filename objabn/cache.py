@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from objabn.files import write_bytes
+from objabn.files import is_running, write_bytes
 
 _DIGEST_BYTES = 16
 _KEY = re.compile(rf"[0-9a-f]{{{2 * _DIGEST_BYTES}}}")
@@ -67,9 +67,6 @@ class Cache:
         except OSError as error:
             error.filename = error.filename or str(path)  # a full disk does not say which one it is
             raise
-        for left in path.parent.glob(f".{key}.partial-*"):
-            if _is_abandoned(left):
-                left.unlink(missing_ok=True)
 
     def units(self) -> Iterator[Entry]:
         """All units. Only files that stand where `path` puts them: the root may hold other things."""
@@ -80,7 +77,8 @@ class Cache:
     def leftovers(self) -> Iterator[Entry]:
         """Temporary files of writers that were killed."""
         for kind, path in self._files():
-            if (name := _PARTIAL.fullmatch(path.name)) and path.parent.name == name[1][:2] and _is_abandoned(path):
+            name = _PARTIAL.fullmatch(path.name)
+            if name and path.parent.name == name[1][:2] and _is_abandoned(path, name[2], int(name[3])):
                 yield from _entry(kind, name[1], path)
 
     def _files(self) -> Iterator[tuple[str, Path]]:
@@ -104,16 +102,10 @@ def _entry(kind: str, key: str, path: Path) -> Iterator[Entry]:
         yield Entry(kind, key, path, path.stat().st_size)
 
 
-def _is_abandoned(partial: Path) -> bool:
-    """Whether the writer of a temporary file is gone: it is no process of this host, or has not written for an hour."""
-    name = _PARTIAL.fullmatch(partial.name)
-    if name is None:
-        return False
-    try:
-        if name[2] == socket.gethostname():
-            os.kill(int(name[3]), 0)
+def _is_abandoned(partial: Path, host: str, process: int) -> bool:
+    """Whether the writer of a temporary file is gone: here as a process, elsewhere when it is silent for an hour."""
+    if host == socket.gethostname():
+        return not is_running(process)
+    with suppress(FileNotFoundError):
         return time.time() - partial.stat().st_mtime > _FORGOTTEN_SEC
-    except ProcessLookupError:
-        return True
-    except (FileNotFoundError, PermissionError, OverflowError):  # renamed by now; a process of another user
-        return False
+    return False

@@ -136,7 +136,7 @@ def test_temporary_files_of_killed_writers_go_and_those_of_living_ones_stay(cach
     files = {
         f"{here}-{NO_PROCESS}": (young, False),
         f"{here}-{os.getpid()}": (young, True),
-        f"{here}-{os.getpid()}0000000000": (young, True),  # no process's number; too young to be forgotten
+        f"{here}-{os.getpid()}0000000000": (young, False),  # no process's number
         "elsewhere-1": (young, True),
         "else-where-7": (old, False),
     }
@@ -144,8 +144,8 @@ def test_temporary_files_of_killed_writers_go_and_those_of_living_ones_stay(cach
         path = unit.with_name(f".{UNUSED}.partial-{name}")
         path.write_bytes(b"z" * 10)
         os.utime(path, (written, written))
-    assert printed().splitlines()[-1] == "  left by killed writers: 2 temporary files, 20 bytes"
-    assert "and 2 temporary files, 20 bytes; kept 2 units" in printed("prune")
+    assert printed().splitlines()[-1] == "  left by killed writers: 3 temporary files, 30 bytes"
+    assert "and 3 temporary files, 30 bytes; kept 2 units" in printed("prune")
     left = {path.name.partition(".partial-")[2] for path in unit.parent.iterdir()}
     assert left == {name for name, (_, stays) in files.items() if stays}
 

@@ -19,7 +19,7 @@ import numpy as np
 from pycocotools import mask as coco
 
 from objabn.masks import GRID, GROUPS
-from objabn.segmentation import INSTANCES
+from objabn.segmentation import INSTANCES, ZSTD_LEVEL
 from objabn.stores import StoreReader, StoreWriter, read_table
 from objabn.synthetic import plan, render_video
 from objabn.synthetic_files import on_grid
@@ -43,7 +43,8 @@ def make_planes(num_videos: int, seed: int) -> Planes:
 
 def write_ours(planes: Planes, folder: Path) -> Callable[[], Read]:
     num_frames = sum(map(len, planes.values()))
-    writer = StoreWriter(folder, (len(GROUPS), GRID, GRID), frames_per_shard=-(-num_frames // CLIP) * CLIP)
+    shard = -(-num_frames // CLIP) * CLIP
+    writer = StoreWriter(folder, (len(GROUPS), GRID, GRID), level=ZSTD_LEVEL, frames_per_shard=shard)
     for video, each in planes.items():
         writer.append(each, video=video)
     writer.close()

@@ -22,6 +22,7 @@ INSTANCES = "instances.parquet"
 KIND = "masks"  # of a unit in the side cache
 UNIT_VERSION = 1  # raised when a unit's layout or content changes other than by its segmenter: here, in masks or video
 ROWS_PER_GROUP = 100_000  # of the table of instances: a group a video makes it slow to open
+ZSTD_LEVEL = 9  # 30 % smaller than 3 and read as fast, for 0.03 ms a frame; 19 saves 20 % more for 1 ms
 FRAMES_PER_SHARD = 16384  # 576 shards for the 9.4 million frames of SSv2
 _INSTANCE_SCHEMA = pa.schema(
     [("video", pa.string()), ("frame", pa.int32()), ("class", pa.string()), ("score", pa.float32())]
@@ -90,7 +91,8 @@ def segment_videos(
         key: everything besides the video's content that determines its masks (`output_key`).
         cache: finished units, one a video.
     """
-    writer = StoreWriter(store, (len(GROUPS), GRID, GRID), frames_per_shard=_shard_length(int(table["frames"].sum())))
+    shard = _shard_length(int(table["frames"].sum()))
+    writer = StoreWriter(store, (len(GROUPS), GRID, GRID), level=ZSTD_LEVEL, frames_per_shard=shard)
     segmenter: Segmenter | None = None
     counts = {"segmented": 0, "cached": 0}
     pending: list[pa.Table] = []

@@ -1,11 +1,12 @@
-"""`python -m objabn <command>`: check the parameters, index a data set, pretrain the embedded data's networks."""
+"""`python -m objabn <command>`: check the parameters, index a data set, look after the side cache,
+pretrain the embedded data's networks."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from objabn import pretrain
-from objabn.params import load_params
+from objabn import cache_command, pretrain
+from objabn.parameter_file import load_params
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -23,8 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     check = subparsers.add_parser("check", help="validate params.yaml; exit 2 with one line for each fault")
     check.add_argument("params", nargs="?", default="params.yaml", help="parameter file (default: params.yaml)")
     check.set_defaults(run=_check)
+    cache_command.add_parser(subparsers)
     pretrain.add_parser(subparsers)
-    if (sys.argv[1:] if argv is None else list(argv))[:1] not in (["check"], ["pretrain"]):
+    if (sys.argv[1:] if argv is None else list(argv))[:1] not in (["cache"], ["check"], ["pretrain"]):
         from objabn import index  # the other commands need not wait for pandas
 
         index.add_parser(subparsers)

@@ -11,29 +11,43 @@ from pathlib import Path
 _ASIDE = "-aside"
 
 
-def _is_running(pid: int) -> bool:
+def is_running(pid: int) -> bool:
+    """Whether this host has such a process."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
+    except OverflowError:  # no process's number
+        return False
     return True
+
+
+def _partial(path: Path) -> Path:
+    """This process's temporary name for `path`. It holds host and process: two writers never share one."""
+    return path.with_name(f".{path.name}.partial-{socket.gethostname()}-{os.getpid()}")
+
+
+def _left_behind(path: Path) -> list[Path]:
+    """Temporary files or directories for `path` of processes of this host that are gone."""
+    prefix = _partial(path).name.removesuffix(str(os.getpid()))
+    beside = [each for each in path.parent.iterdir() if each.name.startswith(prefix)]
+    writers = [each.name.removeprefix(prefix).removesuffix(_ASIDE) for each in beside]
+    gone = [writer.isdigit() and not is_running(int(writer)) for writer in writers]
+    return [each for each, is_gone in zip(beside, gone, strict=True) if is_gone]
 
 
 @contextmanager
 def replace_dir(path: Path) -> Iterator[Path]:
     """An empty directory beside `path` that takes its place when the block ends without an exception.
 
-    Its name holds host and process: two writers never share one, and what a killed writer left is removed by the next.
+    What a killed writer left is removed by the next.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{path.name}.partial-{socket.gethostname()}-"
-    for stale in path.parent.iterdir():
-        writer = stale.name.removeprefix(prefix).removesuffix(_ASIDE)
-        if stale.name.startswith(prefix) and writer.isdigit() and not _is_running(int(writer)):
-            shutil.rmtree(stale, ignore_errors=True)
-    partial = path.with_name(f"{prefix}{os.getpid()}")
+    for stale in _left_behind(path):
+        shutil.rmtree(stale, ignore_errors=True)
+    partial = _partial(path)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
@@ -64,9 +78,11 @@ def _swap(partial: Path, path: Path) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all; creates its directory."""
+    """Writes a file whole or not at all; creates its directory. What a killed writer left is removed by the next."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial-{socket.gethostname()}-{os.getpid()}")
+    for stale in _left_behind(path):
+        stale.unlink(missing_ok=True)
+    partial = _partial(path)
     try:
         with open(partial, "wb") as file:
             file.write(content)

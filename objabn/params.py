@@ -1,18 +1,13 @@
-"""params.yaml: schema, loading and validation.
+"""The schema of params.yaml (`parameter_file` reads it).
 
-Every stage validates the whole file through `load_params` before it imports anything heavy; all faults come out
-together, one line each. No parameter has a default here: DVC tracks the values in params.yaml, not this file, so a
-default that changed would leave stale results. The field comments give units.
+No parameter has a default here: DVC tracks the values in params.yaml, not this file, so a default that changed would
+leave stale results. The field comments give units.
 """
 
 import re
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from objabn.yaml12 import read_yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 # The attention maps of each configuration, in the model's order: unconstrained, object-constrained, background.
 MAPS: dict[str, tuple[str, ...]] = {"abn": ("u",), "mask": ("o",), "mha": ("u", "o", "b"), "plain": ()}
@@ -236,92 +231,3 @@ class Params(Block):
     loss: Loss
     table: Table
     datasets: dict[str, Dataset]
-
-
-class ParamsError(ValueError):
-    """All faults of a parameter file, one line each."""
-
-
-def parse_params(text: str, name: str = "params.yaml") -> Params:
-    """Validated parameters from the text of a parameter file.
-
-    Raises:
-        ParamsError: with every fault, one line each: `<name>: <full key>: <expected>, got <value>`.
-    """
-    try:
-        values = read_yaml(text)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: an explicit tag that does not fit, as `!!int x`
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ParamsError(f"{name}: {where}not valid YAML: {problem}") from None
-    if not isinstance(values, dict):
-        raise ParamsError(f"{name}: expected a mapping of parameters, got {_short(values)}")
-    faults = _selection_faults(values)
-    try:
-        params = Params.model_validate(values)
-    except ValidationError as error:
-        faults = [line for fault in error.errors() for line in _describe(fault)] + faults
-    if faults:
-        raise ParamsError("\n".join(f"{name}: {fault}" for fault in faults))
-    return params
-
-
-def load_params(path: str | Path = "params.yaml") -> Params:
-    """Validated parameters of a file. Raises: ParamsError (also when the file cannot be read)."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise ParamsError(f"{path}: expected a readable parameter file, got: {reason}") from None
-    return parse_params(text, str(path))
-
-
-def _selection_faults(values: dict) -> list[str]:
-    """Faults between blocks, on the raw values so that they come out beside the faults within a block."""
-    datasets, table, loss = (values.get(key) or {} for key in ("datasets", "table", "loss"))
-    if not all(isinstance(block, dict) for block in (datasets, table, loss)):
-        return []
-    faults = [] if "synthetic" in datasets or not datasets else ["datasets.synthetic: missing (the embedded data)"]
-    faults += [
-        f"datasets.{name}: expected a name of a-z, 0-9 and _, starting with a letter, got {name!r}"
-        for name in datasets
-        if not NAME.fullmatch(name)
-    ]
-    dataset = values.get("dataset")
-    if isinstance(dataset, str) and dataset not in datasets:
-        faults.append(f"dataset: expected one of {', '.join(sorted(datasets))}, got {dataset!r}")
-    for key, kind in (("attention", str), ("pc", bool)):
-        rows = table.get(key)
-        if isinstance(loss.get(key), kind) and isinstance(rows, list) and loss[key] not in rows:
-            faults.append(f"loss.{key}: expected one of the rows in table.{key} {rows}, got {loss[key]!r}")
-    return faults
-
-
-def _short(value: Any) -> str:
-    text = "nothing" if value is None else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _describe(fault: Any) -> list[str]:
-    """Lines for one pydantic fault: the full dotted key, what was expected, what was found."""
-    parts = [str(part) for part in fault["loc"]]
-    if len(parts) > 3 and parts[2] == "segment":
-        del parts[3]  # pydantic names the chosen backend there
-    key, kind, got = ".".join(parts), fault["type"], fault["input"]
-    if kind == "extra_forbidden":
-        return [f"{key}: not a known parameter"]
-    if kind == "missing":
-        return [f"{key}: missing"]
-    if kind == "value_error":  # raised by our own validators, whose messages begin with the key below `key`
-        return [f"{key}.{line}" if key else line for line in str(fault["ctx"]["error"]).splitlines()]
-    if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return [f"{key}: expected a block of parameters, got {_short(got)}"]
-    if kind == "union_tag_not_found":
-        return [f"{key}.backend: missing"]
-    if kind == "union_tag_invalid":
-        return [f"{key}.backend: expected {fault['ctx']['expected_tags']}, got {fault['ctx']['tag']!r}"]
-    if kind == "too_short":
-        return [f"{key}: expected at least one value, got {_short(got)}"]
-    message = fault["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return [f"{key}: expected {message}, got {_short(got)}"]

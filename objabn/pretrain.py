@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from objabn.params import load_params
+from objabn.parameter_file import load_params
 
 # part -> what it is, least and default batch size, default peak learning rate
 PARTS: dict[str, tuple[str, int, int, float]] = {

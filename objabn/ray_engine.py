@@ -56,7 +56,7 @@ def fill(units: Sequence[Unit], make: Callable[[], Compute], *, workers: int | N
     here = os.getcwd()  # actors of other nodes find the same checkout there
     path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
     settings = {"env_vars": {"PYTHONPATH": path, "OBJABN_CACHE": os.environ.get("OBJABN_CACHE", "")}}
-    ray.init(log_to_driver=False, logging_level="error", runtime_env=settings)
+    ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env=settings)
     try:
         _run(ray, units, partial(_in, here, make), workers)
     finally:

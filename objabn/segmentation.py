@@ -11,21 +11,31 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from objabn.cache import Cache, unit_key
-from objabn.masks import GRID, GROUPS, mask_iou, score_planes, union_mask
+from objabn.masks import GRID, GROUPS, score_planes
+from objabn.params import Dataset
 from objabn.progress import progress
-from objabn.segmenters import Instances, Segmenter
-from objabn.sources import Reader
-from objabn.stores import StoreReader, StoreWriter
+from objabn.segmenters import Instances, Segmenter, build, settings_key
+from objabn.sources import Reader, open_frames
+from objabn.stores import StoreWriter
 
 INSTANCES = "instances.parquet"
+KIND = "masks"  # of a unit in the side cache
 UNIT_VERSION = 1  # raised when a unit's layout or content changes other than by its segmenter: here, in masks or video
-REPORT_SCORE = 0.5
 ROWS_PER_GROUP = 100_000  # of the table of instances: a group a video makes it slow to open
+ZSTD_LEVEL = 9  # 30 % smaller than 3 and read as fast, for 0.03 ms a frame; 19 saves 20 % more for 1 ms
 FRAMES_PER_SHARD = 16384  # 576 shards for the 9.4 million frames of SSv2
 _INSTANCE_SCHEMA = pa.schema(
     [("video", pa.string()), ("frame", pa.int32()), ("class", pa.string()), ("score", pa.float32())]
     + [(side, pa.float32()) for side in ("x0", "y0", "x1", "y1")]
 )
+
+
+VideoKey = Callable[[str], Mapping[str, Any]]
+
+
+def _same(_video: str) -> Mapping[str, Any]:
+    """A video's masks depend on nothing but its frames and `key`."""
+    return {}
 
 
 def _pack(per_frame: list[Instances]) -> bytes:
@@ -51,15 +61,55 @@ def _unpack(payload: bytes) -> Mapping[str, np.ndarray]:
         return dict(unit)
 
 
+def output_key(dataset: Dataset) -> dict[str, Any]:
+    """Everything besides a video's content that determines its masks, as JSON-serialisable values."""
+    stored = dataset.decode.model_dump(include={"height", "width", "codec", "quality", "store"})
+    return {"segment": settings_key(**dataset.segment.model_dump()), "decode": stored}
+
+
+def unit_names(table: pd.DataFrame, key: Mapping[str, Any], video_key: VideoKey = _same) -> list[str]:
+    """Key of each video's unit in the side cache; "" for one without frames.
+
+    Args:
+        table: the table of videos.
+        key: `output_key`.
+        video_key: more of it, by the video's id (`segmenters.video_key`); its names are not those of `key`.
+    """
+    rows = zip(table["video"], table["digest"], table["frames"].tolist(), strict=True)
+    return [
+        unit_key(version=UNIT_VERSION, content=content, frames=frames, **key, **video_key(video)) if frames else ""
+        for video, content, frames in rows
+    ]
+
+
+def make_compute(frames: Path, dataset: Dataset) -> Callable[[Mapping[str, Any]], None]:
+    """Function that puts a video's unit into the side cache; for engines that compute in other processes.
+
+    Args:
+        frames: the frame store.
+
+    The function takes a mapping with `video` and `name`, its key in the side cache.
+    """
+    reader = open_frames(frames, Path(dataset.videos), dataset.decode)
+    segment, cache = build(**dataset.segment.model_dump()), Cache()
+
+    def compute(unit: Mapping[str, Any]) -> None:
+        if cache.load(KIND, unit["name"]) is None:
+            cache.store(KIND, unit["name"], _pack(segment(reader.read_all(unit["video"]), unit["video"])))
+
+    return compute
+
+
 def segment_videos(
     table: pd.DataFrame,
     frames: Reader,
     store: Path,
     *,
-    build: Callable[[], Segmenter],
+    make_segmenter: Callable[[], Segmenter],
     key: Mapping[str, Any],
     cache: Cache,
-    video_key: Callable[[str], Mapping[str, Any]] = lambda video: {},
+    video_key: VideoKey = _same,
+    fill: Callable[[list[dict[str, Any]]], None] | None = None,
 ) -> tuple[int, int]:
     """Writes the mask store and its table of instances; returns how many videos were segmented and found in the cache.
 
@@ -67,31 +117,40 @@ def segment_videos(
         table: the table of videos; failed ones get no frames.
         frames: where their frames are read.
         store: directory to write to; must exist.
-        build: makes the segmenter, called only when a video has to be segmented.
+        make_segmenter: makes it, called only when a video has to be segmented.
         key: everything besides the video's content that determines its masks, the same for all videos.
         cache: finished units, one a video.
-        video_key: more of it, by the video's id; its names are not those of `key`.
+        video_key: as for `unit_names`.
+        fill: has the missing units (video, name, frames) put into the cache by other processes; None computes here.
     """
-    writer = StoreWriter(store, (len(GROUPS), GRID, GRID), frames_per_shard=_shard_length(int(table["frames"].sum())))
+    shard = _shard_length(int(table["frames"].sum()))
+    writer = StoreWriter(store, (len(GROUPS), GRID, GRID), level=ZSTD_LEVEL, frames_per_shard=shard)
     segmenter: Segmenter | None = None
     counts = {"segmented": 0, "cached": 0}
     pending: list[pa.Table] = []
-    with (
-        progress(total=int(table["frames"].sum()), desc="segment", unit="frame") as bar,
-        pq.ParquetWriter(store / INSTANCES, _INSTANCE_SCHEMA) as instances,
-    ):
-        for row in table.to_dict("records"):
+    names = unit_names(table, key, video_key)
+    elsewhere: set[str] = set()
+    if fill is not None:
+        units = zip(table["video"], names, table["frames"].tolist(), strict=True)
+        missing = [
+            {"video": video, "name": name, "frames": number}
+            for video, name, number in units
+            if name and cache.load(KIND, name) is None
+        ]
+        fill(missing)
+        elsewhere = {unit["name"] for unit in missing}
+    bar = progress(total=int(table["frames"].sum()), desc="segment", unit="frame")
+    with bar, pq.ParquetWriter(store / INSTANCES, _INSTANCE_SCHEMA) as instances:
+        for row, name in zip(table.to_dict("records"), names, strict=True):
             if row["frames"] == 0:
                 writer.append(np.zeros((0, len(GROUPS), GRID, GRID), np.uint8), video=row["video"])
                 continue
-            own = video_key(row["video"])
-            name = unit_key(version=UNIT_VERSION, content=row["digest"], frames=row["frames"], **key, **own)
-            payload = cache.load("masks", name)
-            counts["cached" if payload else "segmented"] += 1
+            payload = cache.load(KIND, name)
+            counts["segmented" if payload is None or name in elsewhere else "cached"] += 1
             if payload is None:
-                segmenter = segmenter or build()
+                segmenter = segmenter or make_segmenter()
                 payload = _pack(segmenter(frames.read_all(row["video"]), row["video"]))
-                cache.store("masks", name, payload)
+                cache.store(KIND, name, payload)
             unit = _unpack(payload)
             writer.append(unit["planes"], video=row["video"])
             pending.append(_instance_rows(row["video"], unit))
@@ -114,37 +173,3 @@ def _instance_rows(video: str, unit: Mapping[str, np.ndarray]) -> pa.Table:
     boxes = {side: unit["boxes"][:, column] for column, side in enumerate(("x0", "y0", "x1", "y1"))}
     columns = {"video": [video] * len(unit["frame"]), "frame": unit["frame"], "class": unit["classes"].tolist()}
     return pa.table({**columns, "score": unit["scores"], **boxes}, schema=_INSTANCE_SCHEMA)
-
-
-def quality(table: pd.DataFrame, store: Path, truth: Path | None) -> dict[str, float]:
-    """Quality of the masks of instances with a score of at least 0.5, whatever training chooses later.
-
-    Keys: `frames`, `instances_per_frame`, `empty_share` (frames without an instance) and, where there is ground truth,
-    the IoU of the union of all instances with the true one and that of persons only, mean over the frames of a video
-    and then over the videos: `iou_truth`, `iou_truth_person`, and over the test split `iou_truth_test`,
-    `iou_truth_person_test`.
-    """
-    masks = StoreReader(store)
-    truths = StoreReader(truth) if truth else None
-    usable = table[table["frames"] > 0].reset_index(drop=True)
-    rows = []
-    for video in usable["video"]:
-        planes = masks.read_all(video)
-        row = {"empty": (~union_mask(planes, REPORT_SCORE).any(axis=(-2, -1))).sum()}
-        if truths is not None:
-            true_planes = truths.read_all(video)[: len(planes)]
-            for suffix, groups in (("", GROUPS), ("_person", GROUPS[:1])):
-                found, true = (union_mask(each, REPORT_SCORE, groups) for each in (planes, true_planes))
-                row[f"iou_truth{suffix}"] = mask_iou(found, true).mean()
-        rows.append(row)
-    per_video = pd.DataFrame(rows)
-    frames = int(usable["frames"].sum())
-    scores = pq.read_table(store / INSTANCES, columns=["score"])["score"].to_numpy()
-    report = {
-        "frames": frames,
-        "instances_per_frame": (scores >= REPORT_SCORE).sum() / frames,
-        "empty_share": per_video.pop("empty").sum() / frames,
-        **per_video.mean(),
-        **per_video[usable["split"] == "test"].mean().add_suffix("_test"),
-    }
-    return {name: round(float(value), 6) for name, value in report.items()}

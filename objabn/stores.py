@@ -60,6 +60,7 @@ class StoreWriter:
         path: directory of the store; must exist.
         item_shape: shape of one frame's entry, without axis 0.
         codec: "zstd" (lossless) or "jpeg" (uint8 RGB frames only).
+        quality, level: of jpeg and of zstd.
         frames_per_chunk, frames_per_shard: along axis 0; a shard is a multiple of a chunk.
     """
 
@@ -70,6 +71,7 @@ class StoreWriter:
         *,
         codec: str = "zstd",
         quality: int = 95,
+        level: int = 3,
         frames_per_chunk: int = 16,
         frames_per_shard: int = 4096,
     ) -> None:
@@ -82,7 +84,7 @@ class StoreWriter:
             shards=(frames_per_shard, *item_shape),
             dtype="uint8",
             serializer=JpegCodec(quality) if codec == "jpeg" else BytesCodec(),
-            compressors=() if codec == "jpeg" else (ZstdCodec(level=3),),
+            compressors=() if codec == "jpeg" else (ZstdCodec(level=level),),
             fill_value=0,
             config={"write_empty_chunks": True},  # so that a missing shard is a damaged store, never an empty one
         )

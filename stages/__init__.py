@@ -3,6 +3,7 @@
 `python -m stages.<stage> --help`. A stage imports what is heavy after it has validated its arguments and parameters.
 """
 
+import errno
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +24,12 @@ class Paths:
 
     @property
     def segment_report(self) -> Path:
+        """Beside it a table of the same name, `.csv`, with a row for each video."""
         return Path("results") / self.dataset / "segment.json"
+
+    @property
+    def mask_picture(self) -> Path:
+        return Path("reports") / self.dataset / "masks.png"
 
     def run(self, row: str, seed: int) -> Path:
         return Path("runs") / self.dataset / row / f"seed-{seed}"
@@ -52,5 +58,9 @@ def run_stage(main: Callable[[], None]) -> None:
     try:
         main()
     except (ValueError, OSError) as error:
-        print(f"{Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
+        message = str(error)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = f" (writing {error.filename})" if error.filename else ""
+            message = f"no space left on the disk{where}; make room and run it again"
+        print(f"{Path(sys.argv[0]).stem}: {message}", file=sys.stderr)
         sys.exit(2)

@@ -3,7 +3,8 @@
 import argparse
 from typing import Any
 
-from objabn.params import CONTROLS, MAPS, Dataset, Params, ParamsError, load_params
+from objabn.parameter_file import ParamsError, load_params
+from objabn.params import CONTROLS, MAPS, Dataset, Params
 
 
 def parse(description: str | None, *, row: bool = False, seed: bool = False) -> tuple[argparse.Namespace, Params, Any]:

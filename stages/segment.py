@@ -1,6 +1,10 @@
-"""Instance masks of every decoded frame, through the side cache. `python -m stages.segment DATASET`"""
+"""Instance masks of every decoded frame, through the side cache, and how good they are.
+
+`python -m stages.segment DATASET`
+"""
 
 import json
+from functools import partial
 from pathlib import Path
 
 from stages import Paths, run_stage
@@ -10,32 +14,47 @@ from stages.arguments import parse
 def main() -> None:
     arguments, _, dataset = parse(__doc__)
     paths = Paths(arguments.dataset)
+    truth = Path(dataset.truth) if dataset.truth else None
 
+    from objabn import ray_engine
     from objabn.cache import Cache
     from objabn.decoding import check_missing
     from objabn.files import replace_dir, write_text
-    from objabn.segmentation import quality, segment_videos
-    from objabn.segmenters import build, settings_key, video_key
+    from objabn.locks import one_at_a_time
+    from objabn.mask_pictures import draw_masks
+    from objabn.mask_quality import summarise, video_quality
+    from objabn.segmentation import make_compute, output_key, segment_videos, unit_names
+    from objabn.segmenters import build, video_key
     from objabn.sources import open_frames
     from objabn.stores import read_table
 
     table = read_table(paths.data("frames"))
     check_missing(table, dataset.decode.max_failed)  # before the expensive part
-    settings = dataset.segment.model_dump()
-    stored = dataset.decode.model_dump(include={"height", "width", "codec", "quality", "store"})
-    with replace_dir(paths.data("masks")) as store:
-        segmented, cached = segment_videos(
-            table,
-            open_frames(paths.data("frames"), Path(dataset.videos), dataset.decode),
-            store,
-            build=lambda: build(**settings),
-            key={"segment": settings_key(**settings), "decode": stored},
-            cache=Cache(),
-            video_key=video_key(**settings),
-        )
-    print(f"{segmented} videos segmented, {cached} found in the side cache")
-    report = quality(table, paths.data("masks"), Path(dataset.truth) if dataset.truth else None)
-    write_text(paths.segment_report, json.dumps(report, indent=2) + "\n")
+    frames = open_frames(paths.data("frames"), Path(dataset.videos), dataset.decode)
+    masks, settings = paths.data("masks"), dataset.segment.model_dump()
+    key, own_key = output_key(dataset), video_key(**settings)
+    fill = None
+    if dataset.segment.engine == "ray":
+        make = partial(make_compute, paths.data("frames"), dataset)
+        fill = partial(ray_engine.fill, make=make, workers=dataset.segment.workers)
+    with one_at_a_time(masks.parent):
+        with replace_dir(masks) as store:
+            segmented, cached = segment_videos(
+                table,
+                frames,
+                store,
+                make_segmenter=lambda: build(**settings),
+                key=key,
+                cache=Cache(),
+                video_key=own_key,
+                fill=fill,
+            )
+        print(f"{segmented} videos segmented, {cached} found in the side cache")
+        per_video = video_quality(table, masks, truth)
+        units = per_video.assign(unit=unit_names(table, key, own_key))
+        write_text(paths.segment_report, json.dumps(summarise(per_video), indent=2) + "\n")
+        write_text(paths.segment_report.with_suffix(".csv"), units.to_csv(index=False, lineterminator="\n"))
+        draw_masks(per_video, frames, masks, truth, paths.mask_picture)
 
 
 if __name__ == "__main__":

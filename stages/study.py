@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from objabn.files import write_text
-from objabn.params import load_params
+from objabn.parameter_file import load_params
 from stages import Paths, row_path, run_stage
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from objabn.params import Dataset, load_params
+from objabn.parameter_file import load_params
+from objabn.params import Dataset
 
 ROOT = Path(__file__).parents[1]
 

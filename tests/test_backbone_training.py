@@ -13,10 +13,11 @@ from objabn.__main__ import main
 from objabn.backbone_training import held_out_top1, pretrain_backbone
 from objabn.figure_clips import ClipStream, degraded
 from objabn.model import x3d_blocks
-from objabn.params import load_params, parse_params, read_yaml
+from objabn.parameter_file import load_params, parse_params
 from objabn.schedules import learning_rate
 from objabn.synthetic import ACTIONS, OTHER_ACTIONS, make_scene, plan, render_frame
 from objabn.unfinished import state_path
+from objabn.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[1]
 VALUES = read_yaml((ROOT / "params.yaml").read_text())

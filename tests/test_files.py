@@ -1,5 +1,6 @@
 """Outputs are whole or absent, whatever happens to their writer and to the writer beside it."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -143,6 +144,18 @@ def test_two_processes_write_one_file_and_a_reader_sees_all_of_one(tmp_path):
 def test_text_is_utf8(tmp_path):
     write_text(tmp_path / "file", "λ\n")
     assert (tmp_path / "file").read_bytes() == b"\xce\xbb\n"
+
+
+def test_what_a_killed_writer_of_a_file_left_goes_with_the_next(tmp_path):
+    with start("") as gone:
+        gone.communicate()
+    host = socket.gethostname()
+    left, living = (tmp_path / f".file.partial-{host}-{process}" for process in (gone.pid, os.getppid()))
+    others = [tmp_path / f".{name}-{gone.pid}" for name in (f"file2.partial-{host}", "file.partial-elsewhere")]
+    for path in (left, living, *others):
+        path.write_text("half")
+    write_bytes(tmp_path / "file", b"whole")
+    assert names(tmp_path) == sorted(["file", living.name, *(path.name for path in others)])
 
 
 def test_a_foreign_name_beside_is_left_alone(tmp_path):

@@ -317,7 +317,10 @@ def test_settings_in_the_key_and_no_video_key_of_others(tmp_path: Path) -> None:
 def block(synthetic: Dataset, masks: Path, videos: Path, **changes: Any) -> dict[str, Any]:
     """The embedded data's parameters with masks from elsewhere."""
     values = synthetic.model_dump() | {"videos": str(videos), "truth": None, "synthesize": None}
-    values["segment"] = {"backend": "import", "masks": str(masks), "format": "png", "class_name": "person"}
+    values["segment"] = {
+        "backend": "import", "engine": "local", "workers": None,
+        "masks": str(masks), "format": "png", "class_name": "person",
+    }  # fmt: skip
     for name, change in changes.items():
         values[name] = values[name] | change
     return values
@@ -374,9 +377,15 @@ def test_the_stage(
     changes = {"segment": {"class_name": group}, "mask": {"groups": ["person", "other"]}}
     project = Project(tmp_path, block(synthetic, tmp_path / "png", tmp_path / "videos", **changes), monkeypatch)
     table, report = project.segment()
+    share = 0.666667 if group == "person" else 0.0
     assert table["class"].tolist() == [group] * 8
     assert table["frame"].tolist() == [0, 0, 1, 1] * 2
-    assert report == {"frames": 6, "instances_per_frame": pytest.approx(8 / 6, abs=1e-6), "empty_share": 0.333333}
+    assert report == {
+        "frames": 6,
+        "instances_per_frame": pytest.approx(8 / 6, abs=1e-6),
+        "empty_share": 0.333333,
+        "person_share": share,
+    }
     planes = StoreReader(Path("data/folder/masks")).read_all("walk/b")
     expected = np.stack([FIRST | SECOND, FIRST | SECOND, np.zeros_like(FIRST)])
     groups = ("person", "other") if group == "person" else ("other", "person")

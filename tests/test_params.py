@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from objabn.params import ParamsError, load_params, parse_params
+from objabn.parameter_file import ParamsError, load_params, parse_params
 from objabn.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "params.yaml").read_text()
-MOTION = {"backend": "motion", "threshold": 25.0, "min_area": 0.002}
+MOTION = {"engine": "local", "workers": None, "backend": "motion", "threshold": 25.0, "min_area": 0.002}
 
 
 def edited(path: str, value: object) -> str:

@@ -1,8 +1,6 @@
 """The whole DAG through DVC, on a tiny copy of the embedded data, and what re-runs after which change (minutes)."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,13 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
+from clones import edit_params, git, make_clone, run_dvc
 
 from objabn.synthetic import make_scene, render_video
 from objabn.video import write_video
-from objabn.yaml12 import read_yaml
 
-ROOT = Path(__file__).parents[1]
 ROWS = [(attention, pc) for attention in ("abn", "mask", "mha") for pc in ("false", "true")]
 TRAIN, EVALUATE = {"train", "train-control"}, {"evaluate", "evaluate-control"}
 TINY = {
@@ -30,17 +26,6 @@ TINY = {
 Run = Callable[..., subprocess.CompletedProcess]
 
 
-def git(folder: Path, *arguments: str) -> None:
-    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
-    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
-
-
-def edit_params(folder: Path, change: Callable[[dict], None]) -> None:
-    values = read_yaml((folder / "params.yaml").read_text())
-    change(values)
-    (folder / "params.yaml").write_text(yaml.safe_dump(values))
-
-
 def make_tiny(values: dict) -> None:
     """The embedded profile, as small as it runs."""
     for block, settings in TINY.items():
@@ -50,17 +35,7 @@ def make_tiny(values: dict) -> None:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what the pipeline consists of, committed in a git repository of its own, with the tiny profile."""
-    folder = tmp_path_factory.mktemp("clone")
-    for name in ("objabn", "stages"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / ".dvc").mkdir()
-    for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore"):
-        shutil.copy2(ROOT / name, folder / name)
-    edit_params(folder, make_tiny)
-    git(folder, "init", "-q")
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", "tiny")
-    return folder
+    return make_clone(tmp_path_factory.mktemp("clone") / "objabn", make_tiny)
 
 
 @pytest.fixture(scope="module")
@@ -69,14 +44,7 @@ def dvc(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     cache = tmp_path_factory.mktemp("cache")
 
     def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess:
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        names = ("AUTHOR_NAME", "AUTHOR_EMAIL", "COMMITTER_NAME", "COMMITTER_EMAIL")
-        identity = {f"GIT_{name}": "test@example.org" for name in names}
-        environment = {**os.environ, **identity, "PATH": path, "OBJABN_CACHE": str(cache)}
-        command = [sys.executable, "-m", "dvc", *arguments]
-        done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True)
-        assert done.returncode == code, done.stdout + done.stderr
-        return done
+        return run_dvc(clone, cache, *arguments, code=code)
 
     return run
 
@@ -143,7 +111,8 @@ class TestAfterRepro:
     def test_pictures_are_there(self, clone: Path) -> None:
         for path in [clone / "tables/synthetic.png", *(clone / f"reports/synthetic/{a}-pc-{p}.png" for a, p in ROWS)]:
             assert path.read_bytes().startswith(b"\x89PNG"), path
-        assert len(list((clone / "reports/synthetic").iterdir())) == 6  # none of the control
+        names = {f"{attention}-pc-{pc}.png" for attention, pc in ROWS}  # none of the control
+        assert {path.name for path in (clone / "reports/synthetic").iterdir()} == names | {"masks.png"}
 
     def test_a_run_directory_is_complete(self, clone: Path) -> None:
         directory = clone / "runs/synthetic/mask/pc-true/seed-0"
@@ -327,3 +296,32 @@ class TestBrokenVideos:
             assert ran(dvc("repro").stdout) == set()
             row = (own / f"results/{dataset}/abn/pc-false.json").read_text()
             assert (own / "metrics.json").read_text() == row
+
+
+def test_pulled_masks_are_trained_on_without_segmenting(clone: Path, dvc: Run, tmp_path: Path) -> None:
+    """README, "Sharing masks in a lab": one segments and pushes; another clones, pulls and trains, without the videos.
+
+    `--allow-missing` stands for what real data has not: a stage that makes the videos.
+    """
+    stages = ["synthesize", "decode@synthetic", "segment@synthetic"]
+    edit_params(clone, lambda values: values.update(dataset="synthetic"))
+    dvc("repro", *stages)  # nothing to do after the tests above
+    dvc("remote", "add", "--default", "--force", "lab", str(tmp_path / "lab"))
+    git(clone, "add", "-A")
+    git(clone, "commit", "-qm", "masks")
+    dvc("push", *stages)
+    num_files = sum(path.is_file() for path in (tmp_path / "lab").rglob("*"))
+
+    git(tmp_path, "clone", "-q", str(clone), "colleague")
+    colleague, cache = tmp_path / "colleague", tmp_path / "cache"
+    assert not (colleague / "data/synthetic/masks").exists()
+    run_dvc(colleague, cache, "pull", "decode@synthetic", "segment@synthetic", "data/synthetic/index.csv")
+    edit_params(colleague, lambda values: values["datasets"]["synthetic"]["train"].update(epochs=1))
+    done = run_dvc(colleague, cache, "repro", "--allow-missing", "train@synthetic-mask-False-0")
+    assert not (colleague / "data/synthetic/videos").exists()
+    assert {name.lower() for name in ran(done.stdout)} == {"train@synthetic-mask-false-0"}
+    assert (colleague / "runs/synthetic/mask/pc-false/seed-0/model.safetensors").is_file()
+    assert not cache.exists()  # nothing was segmented
+    for path in ("results/synthetic/segment.json", "results/synthetic/segment.csv", "reports/synthetic/masks.png"):
+        assert (colleague / path).read_bytes() == (clone / path).read_bytes()
+    assert num_files < 100

@@ -9,7 +9,8 @@ import pytest
 
 from objabn.cache import Cache
 from objabn.masks import GRID, union_mask
-from objabn.segmentation import quality, segment_videos
+from objabn.params import Dataset
+from objabn.segmentation import output_key, segment_videos, unit_names
 from objabn.segmenters import Instances, settings_key
 from objabn.stores import StoreReader, StoreWriter
 
@@ -57,7 +58,9 @@ def run(
     counting = Counting()
     (folder / name).mkdir()
     frames = StoreReader(folder / "frames")
-    counts = segment_videos(table, frames, folder / name, build=counting.build, key=key, cache=cache, **options)
+    counts = segment_videos(
+        table, frames, folder / name, make_segmenter=counting.build, key=key, cache=cache, **options
+    )
     return *counts, counting
 
 
@@ -129,28 +132,18 @@ def test_a_damaged_unit_is_segmented_again(tmp_path: Path, table: pd.DataFrame, 
     assert run(tmp_path, table, "third", cache)[:2] == (0, 2)
 
 
-def test_quality_by_hand(tmp_path: Path, table: pd.DataFrame, cache: Cache) -> None:
-    """Truth: the person is half as wide as found, and in `c` a distractor fills the right quarter."""
+def test_names_of_units_are_those_in_the_cache(tmp_path: Path, table: pd.DataFrame, cache: Cache) -> None:
     run(tmp_path, table, "masks", cache)
-    (tmp_path / "truth").mkdir()
-    writer = StoreWriter(tmp_path / "truth", (2, GRID, GRID), frames_per_shard=16)
-    for video, length in (("a", 4), ("b", 0), ("c", 3)):
-        planes = np.zeros((length, 2, GRID, GRID), np.uint8)
-        planes[:, 0, :, :16] = 255
-        planes[:, 1, :, 96:] = 255 if video == "c" else 0
-        writer.append(planes, video=video)
-    writer.close()
-    report = quality(table, tmp_path / "masks", tmp_path / "truth")
-    assert report == {
-        "frames": 7,
-        "instances_per_frame": 1.0,  # the dogs' score is below 0.5
-        "empty_share": 0.0,
-        "iou_truth": pytest.approx((0.5 + 1 / 4) / 2),
-        "iou_truth_person": 0.5,
-        "iou_truth_test": 0.25,  # c: 16 of the 64 columns in found or true
-        "iou_truth_person_test": 0.5,
-    }
-    assert set(quality(table, tmp_path / "masks", None)) == {"frames", "instances_per_frame", "empty_share"}
+    names = unit_names(table, KEY)
+    assert names[1] == ""  # no frames, no unit
+    assert {unit.key for unit in cache.units()} == {names[0], names[2]}
+
+
+def test_the_output_key_holds_segmenter_and_stored_frames(synthetic: Dataset) -> None:
+    key = output_key(synthetic)
+    assert key["segment"] == settings_key(**synthetic.segment.model_dump())
+    assert key["decode"] == {"height": 120, "width": 160, "codec": "zstd", "quality": 95, "store": True}
+    json.dumps(key)
 
 
 def test_the_key_holds_what_the_output_depends_on(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from objabn import figure_frames, segmenter_training, segmenters
 from objabn.__main__ import main
 from objabn.figure_frames import FigureFrames, boxes_of, held_out_frames
 from objabn.masks import mask_iou
-from objabn.params import load_params
+from objabn.parameter_file import load_params
 from objabn.segmenter_training import make_optimiser, pretrain_segmenter, score, train_step, weights_bytes
 from objabn.segmenters import GRID, Instances
 from objabn.segmenters.figures_rcnn import figures_rcnn

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from objabn.params import ParamsError
+from objabn.parameter_file import ParamsError
 from stages import Paths, row_path
 from stages.arguments import parse
 

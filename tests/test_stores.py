@@ -206,3 +206,18 @@ def test_a_digest_of_digits_stays_text(tmp_path):
 def test_an_empty_store_reads_back(tmp_path):
     StoreWriter(tmp_path, (2,), frames_per_chunk=2, frames_per_shard=4).close()
     assert read_table(tmp_path).empty
+
+
+def test_a_higher_level_is_smaller_and_holds_the_same(tmp_path):
+    y, x, at = np.ogrid[:128, :128, :64]
+    discs = np.hypot(y - 64 - 20 * np.sin(at / 5), x - at) < 20 + 5 * np.sin(at / 3)
+    items = discs.transpose(2, 0, 1) * np.arange(100, 164, dtype=np.uint8)[:, None, None]
+    sizes = []
+    for level in (3, 9):
+        (tmp_path / str(level)).mkdir()
+        writer = StoreWriter(tmp_path / str(level), (128, 128), level=level, frames_per_shard=64)
+        writer.append(items, video="v")
+        writer.close()
+        np.testing.assert_array_equal(StoreReader(tmp_path / str(level)).read_all("v"), items)
+        sizes.append(sum(path.stat().st_size for path in (tmp_path / str(level)).rglob("*") if path.is_file()))
+    assert sizes[1] < sizes[0]

@@ -28,7 +28,7 @@ BLOCK = {
         "height": 32, "width": 40, "codec": "zstd", "quality": 95,
         "store": True, "frames_per_shard": 64, "max_failed": 0.0,
     },
-    "segment": {"backend": "motion", "threshold": 25.0, "min_area": 0.002},
+    "segment": {"engine": "local", "workers": None, "backend": "motion", "threshold": 25.0, "min_area": 0.002},
     "data": {
         "num_frames": 4, "frame_stride": 2, "crop": 32,
         "short_side_min": 32, "short_side_max": 36, "short_side_eval": 32, "pad": "last", "flip": 0.5,

@@ -1,0 +1,347 @@
+"""Segmentation survives: kills at any moment, two writers, damaged units, a full disk. The real stage as a process."""
+
+import errno
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clones import edit_params, environment, make_clone, run_dvc
+
+from objabn.cache import Cache
+from objabn.parameter_file import load_params
+from objabn.segmentation import output_key, unit_names
+from objabn.stores import StoreWriter, read_table
+
+ROOT = Path(__file__).parents[1]
+NUM_VIDEOS = 12
+STORE = "data/synthetic/masks"
+OUTPUTS = ("results/synthetic/segment.json", "results/synthetic/segment.csv", "reports/synthetic/masks.png")
+Process = subprocess.Popen
+
+
+def write_frames(folder: Path, numbers: range, num_frames: int) -> None:
+    """A frame store in which a bright square crosses each video."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    writer = StoreWriter(folder, (48, 64, 3), frames_per_shard=64)
+    for number in numbers:
+        rng = np.random.default_rng(number)
+        frames = np.repeat(rng.integers(40, 120, (1, 48, 64, 3), dtype=np.uint8), num_frames, axis=0)
+        top, colour = rng.integers(0, 30), rng.integers(180, 255, 3)
+        for at, frame in enumerate(frames):
+            left = at * 46 // num_frames
+            frame[top : top + 18, left : left + 14] = colour
+        row = {"path": f"{number}.mp4", "label": f"class{number % 3}", "split": ("train", "test")[number % 2]}
+        row |= {"digest": f"digest of {number}", "status": "ok", "error": ""}
+        writer.append(frames, video=f"v{number:03}", **row)
+    writer.close()
+
+
+def use_motion(values: dict) -> None:
+    """Masks in little time, and no truth that has to fit."""
+    block = values["datasets"]["synthetic"]
+    block.update(
+        segment={"engine": "local", "workers": None, "backend": "motion", "threshold": 25.0, "min_area": 0.002},
+        truth=None,
+    )
+    block["mask"]["groups"] = ["person", "other"]
+
+
+class Checkout:
+    """A directory where `python -m stages.segment synthetic` runs on decoded frames, with a side cache of its own."""
+
+    def __init__(self, folder: Path, cache: Path | None = None) -> None:
+        self.folder, self.cache = folder, Cache(cache or folder / "side")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / "params.yaml", folder)
+        edit_params(folder, use_motion)
+
+    def frames(self, numbers: range, num_frames: int = 20) -> "Checkout":
+        write_frames(self.folder / "data/synthetic/frames", numbers, num_frames)
+        return self
+
+    def start(self, module: str = "stages.segment", *arguments: str) -> Process:
+        variables = {**environment(self.cache.root), "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", module, *(arguments or ("synthetic",))]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(command, cwd=self.folder, env=variables, **pipes)
+
+    def run(self) -> tuple[int, int]:
+        """Runs to the end; how many videos were segmented and found."""
+        return counted(self.start())
+
+    def units(self) -> list[Path]:
+        return sorted(entry.path for entry in self.cache.units())
+
+    def content(self) -> dict[str, bytes]:
+        """All outputs."""
+        found = {path: (self.folder / path).read_bytes() for path in OUTPUTS}
+        store = self.folder / STORE
+        return found | {str(path.relative_to(store)): path.read_bytes() for path in store.rglob("*") if path.is_file()}
+
+    def strays(self) -> set[Path]:
+        return {path for root in (self.folder, self.cache.root) for path in root.rglob("*") if "partial" in path.name}
+
+    def forget(self) -> "Checkout":
+        """As before the first run."""
+        for path in (self.cache.root, self.folder / STORE, self.folder / "results", self.folder / "reports"):
+            shutil.rmtree(path, ignore_errors=True)
+        return self
+
+
+def counted(process: Process) -> tuple[int, int]:
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, out + err
+    counts = re.search(r"^(\d+) videos segmented, (\d+) found in the side cache$", out, re.MULTILINE)
+    assert counts, out + err
+    return int(counts[1]), int(counts[2])
+
+
+def wait_for(condition, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], float]:
+    """Outputs of a run that nobody disturbs, and how long it took."""
+    checkout = Checkout(tmp_path_factory.mktemp("undisturbed")).frames(range(NUM_VIDEOS))
+    began = time.monotonic()
+    assert checkout.run() == (NUM_VIDEOS, 0)
+    assert not checkout.strays()
+    return checkout.content(), time.monotonic() - began
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path / "checkout").frames(range(NUM_VIDEOS))
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(17, marks=pytest.mark.slow)])
+def test_kills_at_random_moments_cost_the_unit_in_flight_only(
+    checkout: Checkout, undisturbed: tuple[dict[str, bytes], float], rounds: int
+) -> None:
+    """Three kills a round, each round from an empty cache to the end."""
+    expected, seconds = undisturbed
+    rng = random.Random(rounds)
+    moments = []
+    for _ in range(rounds):
+        checkout.forget()
+        for _ in range(3):
+            present, process = len(checkout.units()), checkout.start()
+            delay = rng.uniform(0.2, 1.0) * seconds
+            time.sleep(delay)
+            process.kill()
+            process.communicate()
+            finished = len(checkout.units())
+            moments.append((process.returncode, finished))
+            assert finished >= present
+        finished = len(checkout.units())
+        assert checkout.run() == (NUM_VIDEOS - finished, finished)
+        assert checkout.content() == expected
+        assert not checkout.strays()
+        assert sum(path.is_file() for path in (checkout.folder / STORE).rglob("*")) <= 1000
+    print(f"killed at (exit status, finished videos): {moments}")
+    assert any(code == -signal.SIGKILL for code, _ in moments)
+
+
+def test_a_kill_while_a_unit_is_written_leaves_nothing_for_good(checkout: Checkout) -> None:
+    """What a killed writer left of a unit goes when that unit is made; the others' leftovers go with `cache prune`."""
+    table = read_table(checkout.folder / "data/synthetic/frames")
+    dataset = load_params(checkout.folder / "params.yaml").datasets["synthetic"]
+    unit = checkout.cache.path("masks", unit_names(table, output_key(dataset))[3])
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    unit.parent.mkdir(parents=True)
+    left = unit.with_name(f".{unit.name}.partial-{os.uname().nodename}-{dead.pid}")
+    living = unit.with_name(f".{unit.name}.partial-{os.uname().nodename}-{os.getpid()}")
+    for path in (left, living):
+        path.write_bytes(b"half")
+    assert checkout.run() == (NUM_VIDEOS, 0)
+    assert checkout.strays() == {living}
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "empty"])
+def test_a_damaged_unit_is_made_again(checkout: Checkout, undisturbed: tuple[dict[str, bytes], float], damage: str):
+    checkout.run()
+    first, *others = checkout.units()
+    content = first.read_bytes()
+    flipped = content[:99] + bytes([content[99] ^ 4]) + content[100:]
+    first.write_bytes({"flipped": flipped, "cut": content[:-7], "empty": b""}[damage])
+    assert checkout.run() == (1, len(others))
+    assert first.read_bytes() == content
+    assert checkout.content() == undisturbed[0]
+
+
+def test_five_more_videos_cost_five(tmp_path: Path) -> None:
+    """The store is then as if all had been there from the beginning."""
+    checkout = Checkout(tmp_path / "grows").frames(range(100), 3)
+    assert checkout.run() == (100, 0)
+    assert checkout.frames(range(105), 3).run() == (5, 100)
+    at_once = Checkout(tmp_path / "at once").frames(range(105), 3)
+    assert at_once.run() == (105, 0)
+    assert checkout.content() == at_once.content()
+
+
+def test_two_runs_in_one_checkout_take_turns(checkout: Checkout, undisturbed: tuple[dict[str, bytes], float]) -> None:
+    first = checkout.start()
+    wait_for(checkout.units)
+    second = checkout.start()
+    counts = [counted(process) for process in (first, second)]
+    assert counts == [(NUM_VIDEOS, 0), (0, NUM_VIDEOS)]
+    assert checkout.content() == undisturbed[0]
+    assert not checkout.strays()
+
+
+def test_two_checkouts_share_a_cache_at_once(tmp_path: Path, undisturbed: tuple[dict[str, bytes], float]) -> None:
+    pair = [Checkout(tmp_path / name, tmp_path / "shared").frames(range(NUM_VIDEOS)) for name in ("one", "other")]
+    counts = [counted(process) for process in [each.start() for each in pair]]
+    assert all(sum(each) == NUM_VIDEOS for each in counts)
+    for each in pair:
+        assert each.content() == undisturbed[0]
+        assert not each.strays()
+
+
+def test_a_prune_does_not_break_a_running_segmentation(
+    checkout: Checkout, undisturbed: tuple[dict[str, bytes], float]
+) -> None:
+    checkout.run()
+    for unit in checkout.units()[::2]:
+        unit.unlink()
+    process = checkout.start()
+    while process.poll() is None:
+        out, err = checkout.start("objabn", "cache", "prune", "--all").communicate()
+        assert out.startswith("side cache"), err
+    assert sum(counted(process)) == NUM_VIDEOS
+    assert checkout.content() == undisturbed[0]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 kB."""
+    path = tmp_path / "small"
+    path.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", path], capture_output=True).returncode:
+        pytest.skip("may not mount a file system here")
+    yield path
+    subprocess.run(["umount", path], check=True)
+
+
+@pytest.mark.parametrize("full", ["cache", "outputs"])
+def test_a_full_disk_is_one_line_and_the_previous_output_stays(
+    checkout: Checkout, small_disk: Path, full: str, undisturbed: tuple[dict[str, bytes], float]
+) -> None:
+    checkout.run()
+    before, data = checkout.content(), checkout.folder / "data/synthetic"
+    if full == "cache":
+        checkout.cache = Cache(small_disk)
+    else:  # the store lies on the small disk, with an older, shorter content
+        Checkout(checkout.folder).frames(range(2)).run()
+        before = checkout.content()
+        shutil.move(data / "masks", small_disk / "masks")
+        checkout.frames(range(NUM_VIDEOS))
+        shutil.move(data / "frames", checkout.folder / "frames")
+        data.rmdir()
+        data.symlink_to(small_disk)
+        (data / "frames").symlink_to(checkout.folder / "frames")
+    (small_disk / "ballast").write_bytes(bytes(os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_bsize - 8192))
+    process = checkout.start()
+    out, err = process.communicate()
+    lines = [line for line in err.splitlines() if line and "frame/s" not in line]
+    assert (process.returncode, out) == (2, ""), err
+    assert len(lines) == 1, err
+    where = rf" \(writing {re.escape(str(small_disk))}/masks/.+\)" if full == "cache" else ""
+    assert re.fullmatch(rf"segment: no space left on the disk{where}; make room and run it again", lines[0])
+    assert checkout.content() == before
+    assert not checkout.strays()
+    (small_disk / "ballast").unlink()
+    if full == "outputs":
+        subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
+    assert sum(checkout.run()) == NUM_VIDEOS
+    assert checkout.content() == undisturbed[0]
+
+
+def test_a_full_disk_without_one(checkout: Checkout, monkeypatch: pytest.MonkeyPatch, capfd) -> None:
+    """The same in this process, where no file system can be mounted."""
+    from stages import run_stage, segment
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    checkout.run()
+    before = checkout.content()
+    monkeypatch.chdir(checkout.folder)
+    monkeypatch.setenv("OBJABN_CACHE", str(checkout.folder / "another"))
+    monkeypatch.setattr(sys, "argv", ["stages/segment.py", "synthetic"])
+    monkeypatch.setattr("objabn.files.os.fsync", full)
+    with pytest.raises(SystemExit) as error:
+        run_stage(segment.main)
+    assert error.value.code == 2
+    assert capfd.readouterr().err.splitlines()[-1].startswith("segment: no space left on the disk")
+    assert checkout.content() == before
+    assert not checkout.strays()
+
+
+def children(process: int) -> list[int]:
+    """The processes that one has started, and theirs."""
+    found = Path(f"/proc/{process}/task/{process}/children")
+    direct = [int(child) for child in found.read_text().split()] if found.exists() else []
+    return direct + [each for child in direct for each in children(child)]
+
+
+def stages_below(process: int) -> list[int]:
+    found = [(child, Path(f"/proc/{child}/cmdline")) for child in children(process)]
+    return [child for child, line in found if line.exists() and b"stages.segment" in line.read_bytes()]
+
+
+def runs(process: int) -> bool:
+    """Whether a process is there and not a zombie that nobody has waited for."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds a process's children in /proc")
+def test_a_killed_dvc_leaves_a_writer_that_does_no_harm(tmp_path: Path) -> None:
+    """Its stage goes on; the next `dvc repro` waits for that one and finds all that it has done."""
+    clone = make_clone(tmp_path / "clone", use_motion)
+    store = clone / "data/synthetic"
+    edit_params(clone, lambda values: values["datasets"]["synthetic"]["decode"].update(height=48, width=64))
+    # In place of the stages above: DVC is told that their outputs are what they made.
+    write_frames(store / "frames", range(40), 20)
+    (store / "index.csv").write_text("made by the test")
+    (store / "videos").mkdir()
+    (store / "truth").mkdir()
+    run_dvc(clone, tmp_path / "side", "commit", "-f", "synthesize", "decode@synthetic")
+    cache = Cache(tmp_path / "side")
+    command = [sys.executable, "-m", "dvc", "repro", "segment@synthetic"]
+    first = subprocess.Popen(command, cwd=clone, env=environment(cache.root), stdout=subprocess.DEVNULL)
+    wait_for(lambda: len(list(cache.units())) >= 2)
+    orphans = stages_below(first.pid)
+    first.kill()
+    first.wait()
+    assert len(list(cache.units())) < 40
+    assert any(map(runs, orphans))
+    done = run_dvc(clone, cache.root, "repro", "segment@synthetic")
+    assert "data/synthetic: another process is at work here; waiting for it to end" in done.stdout
+    assert "0 videos segmented, 40 found in the side cache" in done.stdout
+    wait_for(lambda: not any(map(runs, orphans)))
+    assert "up to date" in run_dvc(clone, cache.root, "status", "segment@synthetic").stdout
+    alone = Checkout(tmp_path / "alone").frames(range(40))
+    edit_params(alone.folder, lambda values: values["datasets"]["synthetic"]["decode"].update(height=48, width=64))
+    assert alone.run() == (40, 0)
+    for path in (path for path in (clone / STORE).rglob("*") if path.is_file()):
+        assert path.read_bytes() == (alone.folder / STORE / path.relative_to(clone / STORE)).read_bytes(), path
+    assert not [path for path in tmp_path.rglob("*") if ".partial-" in path.name]

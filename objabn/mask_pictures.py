@@ -112,7 +112,8 @@ def draw_masks(per_video: pd.DataFrame, frames: Reader, store: Path, truth: Path
             for number, image, plane, true in zip(shown, images, planes, true_planes, strict=True)
         ]
         strips.append(_side_by_side(cells))
-    titles = [_title(rows[video], "worst" if video in worst else "typical") for video in videos]
+    least = "lowest IoU" if truth else "least found"
+    titles = [_title(rows[video], least if video in worst else "typical") for video in videos]
     content = io.BytesIO()
     _sheet(strips, titles, truth is not None).savefig(content)
     write_bytes(path, content.getvalue())

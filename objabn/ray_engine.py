@@ -9,6 +9,7 @@ finds a cluster by its own variable RAY_ADDRESS; without it, it starts on this m
 
 import logging
 import os
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -93,4 +94,10 @@ def _run(ray: Any, units: Sequence[Unit], make: Callable[[], Compute], workers: 
             for row in done:
                 bar.update(int(row["frames"]))
         except ray.exceptions.RayError as error:
-            raise ValueError(f"segment.engine: ray: {str(error).strip().splitlines()[-1]}") from error
+            raise ValueError(f"segment.engine: ray: {_reason(str(error))}") from error
+
+
+def _reason(text: str) -> str:
+    """The message of the fault itself: the last `SomeError: message` of the traceback that Ray hands over."""
+    faults = re.findall(r"^(?!ray\.)(?:[\w.]*\.)?\w+(?:Error|Exception): (.+)$", text, flags=re.MULTILINE)
+    return faults[-1] if faults else text.strip().splitlines()[-1]

@@ -1,0 +1,200 @@
+"""Our segmentation against the loops that people write, same weights, same frames, same run; and what size and
+proposals cost and bring.
+
+python -m benchmarks.segment                # the embedded data's small Mask R-CNN: speed, and IoU with the truth
+python -m benchmarks.segment --r50          # R50-FPN at short edge 800 with random weights: speed only
+
+Rows: torchvision's loop, one frame at a time with its own paste; the bare forward pass on frames that lie on the device
+as tensors, nothing read, pasted or packed; ours. With detectron2 installed, --r50 adds its DefaultPredictor's loop, one
+frame at a time, and our backend of that name.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torchvision.models import detection
+
+from objabn.masks import GRID, mask_iou
+from objabn.segmenters import Instances, build
+from objabn.segmenters.figures_rcnn import figures_rcnn
+from objabn.synthetic import ACTIONS, make_scene, render_frame
+from objabn.synthetic_files import on_grid
+
+FIGURES = Path(__file__).parents[1] / "objabn/assets/figures_rcnn.pth"
+DETECTRON2 = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml"
+SCORE = 0.5
+SHORT_EDGES, PROPOSALS = (96, 128, 160, 192, 256), (5, 30, 200)
+Loop = Callable[[np.ndarray], Any]
+
+
+def embedded_frames(number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Frames uint8 (N, 120, 160, 3) of the eight actions and their persons on the grid, bool (N, 128, 128)."""
+    scenes = [make_scene(ACTIONS[at % len(ACTIONS)], seed=11, split="benchmark", number=at) for at in range(number)]
+    frames, persons, _ = zip(*(render_frame(scene, 8 + at % 16) for at, scene in enumerate(scenes)), strict=True)
+    return np.stack(frames), on_grid(np.stack(persons))
+
+
+def union(found: list[Instances]) -> np.ndarray:
+    return np.stack([each.masks[each.scores >= SCORE].any(axis=0) for each in found])
+
+
+def torchvision_loop(network: detection.MaskRCNN) -> Loop:
+    """As torchvision's own examples: a frame in, masks of the frame's size out; bool (N, GRID, GRID) for the score."""
+
+    @torch.inference_mode()
+    def run(frames: np.ndarray) -> np.ndarray:
+        unions = []
+        for frame in frames:
+            image = torch.from_numpy(frame).permute(2, 0, 1).float() / 255
+            found = network([image.to(next(network.parameters()).device)])[0]
+            mask = (found["masks"][found["scores"] >= SCORE, 0] >= 0.5).any(dim=0).cpu().numpy()
+            unions.append(cv2.resize(mask.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_AREA) >= 0.5)
+        return np.stack(unions)
+
+    return run
+
+
+def bare_forward(network: detection.MaskRCNN, batch_size: int) -> Loop:
+    """The network's own steps up to the 28 x 28 masks, on frames that are tensors on the device already."""
+    resident: dict[int, list[torch.Tensor]] = {}
+
+    @torch.inference_mode()
+    def run(frames: np.ndarray) -> None:
+        device = next(network.parameters()).device
+        if id(frames) not in resident:
+            resident[id(frames)] = list(torch.from_numpy(frames).to(device).permute(0, 3, 1, 2).float() / 255)
+        images = resident[id(frames)]
+        for start in range(0, len(images), batch_size):
+            batch, _ = network.transform(images[start : start + batch_size])
+            features = network.backbone(batch.tensors)
+            regions, _ = network.rpn(batch, features)
+            network.roi_heads(features, regions, batch.image_sizes)
+
+    return run
+
+
+def default_predictor_loop(weights: Path, short_edge: int) -> Loop:
+    """detectron2's demo: DefaultPredictor, one frame at a time, its own paste."""
+    from detectron2 import model_zoo
+    from detectron2.engine import DefaultPredictor
+
+    config = model_zoo.get_config(DETECTRON2)
+    config.MODEL.WEIGHTS, config.INPUT.MIN_SIZE_TEST = str(weights), short_edge
+    config.MODEL.DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+    predictor = DefaultPredictor(config)
+    return lambda frames: [predictor(frame[..., ::-1])["instances"].pred_masks.cpu().numpy() for frame in frames]
+
+
+def measure(loops: dict[str, Loop], frames: np.ndarray, repeats: int) -> dict[str, float]:
+    """Milliseconds a frame: the loops take turns, the median of their repeats counts, the first round does not."""
+    taken: dict[str, list[float]] = {name: [] for name in loops}
+    for repeat in range(repeats + 1):
+        for name, loop in loops.items():
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            began = time.perf_counter()
+            loop(frames)
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            if repeat:
+                taken[name].append(1e3 * (time.perf_counter() - began) / len(frames))
+    return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def figures_loops(batch_size: int) -> dict[str, Loop]:
+    network = figures_rcnn().to(memory_format=torch.channels_last)
+    network.load_state_dict(torch.load(FIGURES, weights_only=True))
+    network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    return {
+        "torchvision loop": torchvision_loop(network),
+        "bare forward": bare_forward(network, batch_size),
+        "ours": ours(batch_size=batch_size),
+    }
+
+
+def ours(*, short_edge: int = 192, proposals: int = 30, batch_size: int = 16) -> Loop:
+    settings = {"short_edge": short_edge, "proposals": proposals, "batch_size": batch_size, "score_floor": 0.05}
+    segment = build("torchvision", weights=str(FIGURES), model="figures", **settings)
+    return lambda frames: segment(frames, "")
+
+
+def r50_loops(folder: Path, batch_size: int, short_edge: int) -> dict[str, Loop]:
+    torch.manual_seed(0)
+    network = detection.maskrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None, min_size=short_edge)
+    torch.save(network.state_dict(), folder / "r50.pth")
+    settings: dict[str, Any] = {"short_edge": short_edge, "proposals": 1000, "batch_size": batch_size}
+    own = build("torchvision", weights=str(folder / "r50.pth"), model="maskrcnn_resnet50_fpn_v2", **settings)
+    network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    loops: dict[str, Loop] = {
+        "torchvision loop": torchvision_loop(network),
+        "bare forward": bare_forward(network, batch_size),
+        "ours": lambda frames: own(frames, ""),
+    }
+    try:
+        from detectron2 import model_zoo
+    except ImportError:
+        return loops
+    torch.save({"model": model_zoo.get(DETECTRON2, trained=False, device="cpu").state_dict()}, folder / "d2.pth")
+    other = build("detectron2", weights=str(folder / "d2.pth"), **settings)
+    loops["DefaultPredictor loop"] = default_predictor_loop(folder / "d2.pth", short_edge)
+    loops["ours, detectron2"] = lambda frames: other(frames, "")
+    return loops
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--r50", action="store_true", help="R50-FPN with random weights instead of the small network")
+    parser.add_argument("--frames", type=int, help="(default: 64, with --r50 4)")
+    parser.add_argument("--repeats", type=int, default=5, help="of which the median counts (default: 5)")
+    parser.add_argument("--batch-size", type=int, help="(default: 16, with --r50 2)")
+    parser.add_argument("--short-edge", type=int, default=800, help="of --r50 (default: 800)")
+    args = parser.parse_args()
+    frames, persons = embedded_frames(args.frames or (4 if args.r50 else 64))
+    with tempfile.TemporaryDirectory() as folder:
+        if args.r50:
+            loops = r50_loops(Path(folder), args.batch_size or 2, args.short_edge)
+        else:
+            loops = figures_loops(args.batch_size or 16)
+        result = measure(loops, frames, args.repeats)
+        ious = {} if args.r50 else {name: iou(loops[name](frames), persons) for name in ("torchvision loop", "ours")}
+    print(f"{len(frames)} frames of 120 x 160, {torch.get_num_threads()} threads\n")
+    print(f"{'loop':<24} {'ms/frame':>9} {'x ours':>7} {'IoU truth':>10}")
+    for name, value in result.items():
+        base = result["ours, detectron2" if "Predictor" in name or "detectron2" in name else "ours"]
+        print(f"{name:<24} {value:>9.2f} {value / base:>7.2f} {ious.get(name, float('nan')):>10.3f}")
+    ratios = {f"{name}_ratio": round(value / result["ours"], 3) for name, value in result.items() if name != "ours"}
+    if not args.r50:
+        ratios["curve"] = curve(frames, persons, args.repeats)
+    print(json.dumps(ratios))
+
+
+def iou(found: Any, persons: np.ndarray) -> float:
+    """Mean IoU of the unions with the truth."""
+    return float(mask_iou(found if isinstance(found, np.ndarray) else union(found), persons).mean())
+
+
+def curve(frames: np.ndarray, persons: np.ndarray, repeats: int) -> list[dict[str, float]]:
+    """Speed and IoU over input size and proposals, printed as a table too."""
+    rows = []
+    print(f"\n{'short edge':>10} {'proposals':>10} {'ms/frame':>9} {'IoU truth':>10}")
+    for short_edge in SHORT_EDGES:
+        loops = {str(number): ours(short_edge=short_edge, proposals=number) for number in PROPOSALS}
+        for (name, value), loop in zip(measure(loops, frames, repeats).items(), loops.values(), strict=True):
+            found = iou(loop(frames), persons)
+            print(f"{short_edge:>10} {name:>10} {value:>9.2f} {found:>10.3f}")
+            row = {"short_edge": short_edge, "proposals": int(name), "ms": round(value, 2), "iou": round(found, 4)}
+            rows.append(row)
+    return rows
+
+
+if __name__ == "__main__":
+    main()

@@ -113,6 +113,10 @@ def wait_for(condition, seconds: float = 120) -> None:
         time.sleep(0.005)
 
 
+def wait_for_units(checkout: Checkout, process: Process, number: int) -> None:
+    wait_for(lambda: len(checkout.units()) >= number or process.poll() is not None)
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], float]:
     """Outputs of a run that nobody disturbs, and how long it took."""
@@ -128,7 +132,7 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path / "checkout").frames(range(NUM_VIDEOS))
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(17, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_kills_at_random_moments_cost_the_unit_in_flight_only(
     checkout: Checkout, undisturbed: tuple[dict[str, bytes], float], rounds: int
 ) -> None:
@@ -140,8 +144,11 @@ def test_kills_at_random_moments_cost_the_unit_in_flight_only(
         checkout.forget()
         for _ in range(3):
             present, process = len(checkout.units()), checkout.start()
-            delay = rng.uniform(0.2, 1.0) * seconds
-            time.sleep(delay)
+            if rng.random() < 0.7:  # about a unit: most of a real run is that
+                wait_for_units(checkout, process, rng.randint(present, NUM_VIDEOS))
+                time.sleep(rng.uniform(0, 2 * seconds / NUM_VIDEOS / 3))
+            else:
+                time.sleep(rng.uniform(0, seconds))
             process.kill()
             process.communicate()
             finished = len(checkout.units())
@@ -153,7 +160,7 @@ def test_kills_at_random_moments_cost_the_unit_in_flight_only(
         assert not checkout.strays()
         assert sum(path.is_file() for path in (checkout.folder / STORE).rglob("*")) <= 1000
     print(f"killed at (exit status, finished videos): {moments}")
-    assert any(code == -signal.SIGKILL for code, _ in moments)
+    assert sum(code == -signal.SIGKILL for code, _ in moments) > len(moments) / 2
 
 
 def test_a_kill_while_a_unit_is_written_leaves_nothing_for_good(checkout: Checkout) -> None:

@@ -74,8 +74,11 @@ def segment_videos(
     segmenter: Segmenter | None = None
     counts = {"segmented": 0, "cached": 0}
     pending: list[pa.Table] = []
-    with pq.ParquetWriter(store / INSTANCES, _INSTANCE_SCHEMA) as instances:
-        bar = progress(total=int(table["frames"].sum()), desc="segment", unit="frame")
+    with (
+        pq.ParquetWriter(store / INSTANCES, _INSTANCE_SCHEMA) as instances,
+        # Closed before a fault is reported: else the bar writes once more after the message.
+        progress(total=int(table["frames"].sum()), desc="segment", unit="frame") as bar,
+    ):
         for row in table.to_dict("records"):
             if row["frames"] == 0:
                 writer.append(np.zeros((0, len(GROUPS), GRID, GRID), np.uint8), video=row["video"])
@@ -94,7 +97,6 @@ def segment_videos(
                 instances.write_table(pa.concat_tables(pending))
                 pending = []
             bar.update(row["frames"])
-        bar.close()
         if pending:
             instances.write_table(pa.concat_tables(pending))
     writer.close()

@@ -91,19 +91,28 @@ class Motion(Block):
     min_area: Share  # of the frame
 
 
-class Torchvision(Block):
-    backend: Literal["torchvision"]
-    weights: str  # path of torchvision's .pth
-    model: Literal[
-        "maskrcnn_resnet50_fpn_v2", "maskrcnn_resnet50_fpn", "figures"
-    ]  # figures: the embedded data's small one
+class MaskRCNN(Block):
     short_edge: Annotated[int, Field(ge=32)]  # pixels, of the network's input
     proposals: Count
     score_floor: Annotated[float, Field(gt=0, le=1)]  # instances below are not stored
     batch_size: Count
 
 
-Segment = Annotated[Motion | Torchvision, Field(discriminator="backend")]
+class Torchvision(MaskRCNN):
+    backend: Literal["torchvision"]
+    weights: str  # path of torchvision's .pth
+    model: Literal[
+        "maskrcnn_resnet50_fpn_v2", "maskrcnn_resnet50_fpn", "figures"
+    ]  # figures: the embedded data's small one
+
+
+class Detectron2(MaskRCNN):
+    backend: Literal["detectron2"]
+    weights: str  # zoo (detectron2 downloads them), or path of a .pkl as the zoo's, or of a .pth
+    model: str  # name of a Mask R-CNN's config in detectron2's model zoo
+
+
+Segment = Annotated[Motion | Torchvision | Detectron2, Field(discriminator="backend")]
 
 
 class Data(Block):
@@ -204,7 +213,7 @@ class Dataset(Block):
     def _masks_exist(self) -> "Dataset":
         if isinstance(self.segment, Motion) and "other" not in self.mask.groups:
             raise ValueError(f"mask.groups: expected other in it (motion cannot tell persons), got {self.mask.groups}")
-        if isinstance(self.segment, Torchvision) and self.mask.score_threshold < self.segment.score_floor:
+        if isinstance(self.segment, MaskRCNN) and self.mask.score_threshold < self.segment.score_floor:
             raise ValueError(
                 f"mask.score_threshold: expected at least segment.score_floor ({self.segment.score_floor}), "
                 f"got {self.mask.score_threshold}"

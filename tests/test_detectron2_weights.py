@@ -52,11 +52,22 @@ def test_what_older_files_hold_besides_is_harmless(rcnn_state: dict, saved: Call
     build(saved({**rcnn_state, **old}, "pkl"))
 
 
+def test_files_whose_batch_norms_are_folded_load(rcnn_state: dict, saved: Callable) -> None:
+    folded = {key: value for key, value in rcnn_state.items() if "running_" not in key}
+    assert len(folded) < len(rcnn_state)
+    build(saved(folded, "pkl"))
+
+
 @pytest.mark.parametrize("suffix", ["pkl", "pth"])
 @pytest.mark.parametrize(
     ("drop", "add", "message"),
     [
         ("backbone.fpn_output2.bias", {}, "1 missing keys (first: backbone.fpn_output2.bias), 0 unexpected keys"),
+        (
+            "backbone.bottom_up.res4.1.conv2.norm.running_var",  # which detectron2 fills in without a word
+            {},
+            "1 missing keys (first: backbone.bottom_up.res4.1.conv2.norm.running_var), 0 unexpected keys",
+        ),
         (None, {"ema": torch.zeros(1)}, "0 missing keys, 1 unexpected keys (first: ema)"),
         (
             None,

@@ -173,6 +173,8 @@ def _load(library: SimpleNamespace, network: nn.Module, source: str, model: str)
     checkpointer = library.DetectionCheckpointer(network)
     reports: list[Any] = []
     checkpointer._log_incompatible_keys = reports.append  # the method that `load` warns through
+    given: set[str] = set()
+    hook = network.register_load_state_dict_pre_hook(lambda *arguments: given.update(arguments[1]))
     try:
         checkpointer.load(source)
     except Exception as error:  # a dozen types, for what is no checkpoint or cannot be downloaded
@@ -180,14 +182,20 @@ def _load(library: SimpleNamespace, network: nn.Module, source: str, model: str)
             f"{source}: expected a checkpoint of detectron2's {model}, got one that detectron2 cannot load "
             f"({type(error).__name__}: {str(error).partition(chr(10))[0]})"
         ) from error
+    hook.remove()
     (report,) = reports
     shapes = [f"{key}: {tuple(its)} instead of {tuple(ours)}" for key, its, ours in report.incorrect_shapes]
     if shapes:
         raise ValueError(f"{source}: does not fit {model}: {len(shapes)} tensors of another shape (first: {shapes[0]})")
+    missing = list(report.missing_keys)
+    # Frozen batch norms fill in what a file lacks of these: right where all of them are folded into the weights.
+    statistics = [key for key in network.state_dict() if key.endswith((".running_mean", ".running_var"))]
+    if given.intersection(statistics):
+        missing += [key for key in statistics if key not in given and key not in missing]
     unexpected = [key for key in report.unexpected_keys if key not in CONSTANTS]
-    if report.missing_keys or unexpected:
+    if missing or unexpected:
         parts = [
             f"{len(keys)} {kind} keys" + (f" (first: {keys[0]})" if keys else "")
-            for kind, keys in (("missing", report.missing_keys), ("unexpected", unexpected))
+            for kind, keys in (("missing", missing), ("unexpected", unexpected))
         ]
         raise ValueError(f"{source}: does not fit {model}: {', '.join(parts)}")

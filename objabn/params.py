@@ -93,16 +93,25 @@ class Motion(Engine):
     min_area: Share  # of the frame
 
 
-class Torchvision(Engine):
+class MaskRCNN(Engine):
+    short_edge: Annotated[int, Field(ge=32)]  # pixels, of the network's input
+    proposals: Count
+    score_floor: Annotated[float, Field(gt=0, le=1)]  # instances below are not stored
+    batch_size: Count
+
+
+class Torchvision(MaskRCNN):
     backend: Literal["torchvision"]
     weights: str  # path of torchvision's .pth
     model: Literal[
         "maskrcnn_resnet50_fpn_v2", "maskrcnn_resnet50_fpn", "figures"
     ]  # figures: the embedded data's small one
-    short_edge: Annotated[int, Field(ge=32)]  # pixels, of the network's input
-    proposals: Count
-    score_floor: Annotated[float, Field(gt=0, le=1)]  # instances below are not stored
-    batch_size: Count
+
+
+class Detectron2(MaskRCNN):
+    backend: Literal["detectron2"]
+    weights: str  # zoo (detectron2 downloads them), or path of a .pkl as the zoo's, or of a .pth
+    model: str  # name of a Mask R-CNN's config in detectron2's model zoo
 
 
 class Import(Engine):
@@ -112,7 +121,7 @@ class Import(Engine):
     class_name: Annotated[str, Field(min_length=1)]  # of instances that come without one: PNGs have none
 
 
-Segment = Annotated[Motion | Torchvision | Import, Field(discriminator="backend")]
+Segment = Annotated[Motion | Torchvision | Detectron2 | Import, Field(discriminator="backend")]
 
 
 class Data(Block):
@@ -218,7 +227,7 @@ class Dataset(Block):
             if group not in self.mask.groups:
                 why = f"segment.class_name is {self.segment.class_name!r}"
                 raise ValueError(f"mask.groups: expected {group} in it ({why}), got {self.mask.groups}")
-        if isinstance(self.segment, Torchvision) and self.mask.score_threshold < self.segment.score_floor:
+        if isinstance(self.segment, MaskRCNN) and self.mask.score_threshold < self.segment.score_floor:
             raise ValueError(
                 f"mask.score_threshold: expected at least segment.score_floor ({self.segment.score_floor}), "
                 f"got {self.mask.score_threshold}"

@@ -1,6 +1,7 @@
 """Fixtures shared by several files."""
 
-from collections.abc import Callable
+import importlib.util
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -14,6 +15,12 @@ ROOT = Path(__file__).parents[1]
 # The same examples each time, nothing kept on the disk, no deadline: the machine may be busy.
 hypothesis.settings.register_profile("repeatable", derandomize=True, database=None, deadline=None, max_examples=50)
 hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("detectron2") and importlib.util.find_spec("detectron2") is None:
+        pytest.skip("detectron2 is not installed")
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +45,21 @@ def make_model() -> Callable:
         return ObjectABN(**{**small, **settings})
 
     return build
+
+
+@pytest.fixture(scope="session")
+def rcnn_state() -> dict:
+    """Random weights of detectron2's R50-FPN."""
+    from random_rcnn import random_state
+
+    return random_state()
+
+
+@pytest.fixture(scope="session")
+def rcnn_weights(rcnn_state: dict, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The same in a file as those of detectron2's model zoo."""
+    from random_rcnn import save_pkl
+
+    path = save_pkl(rcnn_state, tmp_path_factory.mktemp("zoo") / "model_final.pkl")
+    yield path
+    path.unlink()  # 180 MB

@@ -91,8 +91,18 @@ BROKEN = [
      "datasets.ucf101.data.short_side_max: expected at least short_side_min (256), got 250"),
     ("no weights", edited("datasets.ucf101.segment.weights", None),
      "datasets.ucf101.segment.weights: expected string, got nothing"),
+    ("no model", edited("datasets.ssv2.segment.model", ...),
+     "datasets.ssv2.segment.model: missing"),
+    ("network input too small", edited("datasets.ucf101.segment.short_edge", 16),
+     "datasets.ucf101.segment.short_edge: expected greater than or equal to 32, got 16"),
+    ("a floor of nothing", edited("datasets.ssv2.segment.score_floor", 0.0),
+     "datasets.ssv2.segment.score_floor: expected greater than 0, got 0.0"),
+    ("no batch", edited("datasets.ssv2.segment.batch_size", 0),
+     "datasets.ssv2.segment.batch_size: expected greater than or equal to 1, got 0"),
+    ("detectron2 knows no threshold", edited("datasets.ssv2.segment.threshold", 25.0),
+     "datasets.ssv2.segment.threshold: not a known parameter"),
     ("unknown backend", edited("datasets.ucf101.segment.backend", "sam"),
-     "datasets.ucf101.segment.backend: expected 'motion', 'torchvision', 'import', got 'sam'"),
+     "datasets.ucf101.segment.backend: expected 'motion', 'torchvision', 'detectron2', 'import', got 'sam'"),
     ("a setting of the other backend", edited("datasets.synthetic.segment", MOTION | {"proposals": 9}),
      "datasets.synthetic.segment.proposals: not a known parameter"),
     ("persons only from motion", edited("datasets.synthetic.segment", MOTION),
@@ -113,6 +123,8 @@ BROKEN = [
      "datasets.ucf101.train.schedule: expected 'constant' or 'cosine', got 'linear'"),
     ("threshold below what is stored", edited("datasets.ucf101.mask.score_threshold", 0.01),
      "datasets.ucf101.mask.score_threshold: expected at least segment.score_floor (0.05), got 0.01"),
+    ("the same for torchvision", edited("datasets.folder.mask.score_threshold", 0.04),
+     "datasets.folder.mask.score_threshold: expected at least segment.score_floor (0.05), got 0.04"),
     ("missing parameter", edited("datasets.ucf101.decode.quality", ...),
      "datasets.ucf101.decode.quality: missing"),
     ("no embedded data", edited("datasets.synthetic", ...).replace("dataset: synthetic", "dataset: ucf101"),
@@ -220,6 +232,8 @@ def test_the_papers_values_stand_in_the_file() -> None:
         assert dataset.weights.model_dump() == {
             "attention": 1, "background": 1, "mask": 10, "mha": 10, "pc": 1e-4, "pc1": 1, "pc2": 1e-3,
         }  # fmt: skip
+        assert (dataset.segment.backend, dataset.segment.weights) == ("detectron2", "zoo")
+        assert dataset.segment.model == "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml"
         assert (dataset.train.lr, dataset.train.batch_size, dataset.mask.score_threshold) == (1e-4, 16, 0.5)
     assert (ucf.data.frame_stride, ucf.data.flip, ucf.train.epochs) == (4, 0.5, 50)
     assert (ssv2.data.frame_stride, ssv2.data.flip, ssv2.train.epochs) == (2, 0.0, 25)

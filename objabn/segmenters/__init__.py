@@ -22,6 +22,7 @@ from objabn.video import file_digest
 SETTINGS = {
     "motion": ("threshold", "min_area"),
     "torchvision": ("model", "short_edge", "proposals", "score_floor"),
+    "detectron2": ("model", "short_edge", "proposals", "score_floor"),
     "import": ("format", "class_name"),  # and the masks' content, see `video_key`
 }
 BACKENDS = tuple(SETTINGS)
@@ -55,6 +56,10 @@ def build(backend: str, **settings: Any) -> Segmenter:
         from objabn.segmenters import motion
 
         return motion.build(**settings)
+    if backend == "detectron2":
+        from objabn.segmenters import detectron2
+
+        return detectron2.build(**settings)
     if backend == "import":
         from objabn.segmenters import imported
 
@@ -71,8 +76,11 @@ def settings_key(backend: str, weights: str | None = None, **settings: Any) -> d
         ValueError: for an unknown backend.
     """
     chosen = {name: settings[name] for name in SETTINGS[backend] if name in settings}
-    digest = file_digest(weights) if backend == "torchvision" and weights and Path(weights).is_file() else None
-    return {"backend": backend, "version": version(backend), "weights": digest, **chosen}
+    content = None
+    if backend != "motion" and weights:
+        # Not a file: the name that the backend resolves (detectron2's `zoo`: the one file that it has of the model).
+        content = file_digest(weights) if Path(weights).is_file() else weights
+    return {"backend": backend, "version": version(backend), "weights": content, **chosen}
 
 
 def video_key(backend: str, **settings: Any) -> Callable[[str], dict[str, Any]]:

@@ -4,7 +4,6 @@ The network runs as torchvision runs it, but for the last step: its paste rounds
 masks go through `paste_masks` instead, straight to the grid.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ from torchvision.models import detection
 from torchvision.models.detection import backbone_utils
 from torchvision.ops import FrozenBatchNorm2d
 
-from objabn.segmenters import GRID, Instances, Segmenter
+from objabn.segmenters import Instances, Segmenter
 from objabn.segmenters.figures_rcnn import figures_rcnn
-from objabn.segmenters.paste import paste_masks
+from objabn.segmenters.rcnn import by_frame, device_of, in_bf16
 
 VERSION = 1  # also of figures_rcnn
 
@@ -79,7 +78,7 @@ def build(
         box_detections_per_img=max_instances,
     )
     _load(network, state, weights, model)
-    where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    where = device_of(device)
     network = network.to(where)
     if where.type == "cuda":
         run_in_bf16(network, "cuda")
@@ -119,14 +118,9 @@ def _forward(
     counts = [len(one["scores"]) for one in found]
     height, width = images.image_sizes[0]  # of the resized frames, all alike: the frames are of one video
     boxes = torch.cat([one["boxes"] for one in found]) / pixels.new_tensor([width, height, width, height])  # (n, 4)
-    small = torch.cat([one["masks"] for one in found])[:, 0]  # (n, 28, 28)
-    masks = paste_masks(small, boxes, GRID) >= 0.5  # (n, GRID, GRID)
-    scores = torch.cat([one["scores"] for one in found])
-    classes = names[torch.cat([one["labels"] for one in found]).cpu().numpy()]
-    # All frames' instances in one transfer, cut apart here: a transfer waits for the device.
-    cuts = np.cumsum(counts)[:-1]
-    columns = [masks.cpu().numpy(), scores.cpu().numpy(), classes, boxes.clamp(0, 1).cpu().numpy()]
-    return [Instances(*parts) for parts in zip(*(np.split(column, cuts) for column in columns), strict=True)]
+    masks = torch.cat([one["masks"] for one in found])[:, 0]  # (n, 28, 28)
+    scores, labels = (torch.cat([one[key] for one in found]) for key in ("scores", "labels"))
+    return [Instances(*fields) for fields in by_frame(masks, boxes, scores, labels, names, counts)]
 
 
 def _read(path: str, model: str) -> dict[str, Tensor]:
@@ -189,11 +183,7 @@ def _load(network: nn.Module, state: dict[str, Tensor], path: str, model: str) -
 
 
 def run_in_bf16(network: detection.MaskRCNN, device_type: str) -> None:
-    """Makes the network's convolutions and linear layers run in bf16, and hand over float32 in between.
-
-    Autocast around the whole network would make the RPN's anchors bf16 as well: 8 bits for coordinates up to 1333,
-    boxes that are several pixels off.
-    """
+    """Makes the network's convolutions and linear layers run in bf16, and hand over float32 in between."""
     heads = network.roi_heads
     for part in (
         network.backbone,
@@ -203,22 +193,4 @@ def run_in_bf16(network: detection.MaskRCNN, device_type: str) -> None:
         heads.mask_head,
         heads.mask_predictor,
     ):
-        part.forward = _autocast(part.forward, device_type)
-
-
-def _autocast(forward: Callable[..., Any], device_type: str) -> Callable[..., Any]:
-    def run(*inputs: Any) -> Any:
-        with torch.autocast(device_type, dtype=torch.bfloat16):
-            outputs = forward(*inputs)
-        return _to_float(outputs)
-
-    return run
-
-
-def _to_float(outputs: Any) -> Any:
-    """float32 tensors in the same nest of dictionaries, lists and tuples."""
-    if isinstance(outputs, Tensor):
-        return outputs.float()
-    if isinstance(outputs, dict):
-        return {key: _to_float(value) for key, value in outputs.items()}
-    return type(outputs)(_to_float(value) for value in outputs)
+        part.forward = in_bf16(part.forward, device_type)

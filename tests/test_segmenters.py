@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import cv2
 import numpy as np
@@ -380,6 +381,41 @@ def test_weights_file_missing(tmp_path: Path) -> None:
         f"{path}: no such file; expected a state_dict of torchvision's maskrcnn_resnet50_fpn_v2 (.pth), "
         "such as the file of its MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1"
     )
+
+
+def test_weights_of_the_zoo_come_by_torchvisions_cache(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    name = Path(backend.WEIGHTS[TINY["model"]].url).name
+    kept = tmp_path / "hub/checkpoints" / name
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(checkpoint.read_bytes())
+    frames = np.random.default_rng(0).integers(0, 256, (2, 60, 80, 3), np.uint8)
+    by_zoo, by_path = (segmenters.build("torchvision", weights=each, **TINY) for each in ("zoo", str(checkpoint)))
+    for one, other in zip(by_zoo(frames, ""), by_path(frames, ""), strict=True):
+        np.testing.assert_array_equal(one.scores, other.scores)
+        np.testing.assert_array_equal(one.masks, other.masks)
+
+
+def test_weights_that_cannot_be_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(url: str, *_: object, **__: object) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    with pytest.raises(ValueError, match="to download") as fault:
+        segmenters.build("torchvision", weights="zoo")
+    assert str(fault.value) == (
+        "segment.weights: expected torchvision to download "
+        f"{backend.WEIGHTS['maskrcnn_resnet50_fpn_v2'].url}, got <urlopen error no route to host>; "
+        "bring the file by other means and name its path"
+    )
+
+
+def test_the_small_network_is_in_no_zoo() -> None:
+    with pytest.raises(ValueError, match=r"^zoo: no such file; expected a state_dict of figures"):
+        segmenters.build("torchvision", weights="zoo", model="figures")
 
 
 def test_weights_file_of_another_kind(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ CATEGORIES = {  # by number of classes in the checkpoint, background included
     91: tuple(detection.MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1.meta["categories"]),
     2: ("__background__", "person"),
 }
+ZOO = "zoo"
 CLASS_KEY = "roi_heads.box_predictor.cls_score.weight"
 
 
@@ -48,7 +49,8 @@ def build(
     """Segmenter that runs Mask R-CNN: bf16 arithmetic on CUDA, float32 on the CPU.
 
     Args:
-        weights: path of a state_dict (.pth) of `model`: torchvision's own, with 91 classes, or one with 2 (person).
+        weights: zoo (torchvision downloads its COCO weights of `model`, once), or the path of a state_dict (.pth) of
+            `model`: torchvision's own, with 91 classes, or one with 2 (person).
         model: maskrcnn_resnet50_fpn_v2, maskrcnn_resnet50_fpn, or figures: the small one of the embedded data, which
             `segmenter_training` trains.
         short_edge: frames are resized so that their short edge has this many pixels ...
@@ -60,7 +62,8 @@ def build(
         device: auto (CUDA when there is one), cpu, cuda, cuda:1, ...
 
     Raises:
-        ValueError: for an unknown model, or a weights file that is missing, unreadable or not this model's.
+        ValueError: for an unknown model, or weights that are missing, unreadable, not this model's, or cannot be
+            downloaded.
     """
     if model not in MODELS:
         raise ValueError(f"torchvision model: expected one of {', '.join(MODELS)}, got {model!r}")
@@ -130,6 +133,8 @@ def _read(path: str, model: str) -> dict[str, Tensor]:
         expected = f"expected a state_dict of torchvision's {model} (.pth), such as the file of its {origin}"
     else:
         expected = f"expected a state_dict of {model} (.pth), as `python -m objabn pretrain segmenter` writes it"
+    if path == ZOO and model in WEIGHTS:
+        return _download(model)
     if not Path(path).is_file():
         raise ValueError(f"{path}: no such file; {expected}")
     try:
@@ -139,6 +144,19 @@ def _read(path: str, model: str) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"{path}: {expected}, got something else than a dictionary of tensors")
     return state
+
+
+def _download(model: str) -> dict[str, Tensor]:
+    """torchvision's own weights, by its cache. Raises: ValueError when they are not there and cannot be had."""
+    chosen = WEIGHTS[model]
+    try:
+        return dict(chosen.get_state_dict(progress=True, check_hash=True))
+    except (OSError, RuntimeError) as error:  # no connection; a file whose digest is another
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"segment.weights: expected torchvision to download {chosen.url}, got {reason}; "
+            "bring the file by other means and name its path"
+        ) from error
 
 
 def _network(model: str, num_classes: int, **settings: Any) -> detection.MaskRCNN:

@@ -110,6 +110,18 @@ def test_nothing_above_a_floor_of_one_and_no_frames(rcnn_weights: Path) -> None:
 
 
 @pytest.mark.detectron2
+def test_boxes_that_left_the_frame_are_no_instances(rcnn_state: dict, tmp_path: Path) -> None:
+    away = dict(rcnn_state)
+    key = "roi_heads.box_predictor.bbox_pred.bias"
+    away[key] = rcnn_state[key].clone()
+    away[key][::4] += 1000  # a hundred widths to the right; clipped to the frame they are lines
+    found = build(save_pkl(away, tmp_path / "w.pkl"))(frames_of(1, 48, 64))[0]
+    (tmp_path / "w.pkl").unlink()
+    check_contract(found)
+    assert len(found.scores) == 0
+
+
+@pytest.mark.detectron2
 def test_at_most_so_many_instances_the_best(rcnn_weights: Path) -> None:
     frames = frames_of(1, 48, 64)
     many, few = (build(rcnn_weights, max_instances=number)(frames)[0] for number in (100, 4))

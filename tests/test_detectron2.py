@@ -80,7 +80,7 @@ def frame_store(folder: Path, num_frames: int, height: int = 48, width: int = 64
     writer = StoreWriter(folder, (height, width, 3), frames_per_shard=16)
     for seed, split in enumerate(("train", "test")):
         frames = np.stack([textured(height, width, 7 * seed + n) for n in range(num_frames)]).astype(np.uint8)
-        writer.append(frames, video=split, digest=f"digest of {split}", split=split, status="ok")
+        writer.append(frames, video=split, digest=f"digest of {split}", split=split, label="a", status="ok")
     writer.close()
 
 

@@ -29,11 +29,9 @@ class _Actor:
         torch.set_num_threads(threads)  # Ray makes it one a core that it grants
         self._compute = make()
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        rows = [dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True)]
-        for row in rows:
-            self._compute({"video": str(row["video"]), "name": str(row["name"]), "frames": int(row["frames"])})
-        return {"frames": batch["frames"]}
+    def __call__(self, unit: Unit) -> dict[str, int]:
+        self._compute(unit)
+        return {"frames": unit["frames"]}
 
 
 def fill(units: Sequence[Unit], make: Callable[[], Compute], *, workers: int | None) -> None:
@@ -79,10 +77,9 @@ def _run(ray: Any, units: Sequence[Unit], make: Callable[[], Compute], workers: 
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     done = (
         ray.data.from_items(list(units), override_num_blocks=len(units))
-        .map_batches(
+        .map(
             _Actor,
             fn_constructor_args=(make, torch.get_num_threads()),
-            batch_size=1,
             compute=ray.data.ActorPoolStrategy(size=min(workers or gpus or int(resources["CPU"]), len(units))),
             num_gpus=1 if gpus else 0,
             num_cpus=0 if gpus else 1,
@@ -92,7 +89,7 @@ def _run(ray: Any, units: Sequence[Unit], make: Callable[[], Compute], workers: 
     with progress(total=sum(unit["frames"] for unit in units), desc="segment", unit="frame") as bar:
         try:
             for row in done:
-                bar.update(int(row["frames"]))
+                bar.update(row["frames"])
         except ray.exceptions.RayError as error:
             raise ValueError(f"segment.engine: ray: {_reason(str(error))}") from error
 

@@ -1,7 +1,7 @@
 """Segments every decoded video once, through the side cache, into the mask store."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,25 +102,23 @@ def make_compute(frames: Path, dataset: Dataset) -> Callable[[Mapping[str, Any]]
 
 def segment_videos(
     table: pd.DataFrame,
+    names: Sequence[str],
     frames: Reader,
     store: Path,
     *,
     make_segmenter: Callable[[], Segmenter],
-    key: Mapping[str, Any],
     cache: Cache,
-    video_key: VideoKey = _same,
     fill: Callable[[list[dict[str, Any]]], None] | None = None,
 ) -> tuple[int, int]:
     """Writes the mask store and its table of instances; returns how many videos were segmented and found in the cache.
 
     Args:
         table: the table of videos; failed ones get no frames.
+        names: their units' keys in the side cache (`unit_names`).
         frames: where their frames are read.
         store: directory to write to; must exist.
         make_segmenter: makes it, called only when a video has to be segmented.
-        key: everything besides the video's content that determines its masks, the same for all videos.
         cache: finished units, one a video.
-        video_key: as for `unit_names`.
         fill: has the missing units (video, name, frames) put into the cache by other processes; None computes here.
     """
     shard = _shard_length(int(table["frames"].sum()))
@@ -128,7 +126,6 @@ def segment_videos(
     segmenter: Segmenter | None = None
     counts = {"segmented": 0, "cached": 0}
     pending: list[pa.Table] = []
-    names = unit_names(table, key, video_key)
     elsewhere: set[str] = set()
     if fill is not None:
         units = zip(table["video"], names, table["frames"].tolist(), strict=True)

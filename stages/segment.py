@@ -32,7 +32,7 @@ def main() -> None:
     check_missing(table, dataset.decode.max_failed)  # before the expensive part
     frames = open_frames(paths.data("frames"), Path(dataset.videos), dataset.decode)
     masks, settings = paths.data("masks"), dataset.segment.model_dump()
-    key, own_key = output_key(dataset), video_key(**settings)
+    names = unit_names(table, output_key(dataset), video_key(**settings))
     fill = None
     if dataset.segment.engine == "ray":
         make = partial(make_compute, paths.data("frames"), dataset)
@@ -41,17 +41,16 @@ def main() -> None:
         with replace_dir(masks) as store:
             segmented, cached = segment_videos(
                 table,
+                names,
                 frames,
                 store,
                 make_segmenter=lambda: build(**settings),
-                key=key,
                 cache=Cache(),
-                video_key=own_key,
                 fill=fill,
             )
         print(f"{segmented} videos segmented, {cached} found in the side cache")
         per_video = video_quality(table, masks, truth)
-        units = per_video.assign(unit=unit_names(table, key, own_key))
+        units = per_video.assign(unit=names)
         write_text(paths.segment_report, json.dumps(summarise(per_video), indent=2) + "\n")
         write_text(paths.segment_report.with_suffix(".csv"), units.to_csv(index=False, lineterminator="\n"))
         draw_masks(per_video, frames, masks, truth, paths.mask_picture)

@@ -15,7 +15,7 @@ from test_segmenters import textured
 from objabn import segmenters
 from objabn.cache import Cache
 from objabn.masks import GRID
-from objabn.segmentation import segment_videos
+from objabn.segmentation import segment_videos, unit_names
 from objabn.segmenters import settings_key
 from objabn.segmenters.detectron2 import MODEL
 from objabn.stores import StoreReader, StoreWriter
@@ -65,10 +65,10 @@ def test_a_missing_library_is_one_line_before_any_frame_is_read(without: Callabl
     with pytest.raises(ValueError, match="cannot be imported") as fault:
         segment_videos(
             table,
+            unit_names(table, {"segment": settings_key(**settings)}),
             Untouched(),
             tmp_path,
             make_segmenter=lambda: segmenters.build(**settings),
-            key={"segment": settings_key(**settings)},
             cache=Cache(tmp_path / "cache"),
         )
     assert str(fault.value) == NO_LIBRARY.format("detectron2")

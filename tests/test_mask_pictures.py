@@ -13,7 +13,7 @@ from test_mask_quality import found, table
 from objabn.mask_pictures import COLOURS, choose, draw_masks, overlay
 from objabn.mask_quality import video_quality
 from objabn.masks import GRID
-from objabn.segmentation import segment_videos
+from objabn.segmentation import segment_videos, unit_names
 from objabn.stores import StoreReader, StoreWriter
 
 NO_INSTANCES = pd.DataFrame(columns=["class", "score", "x0", "y0", "x1", "y1"])
@@ -104,7 +104,12 @@ def test_a_video_of_one_frame(tmp_path: Path) -> None:
     writer.append(np.zeros((0, 8, 8, 3), np.uint8), video="failed", digest="e", label="x", split="train")
     table, reader = writer.close(), StoreReader(tmp_path / "frames")
     segment_videos(
-        table, reader, tmp_path / "masks", make_segmenter=lambda: found, key={}, cache=Cache(tmp_path / "cache")
+        table,
+        unit_names(table, {}),
+        reader,
+        tmp_path / "masks",
+        make_segmenter=lambda: found,
+        cache=Cache(tmp_path / "cache"),
     )
     per_video = video_quality(table, tmp_path / "masks", None)
     draw_masks(per_video, reader, tmp_path / "masks", None, tmp_path / "one.png")

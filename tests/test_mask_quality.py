@@ -9,7 +9,7 @@ import pytest
 from objabn.cache import Cache
 from objabn.mask_quality import summarise, video_quality
 from objabn.masks import GRID
-from objabn.segmentation import segment_videos
+from objabn.segmentation import segment_videos, unit_names
 from objabn.segmenters import Instances
 from objabn.stores import StoreReader, StoreWriter
 
@@ -45,7 +45,9 @@ def table(tmp_path: Path) -> pd.DataFrame:
     truth.close()
     table = frames.close()
     store, cache = tmp_path / "masks", Cache(tmp_path / "cache")
-    segment_videos(table, StoreReader(tmp_path / "frames"), store, make_segmenter=lambda: found, key={}, cache=cache)
+    segment_videos(
+        table, unit_names(table, {}), StoreReader(tmp_path / "frames"), store, make_segmenter=lambda: found, cache=cache
+    )
     return table
 
 
@@ -93,7 +95,7 @@ def test_nothing_found_at_all(tmp_path: Path, table: pd.DataFrame) -> None:
     store = tmp_path / "empty"
     store.mkdir()
     reader, cache = StoreReader(tmp_path / "frames"), Cache(tmp_path / "another")
-    segment_videos(table, reader, store, make_segmenter=lambda: nothing, key={}, cache=cache)
+    segment_videos(table, unit_names(table, {}), reader, store, make_segmenter=lambda: nothing, cache=cache)
     report = summarise(video_quality(table, store, tmp_path / "truth"))
     assert (report["instances_per_frame"], report["empty_share"], report["person_share"]) == (0.0, 1.0, 0.0)
     assert report["iou_truth"] == 0.0

@@ -49,12 +49,13 @@ def figures(synthetic: Dataset) -> Dataset:
 
 def segment(checkout: Path, dataset: Dataset, name: str, cache: Path, **options: Any) -> tuple[int, int]:
     (checkout / name).mkdir()
+    table = read_table(checkout / "frames")
     return segment_videos(
-        read_table(checkout / "frames"),
+        table,
+        unit_names(table, output_key(dataset)),
         open_frames(checkout / "frames", Path(dataset.videos), dataset.decode),
         checkout / name,
         make_segmenter=lambda: build(**dataset.segment.model_dump()),
-        key=output_key(dataset),
         cache=Cache(cache),
         **options,
     )

@@ -58,9 +58,8 @@ def run(
     counting = Counting()
     (folder / name).mkdir()
     frames = StoreReader(folder / "frames")
-    counts = segment_videos(
-        table, frames, folder / name, make_segmenter=counting.build, key=key, cache=cache, **options
-    )
+    names = unit_names(table, key, **options)
+    counts = segment_videos(table, names, frames, folder / name, make_segmenter=counting.build, cache=cache)
     return *counts, counting
 
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from objabn.segmenters import Instances, Segmenter
-from objabn.segmenters.rcnn import by_frame, device_of, in_bf16
+from objabn.segmenters.rcnn import by_frame, check_keys, device_of, in_bf16
 
 VERSION = 1
 
@@ -193,9 +193,4 @@ def _load(library: SimpleNamespace, network: nn.Module, source: str, model: str)
     if given.intersection(statistics):
         missing += [key for key in statistics if key not in given and key not in missing]
     unexpected = [key for key in report.unexpected_keys if key not in CONSTANTS]
-    if missing or unexpected:
-        parts = [
-            f"{len(keys)} {kind} keys" + (f" (first: {keys[0]})" if keys else "")
-            for kind, keys in (("missing", missing), ("unexpected", unexpected))
-        ]
-        raise ValueError(f"{source}: does not fit {model}: {', '.join(parts)}")
+    check_keys(source, model, missing, unexpected)

@@ -40,6 +40,16 @@ def by_frame(
     return zip(*(np.split(column, cuts) for column in columns), strict=True)
 
 
+def check_keys(path: str, model: str, missing: Sequence[str], unexpected: Sequence[str]) -> None:
+    """Raises: ValueError unless a checkpoint brought all keys and no others."""
+    if missing or unexpected:
+        parts = [
+            f"{len(keys)} {kind} keys" + (f" (first: {keys[0]})" if keys else "")
+            for kind, keys in (("missing", missing), ("unexpected", unexpected))
+        ]
+        raise ValueError(f"{path}: does not fit {model}: {', '.join(parts)}")
+
+
 def in_bf16(forward: Callable[..., Any], device_type: str) -> Callable[..., Any]:
     """The same function with bf16 arithmetic inside, which hands over float32.
 

@@ -16,7 +16,7 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from objabn.segmenters import Instances, Segmenter
 from objabn.segmenters.figures_rcnn import figures_rcnn
-from objabn.segmenters.rcnn import by_frame, device_of, in_bf16
+from objabn.segmenters.rcnn import by_frame, check_keys, device_of, in_bf16
 
 VERSION = 1  # also of figures_rcnn
 
@@ -187,12 +187,7 @@ def _load(network: nn.Module, state: dict[str, Tensor], path: str, model: str) -
         raise ValueError(
             f"{path}: does not fit {model}: {len(faults)} tensors of another shape (first: {faults[0]})"
         ) from error
-    if missing or unexpected:
-        parts = [
-            f"{len(keys)} {kind} keys" + (f" (first: {keys[0]})" if keys else "")
-            for kind, keys in (("missing", missing), ("unexpected", unexpected))
-        ]
-        raise ValueError(f"{path}: does not fit {model}: {', '.join(parts)}")
+    check_keys(path, model, missing, unexpected)
     if model == "maskrcnn_resnet50_fpn" and frozen and len(state[CLASS_KEY]) == 91:
         # torchvision does the same for its own checkpoint, trained when frozen batch norms had no epsilon.
         for layer in network.modules():

@@ -343,9 +343,19 @@ def test_a_killed_dvc_leaves_a_writer_that_does_no_harm(tmp_path: Path) -> None:
     first.wait()
     assert len(list(cache.units())) < 40
     assert any(map(runs, orphans))
-    done = run_dvc(clone, cache.root, "repro", "segment@synthetic")
-    assert "data/synthetic: another process is at work here; waiting for it to end" in done.stdout
-    assert "0 videos segmented, 40 found in the side cache" in done.stdout
+    for orphan in orphans:
+        os.kill(orphan, signal.SIGSTOP)  # held until the second one waits, however slow the machine
+    said = tmp_path / "said"
+    with said.open("w") as file:
+        second = subprocess.Popen(command, cwd=clone, env=environment(cache.root), stdout=file, stderr=file)
+    try:
+        waiting = "data/synthetic: another process is at work here; waiting for it to end"
+        wait_for(lambda: waiting in said.read_text())
+    finally:
+        for orphan in orphans:
+            os.kill(orphan, signal.SIGCONT)
+    assert second.wait() == 0
+    assert "0 videos segmented, 40 found in the side cache" in said.read_text()
     wait_for(lambda: not any(map(runs, orphans)))
     assert "up to date" in run_dvc(clone, cache.root, "status", "segment@synthetic").stdout
     alone = Checkout(tmp_path / "alone").frames(range(40))

@@ -39,7 +39,8 @@ def fill(units: Sequence[Unit], make: Callable[[], Compute], *, workers: int | N
 
     Args:
         make: called once in each actor; has to be picklable.
-        workers: actors; None for one a GPU of the cluster, or one a core where there is no GPU.
+        workers: actors; None for one a GPU of the cluster, or one a core where there is no GPU. More than GPUs share
+            them: while one reads or writes, another computes.
 
     Raises:
         ValueError: Ray is not installed, or a unit failed.
@@ -75,13 +76,14 @@ def _run(ray: Any, units: Sequence[Unit], make: Callable[[], Compute], workers: 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
+    actors = min(workers or gpus or int(resources["CPU"]), len(units))
     done = (
         ray.data.from_items(list(units), override_num_blocks=len(units))
         .map(
             _Actor,
             fn_constructor_args=(make, torch.get_num_threads()),
-            compute=ray.data.ActorPoolStrategy(size=min(workers or gpus or int(resources["CPU"]), len(units))),
-            num_gpus=1 if gpus else 0,
+            compute=ray.data.ActorPoolStrategy(size=actors),
+            num_gpus=_share(actors, gpus),
             num_cpus=0 if gpus else 1,
         )
         .iter_rows()
@@ -92,6 +94,11 @@ def _run(ray: Any, units: Sequence[Unit], make: Callable[[], Compute], workers: 
                 bar.update(row["frames"])
         except ray.exceptions.RayError as error:
             raise ValueError(f"segment.engine: ray: {_reason(str(error))}") from error
+
+
+def _share(actors: int, gpus: int) -> float:
+    """Of a GPU, for each actor; all actors find room at once, whichever node their GPUs are on."""
+    return 1 / -(-actors // gpus) if gpus else 0
 
 
 def _reason(text: str) -> str:

@@ -1,7 +1,7 @@
 """Segments every decoded video once, through the side cache, into the mask store."""
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from objabn.cache import Cache, unit_key
 from objabn.masks import GRID, GROUPS, score_planes
+from objabn.overlap import beside
 from objabn.params import Dataset
 from objabn.progress import progress
 from objabn.segmenters import Instances, Segmenter, build, settings_key
@@ -109,6 +110,7 @@ def segment_videos(
     make_segmenter: Callable[[], Segmenter],
     cache: Cache,
     fill: Callable[[list[dict[str, Any]]], None] | None = None,
+    overlap: bool = False,
 ) -> tuple[int, int]:
     """Writes the mask store and its table of instances; returns how many videos were segmented and found in the cache.
 
@@ -120,10 +122,10 @@ def segment_videos(
         make_segmenter: makes it, called only when a video has to be segmented.
         cache: finished units, one a video.
         fill: has the missing units (video, name, frames) put into the cache by other processes; None computes here.
+        overlap: reads and writes in threads beside the segmenter; pays where it computes on another device.
     """
     shard = _shard_length(int(table["frames"].sum()))
     writer = StoreWriter(store, (len(GROUPS), GRID, GRID), level=ZSTD_LEVEL, frames_per_shard=shard)
-    segmenter: Segmenter | None = None
     counts = {"segmented": 0, "cached": 0}
     pending: list[pa.Table] = []
     elsewhere: set[str] = set()
@@ -136,18 +138,14 @@ def segment_videos(
         ]
         fill(missing)
         elsewhere = {unit["name"] for unit in missing}
+    payloads = _payloads(table, names, frames, make_segmenter, cache, beside if overlap else map)
     bar = progress(total=int(table["frames"].sum()), desc="segment", unit="frame")
     with bar, pq.ParquetWriter(store / INSTANCES, _INSTANCE_SCHEMA) as instances:
-        for row, name in zip(table.to_dict("records"), names, strict=True):
-            if row["frames"] == 0:
+        for row, name, (payload, was_cached) in zip(table.to_dict("records"), names, payloads, strict=True):
+            if payload is None:
                 writer.append(np.zeros((0, len(GROUPS), GRID, GRID), np.uint8), video=row["video"])
                 continue
-            payload = cache.load(KIND, name)
-            counts["segmented" if payload is None or name in elsewhere else "cached"] += 1
-            if payload is None:
-                segmenter = segmenter or make_segmenter()
-                payload = _pack(segmenter(frames.read_all(row["video"]), row["video"]))
-                cache.store(KIND, name, payload)
+            counts["cached" if was_cached and name not in elsewhere else "segmented"] += 1
             unit = _unpack(payload)
             writer.append(unit["planes"], video=row["video"])
             pending.append(_instance_rows(row["video"], unit))
@@ -159,6 +157,44 @@ def segment_videos(
             instances.write_table(pa.concat_tables(pending))
     writer.close()
     return counts["segmented"], counts["cached"]
+
+
+def _payloads(
+    table: pd.DataFrame,
+    names: Sequence[str],
+    frames: Reader,
+    make_segmenter: Callable[[], Segmenter],
+    cache: Cache,
+    step: Callable[..., Iterator[Any]],
+) -> Iterator[tuple[bytes | None, bool]]:
+    """Each video's unit, None for one without frames, and whether it was in the cache; others are computed into it.
+
+    Args:
+        step: runs what stands before and after the network: `map`, or `beside` it.
+    """
+    segmenter: Segmenter | None = None
+
+    def read(item: tuple[str, str]) -> tuple[str, str, bytes | None, np.ndarray | None]:
+        video, name = item
+        payload = cache.load(KIND, name) if name else None
+        return video, name, payload, frames.read_all(video) if name and payload is None else None
+
+    def look() -> Iterator[tuple[str, bytes | None, list[Instances] | None]]:
+        nonlocal segmenter
+        for video, name, payload, pixels in step(read, zip(table["video"], names, strict=True)):
+            if pixels is not None:
+                segmenter = segmenter or make_segmenter()
+            yield name, payload, None if segmenter is None or pixels is None else segmenter(pixels, video)
+
+    def keep(item: tuple[str, bytes | None, list[Instances] | None]) -> tuple[bytes | None, bool]:
+        name, payload, found = item
+        if found is None:
+            return payload, True
+        payload = _pack(found)
+        cache.store(KIND, name, payload)
+        return payload, False
+
+    return step(keep, look())
 
 
 def _shard_length(num_frames: int) -> int:

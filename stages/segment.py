@@ -16,6 +16,8 @@ def main() -> None:
     paths = Paths(arguments.dataset)
     truth = Path(dataset.truth) if dataset.truth else None
 
+    import torch
+
     from objabn import ray_engine
     from objabn.cache import Cache
     from objabn.decoding import check_missing
@@ -47,6 +49,7 @@ def main() -> None:
                 make_segmenter=lambda: build(**settings),
                 cache=Cache(),
                 fill=fill,
+                overlap=torch.cuda.is_available(),
             )
         print(f"{segmented} videos segmented, {cached} found in the side cache")
         per_video = video_quality(table, masks, truth)

@@ -12,7 +12,7 @@ import pytest
 
 from objabn.cache import Cache
 from objabn.params import Dataset
-from objabn.ray_engine import fill
+from objabn.ray_engine import _share, fill
 from objabn.segmentation import KIND, make_compute, output_key, segment_videos, unit_names
 from objabn.segmenters import build
 from objabn.sources import open_frames
@@ -108,3 +108,10 @@ def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match=r"ray is not installed; `pip install -r requirements-ray.txt`, or engine"):
         fill([{"video": "v", "name": "n", "frames": 1}], dict, workers=None)
+
+
+@pytest.mark.parametrize(
+    ("actors", "gpus", "share"), [(8, 8, 1), (3, 8, 1), (16, 8, 0.5), (9, 8, 0.5), (24, 8, 1 / 3), (4, 0, 0)]
+)
+def test_more_actors_than_gpus_share_them(actors: int, gpus: int, share: float) -> None:
+    assert _share(actors, gpus) == share

@@ -88,6 +88,22 @@ def test_planes_and_instances_of_every_frame(tmp_path: Path, table: pd.DataFrame
     assert rows["class"].tolist()[:3] == ["person", "dog", "person"]
 
 
+def test_reading_and_writing_beside_the_segmenter_changes_nothing(tmp_path: Path, cache: Cache) -> None:
+    lengths = {f"video {number}": number % 4 for number in range(12)}
+    table = frame_store(tmp_path / "frames", lengths)
+    run(tmp_path, table, "plain", Cache(tmp_path / "other"))
+    run(tmp_path, table[3:7], "some", cache)  # found in the cache by the next
+    (tmp_path / "beside").mkdir()
+    frames, counting = StoreReader(tmp_path / "frames"), Counting()
+    names = unit_names(table, KEY)
+    counts = segment_videos(
+        table, names, frames, tmp_path / "beside", make_segmenter=counting.build, cache=cache, overlap=True
+    )
+    assert (counts, counting.built, len(counting.videos)) == ((6, 3), 1, 6)
+    for one in (path for path in (tmp_path / "plain").rglob("*") if path.is_file()):
+        assert (tmp_path / "beside" / one.relative_to(tmp_path / "plain")).read_bytes() == one.read_bytes()
+
+
 def test_finished_videos_are_not_segmented_again(tmp_path: Path, table: pd.DataFrame, cache: Cache) -> None:
     run(tmp_path, table, "first", cache)
     segmented, cached, counting = run(tmp_path, table, "second", cache)

@@ -204,6 +204,23 @@ def test_paste_matches_a_fine_rasterisation(box: tuple[int, int, int, int], leas
     assert iou(pasted[0].numpy() >= 0.5, reference(blob(), box)) >= least
 
 
+@pytest.mark.parametrize(
+    ("cells", "mean", "least"), [((4, 16), 0.96, 0.85), ((16, 64), 0.98, 0.97), ((64, 128), 0.98, 0.98)]
+)
+def test_paste_of_many_boxes_matches_fine_rasterisations(cells: tuple[int, int], mean: float, least: float) -> None:
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(100):
+        width, height = rng.integers(cells[0] * 8, cells[1] * 8, 2)
+        x, y = rng.integers(0, 1025 - np.array([width, height]))
+        mask = blob().rot90(int(rng.integers(4)))
+        box = (int(x), int(y), int(x + width), int(y + height))
+        pasted = paste.paste_masks(mask[None], torch.tensor([box]) / 1024, GRID)
+        found.append(iou(pasted[0].numpy() >= 0.5, reference(mask, box)))
+    assert np.mean(found) >= mean
+    assert np.min(found) >= least
+
+
 def test_paste_by_hand() -> None:
     masks = torch.tensor([[[1.0, 0.0], [0.0, 0.0]]] * 2)
     boxes = torch.tensor([[0.0, 0.0, 1.0, 1.0], [0.5, 0.5, 1.0, 1.0]])

@@ -208,6 +208,7 @@ class Eval(Block):
 class Dataset(Block):
     videos: str  # directory that the paths in index.csv are relative to
     truth: str | None  # ground-truth masks in the mask store's format, for scoring only
+    published: Literal["ucf101", "ssv2"] | None  # the paper's results that stand beside ours
     synthesize: Synthesize | None = None  # embedded data only
     decode: Decode
     segment: Segment

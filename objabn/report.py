@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from objabn.files import write_bytes
+from objabn.published import OTHERS, TABLES
 
 # Column of the results -> heading and decimals, in the table's order; the first five are the paper's.
 COLUMNS = {
@@ -36,6 +37,9 @@ _DIFFERENCE_NOTES = """\
 Differences to the row abn without PC on the same videos, with 95 % paired bootstrap intervals over the videos: top-1
 in points; entropy in bits, of M_o where the row has it, else of M_u, against abn's M_u. They say nothing of other
 seeds."""
+_PUBLISHED_NOTES = """\
+Ours, the paper's and the difference, ours - the paper's. SE: standard error of the paper's accuracy, in points, from
+the number of our test videos alone; two runs that differ by less than twice that may well be the same."""
 
 
 def comparison(results: Mapping[tuple[str, bool], Mapping[str, float]]) -> pd.DataFrame:
@@ -76,25 +80,59 @@ def _difference_cells(table: pd.DataFrame) -> pd.DataFrame:
     return cells
 
 
+def _published_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """Ours beside the paper's as text; no columns when the paper has none of the rows."""
+    cells = pd.DataFrame(index=table.index)
+    for column, (heading, decimals) in COLUMNS.items():
+        if f"{column}_published" not in table:
+            continue
+        for end, title, form in (
+            ("", heading, f"{{:.{decimals}f}}"),
+            ("_published", "paper", f"{{:.{decimals}f}}"),
+            ("_vs_published", "difference", f"{{:+z.{decimals}f}}"),
+            ("_published_se", "SE", f"{{:.{decimals}f}}"),
+        ):
+            if f"{column}{end}" in table:
+                shown = table[f"{column}{end}"].where(table[f"{column}_published"].notna())
+                name = title if not end else f"{heading.removesuffix(' %')}: {title}"
+                cells[name] = [form.format(value) if pd.notna(value) else "" for value in shown]
+    return cells
+
+
 def _markdown(cells: pd.DataFrame) -> list[str]:
     lines = ["| " + " | ".join(cells.columns) + " |", "|" + "|".join("---" for _ in cells.columns) + "|"]
     return lines + ["| " + " | ".join(row) + " |" for row in cells.itertuples(index=False)]
 
 
 def to_markdown(
-    table: pd.DataFrame, dataset: str, segment: Mapping[str, float], seeds: Sequence[int], backbone: str
+    table: pd.DataFrame,
+    dataset: str,
+    segment: Mapping[str, float],
+    seeds: Sequence[int],
+    backbone: str,
+    published: str | None = None,
 ) -> str:
     """The table as Markdown, with what is needed to read it.
 
     Args:
         segment: quality of the masks.
         backbone: where its weights come from.
+        published: the paper's data set whose results stand in `table`, a key of `published.TABLES`, or None.
     """
     lines = [f"# {dataset}: comparison of loss configurations", "", *_markdown(_cells(table)), "", _NOTES, ""]
     found = _difference_cells(table)
     if not found.empty:
         told = (found != "").any(axis=1)
         lines += [*_markdown(pd.concat([_row_cells(table), found], axis=1)[told]), "", _DIFFERENCE_NOTES, ""]
+    beside = _published_cells(table)
+    if published and not beside.empty:
+        told = (beside != "").any(axis=1)
+        lines += [f"Beside the paper ({TABLES[published]}):", ""]
+        lines += [*_markdown(pd.concat([_row_cells(table), beside], axis=1)[told]), "", _PUBLISHED_NOTES]
+        if published in OTHERS:
+            others = ", ".join(f"{name} {value:g}" for name, value in OTHERS[published].items())
+            lines.append(f"Others, top-1 % as the paper quotes them: {others}.")
+        lines.append("")
     masks = ", ".join(f"{name} {value:g}" for name, value in segment.items())
     return "\n".join([*lines, f"Seeds: {', '.join(map(str, seeds))}. Backbone: {backbone}. Masks: {masks}.", ""])
 
@@ -103,7 +141,9 @@ def draw_table(table: pd.DataFrame, dataset: str, path: Path) -> None:
     """Writes a PNG: the table without its shares and fits, and below it the entropy of each map as bars."""
     cells = _cells(table)
     cells = cells[[name for name in cells.columns if not name.startswith(("flat", "IoU fit"))]]
-    cells = pd.concat([cells, _difference_cells(table)], axis=1)
+    beside = _published_cells(table)
+    theirs = [name for name in beside.columns if name.endswith(": paper")]
+    cells = pd.concat([cells, _difference_cells(table), beside[theirs]], axis=1)
     widths = [max(map(len, (heading, *cells[heading]))) + 2 for heading in cells.columns]
     size = (0.078 * sum(widths) + 0.4, 0.38 * len(cells) + 4.3)
     figure = Figure(figsize=size, dpi=120, layout="constrained")

@@ -156,6 +156,11 @@ def train(
     fabric = make_fabric(params)
     fabric.seed_everything(seed, verbose=False)
     network = build_model(params, attention, pc, len(train_set.class_names))
+    if params.model.pretrained:
+        num_classes = len(train_set.class_names)
+        print(
+            f"{params.model.pretrained}: all keys fit but the head's projection, drawn anew for {num_classes} classes"
+        )
     adam = _optimiser(network, params)
     scheduler = _scheduler(adam, params, params.train.epochs * num_batches(train_set, params.train.batch_size))
     model, optimiser = fabric.setup(network, adam)

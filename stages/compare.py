@@ -16,16 +16,19 @@ def main() -> None:
 
     from objabn.files import write_text
     from objabn.intervals import differences
+    from objabn.published import beside_published
     from objabn.report import comparison, draw_table, to_markdown
 
     files = {row: paths.result(row_path(*row)) for row in rows}
     results = {row: json.loads(files[row].read_text()) for row in rows}
-    for row, found in differences({row: pd.read_parquet(files[row].with_suffix(".parquet")) for row in rows}).items():
-        results[row] |= found
+    per_video = {row: pd.read_parquet(files[row].with_suffix(".parquet")) for row in rows}
+    for row, found in differences(per_video).items():
+        num_videos = per_video[row]["video"].nunique()
+        results[row] |= found | beside_published(dataset.published, row, results[row], num_videos)
     segment = json.loads(paths.segment_report.read_text())
     table = comparison(results)
     backbone = dataset.model.pretrained or "from scratch"
-    markdown = to_markdown(table, arguments.dataset, segment, params.table.seeds, backbone)
+    markdown = to_markdown(table, arguments.dataset, segment, params.table.seeds, backbone, dataset.published)
     write_text(paths.table("csv"), table.to_csv(index=False, lineterminator="\n"))
     write_text(paths.table("md"), markdown)
     draw_table(table, arguments.dataset, paths.table("png"))

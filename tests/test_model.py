@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pytorchvideo.models.hub.x3d import x3d_m
 from pytorchvideo.models.x3d import create_x3d
 from torch import Tensor, nn
 
@@ -328,6 +329,29 @@ def test_split_network_with_a_map_of_ones_is_the_whole_one(make_model, kinetics,
         logits = model(clips).perception_logits
         assert torch.equal(logits.softmax(dim=1), whole(clips))  # the zoo's head ends in a softmax
     assert logits.std() > 0.01
+
+
+def test_x3d_m_split_is_the_zoos_network(save):
+    """At the paper's size, from a file as the zoo's, whose blocks and head are those of pytorchvideo's own x3d_m."""
+    torch.manual_seed(2)
+    zoo = x3d_m().eval()  # as the hub builds it: 400 classes, softmax
+    with torch.no_grad():
+        for name, value in zoo.state_dict().items():
+            if name.endswith(("running_mean", "running_var")):
+                value += 0.1 * torch.rand(value.shape)
+    assert sum(weight.numel() for weight in zoo.parameters()) == 3_794_274  # PySlowFast's X3D-M: 3.79 M
+    path = save({"model_state": zoo.state_dict(), "epoch": 300})
+    model = ObjectABN(attention="abn", pc=False, num_classes=400, num_frames=16, crop=224, pretrained=path).eval()
+    model.perception_branch[-1].proj.load_state_dict(zoo.blocks[5].proj.state_dict())
+    clips = torch.randn(1, 3, 16, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        h1 = model.extractor(clips)
+        assert h1.shape == (1, 96, 16, 14, 14)
+        logits = model.perception_branch(h1)
+        zoo.blocks[5].activation = nn.Identity()
+        expected = nn.Sequential(*zoo.blocks).to(memory_format=torch.channels_last_3d)(clips)
+    assert torch.equal(logits, expected)
+    assert logits.std() > 1e-5
 
 
 def test_a_checkpoint_without_a_projection_will_do(kinetics, save):

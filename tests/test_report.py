@@ -86,12 +86,36 @@ def test_without_differences_there_is_no_second_table() -> None:
     assert not any("abn without PC" in line or "- abn" in line for line in lines)
 
 
+BESIDE = {
+    **COMPARED,
+    ("abn", False): RESULTS["abn", False]
+    | {"top1_published": 93.96, "top1_vs_published": -43.96, "top1_published_se": 0.387324}
+    | {"entropy_u_published": 3.064, "entropy_u_vs_published": -0.3128},
+}
+
+
+def test_the_papers_numbers_by_hand() -> None:
+    segment = {"frames": 10.0}
+    lines = to_markdown(comparison(BESIDE), "made", segment, [0], "kinetics400", "ucf101").splitlines()
+    assert tables(lines)[:2] == tables(markdown(COMPARED))
+    assert tables(lines)[2] == [
+        "| attention | PC | top-1 % | top-1: paper | top-1: difference | top-1: SE "
+        "| entropy M_u | entropy M_u: paper | entropy M_u: difference |",
+        "|---|---|---|---|---|---|---|---|---|",
+        "| abn |  | 50.00 | 93.96 | -43.96 | 0.39 | 2.751 | 3.064 | -0.313 |",
+    ]
+    assert "Beside the paper (Table 1, UCF101 split 1):" in lines
+    assert any(line.startswith("Others, top-1 %") and "STA-TSN (RGB) 83.4" in line for line in lines)
+    without = to_markdown(comparison(COMPARED), "made", segment, [0], "kinetics400", "ucf101")
+    assert "paper (" not in without  # it has none of these rows
+
+
 def test_spread_over_seeds_stands_beside_the_mean() -> None:
     results = {("abn", False): {"top1": 50.0, "top1_std": 2.5, "entropy_u": 2.0, "entropy_u_std": 0.125}}
     assert "| abn |  | 50.00 ± 2.50 | 2.000 ± 0.125 |" in markdown(results)
 
 
-@pytest.mark.parametrize("results", [RESULTS, COMPARED])
+@pytest.mark.parametrize("results", [RESULTS, COMPARED, BESIDE])
 def test_the_csv_reads_back(tmp_path: Path, results: dict) -> None:
     table = comparison(results)
     table.to_csv(tmp_path / "t.csv", index=False)

@@ -23,7 +23,7 @@ from objabn.training import TrainingError, build_model, load_model, make_fabric,
 
 BLOCK = {
     "videos": "videos",
-    "truth": None,
+    "truth": None, "published": None,
     "decode": {
         "height": 32, "width": 40, "codec": "zstd", "quality": 95,
         "store": True, "frames_per_shard": 64, "max_failed": 0.0,

@@ -1,0 +1,66 @@
+"""The paper's own results (Tables 1 and 2), for the columns beside ours."""
+
+import math
+from collections.abc import Mapping
+
+Row = tuple[str, bool]  # attention, pc
+_ENTROPIES = ("entropy_u", "entropy_o", "entropy_b")  # bits
+NUMBERS = ("top1", "top5", *_ENTROPIES)
+
+# Data set -> row -> NUMBERS; accuracies in per cent, None where the row has no such map.
+PUBLISHED: dict[str, dict[Row, tuple[float | None, ...]]] = {
+    "ucf101": {
+        ("abn", False): (93.96, 99.15, 3.064, None, None),
+        ("abn", True): (94.68, 99.47, 3.041, None, None),
+        ("mask", False): (93.62, 99.26, None, 2.026, None),
+        ("mask", True): (93.80, 98.97, None, 1.469, None),
+        ("mha", False): (88.93, 98.04, 2.850, 1.360, 1.356),
+        ("mha", True): (87.76, 97.27, 2.815, 1.388, 1.414),
+    },
+    # The ticks of Table 2's third and fourth row contradict the text; taken as mask + PC and mha + PC.
+    "ssv2": {
+        ("abn", False): (54.63, 83.23, 2.887, None, None),
+        ("mask", False): (54.83, 82.73, None, 2.331, None),
+        ("mask", True): (54.97, 83.15, None, 2.427, None),
+        ("mha", True): (55.05, 83.60, 2.921, 2.236, 2.237),
+    },
+}
+
+TABLES = {"ucf101": "Table 1, UCF101 split 1", "ssv2": "Table 2, Something-Something v2"}
+# What the paper quotes of other methods: top-1 in per cent.
+OTHERS = {
+    "ucf101": {
+        "interpretable attention": 87.11,
+        "STA-TSN (RGB)": 83.4,
+        "STA-TSN (RGB and flow)": 92.8,
+        "ST-SAWVLAD": 94.8,
+    }
+}
+
+
+def standard_error(accuracy: float, num_videos: int) -> float:
+    """Of an accuracy, in points, from the number of test videos alone: sqrt(p (100 - p) / n), p in per cent."""
+    return math.sqrt(accuracy * (100 - accuracy) / num_videos)
+
+
+def beside_published(dataset: str | None, row: Row, result: Mapping[str, float], num_videos: int) -> dict[str, float]:
+    """What the paper reports of a row and how far we are from it; empty when it does not report the row.
+
+    For each of NUMBERS that the paper and `result` have: `*_published` and `*_vs_published` (ours - theirs); for the
+    accuracies `*_published_se`, the published value's standard error on a test set of our size.
+
+    Args:
+        dataset: a key of PUBLISHED, or None.
+        result: the row's numbers by name.
+        num_videos: test videos that `result` was measured on.
+    """
+    found: dict[str, float] = {}
+    published = PUBLISHED[dataset].get(row, ()) if dataset else ()
+    for name, value in zip(NUMBERS, published, strict=False):
+        if value is None or name not in result:
+            continue
+        found[f"{name}_published"] = value
+        found[f"{name}_vs_published"] = round(result[name] - value, 6)
+        if name not in _ENTROPIES:
+            found[f"{name}_published_se"] = round(standard_error(value, num_videos), 6)
+    return found

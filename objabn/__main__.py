@@ -27,9 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     cache_command.add_parser(subparsers)
     pretrain.add_parser(subparsers)
     if (sys.argv[1:] if argv is None else list(argv))[:1] not in (["cache"], ["check"], ["pretrain"]):
-        from objabn import index  # the other commands need not wait for pandas
+        from objabn import index_command  # the other commands need not wait for pandas
 
-        index.add_parser(subparsers)
+        index_command.add_parser(subparsers)
     args = parser.parse_args(argv)
     try:
         return args.run(args)

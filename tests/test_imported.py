@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_coco import LABELS, RLE, VIDEO, compressed, document, edited
 
-from objabn import index, segmenters
+from objabn import index_command, segmenters
 from objabn.clips import VALIDATION, open_split
 from objabn.masks import mask_iou, union_mask
 from objabn.params import Dataset, Params
@@ -356,7 +356,7 @@ class Project:
         monkeypatch.chdir(folder)
         monkeypatch.setenv("OBJABN_CACHE", str(folder / "cache"))
         monkeypatch.setattr(sys, "argv", ["stage", "folder"])
-        index.main(["folder", "--videos", values["videos"], "--test-share", "0.5"])
+        index_command.main(["folder", "--videos", values["videos"], "--test-share", "0.5"])
         decode.main()
 
     def segment(self) -> tuple[pd.DataFrame, dict[str, float]]:

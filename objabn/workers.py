@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 _START_SEC = 300.0  # until a worker has imported what it needs
+_ENDS_SEC = 10.0  # from when its pipe closes until a process is gone
 
 
 @dataclass(frozen=True)
@@ -89,17 +90,19 @@ class _Worker:
 
     def run(self, item: Any) -> Any:
         """function(item), or Lost. Raises: RuntimeError when the process does not start."""
-        if self._process is not None and not self._process.is_alive():  # ended while idle: no item's fault
-            self._end()
-        if self._process is None:
-            self._start()
+        for _ in range(2):  # one that ended while it was idle is replaced: no item's fault
+            if self._process is None:
+                self._start()
+            if self._takes(item):
+                break
+            ended = self._end(_ENDS_SEC)
+        else:
+            raise RuntimeError(f"a worker process did not start ({ended})")
         try:
-            self._connection.send(item)
             if self._connection.poll(self._timeout_sec):
                 return self._connection.recv()
         except (EOFError, OSError):  # the other end of the pipe is gone
-            self._process.join(10)
-            return Lost(f"crashed ({self._end()})")
+            return Lost(f"crashed ({self._end(_ENDS_SEC)})")
         self._end()
         return Lost(f"took longer than {self._timeout_sec:g} seconds")
 
@@ -117,17 +120,19 @@ class _Worker:
         other.close()
         if self._stopped:
             self._process.kill()
-        try:
-            started = self._connection.poll(_START_SEC) and self._connection.recv()
-        except (EOFError, OSError):
-            started = False
-        if not started:
-            self._process.join(10)
-            raise RuntimeError(f"a worker process did not start ({self._end()})")
 
-    def _end(self) -> str:
-        """Ends the process; how it ended: a signal or an exit status."""
+    def _takes(self, item: Any) -> bool:
+        """Hands over the item; whether the process says that it begins."""
+        try:
+            self._connection.send(item)
+            return bool(self._connection.poll(_START_SEC) and self._connection.recv())
+        except (EOFError, OSError):
+            return False
+
+    def _end(self, grace_sec: float = 0) -> str:
+        """Ends the process unless it does so by itself in time; how it ended: a signal or an exit status."""
         process, self._process = self._process, None
+        process.join(grace_sec)
         process.kill()
         process.join()
         self._connection.close()
@@ -139,12 +144,12 @@ def _serve(connection: Connection, function: Callable[[Any], Any]) -> None:
     """What a worker does, until nobody is at the other end of the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes: the one that started us decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    connection.send(True)
     while True:
         try:
             item = connection.recv()
         except EOFError:
             return
+        connection.send(True)
         connection.send(function(item))
 
 

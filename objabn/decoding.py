@@ -1,87 +1,112 @@
 """Decodes every registered video once, in order, into the frame store; what fails is a row of its table."""
 
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from objabn import decode_one, probing, stores, unfinished_store, video, workers
+from objabn.files import write_text
+from objabn.locks import one_at_a_time
 from objabn.params import Decode
 from objabn.progress import progress
-from objabn.stores import TABLE, StoreWriter
-from objabn.video import VideoError, file_digest, read_video
+from objabn.stores import StoreWriter, read_table
+from objabn.unfinished_store import Resume, UnfinishedStore
+from objabn.workers import Lost, in_processes
 
 FRAMES_PER_CHUNK = 8
+_CODE = (
+    __file__,
+    *(str(module.__file__) for module in (decode_one, probing, stores, unfinished_store, video, workers)),
+)
+_LIBRARIES = ("av", "decord", "imagecodecs", "numpy", "opencv-python-headless", "zarr")
 
 
-def decode_videos(index: pd.DataFrame, videos: Path, store: Path, decode: Decode) -> pd.DataFrame:
-    """The table of videos, one row for each row of the index; writes the store unless `decode.store` is false.
+def decode_videos(
+    index: pd.DataFrame,
+    videos: Path,
+    store: Path,
+    decode: Decode,
+    *,
+    read: Callable[..., Any] = video.read_video,
+) -> pd.DataFrame:
+    """The table of videos, one row for each row of the index; makes the store, or a table alone (`decode.store` false).
 
     Columns: those of the index, status, error, decoder, container_frames, fps, height, width (pixels of the original,
     as displayed), offset, frames. status is "ok", "truncated" (fewer frames than the container claims; those there
     are used) or "failed" (no frame; `error` says why).
+
+    `store` appears whole or not at all. What an interrupted run has done is used when everything is as it was then, and
+    so is what another process finishes while this one waits for it.
+
+    Args:
+        read: as `video.read_video`; has a module of its own, since other processes import it.
     """
-    writer = StoreWriter(
-        store,
+    key, done, began = _key(index, videos, decode), store.with_name(f".{store.name}.key"), time.time()
+    with one_at_a_time(store.parent):
+        if done.is_file() and done.stat().st_mtime > began and done.read_text() == key:
+            return read_table(store)
+        done.unlink(missing_ok=True)
+        unfinished = UnfinishedStore(store, key, partial(_writer, decode) if decode.store else None)
+        if unfinished.rows:
+            print(f"{store}: {len(unfinished.rows)} videos were decoded by a run that was interrupted", flush=True)
+        _decode_rest(unfinished, index.to_dict("records"), videos, decode, read)
+        table = unfinished.finish()
+        write_text(done, key)
+    return table
+
+
+def _decode_rest(
+    unfinished: UnfinishedStore, rows: list[Any], videos: Path, decode: Decode, read: Callable[..., Any]
+) -> None:
+    """Appends the videos that are not in the store yet, in the order of the index whoever is done first."""
+    left = rows[len(unfinished.rows) :]
+    size = (decode.height, decode.width)
+    results = in_processes(
+        partial(decode_one.in_worker, size=size, keep=decode.store, read=read),
+        [(videos / row["path"], row["digest"]) for row in left],
+        workers=min(decode.workers or _num_cores(), max(len(left), 1)),
+        timeout_sec=decode.timeout_sec,
+        preload=(*probing.LIBRARIES, decode_one.__name__),
+    )
+    bar = progress(left, desc="decode", unit="video", initial=len(unfinished.rows), total=len(rows))
+    with closing(results):
+        for row, (_, result) in zip(bar, results, strict=True):
+            if isinstance(result, Lost):
+                reason = result.reason if result.reason.startswith("took") else f"the decoder {result.reason}"
+                result = decode_one.no_frames(size), 0, decode_one.failed(reason)
+            frames, num_frames, outcome = result
+            unfinished.append(frames, num_frames, **row, **outcome)
+
+
+def _writer(decode: Decode, path: Path, resume: Resume | None) -> StoreWriter:
+    return StoreWriter(
+        path,
         (decode.height, decode.width, 3),
         codec=decode.codec,
         quality=decode.quality,
         frames_per_chunk=FRAMES_PER_CHUNK,
         frames_per_shard=decode.frames_per_shard,
-    ) if decode.store else None  # fmt: skip
-    rows = []
-    for row in progress(index.to_dict("records"), desc="decode", unit="video"):
-        frames, outcome = _decode_one(videos / row["path"], row["digest"], decode)
-        row = {**row, **outcome}
-        if writer is not None:
-            writer.append(frames, **row)
-        rows.append({**row, "frames": len(frames)})
-    if writer is not None:
-        return writer.close()
-    table = pd.DataFrame(rows)
-    table.insert(len(table.columns) - 1, "offset", table["frames"].cumsum() - table["frames"])
-    table.to_csv(store / TABLE, index=False, lineterminator="\n")
-    return table
+        resume=resume,
+    )
 
 
-def _decode_one(path: Path, digest: str, decode: Decode) -> tuple[np.ndarray, dict]:
-    size = (decode.height, decode.width)
-    outcome: dict = {"status": "failed", "error": "", "decoder": "", "container_frames": None, "fps": None}
-    outcome |= {"height": 0, "width": 0}
-    try:
-        if not path.is_file():
-            raise VideoError("no such file")
-        if file_digest(path) != digest:
-            raise VideoError("its content is not what index.csv registered; run `python -m objabn index` again")
-        frames, info = read_video(path, size=size)
-    except Exception as error:  # whatever one video does to a decoder, it costs a row and not the run
-        reason = str(error) if isinstance(error, VideoError) else f"{type(error).__name__}: {error}"
-        return np.zeros((0, *size, 3), np.uint8), {**outcome, "error": " ".join(reason.split())}
-    outcome |= {
-        "status": "ok",
-        "decoder": info.decoder,
-        "container_frames": info.container_frames,
-        "fps": info.fps,
-        "height": info.height,
-        "width": info.width,
-    }
-    if info.container_frames is not None and len(frames) < info.container_frames:
-        outcome |= {"status": "truncated", "error": f"{len(frames)} of {info.container_frames} frames could be decoded"}
-    return frames, outcome
+def _num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def describe_losses(table: pd.DataFrame) -> list[str]:
-    """One line for each video that is not ok: id, status, reason."""
-    lost = table[table["status"] != "ok"]
-    return [f"  {row.video}: {row.status}: {row.error}" for row in lost.itertuples()]
-
-
-def check_missing(table: pd.DataFrame, max_failed: float) -> None:
-    """Raises: ValueError with the list of failed videos when they are more than `max_failed` of a split."""
-    for split, rows in table.groupby("split"):
-        failed = rows[rows["status"] == "failed"]
-        if len(failed) > max_failed * len(rows):
-            raise ValueError(
-                f"{len(failed)} of {len(rows)} {split} videos failed to decode "
-                f"({len(failed) / len(rows):.1%}), expected at most decode.max_failed {max_failed:.1%}:\n"
-                + "\n".join(describe_losses(failed))
-            )
+def _key(index: pd.DataFrame, videos: Path, decode: Decode) -> str:
+    """Of everything that the table and the frames depend on, this code and the libraries included."""
+    versions = {each.name: each.version for each in metadata.distributions() if each.name in _LIBRARIES}
+    parts = [index.to_dict("records"), str(videos), decode.model_dump(exclude={"workers", "max_failed"}), versions]
+    content = json.dumps(parts, sort_keys=True).encode()
+    return hashlib.blake2b(b"".join([content, *(Path(path).read_bytes() for path in _CODE)])).hexdigest()

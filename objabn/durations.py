@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from objabn.video import VideoError, _libraries, _video_stream
+from objabn.probing import VideoError, libraries, video_stream
 
 # No decoder is allowed: else FFmpeg decodes a frame to learn what it looks like, which is ten times slower on VP9.
 HEADER_ONLY = {"codec_whitelist": "none", "analyzeduration": "1"}
@@ -15,10 +15,10 @@ def video_seconds(path: str | os.PathLike[str]) -> float | None:
 
     About 0.1 ms a file. A header may be wrong: a cut file's still tells the whole length.
     """
-    av = _libraries().av
+    av = libraries().av
     try:
         with av.open(os.path.abspath(path), metadata_errors="ignore", options=HEADER_ONLY) as container:
-            stream = _video_stream(av, container)
+            stream = video_stream(av, container)
             if stream.duration and stream.time_base:  # the container's would cover sound, too
                 seconds = float(stream.duration * stream.time_base)
             else:

@@ -58,6 +58,12 @@ def replace_dir(path: Path) -> Iterator[Path]:
         raise
 
 
+def move_dir(source: Path, path: Path) -> None:
+    """Puts a finished directory in the place of `path`, on the same file system, whatever is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _swap(source, path)
+
+
 def _swap(partial: Path, path: Path) -> None:
     """Renames `partial` to `path`, whatever is there and whoever else does the same at this moment."""
     aside = partial.with_name(partial.name + _ASIDE)

@@ -78,6 +78,8 @@ class Decode(Block):
     store: bool  # false: nothing is stored, clips are decoded from the video files each time
     frames_per_shard: Annotated[int, Field(ge=16, multiple_of=16)]
     max_failed: Share  # training refuses to start when more of a split is missing
+    workers: Count | None  # processes; null: one a core
+    timeout_sec: Positive  # a video that takes longer has failed
 
 
 class Engine(Block):

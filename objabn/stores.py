@@ -62,6 +62,11 @@ class StoreWriter:
         codec: "zstd" (lossless) or "jpeg" (uint8 RGB frames only).
         quality, level: of jpeg and of zstd.
         frames_per_chunk, frames_per_shard: along axis 0; a shard is a multiple of a chunk.
+        resume: go on with the store at `path` that another writer left: its `rows`, and the `pending` entries of that
+            moment. Shards that were written later are dropped.
+
+    Raises:
+        ValueError: there is no such store to go on with, or a shard of it is missing.
     """
 
     def __init__(
@@ -74,8 +79,16 @@ class StoreWriter:
         level: int = 3,
         frames_per_chunk: int = 16,
         frames_per_shard: int = 4096,
+        resume: tuple[list[dict[str, Any]], np.ndarray] | None = None,
     ) -> None:
         self._path = path
+        self._pending = np.empty((frames_per_shard, *item_shape), np.uint8)
+        self._num_pending = 0
+        self._num_written = 0
+        self.rows: list[dict[str, Any]] = []  # of the table
+        if resume is not None:
+            self._resume(*resume)
+            return
         chunk = 1 if codec == "jpeg" else frames_per_chunk
         self._array = zarr.create_array(
             path / ARRAY,
@@ -88,10 +101,29 @@ class StoreWriter:
             fill_value=0,
             config={"write_empty_chunks": True},  # so that a missing shard is a damaged store, never an empty one
         )
-        self._pending = np.empty((frames_per_shard, *item_shape), np.uint8)
-        self._num_pending = 0
-        self._num_written = 0
-        self._rows: list[dict[str, Any]] = []
+
+    def _resume(self, rows: list[dict[str, Any]], pending: np.ndarray) -> None:
+        self.rows, self._num_pending = list(rows), len(pending)
+        self._num_written = sum(row["frames"] for row in rows) - len(pending)
+        self._pending[: len(pending)] = pending
+        if not all(path.is_file() for path in self.whole_shards()):
+            raise ValueError(f"{self._path}: expected {len(self.whole_shards())} shards of an unfinished store")
+        try:
+            self._array = zarr.open_array(self._path / ARRAY, mode="r+", config={"write_empty_chunks": True})
+        except FileNotFoundError:
+            raise ValueError(f"{self._path}: expected an unfinished store with {ARRAY}, found none") from None
+        self._array.resize((self._num_written, *self._array.shape[1:]))
+
+    @property
+    def pending(self) -> np.ndarray:
+        """Entries behind the last whole shard, not yet on the disk, uint8 (n, *item_shape); a view."""
+        return self._pending[: self._num_pending]
+
+    def whole_shards(self) -> list[Path]:
+        """Files of the shards on the disk."""
+        zeros = ["0"] * (self._pending.ndim - 1)
+        num_shards = self._num_written // len(self._pending)
+        return [(self._path / ARRAY / "c" / str(shard)).joinpath(*zeros) for shard in range(num_shards)]
 
     @property
     def num_frames(self) -> int:
@@ -101,7 +133,7 @@ class StoreWriter:
         """Adds a video's entries, uint8 (frames, *item_shape), and its row of the table (`video` and what is known)."""
         expected = self._array.shape[1:]
         assert (items.shape[1:], items.dtype) == (expected, np.uint8), f"{items.shape} {items.dtype}, {expected} uint8"
-        self._rows.append({**row, "offset": self.num_frames, "frames": len(items)})
+        self.rows.append({**row, "offset": self.num_frames, "frames": len(items)})
         while len(items):
             taken = items[: len(self._pending) - self._num_pending]
             self._pending[self._num_pending : self._num_pending + len(taken)] = taken
@@ -113,7 +145,7 @@ class StoreWriter:
     def close(self) -> pd.DataFrame:
         """Writes what is pending and the table, and returns the table."""
         self._flush()
-        table = pd.DataFrame(self._rows, columns=None if self._rows else ["video", "offset", "frames"])
+        table = pd.DataFrame(self.rows, columns=None if self.rows else ["video", "offset", "frames"])
         table.to_csv(self._path / TABLE, index=False, lineterminator="\n")
         return table
 

@@ -1,4 +1,4 @@
-"""Whole videos to uint8 RGB frames, frames to H.264 mp4. The only module that imports decord and av.
+"""Whole videos to uint8 RGB frames, frames to H.264 mp4.
 
     frames, info = read_video("clip.avi", size=(240, 320))      # (N, 240, 320, 3)
     write_video("overlay.mp4", frames, fps=info.fps)
@@ -15,25 +15,20 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
+
+from objabn.probing import Probe, VideoError, libraries, probe_video, pyav_frames
+
+__all__ = ["VideoError", "VideoInfo", "file_digest", "read_video", "write_video"]
 
 # Largest difference (levels of 255) between decord's and PyAV's first frame that still counts as agreement. On ordinary
 # 8-bit files it is 0; on 10-bit ones and odd heights the two differ at edges by 50 and more (other chroma upsampling).
 AGREE_LEVELS = 2
-# FFmpeg "formats" that turn a picture or a text file into a video.
-STILL_FORMATS = ("image2", "tty", "bin", "xbin", "adf", "idf", "ico")
-
-
-class VideoError(ValueError):
-    """A file that gives no frame; the message is one line that says what is wrong, without the path."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +40,8 @@ class VideoInfo:
         height: rows as displayed (a rotation tag applied), in stored pixels.
         width: columns as displayed.
         container_frames: frames that the container promises: its own count less those that an edit list hides, or, in
-            webm and mkv, which keep none, duration x fps rounded down. None where neither is known. Fewer frames read
-            than this means that the file is cut or broken.
+            webm and mkv, which keep none, what the duration has room for. None where neither is known. Fewer frames
+            read than this means that the file is cut or broken.
         decoder: "decord" or "pyav", whichever served the frames.
     """
 
@@ -55,16 +50,6 @@ class VideoInfo:
     width: int
     container_frames: int | None
     decoder: str
-
-
-@dataclass(frozen=True)
-class _Probe:
-    """PyAV's view of a file: first (H, W, 3) uint8 as displayed; packets, the coded frames that are to be shown."""
-
-    fps: float
-    first: np.ndarray
-    packets: int
-    container_frames: int | None
 
 
 class _DecordUnfit(Exception):
@@ -96,13 +81,13 @@ def read_video(
             raise VideoError("not a file" if os.path.exists(name) else "no such file")
         if os.path.getsize(name) == 0:
             raise VideoError("0 bytes")
-        probe = _probe(name)
+        probe = probe_video(name)
         height, width = probe.first.shape[:2]
         target = size or (height, width)
         try:
             frames, decoder = _collect(_decord_frames(name, probe, batch), probe.packets, target), "decord"
         except _DecordUnfit:
-            frames, decoder = _collect(_pyav_frames(name), probe.packets, target), "pyav"
+            frames, decoder = _collect(pyav_frames(name), probe.packets, target), "pyav"
     except OSError as error:
         raise VideoError(f"cannot be read: {error.strerror or error}") from error
     return frames, VideoInfo(probe.fps, height, width, probe.container_frames, decoder)
@@ -125,7 +110,7 @@ def write_video(path: str | os.PathLike[str], frames: np.ndarray, *, fps: float 
         raise ValueError(f"write_video: expected uint8 (N, H, W, 3) with N >= 1, got {frames.dtype} {frames.shape}")
     if not (math.isfinite(fps) and fps > 0 and 0 <= crf <= 51):
         raise ValueError(f"write_video: expected fps above 0 and crf in 0..51, got fps={fps}, crf={crf}")
-    av = _libraries().av
+    av = libraries().av
     height, width = frames.shape[1:3]
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -156,110 +141,7 @@ def file_digest(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def _libraries() -> SimpleNamespace:
-    """cv2, av and decord, silenced. Imported late because they take seconds, and in the only order that works: decord
-    before cv2 breaks cv2's PNG reading, and torch goes before all of them."""
-    import torch  # noqa: F401
-    import cv2  # isort: skip
-    import av  # isort: skip
-    import decord  # isort: skip
-
-    av.logging.set_level(None)
-    decord.logging.set_level(decord.logging.QUIET)
-    return SimpleNamespace(cv2=cv2, av=av, decord=decord)
-
-
-def _probe(name: str) -> _Probe:
-    """Decodes the first frame, then counts coded frames without decoding them.
-
-    Raises:
-        VideoError: not a video, no video stream, or no frame can be decoded.
-    """
-    av = _libraries().av
-    first, packets, hidden, reason = None, 0, 0, "no frames"
-    try:
-        with av.open(name, metadata_errors="ignore") as container:
-            stream = _video_stream(av, container)
-            claimed = _container_frames(container, stream)
-            fps = float(stream.average_rate or stream.guessed_rate or 0.0)
-            try:
-                for packet in container.demux(stream):
-                    if packet.size:  # the last one is empty and only flushes the decoder
-                        packets, hidden = packets + (not packet.is_discard), hidden + packet.is_discard
-                    if first is None:
-                        try:
-                            first = next((_upright(frame) for frame in packet.decode()), None)
-                        except av.FFmpegError as error:
-                            reason = error.strerror
-            except av.FFmpegError as error:  # the file breaks off: what came before counts
-                reason = error.strerror
-    except av.FFmpegError as error:
-        raise VideoError(f"not a video: {error.strerror}") from error
-    if first is None:
-        raise VideoError(f"no frame can be decoded: {reason}")
-    return _Probe(fps, first, packets, max(claimed - hidden, 0) if claimed else None)
-
-
-def _video_stream(av: Any, container: Any) -> Any:
-    """The first stream of moving pictures.
-
-    Raises:
-        VideoError: there is none; a picture, a text file and the cover of a song do not count.
-    """
-    format_name = container.format.name
-    if format_name.endswith("_pipe") or format_name in STILL_FORMATS:
-        raise VideoError("not a video: a text file" if format_name == "tty" else "not a video: a still image")
-    if not container.streams:
-        raise VideoError("not a video: nothing in it, or a cut header")
-    cover = av.stream.Disposition.attached_pic
-    stream = next((stream for stream in container.streams.video if not stream.disposition & cover), None)
-    if stream is None:
-        raise VideoError("no video stream")
-    return stream
-
-
-def _container_frames(container: Any, stream: Any) -> int | None:
-    """Frames that the header promises, None where it does not. webm and mkv keep durations only."""
-    if stream.frames or "matroska" not in container.format.name:
-        return stream.frames or None
-    if match := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
-        seconds = int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
-    elif len(container.streams) == 1:  # the container's duration would cover sound, too
-        seconds = (container.duration or 0) / 1e6
-    else:
-        return None
-    # Durations come in whole milliseconds: 58 frames of 1/12 s read 4.833 s, hence the 0.05 before rounding down.
-    return math.floor(seconds * float(stream.average_rate or 0) + 0.05) or None
-
-
-def _upright(frame: Any) -> np.ndarray:
-    """A PyAV frame as displayed: (H, W, 3) uint8 RGB. Phones store portrait videos lying, with a tag."""
-    # frame.rotation: degrees counter-clockwise, as is rot90; only quarter turns occur
-    return np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
-
-
-def _pyav_frames(name: str) -> Iterator[np.ndarray]:
-    """Yields frames (H, W, 3) until the end or the first failure. Packets before the first frame may fail: some files
-    start between key frames."""
-    av = _libraries().av
-    started = False
-    try:
-        with av.open(name, metadata_errors="ignore") as container:
-            for packet in container.demux(_video_stream(av, container)):
-                try:
-                    decoded = packet.decode()
-                except av.FFmpegError:
-                    if started:
-                        return
-                    continue
-                for frame in decoded:
-                    started = True
-                    yield _upright(frame)
-    except av.FFmpegError:
-        return
-
-
-def _decord_frames(name: str, probe: _Probe, batch: int) -> Iterator[np.ndarray]:
+def _decord_frames(name: str, probe: Probe, batch: int) -> Iterator[np.ndarray]:
     """Yields frames (H, W, 3) in order.
 
     Raises:
@@ -268,7 +150,9 @@ def _decord_frames(name: str, probe: _Probe, batch: int) -> Iterator[np.ndarray]
     """
     if probe.container_frames is not None and probe.packets < probe.container_frames:
         raise _DecordUnfit("cut file")
-    decord = _libraries().decord
+    decord = libraries().decord
+    if decord is None:
+        raise _DecordUnfit("not installed")
     try:
         # num_threads: with its default, or 4, decord fails on genuine SSv2 webm. fault_tol: the least above 0, since by
         # default decord fills frames that it cannot decode with copies of their neighbours and does not tell.
@@ -302,7 +186,7 @@ def _collect(frames: Iterator[np.ndarray], expected: int, size: tuple[int, int])
 
 def _resized(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """frame (H, W, 3) at size: first the sides that shrink, by area, then those that grow, bilinear."""
-    cv2 = _libraries().cv2
+    cv2 = libraries().cv2
     height, width = min(frame.shape[0], size[0]), min(frame.shape[1], size[1])
     if (height, width) != frame.shape[:2]:
         frame = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)

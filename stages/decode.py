@@ -10,13 +10,12 @@ def main() -> None:
     arguments, _, dataset = parse(__doc__)
     paths = Paths(arguments.dataset)
 
-    from objabn.decoding import decode_videos, describe_losses
-    from objabn.files import replace_dir
+    from objabn.decoding import decode_videos
     from objabn.index import read_index
+    from objabn.missing import describe_losses
 
     index = read_index(paths.data("index.csv"))
-    with replace_dir(paths.data("frames")) as store:
-        table = decode_videos(index, Path(dataset.videos), store, dataset.decode)
+    table = decode_videos(index, Path(dataset.videos), paths.data("frames"), dataset.decode)
     counts = table["status"].value_counts()
     print(
         f"{len(table)} videos: {', '.join(f'{counts.get(name, 0)} {name}' for name in ('ok', 'truncated', 'failed'))}"

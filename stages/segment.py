@@ -20,11 +20,11 @@ def main() -> None:
 
     from objabn import ray_engine
     from objabn.cache import Cache
-    from objabn.decoding import check_missing
     from objabn.files import replace_dir, write_text
     from objabn.locks import one_at_a_time
     from objabn.mask_pictures import draw_masks
     from objabn.mask_quality import summarise, video_quality
+    from objabn.missing import check_missing
     from objabn.segmentation import make_compute, output_key, segment_videos, unit_names
     from objabn.segmenters import build, video_key
     from objabn.sources import open_frames

@@ -18,8 +18,8 @@ def main() -> None:
 
     from objabn.checkpoints import run_record, save_run
     from objabn.clips import VALIDATION, open_split
-    from objabn.decoding import check_missing
     from objabn.files import replace_dir, write_text
+    from objabn.missing import check_missing
     from objabn.stores import read_table
     from objabn.training import train
 

@@ -1,17 +1,26 @@
+import os
+import signal
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from objabn.decoding import check_missing, decode_videos, describe_losses
+from objabn.decoding import decode_videos
 from objabn.index import build
+from objabn.locks import one_at_a_time
+from objabn.missing import check_missing, describe_losses
 from objabn.params import Decode
 from objabn.sources import open_frames
 from objabn.stores import StoreReader
-from objabn.video import read_video, write_video
+from objabn.unfinished_store import UnfinishedStore
+from objabn.video import VideoInfo, read_video, write_video
 
-DECODE = Decode(height=24, width=32, codec="zstd", quality=95, store=True, frames_per_shard=16, max_failed=0.0)
+DECODE = Decode(height=24, width=32, codec="zstd", quality=95, store=True, frames_per_shard=16, max_failed=0.0,
+                workers=2, timeout_sec=300.0)  # fmt: skip
 
 
 def moving_square(num_frames: int) -> np.ndarray:
@@ -40,9 +49,27 @@ def index_of(videos: Path) -> pd.DataFrame:
     return build(pd.DataFrame(listed), videos)[0]
 
 
-def decode(videos: Path, store: Path, settings: Decode = DECODE) -> pd.DataFrame:
-    store.mkdir()
-    return decode_videos(index_of(videos), videos, store, settings).set_index("video")
+def decode(videos: Path, store: Path, settings: Decode = DECODE, **options: Any) -> pd.DataFrame:
+    return decode_videos(index_of(videos), videos, store, settings, **options).set_index("video")
+
+
+def content(store: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(store)): path.read_bytes() for path in store.rglob("*") if path.is_file()}
+
+
+def unruly(path: Path, **options: Any) -> tuple[np.ndarray, VideoInfo]:
+    """`read_video` that hangs or crashes when a file's name says so."""
+    if "hang" in path.name:
+        time.sleep(600)
+    if "exit" in path.name:
+        os._exit(4)
+    if "segfault" in path.name:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return read_video(path, **options)
+
+
+def never(path: Path, **options: Any) -> tuple[np.ndarray, VideoInfo]:
+    raise AssertionError("decoded again")
 
 
 def test_every_registered_video_is_a_row_with_its_outcome(videos: Path, tmp_path: Path) -> None:
@@ -78,7 +105,6 @@ def test_a_video_that_changed_since_it_was_registered_fails(videos: Path, tmp_pa
     index = index_of(videos)
     write_video(videos / "a/good.mp4", moving_square(10))
     (videos / "a/short.mp4").unlink()
-    (tmp_path / "store").mkdir()
     table = decode_videos(index, videos, tmp_path / "store", DECODE).set_index("video")
     assert table.loc["a/good", "status"] == "failed"
     assert table.loc["a/good", "error"].startswith("its content is not what index.csv registered")
@@ -104,6 +130,139 @@ def test_without_a_store_clips_are_the_same(videos: Path, tmp_path: Path) -> Non
     write_video(videos / "a/good.mp4", moving_square(4))
     with pytest.raises(ValueError, match=r"good.mp4: expected 20 frames, got 4: it changed"):
         from_files.read("a/good", indices)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_video_that_hangs_or_crashes_the_decoder_is_a_row(videos: Path, tmp_path: Path, workers: int) -> None:
+    for name in ("a/hang", "a/exit", "b/segfault"):
+        write_video(videos / f"{name}.mp4", moving_square(20))
+    settings = DECODE.model_copy(update={"workers": workers, "timeout_sec": 2.5})
+    table = decode(videos, tmp_path / "store", settings, read=unruly)
+    lost = table[["status", "error", "frames"]].T.to_dict("list")
+    assert lost == {
+        "a/exit": ["failed", "the decoder crashed (exit status 4)", 0],
+        "a/good": ["ok", "", 20],
+        "a/hang": ["failed", "took longer than 2.5 seconds", 0],
+        "a/short": ["ok", "", 3],
+        "b/empty": ["failed", "0 bytes", 0],
+        "b/segfault": ["failed", "the decoder crashed (SIGSEGV)", 0],
+        "b/text": ["failed", lost["b/text"][1], 0],
+    }
+    frames = StoreReader(tmp_path / "store").read_all("a/short")
+    np.testing.assert_array_equal(frames, read_video(videos / "a/short.mp4", size=(24, 32))[0])
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """14 videos of 1 to 40 frames, one of them empty."""
+    folder = tmp_path_factory.mktemp("many")
+    for number in range(13):
+        frames = moving_square(1 + 13 * number % 40)
+        write_video(folder / f"{number:02}.mp4", np.roll(frames, number, axis=1))
+    (folder / "05b.mp4").touch()
+    return folder
+
+
+SETTINGS = {
+    "zstd": DECODE,
+    "jpeg": DECODE.model_copy(update={"codec": "jpeg", "frames_per_shard": 32}),
+    "table": DECODE.model_copy(update={"store": False}),
+}
+
+
+def test_equal_bytes_for_any_number_of_workers(many: Path, tmp_path: Path) -> None:
+    for workers in (1, 2, 3, None):
+        decode(many, tmp_path / str(workers), DECODE.model_copy(update={"workers": workers}))
+        assert content(tmp_path / str(workers)) == content(tmp_path / "1")
+    assert len(content(tmp_path / "1")) > 5
+
+
+class Interruption(Exception):
+    pass
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """The next decoding ends with an exception when it has that many videos."""
+    append = UnfinishedStore.append
+
+    def limited(self: UnfinishedStore, *arguments: Any, **row: Any) -> None:
+        if len(self.rows) == after:
+            raise Interruption
+        append(self, *arguments, **row)
+
+    monkeypatch.setattr(UnfinishedStore, "append", limited)
+    monkeypatch.setattr("objabn.unfinished_store._ROWS_AT_ONCE", 3)
+
+
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_an_interrupted_one_goes_on_to_the_same_bytes(
+    many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    """Interrupted three times, at once and later; each goes on behind a whole shard."""
+    expected = decode(many, tmp_path / "undisturbed", SETTINGS[kind])
+    for after in (0, 5, 12):
+        with monkeypatch.context() as patched:
+            interrupt(patched, after)
+            with pytest.raises(Interruption):
+                decode(many, tmp_path / "store", SETTINGS[kind])
+        assert not (tmp_path / "store").exists()
+    capsys.readouterr()
+    table = decode(many, tmp_path / "store", SETTINGS[kind])
+    found = capsys.readouterr().out
+    assert f"{tmp_path / 'store'}: " in found
+    assert 9 <= int(found.split(": ")[1].split()[0]) <= 12
+    pd.testing.assert_frame_equal(table, expected)
+    assert content(tmp_path / "store") == content(tmp_path / "undisturbed")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".store.key", ".undisturbed.key", "store", "undisturbed",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path, settings: settings.update(timeout_sec=301.0),
+        lambda path, settings: settings.update(quality=90),
+        lambda path, settings: (path / "state.npz").write_bytes(b"PK\x03\x04 cut"),
+        lambda path, settings: (path / "rows.jsonl").write_text("{"),
+        lambda path, settings: (path / "store/array.zarr/c/1/0/0/0").unlink(),
+        lambda path, settings: (path / "store/array.zarr/zarr.json").write_bytes(b""),
+        lambda path, settings: (path / "store").rename(path / "elsewhere"),
+    ],
+)
+def test_what_does_not_fit_or_is_damaged_is_not_gone_on_with(
+    many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], change: Any
+) -> None:
+    with monkeypatch.context() as patched:
+        interrupt(patched, 10)
+        with pytest.raises(Interruption):
+            decode(many, tmp_path / "store")
+    settings: dict[str, Any] = {}
+    change(tmp_path / ".store.unfinished", settings)
+    capsys.readouterr()
+    decode(many, tmp_path / "store", DECODE.model_copy(update=settings))
+    assert capsys.readouterr().out == ""
+    decode(many, tmp_path / "undisturbed", DECODE.model_copy(update=settings))
+    assert content(tmp_path / "store") == content(tmp_path / "undisturbed")
+
+
+def test_who_waits_takes_what_the_other_has_made(many: Path, tmp_path: Path) -> None:
+    expected = decode(many, tmp_path / "data/store")
+    tables = []
+
+    def again() -> None:
+        tables.append(decode(many, tmp_path / "data/store", read=never))
+
+    with one_at_a_time(tmp_path / "data"):
+        second = threading.Thread(target=again)
+        second.start()
+        time.sleep(0.5)
+        os.utime(tmp_path / "data/.store.key")  # as if it had just been made
+    second.join()
+    columns = ["status", "decoder", "offset", "frames"]
+    pd.testing.assert_frame_equal(tables[0][columns], expected[columns], check_dtype=False)
+    again()  # without waiting it decodes
+    assert set(tables[1]["status"]) == {"failed"}
 
 
 def table_of(train: list[str], test: list[str]) -> pd.DataFrame:

@@ -116,8 +116,8 @@ def test_an_edit_reruns_only_these_stages(module: str, stages: set[str]) -> None
 
 
 LEAVES = (
-    "yaml12", "masks", "metrics", "video", "stores", "model", "losses", "geometry", "files", "progress", "schedules",
-    "intervals",
+    "yaml12", "masks", "metrics", "probing", "stores", "workers", "model", "losses", "geometry", "files", "progress",
+    "schedules", "intervals", "missing",
 )  # fmt: skip
 
 
@@ -138,7 +138,7 @@ def test_the_library_does_not_import_stages_and_has_no_cycle() -> None:
 
 @pytest.mark.parametrize(
     ("library", "module"),
-    [("decord", "video"), ("av", "video"), ("zarr", "stores"), ("pytorchvideo", "model")],
+    [("decord", "probing"), ("av", "probing"), ("zarr", "stores"), ("pytorchvideo", "model")],
 )
 def test_libraries_with_one_door(library: str, module: str) -> None:
     pattern = re.compile(rf"^\s*(?:import|from) {library}\b", re.MULTILINE)

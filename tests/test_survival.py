@@ -10,16 +10,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from clones import edit_params, environment, make_clone, run_dvc
 
 from objabn.cache import Cache
+from objabn.index import build, write_index
 from objabn.parameter_file import load_params
 from objabn.segmentation import output_key, unit_names
 from objabn.stores import StoreWriter, read_table
+from objabn.video import write_video
 
 ROOT = Path(__file__).parents[1]
 NUM_VIDEOS = 12
@@ -301,10 +305,54 @@ def test_a_full_disk_without_one(checkout: Checkout, monkeypatch: pytest.MonkeyP
     assert not checkout.strays()
 
 
+def noisy_videos(checkout: Checkout) -> Checkout:
+    """40 registered videos, decoded enlarged into shards of three and a bit."""
+    sizes = {"height": 240, "width": 320, "frames_per_shard": 64, "workers": 2}
+    edit_params(checkout.folder, lambda values: values["datasets"]["synthetic"]["decode"].update(sizes))
+    videos = checkout.folder / "data/synthetic/videos"
+    rng = np.random.default_rng(0)
+    for number in range(40):
+        write_video(videos / f"{number:02}.mp4", rng.integers(0, 256, (20, 48, 64, 3), dtype=np.uint8))
+    names = [f"{number:02}" for number in range(40)]
+    listed = [{"video": name, "path": f"{name}.mp4", "label": "a", "split": "train"} for name in names]
+    write_index(build(pd.DataFrame(listed), videos)[0], videos.with_name("index.csv"))
+    return checkout
+
+
+def decoded(checkout: Checkout) -> tuple[str, dict[Path, bytes]]:
+    """Runs the stage to the end: what it printed, and the store."""
+    out, err = checkout.start("stages.decode").communicate(timeout=300)
+    assert out.splitlines()[-1:] == ["40 videos: 40 ok, 0 truncated, 0 failed"], err
+    frames = checkout.folder / "data/synthetic/frames"
+    return out, {path.relative_to(frames): path.read_bytes() for path in frames.rglob("*") if path.is_file()}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds a process's children in /proc")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_decode_goes_on_where_it_stopped(tmp_path: Path, how: signal.Signals) -> None:
+    """Its workers end with it; the store is then that of a run that nobody disturbed."""
+    checkout = noisy_videos(Checkout(tmp_path / "killed"))
+    process = checkout.start("stages.decode")
+    wait_for(lambda: list(checkout.folder.rglob("state.npz")) or process.poll() is not None)
+    workers = children(process.pid)
+    process.send_signal(how)
+    process.communicate()
+    assert process.returncode != 0
+    assert len(workers) >= 3  # two, and who forks them
+    wait_for(lambda: not any(map(runs, workers)))
+    out, content = decoded(checkout)
+    assert "were decoded by a run that was interrupted" in out
+    out, expected = decoded(noisy_videos(Checkout(tmp_path / "undisturbed")))
+    assert "interrupted" not in out
+    assert content == expected
+
+
 def children(process: int) -> list[int]:
     """The processes that one has started, and theirs."""
-    found = Path(f"/proc/{process}/task/{process}/children")
-    direct = [int(child) for child in found.read_text().split()] if found.exists() else []
+    direct = []
+    for thread in Path(f"/proc/{process}/task").glob("*/children"):
+        with suppress(OSError):  # it has ended
+            direct += [int(child) for child in thread.read_text().split()]
     return direct + [each for child in direct for each in children(child)]
 
 

@@ -27,6 +27,7 @@ BLOCK = {
     "decode": {
         "height": 32, "width": 40, "codec": "zstd", "quality": 95,
         "store": True, "frames_per_shard": 64, "max_failed": 0.0,
+        "workers": None, "timeout_sec": 60.0,
     },
     "segment": {"engine": "local", "workers": None, "backend": "motion", "threshold": 25.0, "min_area": 0.002},
     "data": {

@@ -1,0 +1,161 @@
+"""A function over many items in processes of their own: an item that hangs or crashes is lost, and nothing else is.
+
+    with closing(in_processes(decode, paths, workers=2, timeout_sec=600)) as results:
+        for path, result in results: ...  # in order; a `Lost` in place of a result
+
+Each worker has a pipe of its own. Pools whose workers share one (concurrent.futures, pebble) break, stall or blame the
+wrong item when a worker dies early or while it hands over a result: the others wait for its lock.
+"""
+
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+_START_SEC = 300.0  # until a worker has imported what it needs
+_ENDS_SEC = 10.0  # from when its pipe closes until a process is gone
+
+
+@dataclass(frozen=True)
+class Lost:
+    """In place of a result; `reason` reads "took longer than 600 seconds" or "crashed (SIGSEGV)"."""
+
+    reason: str
+
+
+def in_processes(
+    function: Callable[[Any], Any],
+    items: Iterable[Any],
+    *,
+    workers: int,
+    timeout_sec: float,
+    preload: Sequence[str] = (),
+) -> Generator[tuple[Any, Any], None, None]:
+    """Yields (item, function(item) or Lost) in the order of the items; at most 2 * `workers` are taken in advance.
+
+    Close it: the processes end with it, and with this process, however that ends.
+
+    Args:
+        function: of a module that can be imported, as are its items and results; one that raises counts as a crash.
+        timeout_sec: for an item, from when a worker takes it.
+        preload: modules that all workers need, imported once; the first call in a process decides.
+    """
+    context = multiprocessing.get_context("forkserver")  # fork alone would copy locks that threads hold
+    context.set_forkserver_preload(list(preload))
+    crew = [_Worker(context, function, timeout_sec) for _ in range(workers)]
+    free: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+    for worker in crew:
+        free.put(worker)
+
+    def run(item: Any) -> Any:
+        worker = free.get()
+        try:
+            return worker.run(item)
+        finally:
+            free.put(worker)
+
+    threads = ThreadPoolExecutor(workers)
+    waiting: deque[tuple[Any, Future[Any]]] = deque()
+    try:
+        for item in items:
+            waiting.append((item, threads.submit(run, item)))
+            if len(waiting) >= 2 * workers:
+                item, future = waiting.popleft()
+                yield item, future.result()
+        while waiting:
+            item, future = waiting.popleft()
+            yield item, future.result()
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+        for worker in crew:
+            worker.stop()
+        threads.shutdown()
+
+
+class _Worker:
+    """A process that is started when it is needed, and again after it was lost."""
+
+    def __init__(self, context: Any, function: Callable[[Any], Any], timeout_sec: float) -> None:
+        self._context, self._function, self._timeout_sec = context, function, timeout_sec
+        self._process: Any = None
+        self._connection: Any = None
+        self._stopped = False
+
+    def run(self, item: Any) -> Any:
+        """function(item), or Lost. Raises: RuntimeError when the process does not start."""
+        for _ in range(2):  # one that ended while it was idle is replaced: no item's fault
+            if self._process is None:
+                self._start()
+            if self._takes(item):
+                break
+            ended = self._end(_ENDS_SEC)
+        else:
+            raise RuntimeError(f"a worker process did not start ({ended})")
+        try:
+            if self._connection.poll(self._timeout_sec):
+                return self._connection.recv()
+        except (EOFError, OSError):  # the other end of the pipe is gone
+            return Lost(f"crashed ({self._end(_ENDS_SEC)})")
+        self._end()
+        return Lost(f"took longer than {self._timeout_sec:g} seconds")
+
+    def stop(self) -> None:
+        """Ends the process at once, whoever waits for it; it is not started again."""
+        self._stopped = True
+        process = self._process
+        if process is not None:
+            process.kill()
+
+    def _start(self) -> None:
+        self._connection, other = self._context.Pipe()
+        self._process = self._context.Process(target=_serve, args=(other, self._function), daemon=True)
+        self._process.start()
+        other.close()
+        if self._stopped:
+            self._process.kill()
+
+    def _takes(self, item: Any) -> bool:
+        """Hands over the item; whether the process says that it begins."""
+        try:
+            self._connection.send(item)
+            return bool(self._connection.poll(_START_SEC) and self._connection.recv())
+        except (EOFError, OSError):
+            return False
+
+    def _end(self, grace_sec: float = 0) -> str:
+        """Ends the process unless it does so by itself in time; how it ended: a signal or an exit status."""
+        process, self._process = self._process, None
+        process.join(grace_sec)
+        process.kill()
+        process.join()
+        self._connection.close()
+        code = process.exitcode
+        return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+
+
+def _serve(connection: Connection, function: Callable[[Any], Any]) -> None:
+    """What a worker does, until nobody is at the other end of the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes: the one that started us decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        try:
+            item = connection.recv()
+        except EOFError:
+            return
+        connection.send(True)
+        connection.send(function(item))
+
+
+def _end_with_parent() -> None:
+    """A worker that is busy would not notice that the pipe is closed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

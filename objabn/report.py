@@ -80,22 +80,25 @@ def _difference_cells(table: pd.DataFrame) -> pd.DataFrame:
     return cells
 
 
+def _numbers(values: pd.Series, form: str) -> list[str]:
+    return [form.format(value) if pd.notna(value) else "" for value in values]
+
+
 def _published_cells(table: pd.DataFrame) -> pd.DataFrame:
     """Ours beside the paper's as text; no columns when the paper has none of the rows."""
     cells = pd.DataFrame(index=table.index)
     for column, (heading, decimals) in COLUMNS.items():
         if f"{column}_published" not in table:
             continue
-        for end, title, form in (
-            ("", heading, f"{{:.{decimals}f}}"),
-            ("_published", "paper", f"{{:.{decimals}f}}"),
-            ("_vs_published", "difference", f"{{:+z.{decimals}f}}"),
-            ("_published_se", "SE", f"{{:.{decimals}f}}"),
-        ):
-            if f"{column}{end}" in table:
-                shown = table[f"{column}{end}"].where(table[f"{column}_published"].notna())
-                name = title if not end else f"{heading.removesuffix(' %')}: {title}"
-                cells[name] = [form.format(value) if pd.notna(value) else "" for value in shown]
+        name, known = heading.removesuffix(" %"), table[f"{column}_published"].notna()
+        cells[heading] = _numbers(table[column].where(known), f"{{:.{decimals}f}}")
+        cells[f"{name}: paper"] = _numbers(table[f"{column}_published"], f"{{:.{decimals}f}}")
+        differences = _numbers(table[f"{column}_vs_published"], f"{{:+z.{decimals}f}}")
+        if f"{column}_published_se" in table:
+            errors = _numbers(table[f"{column}_published_se"], f" ± {{:.{decimals}f}}")
+            cells[f"{name}: difference ± SE"] = [one + other for one, other in zip(differences, errors, strict=True)]
+        else:
+            cells[f"{name}: difference"] = differences
     return cells
 
 

@@ -99,10 +99,10 @@ def test_the_papers_numbers_by_hand() -> None:
     lines = to_markdown(comparison(BESIDE), "made", segment, [0], "kinetics400", "ucf101").splitlines()
     assert tables(lines)[:2] == tables(markdown(COMPARED))
     assert tables(lines)[2] == [
-        "| attention | PC | top-1 % | top-1: paper | top-1: difference | top-1: SE "
+        "| attention | PC | top-1 % | top-1: paper | top-1: difference ± SE "
         "| entropy M_u | entropy M_u: paper | entropy M_u: difference |",
-        "|---|---|---|---|---|---|---|---|---|",
-        "| abn |  | 50.00 | 93.96 | -43.96 | 0.39 | 2.751 | 3.064 | -0.313 |",
+        "|---|---|---|---|---|---|---|---|",
+        "| abn |  | 50.00 | 93.96 | -43.96 ± 0.39 | 2.751 | 3.064 | -0.313 |",
     ]
     assert "Beside the paper (Table 1, UCF101 split 1):" in lines
     assert any(line.startswith("Others, top-1 %") and "STA-TSN (RGB) 83.4" in line for line in lines)

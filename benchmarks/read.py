@@ -123,7 +123,8 @@ def by_pyav(path: str, indices: np.ndarray) -> np.ndarray:
         stream = container.streams.video[0]
         ticks = float(1 / (stream.average_rate * stream.time_base))
         start = next(container.decode(stream)).pts  # not start_time, which in AVI is of decoding
-        container.seek(start + round(int(indices[0]) * ticks), stream=stream)
+        early = max(int(indices[0]) - 3, 0)  # in AVI with B-frames, seeking may come too late
+        container.seek(start + round(early * ticks), stream=stream)
         for frame in container.decode(stream):
             number = round((frame.pts - start) / ticks)
             if number in indices:

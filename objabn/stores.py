@@ -88,6 +88,7 @@ class StoreWriter:
             serializer=JpegCodec(quality) if codec == "jpeg" else BytesCodec(),
             compressors=() if codec == "jpeg" else (ZstdCodec(level=level),),
             fill_value=0,
+            chunk_key_encoding={"name": "default", "separator": "."},  # flat: to DVC a folder is a file more
             config={"write_empty_chunks": True},  # so that a missing shard is a damaged store, never an empty one
         )
         self._pending = np.empty((frames_per_shard, *item_shape), np.uint8)
@@ -168,6 +169,7 @@ class StoreReader:
             array: Any = zarr.open_array(path / ARRAY, mode="r")
         except FileNotFoundError:
             raise ValueError(f"{path}: expected a store with {ARRAY}, found none") from None
+        self._shard_name = array.metadata.encode_chunk_key
         self._item_shape, self._per_chunk, self._per_shard = array.shape[1:], array.chunks[0], array.shards[0]
         self._is_jpeg = isinstance(array.metadata.codecs[0].codecs[0], JpegCodec)
         self._checked: set[int] = set()  # shards whose index is sound
@@ -206,7 +208,7 @@ class StoreReader:
         return int(self._offsets[row]), int(self._lengths[row])
 
     def _shard_file(self, shard: int) -> Path:
-        return (self._path / ARRAY / "c" / str(shard)).joinpath(*["0"] * len(self._item_shape))
+        return self._path / ARRAY / self._shard_name((shard, *[0] * len(self._item_shape)))
 
     def _entries(self, places: np.ndarray) -> np.ndarray:
         """Entries at positions int (n,) of axis 0; each chunk that holds one is decoded once, no other is.

@@ -131,8 +131,7 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     """The videos table of a store, or these of its columns. Raises: ValueError when there is none."""
     if not (path / TABLE).is_file():
         raise ValueError(f"{path / TABLE}: expected a store's table of videos, found none")
-    text = {"video": str, "path": str, "label": str, "split": str, "status": str, "error": str, "decoder": str}
-    text["digest"] = str
+    text = dict.fromkeys(("video", "path", "label", "split", "status", "error", "decoder", "digest"), str)
     missing = {"fps": [""], "container_frames": [""]}
     return pd.read_csv(path / TABLE, usecols=columns, dtype=text, keep_default_na=False, na_values=missing)
 
@@ -232,10 +231,9 @@ class StoreReader:
         return found
 
     def _extents(self, file: BinaryIO, shard: int, first: int, last: int) -> np.ndarray:
-        """Where chunks `first` to `last` of a shard begin and their sizes, (n, 2), from the index at the shard's end.
+        """Where chunks `first` to `last` of a shard begin and their sizes, (n, 2), from the index at its end.
 
-        Raises:
-            ValueError: the index is not what was written; looked at once, since it is as long as ten frames.
+        Raises: ValueError when the index is damaged; checked once, since it is as long as several frames.
         """
         num_chunks = self._per_shard // self._per_chunk
         begin = file.seek(0, os.SEEK_END) - 16 * num_chunks - 4  # two numbers a chunk, then a checksum

@@ -23,6 +23,7 @@ from objabn.sources import Reader, open_frames
 from objabn.stores import StoreReader, read_table
 
 Batch = dict[str, Tensor]
+COLUMNS = ["video", "label", "frames", "height", "width"]  # what clips need of the table of videos
 VALIDATION = Eval(start="centre", views=1, batch_size=1)  # while training: one clip a video, the same in every epoch
 
 
@@ -59,10 +60,10 @@ def crop_box(data: Data, height: int, width: int, draw: np.random.Generator | No
 
 
 class ClipDataset(TorchDataset[dict]):
-    """One clip a video and view.
+    """One clip a video and view. Columns, no object a video: each worker would get its own copy of those.
 
     Args:
-        table: rows of the table of videos with frames (columns video, label, frames, height, width).
+        table: rows of the table of videos with frames (columns COLUMNS; others are not kept).
         class_names: the label's position here is its class number.
         frames, masks: readers; masks may be None for a configuration that needs none.
         data, mask: parameters.
@@ -71,6 +72,7 @@ class ClipDataset(TorchDataset[dict]):
 
     An item: `frames` uint8 (T, H, W, 3), `box` float32 (4,) as x0, y0, x1, y1 in [0, 1], `flip` bool, `masks` and
     `truth` uint8 (T, 128, 128) where there are such readers, `label` int64, `row` int64 (position in `table`).
+    `labels` int64 (videos,) are the class numbers of all videos.
     """
 
     def __init__(
@@ -86,9 +88,12 @@ class ClipDataset(TorchDataset[dict]):
         evaluation: Eval | None = None,
         truth: Reader | None = None,
     ) -> None:
-        self.table = table.reset_index(drop=True)
+        self.table = table[COLUMNS].reset_index(drop=True)
         self.class_names = class_names
-        self._rows = self.table.to_dict("records")
+        self.labels = pd.Index(class_names).get_indexer(pd.Index(self.table["label"]))
+        assert (self.labels >= 0).all(), "a label that is not in class_names"
+        self._videos = np.array([video.encode() for video in self.table["video"]], dtype=bytes)
+        self._sizes = self.table[["frames", "height", "width"]].to_numpy()  # (videos, 3)
         self._frames, self._masks, self._truth = frames, masks, truth
         self._data, self._mask, self._evaluation, self._seed = data, mask, evaluation, seed
         self.epoch = 0
@@ -98,31 +103,32 @@ class ClipDataset(TorchDataset[dict]):
         return 1 if self._evaluation is None else self._evaluation.views
 
     def __len__(self) -> int:
-        return len(self._rows) * self.views
+        return len(self.table) * self.views
 
     def __getitem__(self, item: int) -> dict[str, Tensor]:
         number, view = divmod(item, self.views)
-        row = self._rows[number]
+        video = self._videos[number].decode()
+        num_frames, height, width = self._sizes[number].tolist()
         data, evaluation = self._data, self._evaluation
-        name = int.from_bytes(hashlib.blake2b(row["video"].encode(), digest_size=8).digest(), "big")
+        name = int.from_bytes(hashlib.blake2b(video.encode(), digest_size=8).digest(), "big")
         draw = np.random.default_rng([self._seed, self.epoch, name, view])
         span = (data.num_frames - 1) * data.frame_stride + 1
         if evaluation is None or evaluation.start == "random":
-            start = int(draw.integers(max(row["frames"] - span, 0) + 1))
+            start = int(draw.integers(max(num_frames - span, 0) + 1))
         else:
-            start = int(clip_starts(row["frames"], span, self.views)[view])
-        indices = frame_indices(row["frames"], start, data.num_frames, data.frame_stride, data.pad)
-        box, flip = crop_box(data, row["height"], row["width"], draw if evaluation is None else None)
+            start = int(clip_starts(num_frames, span, self.views)[view])
+        indices = frame_indices(num_frames, start, data.num_frames, data.frame_stride, data.pad)
+        box, flip = crop_box(data, height, width, draw if evaluation is None else None)
         sample = {
-            "frames": torch.from_numpy(self._frames.read(row["video"], indices)),
+            "frames": torch.from_numpy(self._frames.read(video, indices)),
             "box": torch.from_numpy(box),
             "flip": torch.tensor(flip),
-            "label": torch.tensor(self.class_names.index(row["label"])),
+            "label": torch.tensor(int(self.labels[number])),
             "row": torch.tensor(number),
         }
         for name_, reader in (("masks", self._masks), ("truth", self._truth)):
             if reader is not None:
-                planes = reader.read(row["video"], indices)
+                planes = reader.read(video, indices)
                 union = union_mask(planes, self._mask.score_threshold, self._mask.groups)
                 sample[name_] = torch.from_numpy(union.astype(np.uint8))
         return sample
@@ -148,12 +154,12 @@ def open_split(
     Raises:
         ValueError: when the split has no usable video, or a label that the model does not know.
     """
-    table = read_table(frames)
-    names = class_names if class_names is not None else sorted(set(table["label"]))
+    table = read_table(frames, [*COLUMNS, "split"])
+    names = class_names if class_names is not None else sorted(table["label"].unique())
     rows = table[(table["split"] == split) & (table["frames"] > 0)]
     if rows.empty:
         raise ValueError(f"{frames}: expected at least one usable {split} video, found none")
-    if unknown := sorted(set(rows["label"]) - set(names)):
+    if unknown := sorted(set(rows["label"].unique()) - set(names)):
         raise ValueError(f"{frames}: expected labels that the model was trained on, got {', '.join(unknown)}")
     return ClipDataset(
         rows,

@@ -49,13 +49,12 @@ def evaluate_run(model: ObjectABN, attention: str, dataset: ClipDataset, params:
         per_clip.append(_map_results(output.maps.cpu().numpy(), MAPS[attention], masks))
     views = dataset.views
     mean_probabilities = np.concatenate(probabilities).reshape(-1, views, len(dataset.class_names)).mean(axis=1)
-    labels = np.array([dataset.class_names.index(label) for label in dataset.table["label"]])
     columns: dict[str, Any] = {
         "video": dataset.table["video"],
         "label": dataset.table["label"],
         "predicted": [dataset.class_names[number] for number in mean_probabilities.argmax(axis=1)],
-        "top1": top_k(mean_probabilities, labels, 1).astype(int),
-        "top5": top_k(mean_probabilities, labels, 5).astype(int),
+        "top1": top_k(mean_probabilities, dataset.labels, 1).astype(int),
+        "top5": top_k(mean_probabilities, dataset.labels, 5).astype(int),
     }
     for name in per_clip[0]:
         values = np.concatenate([results[name] for results in per_clip]).reshape(-1, views)

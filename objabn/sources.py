@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from objabn.params import Decode
-from objabn.stores import StoreReader, read_table
+from objabn.stores import RowNumbers, StoreReader, read_table
 from objabn.video import read_video
 
 
@@ -23,19 +23,22 @@ class VideoFiles:
     """Reads frames from the video files, each from its beginning: random access is silently wrong in some formats."""
 
     def __init__(self, table: pd.DataFrame, videos: Path, size: tuple[int, int]) -> None:
-        self._paths = {video: videos / path for video, path in zip(table["video"], table["path"], strict=True)}
-        self._lengths = dict(zip(table["video"], table["frames"], strict=True))
+        self._rows = RowNumbers(table["video"])
+        self._videos, self._paths = videos, table["path"].reset_index(drop=True)
+        self._lengths = table["frames"].to_numpy()
         self._size = size
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
         return self.read_all(video)[indices]
 
     def read_all(self, video: str) -> np.ndarray:
-        frames = read_video(self._paths[video], size=self._size)[0]
-        if len(frames) != self._lengths[video]:
-            raise ValueError(
-                f"{self._paths[video]}: expected {self._lengths[video]} frames, got {len(frames)}: it changed"
-            )
+        row = self._rows.find(video)
+        if row is None:
+            raise ValueError(f"{self._videos}: has no video {video}")
+        path = self._videos / self._paths[row]
+        frames = read_video(path, size=self._size)[0]
+        if len(frames) != self._lengths[row]:
+            raise ValueError(f"{path}: expected {self._lengths[row]} frames, got {len(frames)}: it changed")
         return frames
 
 
@@ -43,4 +46,4 @@ def open_frames(store: Path, videos: Path, decode: Decode) -> Reader:
     """The reader that `decode.store` asks for; both give uint8 (n, decode.height, decode.width, 3)."""
     if decode.store:
         return StoreReader(store)
-    return VideoFiles(read_table(store), videos, (decode.height, decode.width))
+    return VideoFiles(read_table(store, ["video", "path", "frames"]), videos, (decode.height, decode.width))

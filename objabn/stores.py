@@ -5,11 +5,13 @@ A store is a directory with `array.zarr` and `videos.csv` (columns at least vide
 it writes whole shards. This is the only module that imports zarr.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import google_crc32c
 import numpy as np
 import pandas as pd
 import zarr
@@ -99,6 +101,7 @@ class StoreWriter:
             serializer=JpegCodec(quality) if codec == "jpeg" else BytesCodec(),
             compressors=() if codec == "jpeg" else (ZstdCodec(level=level),),
             fill_value=0,
+            chunk_key_encoding={"name": "default", "separator": "."},  # flat: to DVC a folder is a file more
             config={"write_empty_chunks": True},  # so that a missing shard is a damaged store, never an empty one
         )
 
@@ -156,15 +159,29 @@ class StoreWriter:
             self._num_written, self._num_pending = self.num_frames, 0
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """The videos table of a store. Raises: ValueError when there is none."""
+def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """The videos table of a store, or these of its columns. Raises: ValueError when there is none."""
     if not (path / TABLE).is_file():
         raise ValueError(f"{path / TABLE}: expected a store's table of videos, found none")
-    text = {"video": str, "path": str, "label": str, "split": str, "status": str, "error": str, "decoder": str}
-    text["digest"] = str
-    return pd.read_csv(
-        path / TABLE, dtype=text, keep_default_na=False, na_values={"fps": [""], "container_frames": [""]}
-    )
+    text = dict.fromkeys(("video", "path", "label", "split", "status", "error", "decoder", "digest"), str)
+    missing = {"fps": [""], "container_frames": [""]}
+    return pd.read_csv(path / TABLE, usecols=columns, dtype=text, keep_default_na=False, na_values=missing)
+
+
+class RowNumbers:
+    """Row of each video in a table, by its id. One sorted array: a dict of SSv2's ids takes 20 MB in every worker
+    that looks one up, since counting references copies the pages that a fork shares."""
+
+    def __init__(self, videos: pd.Series) -> None:
+        ids = np.array([video.encode() for video in videos], dtype=bytes)
+        self._rows = np.argsort(ids, kind="stable").astype(np.int32)
+        self._ids = ids[self._rows]
+
+    def find(self, video: str) -> int | None:
+        """None for a video that is not in the table."""
+        wanted = video.encode()
+        at = int(self._ids.searchsorted(wanted))
+        return int(self._rows[at]) if at < len(self._ids) and self._ids[at] == wanted else None
 
 
 class StoreReader:
@@ -175,26 +192,27 @@ class StoreReader:
     """
 
     def __init__(self, path: Path) -> None:
-        table = read_table(path)
+        table = read_table(path, ["video", "offset", "frames"])
         self._path = path
-        self._offsets = dict(zip(table["video"], table["offset"], strict=True))
-        self._lengths = dict(zip(table["video"], table["frames"], strict=True))
+        self._rows = RowNumbers(table["video"])
+        self._offsets, self._lengths = table["offset"].to_numpy(), table["frames"].to_numpy()
         try:
-            self._array: Any = zarr.open_array(path / ARRAY, mode="r")
+            array: Any = zarr.open_array(path / ARRAY, mode="r")
         except FileNotFoundError:
             raise ValueError(f"{path}: expected a store with {ARRAY}, found none") from None
-        expected, length = int(table["frames"].sum()), self._array.shape[0]
+        self._shard_name = array.metadata.encode_chunk_key
+        self._item_shape, self._per_chunk, self._per_shard = array.shape[1:], array.chunks[0], array.shards[0]
+        self._is_jpeg = isinstance(array.metadata.codecs[0].codecs[0], JpegCodec)
+        self._checked: set[int] = set()  # shards whose index is sound
+        expected, length = int(table["frames"].sum()), array.shape[0]
         if length != expected:
             raise ValueError(f"{path}: expected {expected} frames as its table says, got {length}; make it again")
-        zeros = ["0"] * (self._array.ndim - 1)
-        for shard in range(-(-length // (self._array.shards or self._array.chunks)[0])):
-            if not (path / ARRAY / "c" / str(shard)).joinpath(*zeros).is_file():
+        for shard in range(-(-length // self._per_shard)):
+            if not self._shard_file(shard).is_file():
                 raise ValueError(f"{path}: shard {shard} is missing; make it again or get it by `dvc checkout`")
 
     def num_frames(self, video: str) -> int:
-        if video not in self._lengths:
-            raise ValueError(f"{self._path}: has no video {video}")
-        return int(self._lengths[video])
+        return self._place(video)[1]
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
         """Entries of one video, uint8 (len(indices), *item_shape), by frame numbers int (n,) in [0, num_frames).
@@ -202,17 +220,69 @@ class StoreReader:
         Raises:
             ValueError: for a number beyond the video's frames; the next video's would be there.
         """
+        offset, num_frames = self._place(video)
         first, last = int(indices.min()), int(indices.max())
-        if first < 0 or last >= self.num_frames(video):
-            raise ValueError(f"{video}: expected frames in [0, {self.num_frames(video)}), got {first} to {last}")
-        steps = np.diff(indices)
-        step = int(steps[0]) if len(steps) and steps[0] > 0 and (steps == steps[0]).all() else 1
-        offset = int(self._offsets[video])
-        block = self._array[offset + first : offset + last + 1 : step]
-        return block[(indices - first) // step]
+        if first < 0 or last >= num_frames:
+            raise ValueError(f"{video}: expected frames in [0, {num_frames}), got {first} to {last}")
+        return self._entries(offset + indices)
 
     def read_all(self, video: str) -> np.ndarray:
         """All entries of one video, uint8 (frames, *item_shape)."""
-        num_frames = self.num_frames(video)
-        offset = int(self._offsets[video])
-        return self._array[offset : offset + num_frames]
+        offset, num_frames = self._place(video)
+        return self._entries(np.arange(offset, offset + num_frames))
+
+    def _place(self, video: str) -> tuple[int, int]:
+        """Offset and number of frames. Raises: ValueError for an unknown video."""
+        row = self._rows.find(video)
+        if row is None:
+            raise ValueError(f"{self._path}: has no video {video}")
+        return int(self._offsets[row]), int(self._lengths[row])
+
+    def _shard_file(self, shard: int) -> Path:
+        return self._path / ARRAY / self._shard_name((shard, *[0] * len(self._item_shape)))
+
+    def _entries(self, places: np.ndarray) -> np.ndarray:
+        """Entries at positions int (n,) of axis 0; each chunk that holds one is decoded once, no other is.
+
+        Not by zarr: its event loop opens the shard for each chunk and costs more than decoding 16 frames does.
+        """
+        found = np.empty((len(places), *self._item_shape), np.uint8)
+        entries = np.empty((self._per_chunk, *self._item_shape), np.uint8)  # of one chunk
+        shards, within = np.divmod(places, self._per_shard)
+        for shard in np.unique(shards).tolist():
+            chunks = np.where(shards == shard, within // self._per_chunk, -1)
+            with open(self._shard_file(shard), "rb", buffering=0) as file:
+                first = int(chunks[chunks >= 0].min())
+                extents = self._extents(file, shard, first, int(chunks.max()))
+                for chunk in np.unique(chunks[chunks >= 0]).tolist():
+                    begin, size = extents[chunk - first].tolist()
+                    file.seek(begin)
+                    self._decode(file.read(size), entries)
+                    for row in np.flatnonzero(chunks == chunk).tolist():
+                        found[row] = entries[within[row] % self._per_chunk]
+        return found
+
+    def _extents(self, file: BinaryIO, shard: int, first: int, last: int) -> np.ndarray:
+        """Where chunks `first` to `last` of a shard begin and their sizes, (n, 2), from the index at its end.
+
+        Raises: ValueError when the index is damaged; checked once, since it is as long as several frames.
+        """
+        num_chunks = self._per_shard // self._per_chunk
+        begin = file.seek(0, os.SEEK_END) - 16 * num_chunks - 4  # two numbers a chunk, then a checksum
+        if shard not in self._checked:
+            file.seek(max(begin, 0))
+            index = file.read()
+            if begin < 0 or google_crc32c.value(index[:-4]) != int.from_bytes(index[-4:], "little"):
+                raise ValueError(f"{self._path}: shard {shard} is damaged; make it again or get it by `dvc checkout`")
+            self._checked.add(shard)
+        file.seek(begin + 16 * first)
+        return np.frombuffer(file.read(16 * (last - first + 1)), "<u8").reshape(-1, 2)
+
+    def _decode(self, content: bytes, entries: np.ndarray) -> None:
+        """Decodes a chunk into `entries`, uint8 (frames, *item_shape), contiguous."""
+        import imagecodecs
+
+        if self._is_jpeg:
+            imagecodecs.jpeg8_decode(content, out=entries[0])
+        else:
+            imagecodecs.zstd_decode(content, out=entries.reshape(-1).data)

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
@@ -263,6 +264,28 @@ def test_who_waits_takes_what_the_other_has_made(many: Path, tmp_path: Path) -> 
     pd.testing.assert_frame_equal(tables[0][columns], expected[columns], check_dtype=False)
     again()  # without waiting it decodes
     assert set(tables[1]["status"]) == {"failed"}
+
+
+def test_a_store_of_an_avi_with_b_frames_holds_what_decoding_in_order_gives(tmp_path: Path) -> None:
+    """Whatever a clip asks for: decord and torchcodec seek to other frames in such a file."""
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "store").mkdir()
+    with av.open(str(tmp_path / "videos/a.avi"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25, options={"bf": "2", "g": "5"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for frame in moving_square(30):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
+    with av.open(str(tmp_path / "videos/a.avi")) as container:
+        expected = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    listed = pd.DataFrame([{"video": "a", "path": "a.avi", "label": "x", "split": "train"}])
+    settings = DECODE.model_copy(update={"height": 48, "width": 64})
+    decode_videos(build(listed, tmp_path / "videos")[0], tmp_path / "videos", tmp_path / "store", settings)
+    reader = StoreReader(tmp_path / "store")
+    np.testing.assert_array_equal(reader.read_all("a"), expected)
+    for start in (0, 3, 11, 17):
+        indices = start + 4 * np.arange(4)
+        np.testing.assert_array_equal(reader.read("a", indices), expected[indices])
 
 
 def table_of(train: list[str], test: list[str]) -> pd.DataFrame:

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objabn.stores import StoreReader, StoreWriter, read_table
+from objabn.stores import RowNumbers, StoreReader, StoreWriter, read_table
 
 SHARD = 8
 LENGTHS = {"a": 3, "empty": 0, "b": 5, "c": 30, "d": 1, "last": 7}  # "b" ends with the first shard, "c" covers four
@@ -75,7 +76,8 @@ def test_any_frames_in_any_order(store, data, video):
 
 def test_files_are_as_few_as_the_shards(store):
     shards = -(-46 // SHARD)
-    assert shards <= num_files(store) <= shards + 2  # and the array's description and the table
+    assert num_files(store) == shards + 2  # and the array's description and the table
+    assert sum(path.is_dir() for path in store.rglob("*")) == 1  # DVC walks through folders one by one
 
 
 def test_the_table_says_where_videos_are(store):
@@ -171,9 +173,40 @@ def test_a_missing_shard_is_not_read_as_zeros(tmp_path):
     writer.append(np.zeros((9, 2), np.uint8), video="a")  # zeros are stored too
     writer.close()
     StoreReader(tmp_path)
-    (tmp_path / "array.zarr/c/1/0").unlink()
+    (tmp_path / "array.zarr/c.1.0").unlink()
     with pytest.raises(ValueError, match="shard 1 is missing"):
         StoreReader(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-40] + bytes(40), lambda content: content[:9]])
+def test_a_shard_with_another_index_is_not_read(tmp_path, damage):
+    writer = StoreWriter(tmp_path, (2,), frames_per_chunk=2, frames_per_shard=4)
+    writer.append(noise(9, 2), video="a")
+    writer.close()
+    shard = tmp_path / "array.zarr/c.1.0"
+    shard.write_bytes(damage(shard.read_bytes()))
+    reader = StoreReader(tmp_path)
+    np.testing.assert_array_equal(reader.read("a", np.array([3, 8])), noise(9, 2)[[3, 8]])
+    with pytest.raises(ValueError, match=r"shard 1 is damaged; make it again or get it by `dvc checkout`$"):
+        reader.read_all("a")
+
+
+@pytest.mark.parametrize("codec", ["zstd", "jpeg"])
+def test_zarr_itself_reads_the_same(tmp_path, codec):
+    writer = StoreWriter(tmp_path, (24, 32, 3), codec=codec, frames_per_chunk=4, frames_per_shard=8)
+    for video in "ab":
+        writer.append(smooth(11), video=video)
+    writer.close()
+    whole = zarr.open_array(tmp_path / "array.zarr", mode="r")[:]
+    np.testing.assert_array_equal(np.concatenate([StoreReader(tmp_path).read_all(video) for video in "ab"]), whole)
+
+
+def test_rows_are_found_by_their_ids():
+    ids = ["b", "a", "ab", "Änderung", "日本/v_01", "a b", "10", "1"]
+    rows = RowNumbers(pd.Series(ids))
+    assert [rows.find(video) for video in ids] == list(range(8))
+    assert [rows.find(video) for video in ("", "A", "aa", "日本", "z", "日本/v_011")] == [None] * 6
+    assert RowNumbers(pd.Series([], dtype=str)).find("a") is None
 
 
 def test_a_table_of_another_length_is_refused(tmp_path):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from objabn.params import Dataset, Table
 
-DVC_SEC = 1.5  # of `dvc repro` for a stage: measured, at a few hundred files
+DVC_SEC = 0.5  # of `dvc repro` for a stage: measured, 0.2 with small outputs
 COMPARE_SEC = 5.0  # of `study` and `compare` besides their starts: measured on the embedded data
 EVALUATE_SEC = 3.0  # of a row's evaluation besides its clips: imports for the picture, and drawing it; measured
 MASK_SHARD, LEAST_MASK_SHARD = 16384, 1024  # frames a shard, as `segmentation` chooses them

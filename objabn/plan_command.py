@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import textwrap
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 from objabn.parameter_file import load_params
 from objabn.plan import Cost, Counts, Rates, costs, duration, first_row, size, total
 
+WIDTH = 110  # columns, of what the figures rest on
 BUSY = 0.5  # of the cores: a load from which on times are too long
 
 
@@ -85,7 +87,7 @@ def _bases(counts: Counts, rates: Rates) -> list[str]:
     if rates.synthesize:
         bases["synthesize"] = rates.synthesize.basis
     bases["train, evaluate"] = rates.rows_basis
-    return [f"{name}: {basis}" for name, basis in bases.items()]
+    return [textwrap.fill(f"{name}: {basis}", WIDTH, subsequent_indent="  ") for name, basis in bases.items()]
 
 
 def _table(lines: list[Cost]) -> str:
@@ -146,4 +148,6 @@ def _load(load: float) -> list[str]:
     cores = os.cpu_count() or 1
     if load < BUSY * cores:
         return []
-    return [f"WARNING: the machine is busy (load {load:.1f} on {cores} cores): these times are too long"]
+    return [
+        f"WARNING: others kept this machine busy (load {load:.1f} on {cores} cores): these times may be far too long"
+    ]

@@ -33,7 +33,7 @@ OWN_VIDEOS, OWN_FRAMES = 3, 1000  # of the data set: so many, none longer
 SCENES = 12  # of a synthesized data set
 STAND_IN_FRAMES = 64  # of a synthetic clip where there are no videos
 SHARD = 256  # frames
-SHORT_SEC = 2.0  # aim, of making and of decoding videos
+SHORT_SEC = 4.0  # aim, of making and of decoding videos
 SEGMENT_SEC = 3.0  # aim
 FEW_FRAMES = 2  # where a frame takes seconds
 IMPORT_SEC = 0.005  # a frame of masks from elsewhere: an assumption
@@ -172,8 +172,8 @@ def _measure_segment(params: Dataset, videos: pd.DataFrame, reader: Reader, plac
     mask_bytes, unit_bytes, sizes = MASK_BYTES, UNIT_BYTES, f"{MASK_BYTES:.0f} B a frame assumed"
     if not instead and frames >= LEAST_FRAMES:
         mask_bytes, unit_bytes = stored_bytes(made / "masks") / frames, stored_bytes(made / "cache") / frames
-        sizes = "bytes too"
-    basis = f"measured on {frames} frames; {f'{instead}; ' if instead else ''}{sizes}"
+        sizes = "and their bytes"
+    basis = f"measured on {frames} frames, {f'{instead}, ' if instead else ''}{sizes}"
     return SegmentRate(sec / frames, mask_bytes, basis, building.sec, unit_bytes, gpu_bytes())
 
 

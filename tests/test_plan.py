@@ -329,6 +329,40 @@ def test_the_same_as_json(place: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert plan["rates"]["decode"]["num_bytes"] > 100
 
 
+def test_videos_that_are_there_are_what_is_measured(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from objabn.video import write_video
+
+    tiny(place)
+    values = read_yaml((place / "params.yaml").read_text())
+    own = values["datasets"]["synthetic"] | {"videos": "videos", "truth": None}
+    del own["synthesize"]
+    own["decode"]["store"] = False
+    values["datasets"]["own"] = own
+    (place / "params.yaml").write_text(yaml.safe_dump(values))
+    noise = np.random.default_rng(0).integers(0, 256, (8, 12, 48, 64, 3)).astype(np.uint8)
+    for number, frames in enumerate(noise):
+        write_video(place / "videos" / "ab"[number % 2] / f"v_{number}.mp4", frames[: 5 + number])
+    assert main(["index", "folder", "--videos", "videos", "--dataset", "own", "--test-share", "0.5"]) == 0
+    capsys.readouterr()
+    rows = ["-S", "table.attention=[abn]", "-S", "table.pc=[false]", "-S", "table.controls=[]"]
+    assert main(["plan", "-S", "dataset=own", *rows]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "own: 4 train and 4 test videos, 68 frames, 2 classes"
+    assert lines[4].startswith("decode ")  # nothing is synthesized
+    assert lines[4].split()[3:6] == ["0", "B", "1"]  # nor stored
+    assert "videos: data/own/index.csv and the headers of 8 videos" in lines
+    assert "decode: measured on 3 of its videos" in lines
+    (place / "videos/a/v_0.mp4").write_bytes(noise.tobytes())  # another content than the index has
+    shutil.rmtree(place / "videos/b")
+    for number in (2, 4, 6):
+        (place / f"videos/a/v_{number}.mp4").unlink()
+    assert main(["plan", "-S", "dataset=own", *rows]) == 2
+    assert (
+        capsys.readouterr().err
+        == "videos: expected videos of data/own/index.csv, found none; see datasets.own.videos\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("free", "expected"),
     [
@@ -352,7 +386,7 @@ def test_a_busy_machine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_command.os, "cpu_count", lambda: 2)
     assert plan_command._load(0.4) == []
     (line,) = plan_command._load(5.04)
-    assert line == "WARNING: the machine is busy (load 5.0 on 2 cores): these times are too long"
+    assert line == "WARNING: others kept this machine busy (load 5.0 on 2 cores): these times may be far too long"
 
 
 @pytest.mark.slow
@@ -370,6 +404,20 @@ def test_a_stand_in_finds_instances(synthetic: Dataset, tmp_path: Path, monkeypa
     assert instead.startswith("torchvision's R50-FPN stands in for detectron2, which is not installed")
     assert [len(found.scores) for found in segmenter(frames, "")] == [plan_segmenter.INSTANCES] * 2
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.detectron2
+@pytest.mark.slow
+def test_detectron2_with_random_weights_finds_instances(tmp_path: Path) -> None:
+    from objabn import plan_segmenter
+
+    frames = np.random.default_rng(0).integers(0, 256, (2, 96, 128, 3)).astype(np.uint8)
+    small = block("ucf101").model_copy(
+        update={"segment": block("ucf101").segment.model_copy(update={"short_edge": 128, "batch_size": 2})}
+    )
+    segmenter, instead = plan_segmenter.segmenter_to_measure(small, tmp_path)
+    assert instead.startswith("random weights")
+    assert [len(found.scores) for found in segmenter(frames, "")] == [plan_segmenter.INSTANCES] * 2
 
 
 def test_parameters_of_the_shipped_file_are_what_load_gives() -> None:

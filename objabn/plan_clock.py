@@ -1,7 +1,8 @@
-"""What measuring needs: a clock, silence, the size of what was written, a GPU's memory."""
+"""What measuring needs: a clock, what others use meanwhile, silence, the size of what was written, a GPU's memory."""
 
 import contextlib
 import io
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,30 @@ class Clock:
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.sec = time.perf_counter() - self._started
+
+
+class Others:
+    """Share of the machine's cores that other processes used while a block ran, in `share`; 0 where nothing tells."""
+
+    share = 0.0
+
+    def __enter__(self) -> Self:
+        self._before = _used()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        busy, own, wall = (after - before for after, before in zip(_used(), self._before, strict=True))
+        self.share = max(busy - own, 0.0) / (wall * (os.cpu_count() or 1))
+
+
+def _used(stat: Path = Path("/proc/stat")) -> tuple[float, float, float]:
+    """Seconds that all cores were busy, that this process used of them, and of the clock."""
+    own = os.times()
+    if not stat.is_file():  # not Linux
+        return 0.0, 0.0, time.perf_counter()
+    user, nice, system, _idle, _wait, *others = map(int, stat.read_text().split("\n")[0].split()[1:9])
+    busy = (user + nice + system + sum(others)) / os.sysconf("SC_CLK_TCK")
+    return busy, own.user + own.system + own.children_user + own.children_system, time.perf_counter()
 
 
 def least(work: Callable[[Path], object], place: Path, *, room: float, most: int = 3) -> tuple[float, Path]:

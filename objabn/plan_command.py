@@ -5,7 +5,6 @@ python -m objabn plan -S dataset=ucf101 -S datasets.ucf101.train.epochs=10
 
 import argparse
 import json
-import os
 import shutil
 import tempfile
 import textwrap
@@ -18,7 +17,7 @@ from objabn.parameter_file import load_params
 from objabn.plan import Cost, Counts, Rates, costs, duration, first_row, size, total
 
 WIDTH = 110  # columns, of what the figures rest on
-BUSY = 0.5  # of the cores: a load from which on times are too long
+BUSY = 0.2  # share of the cores from which on other processes make the times too long
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -49,19 +48,19 @@ def run(args: argparse.Namespace) -> int:
         ValueError: parameters at fault, a data set of which nothing is known, or one that cannot be measured.
     """
     params = load_params(args.params, args.set_param)
-    load = os.getloadavg()[0]
     started = time.perf_counter()
+    from objabn.plan_clock import Others
     from objabn.plan_counts import count
     from objabn.plan_measure import measure
 
     start_sec = time.perf_counter() - started
     dataset = params.datasets[params.dataset]
     counts, own = count(params.dataset, dataset)
-    with tempfile.TemporaryDirectory(prefix="objabn-plan-") as place:
+    with tempfile.TemporaryDirectory(prefix="objabn-plan-") as place, Others() as others:
         rates = measure(dataset, params.table, counts, own, Path(place), start_sec)
     lines = costs(dataset, params.table, counts, rates)
     first_sec = first_row(dataset, params.table, counts, rates)
-    notes = [*_disk(lines), *_gpu(rates), *_load(load)]
+    notes = [*_disk(lines), *_gpu(rates), *_warn_of_others(others.share)]
     if args.json:
         stages = [asdict(line) for line in [*lines, total(lines)]]
         figures: dict[str, Any] = {"dataset": params.dataset, "counts": asdict(counts), "rates": asdict(rates)}
@@ -143,11 +142,8 @@ def _gpu(rates: Rates) -> list[str]:
     return [f"GPU memory: {amounts} (measured) of {size(there)}"]
 
 
-def _load(load: float) -> list[str]:
-    """A warning when others keep the machine busy."""
-    cores = os.cpu_count() or 1
-    if load < BUSY * cores:
+def _warn_of_others(share: float) -> list[str]:
+    """A warning when other processes kept the machine busy."""
+    if share < BUSY:
         return []
-    return [
-        f"WARNING: others kept this machine busy (load {load:.1f} on {cores} cores): these times may be far too long"
-    ]
+    return [f"WARNING: other processes used {share:.0%} of this machine meanwhile: the times may be far too long"]

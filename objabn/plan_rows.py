@@ -21,7 +21,7 @@ from objabn.plan import ClipRate, Counts, clip_seconds, rows_of
 from objabn.plan_clock import Clock, forget_gpu, gpu_bytes, least, quiet
 from objabn.sources import Reader
 from objabn.stores import StoreReader, StoreWriter
-from objabn.training import make_fabric, train
+from objabn.training import make_fabric, train, validate
 
 ROWS_SEC = 18.0  # aim
 FEW_CLIPS = 2  # of a step that takes seconds
@@ -104,12 +104,14 @@ def _measure(
         with Clock() as whole:
             test_set = clips(batch, masks=False, evaluation=VALIDATION)
             network, timing = train(short, attention, False, 0, train_set, test_set, place)
+        with Clock() as validation:
+            validate(network, test_set, short, make_fabric(short))
         with Clock() as forward:
             evaluate_run(network, attention, clips(batch, masks=True, evaluation=short.eval), short)
         with Clock() as loading:
             loaded = sum(len(each["label"]) for each in loader(train_set, batch, workers=0))
     eval_sec, load_sec = forward.sec / batch, loading.sec / loaded
-    train_sec = max(timing["train_seconds"] - forward.sec, 0.0) / (batch * steps)
+    train_sec = max(timing["train_seconds"] - validation.sec, 0.0) / (batch * steps)
     hidden = partial(
         clip_seconds,
         workers=params.train.workers,

@@ -382,11 +382,26 @@ def test_what_does_not_fit_is_said(place: Path, monkeypatch, free: int, expected
     assert plan_command._disk(lines) == expected
 
 
-def test_a_busy_machine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan_command.os, "cpu_count", lambda: 2)
-    assert plan_command._load(0.4) == []
-    (line,) = plan_command._load(5.04)
-    assert line == "WARNING: others kept this machine busy (load 5.0 on 2 cores): these times may be far too long"
+def test_a_busy_machine_is_said() -> None:
+    assert plan_command._warn_of_others(0.19) == []
+    (line,) = plan_command._warn_of_others(0.4)
+    assert line == "WARNING: other processes used 40% of this machine meanwhile: the times may be far too long"
+
+
+def test_what_other_processes_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from objabn import plan_clock
+
+    ticks = plan_clock.os.sysconf("SC_CLK_TCK")
+    stat = tmp_path / "stat"
+    stat.write_text(f"cpu  {3 * ticks} {ticks} {2 * ticks} {99 * ticks} {50 * ticks} 0 0 {ticks} 0 0\ncpu0 1 2\n")
+    assert plan_clock._used(stat)[0] == 7  # user, nice, system, stolen; neither idle nor waiting
+    assert plan_clock._used(tmp_path / "none")[:2] == (0.0, 0.0)
+    moments = iter([(100.0, 10.0, 0.0), (115.0, 19.0, 10.0)])  # 15 s busy, 9 of them ours, of 10 s
+    monkeypatch.setattr(plan_clock, "_used", lambda: next(moments))
+    monkeypatch.setattr(plan_clock.os, "cpu_count", lambda: 2)
+    with plan_clock.Others() as others:
+        pass
+    assert others.share == pytest.approx(0.3)
 
 
 @pytest.mark.slow

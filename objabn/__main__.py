@@ -1,11 +1,11 @@
-"""`python -m objabn <command>`: check the parameters, index a data set, look after the side cache,
+"""`python -m objabn <command>`: check the parameters, plan a run, index a data set, look after the side cache,
 pretrain the embedded data's networks."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from objabn import cache_command, pretrain
+from objabn import cache_command, plan_command, pretrain
 from objabn.parameter_file import load_params
 
 
@@ -25,8 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     check.add_argument("params", nargs="?", default="params.yaml", help="parameter file (default: params.yaml)")
     check.set_defaults(run=_check)
     cache_command.add_parser(subparsers)
+    plan_command.add_parser(subparsers)
     pretrain.add_parser(subparsers)
-    if (sys.argv[1:] if argv is None else list(argv))[:1] not in (["cache"], ["check"], ["pretrain"]):
+    if (sys.argv[1:] if argv is None else list(argv))[:1] not in (["cache"], ["check"], ["plan"], ["pretrain"]):
         from objabn import index_command  # the other commands need not wait for pandas
 
         index_command.add_parser(subparsers)

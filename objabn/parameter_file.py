@@ -4,6 +4,7 @@ Every stage validates the whole file through `load_params` before it imports any
 together, one line each.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ class ParamsError(ValueError):
     """All faults of a parameter file, one line each."""
 
 
-def parse_params(text: str, name: str = "params.yaml") -> Params:
+def parse_params(text: str, name: str = "params.yaml", overrides: Sequence[str] = ()) -> Params:
     """Validated parameters from the text of a parameter file.
+
+    Args:
+        overrides: `key=value` with a full dotted key, as for `dvc exp run -S`; they are set before validation.
 
     Raises:
         ParamsError: with every fault, one line each: `<name>: <full key>: <expected>, got <value>`.
@@ -33,6 +37,8 @@ def parse_params(text: str, name: str = "params.yaml") -> Params:
         raise ParamsError(f"{name}: {where}not valid YAML: {problem}") from None
     if not isinstance(values, dict):
         raise ParamsError(f"{name}: expected a mapping of parameters, got {_short(values)}")
+    for each in overrides:
+        _override(values, each)
     faults = _selection_faults(values)
     try:
         params = Params.model_validate(values)
@@ -43,14 +49,31 @@ def parse_params(text: str, name: str = "params.yaml") -> Params:
     return params
 
 
-def load_params(path: str | Path = "params.yaml") -> Params:
-    """Validated parameters of a file. Raises: ParamsError (also when the file cannot be read)."""
+def load_params(path: str | Path = "params.yaml", overrides: Sequence[str] = ()) -> Params:
+    """Validated parameters of a file, see `parse_params`. Raises: ParamsError (also when it cannot be read)."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ParamsError(f"{path}: expected a readable parameter file, got: {reason}") from None
-    return parse_params(text, str(path))
+    return parse_params(text, str(path), overrides)
+
+
+def _override(values: dict, given: str) -> None:
+    """Sets one value in place. Raises: ParamsError when it is no `key=value`, or there is no block to set it in."""
+    key, equals, text = given.partition("=")
+    *parents, last = key.split(".")
+    if not equals or not all((*parents, last)):
+        raise ParamsError(f"-S: expected key=value such as dataset=ucf101, got {given!r}")
+    block = values
+    for depth, parent in enumerate(parents, 1):
+        block = block.get(parent)  # type: ignore[assignment]
+        if not isinstance(block, dict):
+            raise ParamsError(f"-S {given}: {'.'.join(parents[:depth])}: not a known block of parameters")
+    try:
+        block[last] = read_yaml(text)
+    except (yaml.YAMLError, ValueError):
+        raise ParamsError(f"-S {given}: {key}: expected a YAML value, got {text!r}") from None
 
 
 def _selection_faults(values: dict) -> list[str]:

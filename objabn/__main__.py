@@ -4,6 +4,7 @@ pretrain the embedded data's networks."""
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from objabn import cache_command, plan_command, pretrain
 from objabn.parameter_file import load_params
@@ -11,6 +12,10 @@ from objabn.parameter_file import load_params
 
 def _check(args: argparse.Namespace) -> int:
     params = load_params(args.params)
+    index = Path("data", params.dataset, "index.csv")
+    if params.datasets[params.dataset].synthesize is None and not index.is_file():
+        fault = f"dataset: {params.dataset}: expected {index}, found none; `python -m objabn index` writes it"
+        raise ValueError(f"{args.params}: {fault}")
     table = params.table
     rows = f"{len(table.attention) * len(table.pc)} rows, {len(table.controls)} control(s)"
     print(f"{args.params}: ok (dataset {params.dataset}, {rows}, {len(table.seeds)} seed(s) each)")

@@ -1,5 +1,6 @@
 """params.yaml: every broken file gives one line with the full key, and nothing heavy is imported on the way."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -176,10 +177,10 @@ def test_what_is_allowed(path: str, value: object) -> None:
     assert params == value
 
 
-def check(path: Path) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "objabn", "check", str(path)], cwd=ROOT, capture_output=True, text=True
-    )
+def check(path: Path, folder: Path = ROOT) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "objabn", "check", str(path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 def test_check_exits_2_with_the_fault_alone_on_stderr(tmp_path: Path) -> None:
@@ -200,6 +201,17 @@ def test_check_accepts_the_shipped_file() -> None:
     done = check(ROOT / "params.yaml")
     assert (done.returncode, done.stderr) == (0, "")
     assert "(dataset synthetic, 6 rows, 1 control(s), 1 seed(s) each)" in done.stdout
+
+
+def test_check_misses_the_index_of_a_real_data_set(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(edited("dataset", "ssv2"))
+    expected = "dataset: ssv2: expected data/ssv2/index.csv, found none; `python -m objabn index` writes it"
+    done = check(path, tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{path}: {expected}\n")
+    (tmp_path / "data/ssv2").mkdir(parents=True)
+    (tmp_path / "data/ssv2/index.csv").touch()
+    assert check(path, tmp_path).returncode == 0
 
 
 def test_check_imports_nothing_heavy() -> None:

@@ -5,6 +5,7 @@ nothing and is left out.
 """
 
 import os
+import tempfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -49,18 +50,18 @@ def measure_rows(
     def best(name: str, batch: int, steps: int) -> ClipRate:
         rates: list[ClipRate] = []
         work = partial(_measure, name, params, counts, videos, (reader, masks), batch, steps)
-        least(lambda directory: rates.append(work(directory)), place / f"{name}-{batch}-{steps}", room=room)
+        directory = Path(tempfile.mkdtemp(dir=place))
+        least(lambda each: rates.append(work(each)), directory, room=room)
         times = ("train_sec", "eval_sec", "start_sec")
         return replace(rates[0], **{key: min(getattr(rate, key) for rate in rates) for key in times})
 
     few = size if on_gpu else min(FEW_CLIPS, size)
     try:
-        first = best(names[0], few, 1)
+        first = best(names[0], few, 1)  # also warms up
         clip_sec = first.train_sec + 2 * first.eval_sec  # besides the steps, a batch is validated and one evaluated
         batch = size if size * clip_sec < room else few
         steps = int(np.clip(room / (3 * batch * clip_sec), 1, MOST_STEPS))
-        rates = {names[0]: first} if (batch, steps) == (few, 1) else {}
-        rates |= {name: best(name, batch, steps) for name in names if name not in rates}
+        rates = {name: best(name, batch, steps) for name in names}
     except torch.cuda.OutOfMemoryError:
         raise ValueError(
             f"train.batch_size: expected one that fits into the memory of {torch.cuda.get_device_name(0)}, got {size}"

@@ -55,7 +55,7 @@ def decode_videos(
         if done.is_file() and done.stat().st_mtime > began and done.read_text() == key:
             return read_table(store)
         done.unlink(missing_ok=True)
-        unfinished = UnfinishedStore(store, key, partial(_writer, decode) if decode.store else None)
+        unfinished = UnfinishedStore(store, key, partial(make_writer, decode) if decode.store else None)
         if unfinished.rows:
             print(f"{store}: {len(unfinished.rows)} videos were decoded by a run that was interrupted", flush=True)
         _decode_rest(unfinished, index.to_dict("records"), videos, decode, read)
@@ -73,7 +73,7 @@ def _decode_rest(
     results = in_processes(
         partial(decode_one.in_worker, size=size, keep=decode.store, read=read),
         [(videos / row["path"], row["digest"]) for row in left],
-        workers=min(decode.workers or _num_cores(), max(len(left), 1)),
+        workers=min(decode.workers or num_cores(), max(len(left), 1)),
         timeout_sec=decode.timeout_sec,
         preload=(*probing.LIBRARIES, decode_one.__name__),
     )
@@ -87,7 +87,8 @@ def _decode_rest(
             unfinished.append(frames, num_frames, **row, **outcome)
 
 
-def _writer(decode: Decode, path: Path, resume: Resume | None) -> StoreWriter:
+def make_writer(decode: Decode, path: Path, resume: Resume | None = None) -> StoreWriter:
+    """Writer of the frame store that the parameters ask for."""
     return StoreWriter(
         path,
         (decode.height, decode.width, 3),
@@ -99,7 +100,7 @@ def _writer(decode: Decode, path: Path, resume: Resume | None) -> StoreWriter:
     )
 
 
-def _num_cores() -> int:
+def num_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -108,6 +108,11 @@ def clip_seconds(step_sec: float, load_sec: float, *, workers: int, cores: int, 
     return max(step_sec, load_sec / min(workers, cores))
 
 
+def frame_seconds(decode_sec: float, store_sec: float, *, workers: int, cores: int) -> float:
+    """Seconds a frame costs that one of the `workers` decodes in `decode_sec` and one more process then stores."""
+    return max(store_sec, decode_sec / workers, (decode_sec + store_sec) / cores)
+
+
 def rows_of(table: Table) -> dict[str, int]:
     """How many rows each attention configuration has, controls included."""
     rows: dict[str, int] = {name: len(table.pc) for name in table.attention}

@@ -4,7 +4,6 @@ Everything runs through the functions that the stages call, on a few videos in a
 where they are there, else synthetic ones of the profile's size.
 """
 
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,21 +12,21 @@ import pandas as pd
 import torch
 
 from objabn.cache import Cache, unit_key
-from objabn.decoding import decode_videos
+from objabn.decoding import decode_videos, make_writer, num_cores
 from objabn.index import build as build_index
 from objabn.mask_quality import video_quality
 from objabn.params import Dataset, Import, Motion, Table
-from objabn.plan import MASK_BYTES, UNIT_BYTES, Counts, FrameRate, Rates, SegmentRate, duration
+from objabn.plan import MASK_BYTES, UNIT_BYTES, Counts, FrameRate, Rates, SegmentRate, duration, frame_seconds
 from objabn.plan_clock import Clock, forget_gpu, gpu_bytes, least, quiet, stored_bytes
 from objabn.plan_rows import measure_rows
 from objabn.plan_segmenter import segmenter_to_measure
 from objabn.segmentation import segment_videos
 from objabn.segmenters import Segmenter
 from objabn.sources import Reader, open_frames
-from objabn.stores import read_table
 from objabn.synthetic import make_scene, plan
 from objabn.synthetic_files import write_videos
 from objabn.training import make_fabric
+from objabn.video import read_video
 
 OWN_VIDEOS, OWN_FRAMES = 3, 1000  # of the data set: so many, none longer
 SCENES = 12  # of a synthesized data set
@@ -133,18 +132,32 @@ def _measure_decode(params: Dataset, sample: Sample, place: Path) -> tuple[Frame
     """What a frame costs; the table of the sample's videos that have frames, and their reader."""
     small = params.decode.model_copy(update={"frames_per_shard": SHARD})
     with quiet():
-        (first := place / "first").mkdir()
-        decode_videos(sample.rows[:1], sample.videos, first, small)  # decoders take a moment to begin with
-        work = partial(decode_videos, sample.rows, sample.videos, decode=small)
-        sec, store = least(work, place / "frames", room=SHORT_SEC)
-    videos = read_table(store)
+        (store := place / "frames").mkdir()
+        videos = decode_videos(sample.rows, sample.videos, store, small)
     frames = int(videos["frames"].sum())
     if not frames:
         lost = videos.iloc[0]
         raise ValueError(f"{sample.videos / lost['path']}: expected a video to measure with, got: {lost['error']}")
+    decoded: list[np.ndarray] = []
+
+    def decode(_directory: Path) -> None:
+        paths = [sample.videos / path for path in sample.rows["path"]]
+        size = (small.height, small.width)
+        decoded[:] = [read_video(path, size=size)[0] for path in paths]
+
+    def keep(directory: Path) -> None:
+        writer = make_writer(small, directory)
+        for number, each in enumerate(decoded):
+            writer.append(each, video=str(number))
+        writer.close()
+
+    decode_sec, _ = least(decode, place / "decoding", room=SHORT_SEC)
+    store_sec = least(keep, place / "storing", room=SHORT_SEC)[0] if small.store else 0.0
+    cores = num_cores()
+    sec = frame_seconds(decode_sec, store_sec, workers=small.workers or cores, cores=cores) / frames
     stored = stored_bytes(store) / frames if small.store else 0.0
     reader = open_frames(store, sample.videos, small)
-    return FrameRate(sec / frames, stored, f"measured on {sample.origin}"), videos[videos["frames"] > 0], reader
+    return FrameRate(sec, stored, f"measured on {sample.origin}"), videos[videos["frames"] > 0], reader
 
 
 def _measure_segment(params: Dataset, videos: pd.DataFrame, reader: Reader, place: Path) -> SegmentRate:

@@ -8,6 +8,7 @@ it writes whole shards. This is the only module that imports zarr.
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -109,12 +110,12 @@ class StoreWriter:
         self.rows, self._num_pending = list(rows), len(pending)
         self._num_written = sum(row["frames"] for row in rows) - len(pending)
         self._pending[: len(pending)] = pending
-        if not all(path.is_file() for path in self.whole_shards()):
-            raise ValueError(f"{self._path}: expected {len(self.whole_shards())} shards of an unfinished store")
         try:
             self._array = zarr.open_array(self._path / ARRAY, mode="r+", config={"write_empty_chunks": True})
         except FileNotFoundError:
             raise ValueError(f"{self._path}: expected an unfinished store with {ARRAY}, found none") from None
+        if not all(path.is_file() for path in self.whole_shards()):
+            raise ValueError(f"{self._path}: expected {len(self.whole_shards())} shards of an unfinished store")
         self._array.resize((self._num_written, *self._array.shape[1:]))
 
     @property
@@ -124,9 +125,7 @@ class StoreWriter:
 
     def whole_shards(self) -> list[Path]:
         """Files of the shards on the disk."""
-        zeros = ["0"] * (self._pending.ndim - 1)
-        num_shards = self._num_written // len(self._pending)
-        return [(self._path / ARRAY / "c" / str(shard)).joinpath(*zeros) for shard in range(num_shards)]
+        return [_shard_file(self._path, self._array, shard) for shard in range(self._num_written // len(self._pending))]
 
     @property
     def num_frames(self) -> int:
@@ -157,6 +156,10 @@ class StoreWriter:
             self._array.resize((self.num_frames, *self._array.shape[1:]))
             self._array[self._num_written :] = self._pending[: self._num_pending]
             self._num_written, self._num_pending = self.num_frames, 0
+
+
+def _shard_file(store: Path, array: Any, shard: int) -> Path:
+    return store / ARRAY / array.metadata.encode_chunk_key((shard, *[0] * (array.ndim - 1)))
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
@@ -200,7 +203,7 @@ class StoreReader:
             array: Any = zarr.open_array(path / ARRAY, mode="r")
         except FileNotFoundError:
             raise ValueError(f"{path}: expected a store with {ARRAY}, found none") from None
-        self._shard_name = array.metadata.encode_chunk_key
+        self._shard_file = partial(_shard_file, path, array)
         self._item_shape, self._per_chunk, self._per_shard = array.shape[1:], array.chunks[0], array.shards[0]
         self._is_jpeg = isinstance(array.metadata.codecs[0].codecs[0], JpegCodec)
         self._checked: set[int] = set()  # shards whose index is sound
@@ -237,9 +240,6 @@ class StoreReader:
         if row is None:
             raise ValueError(f"{self._path}: has no video {video}")
         return int(self._offsets[row]), int(self._lengths[row])
-
-    def _shard_file(self, shard: int) -> Path:
-        return self._path / ARRAY / self._shard_name((shard, *[0] * len(self._item_shape)))
 
     def _entries(self, places: np.ndarray) -> np.ndarray:
         """Entries at positions int (n,) of axis 0; each chunk that holds one is decoded once, no other is.

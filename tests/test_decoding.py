@@ -226,7 +226,7 @@ def test_an_interrupted_one_goes_on_to_the_same_bytes(
         lambda path, settings: settings.update(quality=90),
         lambda path, settings: (path / "state.npz").write_bytes(b"PK\x03\x04 cut"),
         lambda path, settings: (path / "rows.jsonl").write_text("{"),
-        lambda path, settings: (path / "store/array.zarr/c/1/0/0/0").unlink(),
+        lambda path, settings: (path / "store/array.zarr/c.1.0.0.0").unlink(),
         lambda path, settings: (path / "store/array.zarr/zarr.json").write_bytes(b""),
         lambda path, settings: (path / "store").rename(path / "elsewhere"),
     ],

@@ -30,6 +30,7 @@ from objabn.plan import (
     costs,
     duration,
     first_row,
+    frame_seconds,
     size,
     total,
 )
@@ -148,6 +149,14 @@ def test_the_first_row_takes_the_data_and_one_run() -> None:
 )
 def test_what_a_clip_costs_with_its_loading(workers: int, cores: int, on_cpu: bool, expected: float) -> None:
     assert clip_seconds(0.1, 0.4, workers=workers, cores=cores, on_cpu=on_cpu) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("workers", "cores", "expected"),
+    [(1, 2, 0.4), (2, 2, 0.25), (8, 8, 0.1), (4, 2, 0.25), (3, 8, 0.4 / 3)],
+)
+def test_frames_are_stored_while_others_are_decoded(workers: int, cores: int, expected: float) -> None:
+    assert frame_seconds(0.4, 0.1, workers=workers, cores=cores) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ class Decode(Block):
     frames_per_shard: Annotated[int, Field(ge=16, multiple_of=16)]
     max_failed: Share  # training refuses to start when more of a split is missing
     workers: Count | None  # processes; null: one a core
-    timeout_sec: Positive  # a video that takes longer has failed
+    timeout_sec: Annotated[float, Field(gt=0, le=1e6)]  # a video that takes longer has failed
 
 
 class Engine(Block):

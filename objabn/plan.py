@@ -131,13 +131,12 @@ def costs(params: Dataset, table: Table, counts: Counts, rates: Rates) -> list[C
     files = _shards(frames, params.decode.frames_per_shard) + STORE_FILES if params.decode.store else 1
     lines.append(_frames_cost("decode", start, decoded, frames, files))
     found = rates.segment
-    shard = min(MASK_SHARD, max(LEAST_MASK_SHARD, -(-frames // 16) * 16))
     lines.append(
         Cost(
             "segment",
             start + found.start_sec + frames * found.sec / rates.segmenters,
             round(frames * found.num_bytes) + REPORT_BYTES + REPORT_ROW_BYTES * counts.videos,
-            _shards(frames, shard) + STORE_FILES + REPORT_FILES,
+            _shards(frames, mask_shard(frames)) + STORE_FILES + REPORT_FILES,
             _a_frame(found),
         )
     )
@@ -161,6 +160,11 @@ def first_row(params: Dataset, table: Table, counts: Counts, rates: Rates) -> fl
     """Seconds until the table's first row is there: data, masks, the row's runs and its evaluation."""
     one = table.model_copy(update={"attention": table.attention[:1], "pc": table.pc[:1], "controls": []})
     return total(costs(params, one, counts, rates)).sec or 0.0
+
+
+def mask_shard(frames: int) -> int:
+    """Frames a shard of the mask store; as `segmentation` has it, which would take seconds to import."""
+    return min(MASK_SHARD, max(LEAST_MASK_SHARD, -(-frames // 16) * 16))
 
 
 def _shards(frames: int, length: int) -> int:

@@ -12,7 +12,8 @@ import pandas as pd
 import torch
 
 from objabn.cache import Cache, unit_key
-from objabn.decoding import decode_videos, make_writer, num_cores
+from objabn.decode_one import decode_one
+from objabn.decoding import make_writer, num_cores
 from objabn.index import build as build_index
 from objabn.mask_quality import video_quality
 from objabn.params import Dataset, Import, Motion, Table
@@ -23,10 +24,10 @@ from objabn.plan_segmenter import segmenter_to_measure
 from objabn.segmentation import segment_videos
 from objabn.segmenters import Segmenter
 from objabn.sources import Reader, open_frames
+from objabn.stores import read_table
 from objabn.synthetic import make_scene, plan
 from objabn.synthetic_files import write_videos
 from objabn.training import make_fabric
-from objabn.video import read_video
 
 OWN_VIDEOS, OWN_FRAMES = 3, 1000  # of the data set: so many, none longer
 SCENES = 12  # of a synthesized data set
@@ -131,29 +132,27 @@ def _sample(params: Dataset, own: pd.DataFrame, place: Path) -> Sample:
 def _measure_decode(params: Dataset, sample: Sample, place: Path) -> tuple[FrameRate, pd.DataFrame, Reader]:
     """What a frame costs; the table of the sample's videos that have frames, and their reader."""
     small = params.decode.model_copy(update={"frames_per_shard": SHARD})
-    with quiet():
-        (store := place / "frames").mkdir()
-        videos = decode_videos(sample.rows, sample.videos, store, small)
+    rows: list[Any] = sample.rows.to_dict("records")
+    decoded: list[tuple[np.ndarray, dict[str, Any]]] = []
+
+    def decode(_directory: Path) -> None:
+        size = (small.height, small.width)
+        decoded[:] = [decode_one(sample.videos / row["path"], row["digest"], size=size) for row in rows]
+
+    def keep(directory: Path) -> None:
+        writer = make_writer(small, directory)
+        for row, (frames, outcome) in zip(rows, decoded, strict=True):
+            writer.append(frames, **row, **outcome)
+        writer.close()
+
+    decode_sec, _ = least(decode, place / "decoding", room=SHORT_SEC)
+    store_sec, store = least(keep, place / "storing", room=SHORT_SEC)
+    videos = read_table(store)
     frames = int(videos["frames"].sum())
     if not frames:
         lost = videos.iloc[0]
         raise ValueError(f"{sample.videos / lost['path']}: expected a video to measure with, got: {lost['error']}")
-    decoded: list[np.ndarray] = []
-
-    def decode(_directory: Path) -> None:
-        paths = [sample.videos / path for path in sample.rows["path"]]
-        size = (small.height, small.width)
-        decoded[:] = [read_video(path, size=size)[0] for path in paths]
-
-    def keep(directory: Path) -> None:
-        writer = make_writer(small, directory)
-        for number, each in enumerate(decoded):
-            writer.append(each, video=str(number))
-        writer.close()
-
-    decode_sec, _ = least(decode, place / "decoding", room=SHORT_SEC)
-    store_sec = least(keep, place / "storing", room=SHORT_SEC)[0] if small.store else 0.0
-    cores = num_cores()
+    store_sec, cores = store_sec if small.store else 0.0, num_cores()
     sec = frame_seconds(decode_sec, store_sec, workers=small.workers or cores, cores=cores) / frames
     stored = stored_bytes(store) / frames if small.store else 0.0
     reader = open_frames(store, sample.videos, small)

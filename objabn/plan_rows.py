@@ -4,7 +4,6 @@ Weights are random and masks are rectangles; frames, crops, losses and the optim
 nothing and is left out.
 """
 
-import os
 import tempfile
 from dataclasses import replace
 from functools import partial
@@ -15,6 +14,7 @@ import pandas as pd
 import torch
 
 from objabn.clips import VALIDATION, ClipDataset, loader
+from objabn.decoding import num_cores
 from objabn.evaluation import evaluate_run
 from objabn.masks import GRID, GROUPS
 from objabn.params import MAPS, Dataset, Eval, Table
@@ -116,7 +116,7 @@ def _measure(
     hidden = partial(
         clip_seconds,
         workers=params.train.workers,
-        cores=os.cpu_count() or 1,
+        cores=num_cores(),
         on_cpu=make_fabric(params).device.type == "cpu",
     )
     if not params.decode.store:  # a clip then costs reading all of its video

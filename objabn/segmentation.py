@@ -24,7 +24,7 @@ KIND = "masks"  # of a unit in the side cache
 UNIT_VERSION = 1  # raised when a unit's layout or content changes other than by its segmenter: here, in masks or video
 ROWS_PER_GROUP = 100_000  # of the table of instances: a group a video makes it slow to open
 ZSTD_LEVEL = 9  # 29 % smaller than 3 and read as fast, for 0.03 ms a frame; 19 saves 20 % more, but takes 1 ms
-FRAMES_PER_SHARD = 16384  # 576 shards for the 9.4 million frames of SSv2
+FRAMES_PER_SHARD = 16384  # 574 shards for the 9.4 million frames of SSv2
 _INSTANCE_SCHEMA = pa.schema(
     [("video", pa.string()), ("frame", pa.int32()), ("class", pa.string()), ("score", pa.float32())]
     + [(side, pa.float32()) for side in ("x0", "y0", "x1", "y1")]

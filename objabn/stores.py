@@ -111,11 +111,15 @@ class StoreWriter:
         self._num_written = sum(row["frames"] for row in rows) - len(pending)
         self._pending[: len(pending)] = pending
         try:
-            self._array = zarr.open_array(self._path / ARRAY, mode="r+", config={"write_empty_chunks": True})
+            self._array = zarr.open_array(self._path / ARRAY, mode="r+").with_config({"write_empty_chunks": True})
         except FileNotFoundError:
             raise ValueError(f"{self._path}: expected an unfinished store with {ARRAY}, found none") from None
-        if not all(path.is_file() for path in self.whole_shards()):
-            raise ValueError(f"{self._path}: expected {len(self.whole_shards())} shards of an unfinished store")
+        shards = self.whole_shards()
+        if not all(path.is_file() for path in shards):
+            raise ValueError(f"{self._path}: expected {len(shards)} shards of an unfinished store")
+        for path in (self._path / ARRAY).iterdir():  # later shards, and what zarr was writing
+            if path not in shards and path.name != "zarr.json":
+                path.unlink()
         self._array.resize((self._num_written, *self._array.shape[1:]))
 
     @property

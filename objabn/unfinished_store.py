@@ -112,7 +112,7 @@ class UnfinishedStore:
                 return None
             lines = (self._work / _ROWS).read_bytes().split(b"\n")[:num_rows]
             return [json.loads(line) for line in lines], pending
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return None
 
 

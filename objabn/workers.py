@@ -57,7 +57,10 @@ def in_processes(
     def run(item: Any) -> Any:
         worker = free.get()
         try:
-            return worker.run(item)
+            result = worker.run(item)
+            # By itself no process ends like this: the system may have been short of memory.
+            killed = isinstance(result, Lost) and result.reason == "crashed (SIGKILL)"
+            return worker.run(item) if killed else result
         finally:
             free.put(worker)
 
@@ -89,7 +92,7 @@ class _Worker:
         self._stopped = False
 
     def run(self, item: Any) -> Any:
-        """function(item), or Lost. Raises: RuntimeError when the process does not start."""
+        """function(item), or Lost. Raises: OSError when the process does not start."""
         for _ in range(2):  # one that ended while it was idle is replaced: no item's fault
             if self._process is None:
                 self._start()
@@ -97,7 +100,7 @@ class _Worker:
                 break
             ended = self._end(_ENDS_SEC)
         else:
-            raise RuntimeError(f"a worker process did not start ({ended})")
+            raise OSError(f"a worker process did not start ({ended})")
         try:
             if self._connection.poll(self._timeout_sec):
                 return self._connection.recv()
@@ -115,8 +118,9 @@ class _Worker:
 
     def _start(self) -> None:
         self._connection, other = self._context.Pipe()
-        self._process = self._context.Process(target=_serve, args=(other, self._function), daemon=True)
-        self._process.start()
+        process = self._context.Process(target=_serve, args=(other, self._function), daemon=True)
+        process.start()
+        self._process = process  # only now: `stop` may come at any time, and kills what has been started
         other.close()
         if self._stopped:
             self._process.kill()

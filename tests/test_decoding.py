@@ -33,7 +33,7 @@ def moving_square(num_frames: int) -> np.ndarray:
 
 @pytest.fixture
 def videos(tmp_path: Path) -> Path:
-    """a/good.mp4 (20 frames), a/short.mp4 (3), b/cut.mkv (cut in the middle), b/empty.mp4, b/text.mp4."""
+    """a/good.mp4 (20 frames), a/short.mp4 (3), b/empty.mp4, b/text.mp4."""
     folder = tmp_path / "videos"
     for name in ("a", "b"):
         (folder / name).mkdir(parents=True)
@@ -155,12 +155,15 @@ def test_a_video_that_hangs_or_crashes_the_decoder_is_a_row(videos: Path, tmp_pa
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """14 videos of 1 to 40 frames, one of them empty."""
+    """14 videos of 1 to 40 frames, one of them empty and two black: their chunks hold nothing but zeros."""
     folder = tmp_path_factory.mktemp("many")
     for number in range(13):
-        frames = moving_square(1 + 13 * number % 40)
+        frames = moving_square(1 + 13 * number % 40) * (number not in (6, 11))
         write_video(folder / f"{number:02}.mp4", np.roll(frames, number, axis=1))
     (folder / "05b.mp4").touch()
+    black, _ = read_video(folder / "11.mp4")
+    assert black.shape[0] == 24
+    assert not black.any()
     return folder
 
 
@@ -225,6 +228,7 @@ def test_an_interrupted_one_goes_on_to_the_same_bytes(
         lambda path, settings: settings.update(timeout_sec=301.0),
         lambda path, settings: settings.update(quality=90),
         lambda path, settings: (path / "state.npz").write_bytes(b"PK\x03\x04 cut"),
+        lambda path, settings: (path / "state.npz").write_bytes(b""),
         lambda path, settings: (path / "rows.jsonl").write_text("{"),
         lambda path, settings: (path / "store/array.zarr/c.1.0.0.0").unlink(),
         lambda path, settings: (path / "store/array.zarr/zarr.json").write_bytes(b""),

@@ -12,6 +12,7 @@ import pytest
 
 from objabn.clips import ClipDataset, open_split
 from objabn.parameter_file import load_params
+from objabn.plan import mask_shard
 from objabn.segmentation import _shard_length
 from objabn.stores import StoreWriter
 
@@ -102,3 +103,8 @@ def test_a_workers_share_of_the_index_is_small(store: Path, work: Callable[[Path
 
 def test_what_goes_to_a_spawned_worker_is_small(store: Path) -> None:
     assert len(pickle.dumps(open_(store))) < MOST_BYTES / 4
+
+
+@pytest.mark.parametrize("num_frames", [1, 1000, 1024, 1025, 16_000, 16_384, 9_400_000])
+def test_a_plan_knows_the_shards_of_the_mask_store(num_frames: int) -> None:
+    assert mask_shard(num_frames) == _shard_length(num_frames)

@@ -34,6 +34,10 @@ def behave(item: tuple[str, object]) -> object:
         os._exit(value)
     elif what == "signal":
         os.kill(os.getpid(), value)
+    elif what == "killed once":
+        if not Path(value).exists():
+            Path(value).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
     elif what == "raise":
         raise OSError(value)
     elif what == "array":
@@ -68,6 +72,11 @@ def test_a_crash_costs_its_item(workers: int) -> None:
     assert run([*items, ("value", 2)], workers) == [
         0, Lost("crashed (SIGSEGV)"), Lost("crashed (exit status 3)"), 1, Lost("crashed (SIGKILL)"), 2,
     ]  # fmt: skip
+
+
+def test_an_item_whose_process_was_killed_gets_another_try(tmp_path: Path) -> None:
+    item = ("killed once", str(tmp_path / "killed"))
+    assert run([("value", 0), item, ("value", 1)]) == [0, item[1], 1]
 
 
 def test_a_function_that_raises_counts_as_a_crash() -> None:
@@ -156,7 +165,26 @@ def test_a_worker_that_cannot_start_is_not_the_items_fault() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert done.returncode == 1
-    assert "RuntimeError: a worker process did not start (exit status 1)" in done.stderr
+    assert "OSError: a worker process did not start (exit status 1)" in done.stderr
+
+
+def test_an_interruption_while_the_workers_start_ends_them_at_once() -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from contextlib import closing; from objabn.workers import in_processes; from test_workers import behave\n"
+        "with closing(in_processes(behave, [('sleep', 600)] * 4, workers=2, timeout_sec=600)) as results:\n"
+        "    print('ready', flush=True)\n"
+        "    for _, result in results: print(result, flush=True)"
+    )
+    command, pipe = [sys.executable, "-c", code], subprocess.PIPE
+    for after_sec in (0.0, 0.1, 0.3):
+        process = subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(after_sec)
+        os.kill(process.pid, signal.SIGINT)
+        _, printed = process.communicate(timeout=60)
+        assert printed.strip().splitlines()[-1] == "KeyboardInterrupt"
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,23 @@ def run_record(
 ) -> dict[str, Any]:
     """What run.json says: the configuration, class names, all parameters, versions, and digests of the inputs."""
     packages = ("torch", "pytorchvideo", "lightning-fabric", "zarr", "decord", "av")
+    installed = {name: found for name in packages if (found := _version(name))}  # decord has no wheel on some systems
     return {
         "attention": attention,
         "pc": pc,
         "seed": seed,
         "class_names": class_names,
         "params": params.model_dump(),
-        "versions": {"objabn": __version__, **{name: version(name) for name in packages}},
+        "versions": {"objabn": __version__, **installed},
         "inputs": {path.as_posix(): file_digest(path) for path in inputs},
     }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def save_run(directory: Path, model: torch.nn.Module, run: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """A run directory: weights come back bit by bit, and an unfinished run says what it lacks."""
 
 import json
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 import torch
@@ -100,3 +100,15 @@ def test_a_damaged_run_is_a_clear_fault(tmp_path, name):
     path.write_bytes(path.read_bytes()[:-4])
     with pytest.raises(ValueError, match=f"^{tmp_path}: damaged run: "):
         load_run(tmp_path)
+
+
+def test_a_library_that_is_not_installed_has_no_version(synthetic: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(package: str) -> str:
+        if package == "decord":
+            raise PackageNotFoundError(package)
+        return "1.0"
+
+    monkeypatch.setattr("objabn.checkpoints.version", found)
+    versions = run_record("abn", False, 0, [], synthetic, [])["versions"]
+    assert "decord" not in versions
+    assert versions["av"] == "1.0"

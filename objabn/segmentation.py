@@ -175,15 +175,16 @@ def _payloads(
     segmenter: Segmenter | None = None
 
     def read(item: tuple[str, str]) -> tuple[str, str, bytes | None, np.ndarray | None]:
+        nonlocal segmenter
         video, name = item
         payload = cache.load(KIND, name) if name else None
-        return video, name, payload, frames.read_all(video) if name and payload is None else None
+        if not name or payload is not None:
+            return video, name, payload, None
+        segmenter = segmenter or make_segmenter()  # before the first frame is read: it may not be installed
+        return video, name, None, frames.read_all(video)
 
     def look() -> Iterator[tuple[str, bytes | None, list[Instances] | None]]:
-        nonlocal segmenter
         for video, name, payload, pixels in step(read, zip(table["video"], names, strict=True)):
-            if pixels is not None:
-                segmenter = segmenter or make_segmenter()
             yield name, payload, None if segmenter is None or pixels is None else segmenter(pixels, video)
 
     def keep(item: tuple[str, bytes | None, list[Instances] | None]) -> tuple[bytes | None, bool]:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,6 +38,11 @@ def make_clone(folder: Path, change: Callable[[dict], None]) -> Path:
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "tiny")
     return folder
+
+
+def hear_ctrl_c() -> None:
+    """`preexec_fn` of a process: where tests run in the background, it would inherit that SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def environment(cache: Path) -> dict[str, str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from clones import edit_params, environment, make_clone, run_dvc
+from clones import edit_params, environment, hear_ctrl_c, make_clone, run_dvc
 
 from objabn.cache import Cache
 from objabn.index import build, write_index
@@ -77,7 +77,7 @@ class Checkout:
         variables = {**environment(self.cache.root), "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-m", module, *(arguments or ("synthetic",))]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, cwd=self.folder, env=variables, **pipes)
+        return subprocess.Popen(command, cwd=self.folder, env=variables, preexec_fn=hear_ctrl_c, **pipes)
 
     def run(self) -> tuple[int, int]:
         """Runs to the end; how many videos were segmented and found."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from clones import hear_ctrl_c
 
 from objabn.workers import Lost, in_processes
 
@@ -178,7 +179,7 @@ def test_an_interruption_while_the_workers_start_ends_them_at_once() -> None:
     )
     command, pipe = [sys.executable, "-c", code], subprocess.PIPE
     for after_sec in (0.0, 0.1, 0.3):
-        process = subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
+        process = subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, preexec_fn=hear_ctrl_c)
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
         time.sleep(after_sec)
@@ -198,7 +199,12 @@ def test_busy_workers_end_with_the_process_that_started_them(how: signal.Signals
         "    for _, result in results: print(result, flush=True)"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=hear_ctrl_c,
     )
     assert process.stdout
     pids = [int(process.stdout.readline()) for _ in range(3)]

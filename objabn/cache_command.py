@@ -5,11 +5,15 @@ python -m objabn cache prune --dry-run     # what `prune` would free; --all: eve
 """
 
 import argparse
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from objabn.cache import Cache, Entry
 from objabn.parameter_file import load_params
+
+_ABANDONED_SEC = 7 * 24 * 3600.0  # a training that has written no checkpoint for so long
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -21,8 +25,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "prune",
         help="free units that nothing in this checkout needs",
         description="Removes units of masks that are neither those of a finished mask store in this checkout nor those "
-        "that its decoded data sets need with the present params.yaml, and what killed writers left. A cache that "
-        "several checkouts share knows nothing of the others: they compute again what they miss.",
+        "that its decoded data sets need with the present params.yaml, checkpoints of trainings that have written none "
+        "for a week, and what killed writers left. A cache that several checkouts share knows nothing of the others: "
+        "they compute again what they miss.",
     )
     parser.add_argument("--all", action="store_true", help="remove every unit, needed or not")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be freed")
@@ -79,7 +84,8 @@ def show(args: argparse.Namespace) -> int:
 def prune(args: argparse.Namespace) -> int:
     """Frees what is not needed and prints how much that was; 0.
 
-    A segmentation may run meanwhile: it computes a unit again that vanishes. What it is writing stays.
+    A segmentation may run meanwhile: it computes a unit again that vanishes. What it is writing stays. A training's
+    next checkpoint takes the place of one that vanishes.
     """
     cache = Cache()
     is_needed: Callable[[Entry], bool] = (lambda unit: False) if args.all else _test_of_need()
@@ -94,8 +100,19 @@ def prune(args: argparse.Namespace) -> int:
 
 
 def _test_of_need() -> Callable[[Entry], bool]:
-    """Whether a unit is needed; one of a kind that this command knows nothing of is."""
-    from objabn.segmentation import KIND
+    """Whether a unit is needed; one of a kind that this command knows nothing of is.
+
+    Which training would look for a checkpoint only the training itself can say, so their age decides: one that runs
+    writes one after each epoch and every `train.checkpoint_minutes`.
+    """
+    from objabn import resume, segmentation
 
     needed = needed_units()
-    return lambda unit: unit.kind != KIND or unit.key in needed
+
+    def is_needed(unit: Entry) -> bool:
+        if unit.kind == resume.KIND:
+            with suppress(FileNotFoundError):
+                return time.time() - unit.path.stat().st_mtime < _ABANDONED_SEC
+        return unit.kind != segmentation.KIND or unit.key in needed
+
+    return is_needed

@@ -41,10 +41,14 @@ def _version(package: str) -> str | None:
         return None
 
 
+def cpu_state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Weights and statistics as safetensors takes them."""
+    return {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+
+
 def save_run(directory: Path, model: torch.nn.Module, run: dict[str, Any]) -> None:
     """Writes the weights and run.json (`run_record`)."""
-    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    save_file(state, directory / WEIGHTS)
+    save_file(cpu_state(model), directory / WEIGHTS)
     (directory / RUN).write_text(json.dumps(run, indent=2) + "\n")
 
 

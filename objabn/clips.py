@@ -175,19 +175,33 @@ def open_split(
 
 
 def loader(
-    dataset: ClipDataset, batch_size: int, *, workers: int, seed: int = 0, epoch: int = 0, shuffle: bool = False
+    dataset: ClipDataset,
+    batch_size: int,
+    *,
+    workers: int,
+    seed: int = 0,
+    epoch: int = 0,
+    shuffle: bool = False,
+    first: int = 0,
 ) -> Iterator[Batch]:
-    """Batches of one epoch; training ones in an order drawn from (seed, epoch), the incomplete last one dropped."""
+    """Batches of one epoch; training ones in an order drawn from (seed, epoch), the incomplete last one dropped.
+
+    Args:
+        first: batches before this one are left out, those of an epoch that goes on.
+    """
     dataset.epoch = epoch
     order = np.random.default_rng([seed, epoch]).permutation(len(dataset)) if shuffle else np.arange(len(dataset))
-    yield from DataLoader(
+    batches = DataLoader(
         dataset,
         batch_size=batch_size,
-        sampler=order.tolist(),
+        sampler=order[first * batch_size :].tolist(),
         num_workers=workers,
         drop_last=shuffle and len(dataset) > batch_size,
         pin_memory=torch.cuda.is_available(),
     )
+    with torch.random.fork_rng(devices=[], enabled=first > 0):  # `iter` draws a number; the epoch's beginning has
+        started = iter(batches)
+    yield from started
 
 
 def num_batches(dataset: ClipDataset, batch_size: int) -> int:

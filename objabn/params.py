@@ -197,6 +197,7 @@ class Train(Block):
     centroid_lr: Positive | None  # null: lr
     pc_norm: Literal["l2", "squared"]
     workers: Annotated[int, Field(ge=0)]  # loader processes; 0 loads in the training process
+    checkpoint_minutes: Positive  # between two checkpoints within an epoch; there is one after each epoch anyway
     accelerator: Literal["auto", "cpu", "cuda"]
     precision: Literal["32-true", "bf16-mixed"]
 

@@ -2,10 +2,10 @@
 
 import csv
 import math
-import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from lightning_fabric import Fabric
@@ -17,6 +17,7 @@ from objabn.losses import LossWeights, total_loss
 from objabn.model import ObjectABN
 from objabn.params import MAPS, Dataset
 from objabn.progress import progress
+from objabn.resume import Checkpoint, Parts, Position
 from objabn.schedules import learning_rate
 
 
@@ -96,28 +97,30 @@ def validate(model: Any, dataset: ClipDataset, params: Dataset, fabric: Fabric) 
 
 def _train_epoch(
     model: Any,
-    optimiser: Any,
-    scheduler: LambdaLR,
+    parts: Parts,
     fabric: Fabric,
     params: Dataset,
     attention: str,
     dataset: ClipDataset,
     seed: int,
-    epoch: int,
+    position: Position,
+    checkpoint: Checkpoint | None,
 ) -> dict[str, float]:
-    """Means over the batches of one epoch: `loss`, its terms, `train_top1` in percent."""
+    """Means over the batches of the epoch from `position` on: `loss`, its terms, `train_top1` in percent."""
     model.train()
+    network, optimiser, scheduler = parts
     weights = LossWeights(**params.weights.model_dump())
-    size = params.train.batch_size
-    sums: Counter[str] = Counter()
-    batches = loader(dataset, size, workers=params.train.workers, seed=seed, epoch=epoch, shuffle=True)
+    size, epoch = params.train.batch_size, position.epoch
+    sums: Counter[str] = Counter(position.sums)
+    settings: dict[str, Any] = {"workers": params.train.workers, "seed": seed, "shuffle": True}
+    batches = loader(dataset, size, epoch=epoch, first=position.batch, **settings)
     label = f"epoch {epoch + 1}/{params.train.epochs}"
-    bar = progress(batches, total=num_batches(dataset, size), desc=label, unit="batch")
-    for batch in bar:
+    bar = progress(batches, total=num_batches(dataset, size), initial=position.batch, desc=label, unit="batch")
+    for number, batch in enumerate(bar, position.batch + 1):
         batch = fabric.to_device(batch)
         union = None
         if "o" in MAPS[attention]:
-            union = mask_tensors(batch, "masks", model.map_size, params.mask.resize)
+            union = mask_tensors(batch, "masks", network.map_size, params.mask.resize)
         output = model(clip_tensors(batch, params.data.crop))
         total, terms = total_loss(
             output.attention_logits,
@@ -127,7 +130,7 @@ def _train_epoch(
             batch["label"],
             attention=attention,
             union_masks=union,
-            centroids=model.centroids,
+            centroids=network.centroids,
             weights=weights,
             pc_norm=params.train.pc_norm,
         )
@@ -141,17 +144,29 @@ def _train_epoch(
         scheduler.step()
         sums.update(values)
         bar.set_postfix(loss=f"{values['loss']:.3f}", refresh=False)
+        if checkpoint and checkpoint.due():
+            checkpoint.keep(parts, replace(position, batch=number, sums=dict(sums), seconds=position.elapsed()))
     return {name: value / num_batches(dataset, size) for name, value in sums.items()}
 
 
 def train(
-    params: Dataset, attention: str, pc: bool, seed: int, train_set: ClipDataset, test_set: ClipDataset, run_dir: Path
+    params: Dataset,
+    attention: str,
+    pc: bool,
+    seed: int,
+    train_set: ClipDataset,
+    test_set: ClipDataset,
+    run_dir: Path,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[ObjectABN, dict[str, Any]]:
     """The trained network and its timing; writes curves.csv (one row an epoch) into `run_dir` as it goes.
 
+    Args:
+        checkpoint: where it goes on if it was interrupted, and keeps how far it is; None keeps nothing.
+
     Raises:
         TrainingError: the loss or one of its terms is not finite.
-        ValueError: the device is not there, or the pretrained weights do not fit.
+        ValueError: the device is not there, or the pretrained weights or the checkpoint do not fit.
     """
     fabric = make_fabric(params)
     fabric.seed_everything(seed, verbose=False)
@@ -162,23 +177,36 @@ def train(
             f"{params.model.pretrained}: all keys fit but the head's projection, drawn anew for {num_classes} classes"
         )
     adam = _optimiser(network, params)
-    scheduler = _scheduler(adam, params, params.train.epochs * num_batches(train_set, params.train.batch_size))
+    steps = num_batches(train_set, params.train.batch_size)
+    scheduler = _scheduler(adam, params, params.train.epochs * steps)
     model, optimiser = fabric.setup(network, adam)
-    started = time.perf_counter()
+    parts = Parts(network, optimiser, scheduler)
+    position = checkpoint.restore(parts) if checkpoint else Position()
+    if position.epoch or position.batch:
+        print(f"goes on after {position.epoch * steps + position.batch} of {params.train.epochs * steps} batches")
     with open(run_dir / CURVES, "w", newline="") as file:
-        writer: csv.DictWriter | None = None
-        for epoch in range(params.train.epochs):
-            means = _train_epoch(model, optimiser, scheduler, fabric, params, attention, train_set, seed, epoch)
-            row = {"epoch": epoch + 1, **means, "val_top1": validate(model, test_set, params, fabric)}
-            if writer is None:
-                writer = csv.DictWriter(file, list(row), lineterminator="\n")
-                writer.writeheader()
-            writer.writerow(row)
-            file.flush()
-            clips = len(train_set) * (epoch + 1) / (time.perf_counter() - started)
+        _write_rows(file, position.rows, header=True)
+        while position.epoch < params.train.epochs:
+            means = _train_epoch(model, parts, fabric, params, attention, train_set, seed, position, checkpoint)
+            row = {"epoch": position.epoch + 1, **means, "val_top1": validate(model, test_set, params, fabric)}
+            _write_rows(file, [row], header=not position.rows)
+            rows, seconds = [*position.rows, row], position.elapsed()
+            position = Position(position.epoch + 1, rows=rows, seconds=seconds)
+            if checkpoint:
+                checkpoint.keep(parts, position)
             print(
-                f"epoch {epoch + 1}/{params.train.epochs}: loss {means['loss']:.3f}, "
-                f"val top-1 {row['val_top1']:.1f} %, {clips:.1f} clips/s",
+                f"epoch {position.epoch}/{params.train.epochs}: loss {means['loss']:.3f}, "
+                f"val top-1 {row['val_top1']:.1f} %, {len(train_set) * position.epoch / seconds:.1f} clips/s",
                 flush=True,
             )
-    return network, {"train_seconds": time.perf_counter() - started, "device": str(fabric.device)}
+    return network, {"train_seconds": position.elapsed(), "device": str(fabric.device)}
+
+
+def _write_rows(file: IO[str], rows: list[dict[str, float]], *, header: bool) -> None:
+    """Appends rows of curves.csv, under a header if they are the first."""
+    if rows:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        if header:
+            writer.writeheader()
+        writer.writerows(rows)
+        file.flush()

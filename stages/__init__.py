@@ -38,6 +38,10 @@ class Paths:
         """Beside the runs, not in them: nothing that a later stage depends on may hold a time."""
         return Path("runs") / self.dataset / "timing" / f"{row.replace('/', '-')}-seed-{seed}.json"
 
+    def lock(self, row: str, seed: int) -> Path:
+        """An empty directory to hold while a run is made: the run's own is replaced, and a row's is all its seeds'."""
+        return Path("runs") / self.dataset / "locks" / f"{row.replace('/', '-')}-seed-{seed}"
+
     def result(self, row: str) -> Path:
         return Path("results") / self.dataset / f"{row}.json"
 

@@ -1,4 +1,4 @@
-"""Trains one configuration, or a control, with one seed.
+"""Trains one configuration, or a control, with one seed; goes on where a process stopped that was killed.
 
 `python -m stages.train DATASET --attention mask --pc true --seed 0`, or `--control plain --seed 0`
 """
@@ -16,10 +16,13 @@ def main() -> None:
     paths = Paths(arguments.dataset)
     row, seed = (arguments.attention, arguments.pc), arguments.seed
 
+    from objabn.cache import Cache
     from objabn.checkpoints import run_record, save_run
     from objabn.clips import VALIDATION, open_split
     from objabn.files import replace_dir, write_text
+    from objabn.locks import one_at_a_time
     from objabn.missing import check_missing
+    from objabn.resume import Checkpoint, is_finished, run_key
     from objabn.stores import read_table
     from objabn.training import train
 
@@ -29,10 +32,19 @@ def main() -> None:
     test_set = open_split("test", dataset, frames, None, seed=seed, evaluation=VALIDATION)
     inputs = [paths.data("index.csv"), frames / "videos.csv", masks / "instances.parquet"]
     inputs += [path for path in [Path(dataset.model.pretrained or "")] if path.is_file()]
-    with replace_dir(paths.run(row_path(*row), seed)) as directory:
-        model, timing = train(dataset, *row, seed, train_set, test_set, directory)
-        save_run(directory, model, run_record(*row, seed, train_set.class_names, dataset, inputs))
-    write_text(paths.timing(row_path(*row), seed), json.dumps(timing, indent=2) + "\n")
+    record = run_record(*row, seed, train_set.class_names, dataset, inputs)
+    checkpoint = Checkpoint(Cache(), key := run_key(record, [frames, masks]), dataset.train.checkpoint_minutes)
+    run, times = paths.run(row_path(*row), seed), paths.timing(row_path(*row), seed)
+    was_there = is_finished(run, times, key)
+    with one_at_a_time(paths.lock(row_path(*row), seed)):
+        if not was_there and is_finished(run, times, key):
+            print(f"{run}: finished by the process that this one waited for")
+            return
+        with replace_dir(run) as directory:
+            model, timing = train(dataset, *row, seed, train_set, test_set, directory, checkpoint)
+            save_run(directory, model, record)
+        write_text(times, json.dumps({**timing, "key": key}, indent=2) + "\n")
+        checkpoint.remove()
 
 
 if __name__ == "__main__":

@@ -321,6 +321,28 @@ def test_training_order_changes_with_epoch_and_seed_and_drops_the_incomplete_bat
     assert {row for order in orders.values() for row in order} == {0, 1, 2, 3, 4}
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_an_epoch_goes_on_at_any_batch(open_, first: int, workers: int):
+    train, settings = open_(), {"seed": 4, "epoch": 1, "shuffle": True, "workers": 0}
+    whole = list(loader(train, 2, **settings))
+    rest = list(loader(train, 2, **{**settings, "workers": workers}, first=first))
+    assert len(rest) == 2 - first
+    for one, other in zip(whole[first:], rest, strict=True):
+        assert_equal(one, other)
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_an_epoch_that_goes_on_leaves_the_generator_alone(open_, first: int):
+    """DataLoader draws from it once an epoch; the process before has done so."""
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    list(loader(open_(), 2, workers=0, shuffle=True, first=first))
+    assert torch.equal(torch.get_rng_state(), before)
+    list(loader(open_(), 2, workers=0, shuffle=True))
+    assert not torch.equal(torch.get_rng_state(), before)
+
+
 def test_the_loader_sets_the_epoch(open_):
     train = open_()
     first, second = (next(loader(train, 5, workers=0, epoch=epoch)) for epoch in (0, 1))

@@ -175,6 +175,7 @@ class TestAfterRepro:
             ("decode.max_failed", 0.4, {"segment"}),
             ("eval.views", 3, EVALUATE),
             ("train.workers", 1, set()),
+            ("train.checkpoint_minutes", 1, set()),
         ],
     )
     def test_a_parameter_reruns_only_what_depends_on_it(

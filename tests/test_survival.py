@@ -45,7 +45,7 @@ def write_frames(folder: Path, numbers: range, num_frames: int) -> None:
             left = at * 46 // num_frames
             frame[top : top + 18, left : left + 14] = colour
         row = {"path": f"{number}.mp4", "label": f"class{number % 3}", "split": ("train", "test")[number % 2]}
-        row |= {"digest": f"digest of {number}", "status": "ok", "error": ""}
+        row |= {"digest": f"digest of {number}", "status": "ok", "error": "", "height": 48, "width": 64}
         writer.append(frames, video=f"v{number:03}", **row)
     writer.close()
 

@@ -46,7 +46,7 @@ BLOCK = {
     "train": {
         "epochs": 2, "batch_size": 4, "lr": 1e-3, "new_layers_lr": None, "schedule": "constant",
         "centroid_std": 1.0, "centroid_lr": None, "pc_norm": "l2",
-        "workers": 0, "accelerator": "cpu", "precision": "32-true",
+        "workers": 0, "checkpoint_minutes": 10, "accelerator": "cpu", "precision": "32-true",
     },
     "eval": {"start": "centre", "views": 1, "batch_size": 3},
 }  # fmt: skip

@@ -237,9 +237,16 @@ def test_a_fault_is_there_again(go: Callable[..., Trained]) -> None:
     assert len(set(said)) == 1
 
 
-def test_seconds_add_up(go: Callable[..., Trained], stores: Path, tmp_path: Path) -> None:  # noqa: F811
-    with interruption(6):
-        go()
+@pytest.mark.parametrize(("minutes", "step"), [(NEVER, 6), (ALWAYS, 2)])
+def test_seconds_add_up(
+    go: Callable[..., Trained],
+    stores: Path,  # noqa: F811
+    tmp_path: Path,
+    minutes: float,
+    step: int,
+) -> None:
+    with interruption(step):
+        go(minutes)
     cache = Cache(tmp_path / "cache")
     own = cache.load(KIND, KEY)
     assert own is not None

@@ -190,6 +190,7 @@ class Weights(Block):
 class Train(Block):
     epochs: Count
     batch_size: Annotated[int, Field(ge=2)]  # clips
+    accumulate: Count  # batches whose mean gradient makes a step
     lr: Positive
     new_layers_lr: Positive | None  # of the layers that no backbone brings; null: lr
     schedule: Literal["constant", "cosine"]  # of both

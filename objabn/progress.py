@@ -1,11 +1,31 @@
 """Progress bars: live in a terminal, a line every half a minute in a log."""
 
 import sys
-from typing import Any
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, Generic, TypeVar
 
 from tqdm import tqdm
 
 _LOG_INTERVAL_SEC = 30.0
+Item = TypeVar("Item")
+
+
+class Awaited(Generic[Item]):
+    """The same items; `seconds` is how long whoever takes them has waited for them."""
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._items, self.seconds = items, 0.0
+
+    def __iter__(self) -> Iterator[Item]:
+        items = iter(self._items)
+        while True:
+            began = time.perf_counter()
+            item = next(items, self)
+            self.seconds += time.perf_counter() - began
+            if item is self:
+                return
+            yield item  # type: ignore[misc]
 
 
 def progress(*args: Any, **kwargs: Any) -> Any:

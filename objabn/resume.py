@@ -48,6 +48,7 @@ class Position:
     sums: dict[str, float] = field(default_factory=dict)  # of the epoch's terms, over its batches so far
     rows: list[dict[str, float]] = field(default_factory=list)  # of curves.csv, one for each epoch so far
     seconds: float = 0.0  # spent up to here, also by processes that were killed
+    waited: float = 0.0  # of them, seconds that the training's steps waited for batches
 
     def __post_init__(self) -> None:
         self._began = time.perf_counter()

@@ -16,7 +16,7 @@ from objabn.clips import Batch, ClipDataset, clip_tensors, loader, mask_tensors,
 from objabn.losses import LossWeights, total_loss
 from objabn.model import ObjectABN
 from objabn.params import MAPS, Dataset
-from objabn.progress import progress
+from objabn.progress import Awaited, progress
 from objabn.resume import Checkpoint, Parts, Position
 from objabn.schedules import learning_rate
 
@@ -106,16 +106,23 @@ def _train_epoch(
     position: Position,
     checkpoint: Checkpoint | None,
 ) -> dict[str, float]:
-    """Means over the batches of the epoch from `position` on: `loss`, its terms, `train_top1` in percent."""
+    """Means over the batches of the epoch from `position` on: `loss`, its terms, `train_top1` in percent.
+
+    Each step follows the mean gradient of `train.accumulate` batches, the epoch's last one of those that are left.
+    Adds to `position.waited`.
+    """
     model.train()
     network, optimiser, scheduler = parts
     weights = LossWeights(**params.weights.model_dump())
-    size, epoch = params.train.batch_size, position.epoch
+    size, epoch, accumulate = params.train.batch_size, position.epoch, params.train.accumulate
+    total_batches, waited = num_batches(dataset, size), position.waited
     sums: Counter[str] = Counter(position.sums)
     settings: dict[str, Any] = {"workers": params.train.workers, "seed": seed, "shuffle": True}
-    batches = loader(dataset, size, epoch=epoch, first=position.batch, **settings)
+    batches = Awaited(loader(dataset, size, epoch=epoch, first=position.batch, **settings))
     label = f"epoch {epoch + 1}/{params.train.epochs}"
-    bar = progress(batches, total=num_batches(dataset, size), initial=position.batch, desc=label, unit="batch")
+    bar = progress(batches, total=total_batches, initial=position.batch, desc=label, unit="batch")
+    optimiser.zero_grad()
+    began = position.elapsed()
     for number, batch in enumerate(bar, position.batch + 1):
         batch = fabric.to_device(batch)
         union = None
@@ -134,19 +141,24 @@ def _train_epoch(
             weights=weights,
             pc_norm=params.train.pc_norm,
         )
-        optimiser.zero_grad()
-        fabric.backward(total)
+        first_of_step = (number - 1) // accumulate * accumulate
+        fabric.backward(total / min(accumulate, total_batches - first_of_step))
         hits = (output.perception_logits.argmax(dim=1) == batch["label"]).float().mean()
         named = {"loss": total, **terms, "train_top1": 100 * hits}
         values = dict(zip(named, torch.stack(list(named.values())).tolist(), strict=True))  # waits for the device once
         _stop_if_not_finite(values, batch, dataset, epoch)
+        sums.update(values)
+        position.waited = waited + batches.seconds
+        wait = batches.seconds / (position.elapsed() - began)
+        bar.set_postfix(loss=f"{values['loss']:.3f}", wait=f"{wait:.0%}", refresh=False)
+        if number % accumulate and number < total_batches:
+            continue
         optimiser.step()
         scheduler.step()
-        sums.update(values)
-        bar.set_postfix(loss=f"{values['loss']:.3f}", refresh=False)
+        optimiser.zero_grad()
         if checkpoint and checkpoint.due():
             checkpoint.keep(parts, replace(position, batch=number, sums=dict(sums), seconds=position.elapsed()))
-    return {name: value / num_batches(dataset, size) for name, value in sums.items()}
+    return {name: value / total_batches for name, value in sums.items()}
 
 
 def train(
@@ -177,13 +189,13 @@ def train(
             f"{params.model.pretrained}: all keys fit but the head's projection, drawn anew for {num_classes} classes"
         )
     adam = _optimiser(network, params)
-    steps = num_batches(train_set, params.train.batch_size)
-    scheduler = _scheduler(adam, params, params.train.epochs * steps)
+    batches = num_batches(train_set, params.train.batch_size)
+    scheduler = _scheduler(adam, params, params.train.epochs * math.ceil(batches / params.train.accumulate))
     model, optimiser = fabric.setup(network, adam)
     parts = Parts(network, optimiser, scheduler)
     position = checkpoint.restore(parts) if checkpoint else Position()
     if position.epoch or position.batch:
-        print(f"goes on after {position.epoch * steps + position.batch} of {params.train.epochs * steps} batches")
+        print(f"goes on after {position.epoch * batches + position.batch} of {params.train.epochs * batches} batches")
     with open(run_dir / CURVES, "w", newline="") as file:
         _write_rows(file, position.rows, header=True)
         while position.epoch < params.train.epochs:
@@ -191,15 +203,17 @@ def train(
             row = {"epoch": position.epoch + 1, **means, "val_top1": validate(model, test_set, params, fabric)}
             _write_rows(file, [row], header=not position.rows)
             rows, seconds = [*position.rows, row], position.elapsed()
-            position = Position(position.epoch + 1, rows=rows, seconds=seconds)
+            position = Position(position.epoch + 1, rows=rows, seconds=seconds, waited=position.waited)
             if checkpoint:
                 checkpoint.keep(parts, position)
             print(
                 f"epoch {position.epoch}/{params.train.epochs}: loss {means['loss']:.3f}, "
-                f"val top-1 {row['val_top1']:.1f} %, {len(train_set) * position.epoch / seconds:.1f} clips/s",
+                f"val top-1 {row['val_top1']:.1f} %, {len(train_set) * position.epoch / seconds:.1f} clips/s, "
+                f"{position.waited / seconds:.1%} waiting for data",
                 flush=True,
             )
-    return network, {"train_seconds": position.elapsed(), "device": str(fabric.device)}
+    times = {"train_seconds": position.elapsed(), "data_wait_seconds": position.waited}
+    return network, {**times, "device": str(fabric.device)}
 
 
 def _write_rows(file: IO[str], rows: list[dict[str, float]], *, header: bool) -> None:

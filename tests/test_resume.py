@@ -112,6 +112,18 @@ def test_the_same_bits_as_undisturbed(
     assert said == f"goes on after {kept} of 12 batches" if kept else said.startswith("epoch 1/3")
 
 
+@pytest.mark.parametrize("step", [2, 3])
+def test_the_same_bits_where_several_batches_make_a_step(go: Callable[..., Trained], step: int, capsys) -> None:
+    """Of four batches an epoch three make the first step, one the second."""
+    params = changed(train={"schedule": "cosine", "batch_size": 2, "epochs": 3, "accumulate": 3})
+    expected = go(None, params)
+    with interruption(step):
+        go(ALWAYS, params)
+    capsys.readouterr()
+    assert_same(go(ALWAYS, params), expected)
+    assert capsys.readouterr().out.startswith(f"goes on after {3 if step == 2 else 4} of 12 batches")
+
+
 def test_keeping_changes_nothing(go: Callable[..., Trained], undisturbed: Trained) -> None:
     for minutes in (NEVER, ALWAYS):
         assert_same(go(minutes, key=unit_key(minutes=minutes)), undisturbed)

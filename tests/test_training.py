@@ -1,6 +1,7 @@
 """Training and evaluation of a tiny network on a store of random frames."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from objabn.checkpoints import run_record, save_run
-from objabn.clips import ClipDataset, open_split
+from objabn.clips import ClipDataset, clip_tensors, loader, open_split
 from objabn.evaluation import evaluate_run, maps_of_videos, summarise, summarise_seeds
 from objabn.model import x3d_blocks
 from objabn.params import CONTROLS, MAPS, Dataset
@@ -44,7 +46,7 @@ BLOCK = {
         "attention": 1.0, "background": 1.0, "mask": 10.0, "mha": 10.0, "pc": 1e-4, "pc1": 1.0, "pc2": 1e-3,
     },
     "train": {
-        "epochs": 2, "batch_size": 4, "lr": 1e-3, "new_layers_lr": None, "schedule": "constant",
+        "epochs": 2, "batch_size": 4, "accumulate": 1, "lr": 1e-3, "new_layers_lr": None, "schedule": "constant",
         "centroid_std": 1.0, "centroid_lr": None, "pc_norm": "l2",
         "workers": 0, "checkpoint_minutes": 10, "accelerator": "cpu", "precision": "32-true",
     },
@@ -133,6 +135,35 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(stores: Pat
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert not all(torch.equal(states[0][name], states[2][name]) for name in states[0])
     assert (tmp_path / "0/curves.csv").read_text() == (tmp_path / "1/curves.csv").read_text()
+
+
+@pytest.mark.parametrize("accumulate", [2, 3])
+def test_a_step_follows_the_mean_gradient_of_several_batches(stores: Path, tmp_path: Path, accumulate: int) -> None:
+    """Four batches an epoch, so with three the epoch's last step follows one. By hand, from the gradients' mean."""
+    params = changed(train={"batch_size": 2, "epochs": 1, "accumulate": accumulate})
+    network, _ = run(stores, tmp_path, "abn", False, params)
+
+    make_fabric(params).seed_everything(0, verbose=False)
+    expected, train_set = build_model(params, "abn", False, 3), split(stores, "train", params)
+    adam = torch.optim.Adam([value for value in expected.parameters() if value.requires_grad], lr=1e-3)
+    batches = list(loader(train_set, 2, workers=0, seed=0, epoch=0, shuffle=True))
+    for start in range(0, 4, accumulate):
+        step = batches[start : start + accumulate]
+        for batch in step:
+            output = expected(clip_tensors(batch, 32))
+            losses = [cross_entropy(logits, batch["label"]) for logits in output[:2]]
+            (sum(losses) / len(step)).backward()
+        adam.step()
+        adam.zero_grad()
+    for name, value in expected.state_dict().items():
+        torch.testing.assert_close(network.state_dict()[name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_waiting_for_data_is_told(stores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, timing = run(stores, tmp_path)
+    assert 0 < timing["data_wait_seconds"] < timing["train_seconds"]
+    share = float(re.findall(r"clips/s, ([\d.]+)% waiting for data", capsys.readouterr().out)[-1])
+    assert share == pytest.approx(100 * timing["data_wait_seconds"] / timing["train_seconds"], abs=2)
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_term_and_the_videos(stores: Path, tmp_path: Path) -> None:

@@ -1,20 +1,23 @@
-"""Clips a second of training one row: ours, the loop that one writes around pytorchvideo, and the same network fed one
-batch that lies on the device, which is the most that any input path can reach.
+"""Clips a second of training one row: ours, the loop that one writes around pytorchvideo, and our network fed one batch
+that lies on the device, which is the most that any input path can reach.
 
-python -m benchmarks.train                       # the embedded data's profile, attention `mask`
-python -m benchmarks.train --attention mha --repeats 5
+python -m benchmarks.train                                  # the embedded data's profile, attention `mask`
+python -m benchmarks.train --dataset ucf101 --batch-size 4 --steps 2 --repeats 3      # X3D-M, clips of 16 x 224 x 224
 
-The plain loop is float32 with contiguous tensors; its data set seeks with decord and scales, crops, flips and
-normalises each clip on the CPU. All three train the same network with the same losses and optimiser, and take turns.
+The plain loop is float32 with contiguous tensors, pytorchvideo's layers and torch's defaults; its data set seeks with
+decord and scales, crops, flips and normalises each clip on the CPU. All three train the same network with the same
+losses and optimiser. Each has a process of its own, and they take turns. The videos are synthetic, H.264, of the
+profile's size.
 """
 
 import argparse
 import json
 import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+import objabn.model
 from objabn.clips import ClipDataset, clip_tensors, crop_box, frame_indices, loader, mask_tensors
 from objabn.decoding import decode_videos
 from objabn.index import build
@@ -37,12 +41,13 @@ from objabn.parameter_file import load_params
 from objabn.params import MAPS, Dataset
 from objabn.resume import Parts, Position
 from objabn.sources import open_frames
-from objabn.stores import StoreReader
+from objabn.stores import StoreReader, read_table
 from objabn.synthetic import plan
 from objabn.synthetic_files import write_videos
 from objabn.training import _optimiser, _scheduler, _train_epoch, build_model, make_fabric
 
 MEAN, STD = 0.45, 0.225
+PARTS = ("forward", "backward", "optimiser")
 
 
 class PlainDataset(TorchDataset[dict]):
@@ -99,7 +104,7 @@ def step(network: ObjectABN, adam: Any, params: Dataset, attention: str, clips: 
     adam.step()
     marks.append(now())
     if clock is not None:
-        for name, begin, end in zip(("forward", "backward", "optimiser"), marks, marks[1:], strict=False):
+        for name, begin, end in zip(PARTS, marks, marks[1:], strict=False):
             clock[name] = clock.get(name, 0.0) + end - begin
 
 
@@ -109,94 +114,148 @@ def now() -> float:
     return time.perf_counter()
 
 
-def make_loops(
-    params: Dataset, attention: str, steps: int, place: Path, clock: dict[str, float]
-) -> dict[str, Callable[[], None]]:
-    """By name: trains as many clips as `steps` batches hold."""
-    size = params.train.batch_size
-    assert params.synthesize is not None
-    scenes = [scene for scene in plan(**params.synthesize.model_dump()) if scene[2] == "train"][: steps * size]
+def load_profile(dataset: str, batch_size: int | None) -> Dataset:
+    """A block of params.yaml; weights of a backbone do not matter here and may not be there."""
+    changes = [f"datasets.{dataset}.model.pretrained=null"] if dataset != "synthetic" else []
+    if batch_size:
+        changes.append(f"datasets.{dataset}.train.batch_size={batch_size}")
+    return load_params(Path("params.yaml"), changes).datasets[dataset]
+
+
+def make_data(params: Dataset, clips: int, place: Path) -> None:
+    """Writes synthetic videos, as many as an epoch has clips, their masks and the frame store."""
     for name in ("videos", "truth", "frames"):
         (place / name).mkdir()
+    video = load_params(Path("params.yaml")).datasets["synthetic"].synthesize
+    assert video is not None
+    settings = video.model_dump() | {"train_videos": clips}
+    if params.synthesize is None:  # about UCF101's length
+        settings |= {
+            "height": params.decode.height, "width": params.decode.width, "min_frames": 160, "max_frames": 200,
+        }  # fmt: skip
+    scenes = [scene for scene in plan(**settings) if scene[2] == "train"]
     index = build(pd.DataFrame(write_videos(scenes, place / "videos", place / "truth")), place / "videos")[0]
-    table = decode_videos(index, place / "videos", place / "frames", params.decode)
-    names, masks = sorted(set(table["label"])), StoreReader(place / "truth")
-    readers = open_frames(place / "frames", place / "videos", params.decode), masks if "o" in MAPS[attention] else None
-    own = ClipDataset(table, names, *readers, params.data, params.mask, seed=0)
-    plain_set = PlainDataset(table, place / "videos", names, masks, params)
-    fabric = make_fabric(params)
+    decode_videos(index, place / "videos", place / "frames", params.decode)
 
-    def parts() -> tuple[Any, Parts]:
+
+class Loop:
+    """One of the three, in a process of its own: `run` trains an epoch."""
+
+    def __init__(self, name: str, params: Dataset, attention: str, place: Path) -> None:
+        if name == "plain loop":
+            objabn.model.quicken = lambda net: None
+        table = read_table(place / "frames")
+        names, masks = sorted(set(table["label"])), StoreReader(place / "truth")
+        used = masks if "o" in MAPS[attention] else None
+        frames = open_frames(place / "frames", place / "videos", params.decode)
+        self.own = ClipDataset(table, names, frames, used, params.data, params.mask, seed=0)
+        self.plain = PlainDataset(table, place / "videos", names, masks, params)
+        self.params, self.attention, self.clock = params, attention, dict[str, float]()
         torch.manual_seed(0)
-        network = build_model(params, attention, False, len(names))
-        adam = _optimiser(network, params)
-        model, optimiser = fabric.setup(network, adam)
-        return model, Parts(network, optimiser, _scheduler(adam, params, 10**6))
+        self.network = build_model(params, attention, False, len(names))
+        self.run = {"plain loop": self._plain, "one resident batch": self._resident, "ours": self._ours}[name]
+        if name == "plain loop":
+            self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            self.network.to(self.device, memory_format=torch.contiguous_format).train()
+            self.adam: Any = torch.optim.Adam(value for value in self.network.parameters() if value.requires_grad)
+            return
+        self.fabric = make_fabric(params)
+        self.adam = _optimiser(self.network, params)
+        self.scheduler = _scheduler(self.adam, params, 10**6)
+        self.model, self.adam = self.fabric.setup(self.network, self.adam)
+        self.network.train()
+        batch = self.fabric.to_device(next(iter(loader(self.own, params.train.batch_size, workers=0, shuffle=True))))
+        self.labels, self.clips = batch["label"], clip_tensors(batch, params.data.crop)
+        self.union = mask_tensors(batch, "masks", self.network.map_size, params.mask.resize) if used else None
 
-    def union_of(masks_: Tensor, network: ObjectABN) -> Tensor | None:
-        size_ = (network.map_size, network.map_size)
-        return F.interpolate(masks_, size_, mode="nearest") if "o" in MAPS[attention] else None
+    def _plain(self) -> None:
+        size = (self.network.map_size, self.network.map_size)
+        train = self.params.train
+        for each in DataLoader(self.plain, batch_size=train.batch_size, shuffle=True, num_workers=train.workers):
+            each = {name: value.to(self.device) for name, value in each.items()}
+            union = F.interpolate(each["mask"], size, mode="nearest") if "o" in MAPS[self.attention] else None
+            step(self.network, self.adam, self.params, self.attention, each["clip"], union, each["label"])
 
-    model, ours = parts()
-    _, plain = parts()
-    plain.network.to(memory_format=torch.contiguous_format).train()
-    _, ceiling = parts()
-    ceiling.network.train()
-    batch = fabric.to_device(next(iter(loader(own, size, workers=0, shuffle=True))))
-    resident = clip_tensors(batch, params.data.crop)
-    union = mask_tensors(batch, "masks", ceiling.network.map_size, params.mask.resize) if readers[1] else None
+    def _resident(self) -> None:
+        for _ in range(len(self.own) // self.params.train.batch_size):
+            step(
+                self.model, self.adam, self.params, self.attention, self.clips, self.union, self.labels, self.clock
+            )  # fmt: skip
 
-    def run_plain() -> None:
-        for each in DataLoader(plain_set, batch_size=size, shuffle=True, num_workers=params.train.workers):
-            each = fabric.to_device(each)
-            target = union_of(each["mask"], plain.network)
-            step(plain.network, plain.optimiser, params, attention, each["clip"], target, each["label"])
+    def _ours(self) -> None:
+        parts = Parts(self.network, self.adam, self.scheduler)
+        _train_epoch(self.model, parts, self.fabric, self.params, self.attention, self.own, 0, Position(), None)
 
-    def run_ceiling() -> None:
-        for _ in range(steps):
-            step(ceiling.network, ceiling.optimiser, params, attention, resident, union, batch["label"], clock)
 
-    return {
-        "plain loop": run_plain,
-        "one resident batch": run_ceiling,
-        "ours": lambda: _train_epoch(model, ours, fabric, params, attention, own, 0, Position(), None) and None,
+def serve(loop: Loop) -> None:
+    """Trains an epoch for each line of the standard input and prints what it took."""
+    for _ in sys.stdin:
+        loop.clock.clear()
+        began = now()
+        loop.run()
+        report = {"seconds": now() - began, "clock": loop.clock, "threads": torch.get_num_threads()}
+        report["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        report["gpu_peak_bytes"] = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+        print(json.dumps(report), flush=True)
+
+
+def measure(arguments: list[str], place: str, repeats: int) -> dict[str, list[dict[str, Any]]]:
+    """What each loop reported of each of its epochs but the first, which warms up."""
+    command = [sys.executable, "-m", "benchmarks.train", *arguments, "--place", place, "--loop"]
+    processes = {
+        name: subprocess.Popen([*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for name in ("plain loop", "one resident batch", "ours")
     }
+    reports: dict[str, list[dict[str, Any]]] = {name: [] for name in processes}
+    for repeat in range(repeats + 1):
+        for name, process in processes.items():
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+            if not line:
+                sys.exit(f"{name}: its process ended")
+            if repeat:
+                reports[name].append(json.loads(line))
+    for process in processes.values():
+        process.communicate()
+    return reports
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", default="synthetic", help="a block of params.yaml (default: synthetic)")
     parser.add_argument("--attention", choices=sorted(MAPS), default="mask")
+    parser.add_argument("--batch-size", type=int, help="clips (default: the profile's)")
     parser.add_argument("--steps", type=int, default=20, help="batches an epoch (default: 20)")
     parser.add_argument("--repeats", type=int, default=5, help="epochs of which the median counts (default: 5)")
+    parser.add_argument("--loop", help=argparse.SUPPRESS)  # in a process of its own
+    parser.add_argument("--place", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    params = load_params(Path("params.yaml")).datasets["synthetic"]
-    clock: dict[str, float] = {}
-    taken: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory() as place:
-        loops = make_loops(params, args.attention, args.steps, Path(place), clock)
-        for repeat in range(args.repeats + 1):
-            for name, loop in loops.items():
-                began = now()
-                loop()
-                if repeat:  # the first round warms up
-                    taken.setdefault(name, []).append(now() - began)
-            if not repeat:
-                clock.clear()
+    params = load_profile(args.dataset, args.batch_size)
+    if args.loop:
+        serve(Loop(args.loop, params, args.attention, args.place))
+        return
     clips = args.steps * params.train.batch_size
-    rates = {name: clips / statistics.median(seconds) for name, seconds in taken.items()}
-    print(f"{args.attention}, {params.train.batch_size} clips a batch, {torch.get_num_threads()} threads\n")
+    with tempfile.TemporaryDirectory() as place:
+        make_data(params, clips, Path(place))
+        reports = measure(sys.argv[1:], place, args.repeats)
+    rates = {name: clips / statistics.median(each["seconds"] for each in all_) for name, all_ in reports.items()}
+    threads = reports["ours"][0]["threads"]
+    print(f"\n{args.dataset}, {args.attention}, {params.train.batch_size} clips a batch, {threads} threads\n")
     for name, rate in rates.items():
-        print(f"{name:<20} {rate:>8.1f} clips/s  {rate / rates['ours']:>6.2f} x ours")
+        print(f"{name:<20} {rate:>8.2f} clips/s  {rate / rates['ours']:>6.3f} x ours")
     busy = rates["ours"] / rates["one resident batch"]
-    total = sum(clock.values())
-    shares = {name: round(busy * seconds / total, 3) for name, seconds in clock.items()}
+    clock = {name: sum(each["clock"][name] for each in reports["one resident batch"]) for name in PARTS}
+    shares = {name: round(busy * seconds / sum(clock.values()), 3) for name, seconds in clock.items()}
     shares["data and the rest"] = round(1 - busy, 3)
     print("shares of our step: " + ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    last = reports["ours"][-1]
+    print(f"peak memory {last['peak_bytes'] / 1e9:.1f} GB, of the GPU {last['gpu_peak_bytes'] / 1e9:.1f} GB")
     print(json.dumps({
         "plain_loop_ratio": round(rates["ours"] / rates["plain loop"], 3), "share_of_ceiling": round(busy, 3),
-        "shares": shares, "peak_bytes": peak, "gpu_peak_bytes": gpu,
+        "shares": shares, "peak_bytes": last["peak_bytes"], "gpu_peak_bytes": last["gpu_peak_bytes"],
     }))  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from objabn.geometry import crop_shares, resample_clips, resample_masks
 from objabn.masks import union_mask
+from objabn.overlap import beside
 from objabn.params import Data, Eval, Mask
 from objabn.params import Dataset as DatasetParams
 from objabn.sources import Reader, open_frames
@@ -186,6 +187,8 @@ def loader(
 ) -> Iterator[Batch]:
     """Batches of one epoch; training ones in an order drawn from (seed, epoch), the incomplete last one dropped.
 
+    Without `workers` a thread reads the next batch while the caller works on this one.
+
     Args:
         first: batches before this one are left out, those of an epoch that goes on.
     """
@@ -201,7 +204,7 @@ def loader(
     )
     with torch.random.fork_rng(devices=[], enabled=first > 0):  # `iter` draws a number; the epoch's beginning has
         started = iter(batches)
-    yield from started
+    yield from started if workers else beside(lambda _: next(started), range(len(batches)), ahead=1)
 
 
 def num_batches(dataset: ClipDataset, batch_size: int) -> int:

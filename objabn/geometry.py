@@ -44,7 +44,9 @@ def resample_clips(frames: Tensor, boxes: Tensor, flips: Tensor, size: int) -> T
         images, _points(boxes, flips, size), mode="bilinear", padding_mode="border", align_corners=False
     )
     clips = images.view(num_clips, num_frames, 3, size, size).transpose(1, 2)  # (B, 3, T, S, S)
-    return ((clips / 255 - MEAN) / STD).contiguous(memory_format=torch.channels_last_3d)
+    normalised = torch.empty_like(clips, memory_format=torch.channels_last_3d)
+    torch.mul(clips, 1 / (255 * STD), out=normalised)
+    return normalised.sub_(MEAN / STD)
 
 
 def resample_masks(masks: Tensor, boxes: Tensor, flips: Tensor, size: int, resize: str) -> Tensor:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from objabn.layers import quicken
 from objabn.params import BLOCKS, MAPS
 
 with warnings.catch_warnings():  # its swish is a torch.jit.script function, which torch 2.15 deprecates at import
@@ -245,6 +246,7 @@ class ObjectABN(nn.Module):
         self.map_size = math.ceil(crop / 2**at)  # the stem and each stage halve the grid
         self._num_frozen = 0 if frozen is None else BLOCKS.index(frozen) + 1
         self.extractor[: self._num_frozen].requires_grad_(False)
+        quicken(self)
         self.to(memory_format=torch.channels_last_3d)
 
     def train(self, mode: bool = True) -> "ObjectABN":

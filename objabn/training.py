@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from objabn.checkpoints import CURVES, load_run
 from objabn.clips import Batch, ClipDataset, clip_tensors, loader, mask_tensors, num_batches
 from objabn.losses import LossWeights, total_loss
+from objabn.memory import reuse_freed_memory
 from objabn.model import ObjectABN
 from objabn.params import MAPS, Dataset
 from objabn.progress import Awaited, progress
@@ -54,7 +55,10 @@ def make_fabric(params: Dataset) -> Fabric:
     """Fabric on one device. Raises: ValueError when the device that `train.accelerator` asks for is not there."""
     if params.train.accelerator == "cuda" and not torch.cuda.is_available():
         raise ValueError("train.accelerator: expected auto or cpu on a machine without a CUDA device, got cuda")
-    return Fabric(accelerator=params.train.accelerator, devices=1, precision=params.train.precision)
+    fabric = Fabric(accelerator=params.train.accelerator, devices=1, precision=params.train.precision)
+    if fabric.device.type == "cpu":
+        reuse_freed_memory()
+    return fabric
 
 
 def _optimiser(model: ObjectABN, params: Dataset) -> torch.optim.Optimizer:
@@ -66,7 +70,7 @@ def _optimiser(model: ObjectABN, params: Dataset) -> torch.optim.Optimizer:
     groups: list[dict[str, Any]] = [{"params": backbone}, {"params": new, "lr": params.train.new_layers_lr or lr}]
     if model.centroids is not None:
         groups.append({"params": [model.centroids], "lr": params.train.centroid_lr or lr})
-    return torch.optim.Adam(groups, lr=lr)
+    return torch.optim.Adam(groups, lr=lr, fused=True)
 
 
 def _scheduler(optimiser: torch.optim.Optimizer, params: Dataset, steps: int) -> LambdaLR:

@@ -60,7 +60,7 @@ def test_plain_is_the_unsplit_x3d(make_model, split):
     clips = random_clips()
     with torch.no_grad():
         output, logits = model(clips), whole(clips)
-    assert torch.equal(output.perception_logits, logits)
+    torch.testing.assert_close(output.perception_logits, logits)
     assert logits.std() > 0.01
     assert output.maps.shape == (2, 0, 4, model.map_size, model.map_size)
     assert (output.attention_logits, output.features, model.centroids) == (None, None, None)
@@ -350,7 +350,7 @@ def test_x3d_m_split_is_the_zoos_network(save):
         logits = model.perception_branch(h1)
         zoo.blocks[5].activation = nn.Identity()
         expected = nn.Sequential(*zoo.blocks).to(memory_format=torch.channels_last_3d)(clips)
-    assert torch.equal(logits, expected)
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4 * float(expected.std()))
     assert logits.std() > 1e-5
 
 

@@ -145,7 +145,7 @@ def test_a_step_follows_the_mean_gradient_of_several_batches(stores: Path, tmp_p
 
     make_fabric(params).seed_everything(0, verbose=False)
     expected, train_set = build_model(params, "abn", False, 3), split(stores, "train", params)
-    adam = torch.optim.Adam([value for value in expected.parameters() if value.requires_grad], lr=1e-3)
+    adam = torch.optim.Adam([value for value in expected.parameters() if value.requires_grad], lr=1e-3, fused=True)
     batches = list(loader(train_set, 2, workers=0, seed=0, epoch=0, shuffle=True))
     for start in range(0, 4, accumulate):
         step = batches[start : start + accumulate]

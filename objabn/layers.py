@@ -28,7 +28,7 @@ class _Depthwise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
-        """(B, C, T, h, w) of x (B, C, T, H, W) and weight (C, 1, 3, 3, 3); `stride` is that of both H and W."""
+        """(B, C, T, h, w) of x (B, C, T, H, W) and weight (C, 1, 3, 3, 3); `stride`, of H and W, is 1 or 2."""
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
         return F.conv3d(x, weight, stride=(1, stride, stride), padding=1, groups=len(weight))
@@ -43,11 +43,19 @@ class _Depthwise(torch.autograd.Function):
 
 
 def _gradient_of_input(gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
-    if stride > 1:  # as if there were an output at every position, of which all but every second one went unused
-        spread = torch.zeros_like(x)
-        spread[..., ::stride, ::stride] = gradient
-        gradient = spread
-    return F.conv3d(gradient, weight.flip(2, 3, 4), padding=1, groups=len(weight))
+    """With stride 2, positions of even and odd rows and columns each on their own: an even one has met the kernel's
+    middle only, an odd one its two ends."""
+    backwards, groups = weight.flip(2), len(weight)
+    if stride == 1:
+        return F.conv3d(gradient, backwards.flip(3, 4), padding=1, groups=groups)
+    result, met = torch.empty_like(x), ([1], [2, 0])
+    for row in (0, 1):
+        for column in (0, 1):
+            kernel = backwards[:, :, :, met[row]][..., met[column]]
+            part = F.conv3d(gradient, kernel, padding=(1, row, column), groups=groups)
+            place = result[..., row::2, column::2]
+            place.copy_(part[..., row : row + place.shape[3], column : column + place.shape[4]])
+    return result
 
 
 def _gradient_of_weight(gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
@@ -72,7 +80,7 @@ def _gradient_of_weight(gradient: Tensor, x: Tensor, weight: Tensor, stride: int
 
 
 class DepthwiseConv3d(nn.Conv3d):
-    """Kernel 3x3x3, padding 1, stride 1xsxs, one group a channel, no bias."""
+    """Kernel 3x3x3, padding 1, stride 1 or 1x2x2, one group a channel, no bias."""
 
     def forward(self, x: Tensor) -> Tensor:
         if _on_cpu(x, self.weight) and torch.is_grad_enabled():
@@ -115,7 +123,7 @@ def _faster(layer: nn.Conv3d) -> type[nn.Conv3d]:
         return PointwiseConv3d
     if by_channel and kernel[1:] == (1, 1) and stride == (1, 1, 1) and layer.padding == (kernel[0] // 2, 0, 0):
         return TemporalConv3d
-    if by_channel and kernel == (3, 3, 3) and layer.padding == (1, 1, 1) and stride == (1, stride[1], stride[1]):
+    if by_channel and kernel == (3, 3, 3) and layer.padding == (1, 1, 1) and stride in ((1, 1, 1), (1, 2, 2)):
         return DepthwiseConv3d
     return type(layer)
 

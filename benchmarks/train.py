@@ -32,7 +32,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 import objabn.model
 from objabn.clips import ClipDataset, clip_tensors, crop_box, frame_indices, loader, mask_tensors
-from objabn.decoding import decode_videos
+from objabn.decoding import decode_videos, num_cores
 from objabn.index import build
 from objabn.losses import LossWeights, total_loss
 from objabn.masks import union_mask
@@ -115,8 +115,12 @@ def now() -> float:
 
 
 def load_profile(dataset: str, batch_size: int | None) -> Dataset:
-    """A block of params.yaml; weights of a backbone do not matter here and may not be there."""
-    changes = [f"datasets.{dataset}.model.pretrained=null"] if dataset != "synthetic" else []
+    """A block of params.yaml, with no more loader processes than cores, and without a backbone's weights: they do not
+    matter here and may not be there."""
+    workers = load_params(Path("params.yaml")).datasets[dataset].train.workers
+    changes = [f"datasets.{dataset}.train.workers={min(workers, num_cores())}"]
+    if dataset != "synthetic":
+        changes.append(f"datasets.{dataset}.model.pretrained=null")
     if batch_size:
         changes.append(f"datasets.{dataset}.train.batch_size={batch_size}")
     return load_params(Path("params.yaml"), changes).datasets[dataset]

@@ -1,0 +1,44 @@
+"""The device that this process computes on, alone or beside others that train the same network."""
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
+from torch import nn
+
+from objabn.params import Dataset
+
+
+def make_fabric(params: Dataset, *, parallel: bool = False) -> Fabric:
+    """Fabric on one device, or `parallel` in a process that `processes` started, joined with the others.
+
+    Raises:
+        ValueError: the devices that `train` asks for are not there, or cannot do what it asks for.
+    """
+    asked = params.train
+    if asked.accelerator == "cuda" and not torch.cuda.is_available():
+        raise ValueError("train.accelerator: expected auto or cpu on a machine without a CUDA device, got cuda")
+    if not parallel:
+        return Fabric(accelerator=asked.accelerator, devices=1, precision=asked.precision)
+    on_cpu = asked.accelerator == "cpu" or not torch.cuda.is_available()
+    if on_cpu and asked.sync_batchnorm:
+        raise ValueError("train.sync_batchnorm: expected false on the CPU, got true")
+    if not on_cpu and (found := torch.cuda.device_count()) < asked.devices:
+        raise ValueError(f"train.devices: expected at most {found}, the CUDA devices here, got {asked.devices}")
+    fabric = Fabric(
+        accelerator="cpu" if on_cpu else "cuda",
+        devices=asked.devices,
+        num_nodes=asked.nodes,
+        strategy="ddp",
+        precision=asked.precision,
+        plugins=[LightningEnvironment()],  # else it asks a cluster's variables, which say nothing of ours
+    )
+    fabric.launch()
+    return fabric
+
+
+def synchronise(network: nn.Module) -> None:
+    """BatchNorm over all processes' clips in place of each one's own; not in frozen blocks, whose statistics stay."""
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.modules.batchnorm._BatchNorm) and child.weight.requires_grad:
+                setattr(module, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))

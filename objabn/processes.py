@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, get_context, parent_process, set_start_method
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
@@ -32,6 +32,7 @@ _POLL_SEC = 0.2
 _GRACE_SEC = 10.0  # after a fault that may be another process's, until that one's is known
 _CONNECT_SEC = 1800.0  # the first machine may still be at work on something else
 _FAULT = "objabn/fault"  # key of the store
+_NODE_RANK = "NODE_RANK (or SLURM_NODEID)"
 
 
 class Failure(NamedTuple):
@@ -56,9 +57,13 @@ class Processes:
             self._address = given.get("MASTER_ADDR", "")
             if not self._address:
                 raise ValueError(f"train.nodes: expected MASTER_ADDR, the first of {nodes} nodes, in the environment")
-            self._port = _number("MASTER_PORT", given.get("MASTER_PORT"), 1, 2**16 - 1)
             own = given.get("NODE_RANK", given.get("SLURM_NODEID"))
-            self.node = _number("NODE_RANK (or SLURM_NODEID)", own, 0, nodes - 1)
+            numbers = ("MASTER_PORT", given.get("MASTER_PORT"), 1, 2**16 - 1), (_NODE_RANK, own, 0, nodes - 1)
+            for name, value, least, most in numbers:
+                if value is None or not value.isdecimal() or not least <= int(value) <= most:
+                    where = f"in the environment for train.nodes {nodes}"
+                    raise ValueError(f"{name}: expected {least} to {most} {where}, got {value}")
+            self._port, self.node = int(given["MASTER_PORT"]), int(own or 0)
 
     def run(self, function: Callable[..., Any], *args: Any) -> Any:
         """What `function(*args)` returned in the first process; None on the other machines. All picklable.
@@ -149,12 +154,6 @@ class _ElsewhereError(ValueError):
     """Another machine gave up."""
 
 
-def _number(name: str, given: str | None, least: int, most: int) -> int:
-    if given is None or not given.isdecimal() or not least <= int(given) <= most:
-        raise ValueError(f"{name}: expected {least} to {most} in the environment with train.nodes above 1, got {given}")
-    return int(given)
-
-
 def _ending(process: BaseProcess, pipe: Connection) -> tuple[Any] | Failure | None:
     """How a process has ended; None while it runs. Not by the end of its pipe: its loader's processes hold that too."""
     code = process.exitcode
@@ -188,6 +187,7 @@ def _work(
 ) -> None:
     """What a process does: runs the function and sends how it ended."""
     threading.Thread(target=_end_with_the_stage, daemon=True).start()
+    set_start_method(None, force=True)  # its loader's processes start as ever, not as this one did
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the stage as well, which ends this one
     os.environ.update(environment)
     if "OMP_NUM_THREADS" not in os.environ:  # else each takes all cores

@@ -195,8 +195,11 @@ def _work(
     if number:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (to the end of the process)
     try:
-        pipe.send((function(*args),))
-        torch.distributed.destroy_process_group()
+        result = function(*args)
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()  # none leaves while another still reads what it said
+            torch.distributed.destroy_process_group()
+        pipe.send((result,))
     except OSError as error:  # anew, by what makes it: others may not survive the pipe
         again = OSError(error.errno, error.strerror, error.filename) if error.errno is not None else str(error)
         pipe.send(Failure(again if isinstance(again, OSError) else ValueError(again), True))

@@ -172,7 +172,7 @@ def test_a_fault_of_one_process_ends_all(stores: Path, tmp_path: Path, how: str,
 
 def use_two(values: dict) -> None:
     """On top of what `new_checkout` sets."""
-    values["datasets"]["synthetic"]["train"].update(devices=2, workers=1)
+    values["datasets"]["synthetic"]["train"].update(devices=2)
 
 
 def ranks(stage: Process) -> list[int]:

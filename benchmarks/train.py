@@ -33,6 +33,7 @@ from torch.utils.data import Dataset as TorchDataset
 import objabn.model
 from objabn.clips import ClipDataset, clip_tensors, crop_box, frame_indices, loader, mask_tensors
 from objabn.decoding import decode_videos, num_cores
+from objabn.devices import make_fabric
 from objabn.index import build
 from objabn.losses import LossWeights, total_loss
 from objabn.masks import union_mask
@@ -44,7 +45,7 @@ from objabn.sources import open_frames
 from objabn.stores import StoreReader, read_table
 from objabn.synthetic import plan
 from objabn.synthetic_files import write_videos
-from objabn.training import _optimiser, _scheduler, _train_epoch, build_model, make_fabric
+from objabn.training import _optimiser, _scheduler, _train_epoch, build_model
 
 MEAN, STD = 0.45, 0.225
 PARTS = ("forward", "backward", "optimiser")

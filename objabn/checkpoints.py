@@ -1,10 +1,11 @@
 """A run directory is a contract: model.safetensors (weights), run.json (what they are), curves.csv (how they came)."""
 
+import csv
 import json
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from safetensors import SafetensorError
@@ -61,3 +62,13 @@ def load_run(directory: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         return load_file(directory / WEIGHTS), json.loads((directory / RUN).read_text())
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{directory}: damaged run: {error}") from None
+
+
+def write_rows(file: IO[str], rows: list[dict[str, float]], *, header: bool) -> None:
+    """Appends rows of curves.csv, under a header if they are the first."""
+    if rows:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        if header:
+            writer.writeheader()
+        writer.writerows(rows)
+        file.flush()

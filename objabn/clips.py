@@ -184,6 +184,7 @@ def loader(
     epoch: int = 0,
     shuffle: bool = False,
     first: int = 0,
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
     """Batches of one epoch; training ones in an order drawn from (seed, epoch), the incomplete last one dropped.
 
@@ -191,15 +192,19 @@ def loader(
 
     Args:
         first: batches before this one are left out, those of an epoch that goes on.
+        share: (r, n), the r-th of n equal slices of each batch; n divides `batch_size`. An incomplete batch fills the
+            slices in turn.
     """
     dataset.epoch = epoch
     order = np.random.default_rng([seed, epoch]).permutation(len(dataset)) if shuffle else np.arange(len(dataset))
+    if shuffle and len(dataset) > batch_size:
+        order = order[: len(dataset) // batch_size * batch_size]
+    order, own = order[first * batch_size :], batch_size // share[1]
     batches = DataLoader(
         dataset,
-        batch_size=batch_size,
-        sampler=order[first * batch_size :].tolist(),
+        batch_size=own,
+        sampler=order[np.arange(len(order)) % batch_size // own == share[0]].tolist(),
         num_workers=workers,
-        drop_last=shuffle and len(dataset) > batch_size,
         pin_memory=torch.cuda.is_available(),
     )
     with torch.random.fork_rng(devices=[], enabled=first > 0):  # `iter` draws a number; the epoch's beginning has

@@ -7,13 +7,13 @@ import pandas as pd
 import torch
 
 from objabn.clips import ClipDataset, clip_tensors, loader, mask_tensors
+from objabn.devices import make_fabric
 from objabn.geometry import MEAN, STD
 from objabn.masks import mask_iou
 from objabn.metrics import is_flat, map_entropy, mean_over_frames, top_k
 from objabn.model import ObjectABN
 from objabn.params import MAPS, Dataset
 from objabn.progress import progress
-from objabn.training import make_fabric
 
 MAP_THRESHOLD = 0.5  # a cell belongs to the attended region from here on
 

@@ -199,8 +199,20 @@ class Train(Block):
     pc_norm: Literal["l2", "squared"]
     workers: Annotated[int, Field(ge=0)]  # loader processes; 0 loads in the training process
     checkpoint_minutes: Positive  # between two checkpoints within an epoch; there is one after each epoch anyway
+    devices: Count  # processes on a machine, one a GPU; each takes its share of batch_size
+    nodes: Count  # machines
+    sync_batchnorm: bool  # BatchNorm over all processes' clips; false: each over its own
     accelerator: Literal["auto", "cpu", "cuda"]
     precision: Literal["32-true", "bf16-mixed"]
+
+    @model_validator(mode="after")
+    def _can_share(self) -> "Train":
+        if self.batch_size % (processes := self.devices * self.nodes):
+            expected = f"a multiple of devices * nodes ({processes})"
+            raise ValueError(f"batch_size: expected {expected}, got {self.batch_size}")
+        if self.sync_batchnorm and self.accelerator == "cpu":
+            raise ValueError("sync_batchnorm: expected false on the CPU, got true")
+        return self
 
 
 class Eval(Block):

@@ -14,6 +14,7 @@ import torch
 from objabn.cache import Cache, unit_key
 from objabn.decode_one import decode_one
 from objabn.decoding import make_writer, num_cores
+from objabn.devices import make_fabric
 from objabn.index import build as build_index
 from objabn.mask_quality import video_quality
 from objabn.params import Dataset, Import, Motion, Table
@@ -27,7 +28,6 @@ from objabn.sources import Reader, open_frames
 from objabn.stores import read_table
 from objabn.synthetic import make_scene, plan
 from objabn.synthetic_files import write_videos
-from objabn.training import make_fabric
 
 OWN_VIDEOS, OWN_FRAMES = 3, 1000  # of the data set: so many, none longer
 SCENES = 12  # of a synthesized data set

@@ -15,6 +15,7 @@ import torch
 
 from objabn.clips import VALIDATION, ClipDataset, loader
 from objabn.decoding import num_cores
+from objabn.devices import make_fabric
 from objabn.evaluation import evaluate_run
 from objabn.masks import GRID, GROUPS
 from objabn.params import MAPS, Dataset, Eval, Table
@@ -22,7 +23,7 @@ from objabn.plan import ClipRate, Counts, clip_seconds, rows_of
 from objabn.plan_clock import Clock, forget_gpu, gpu_bytes, least, quiet
 from objabn.sources import Reader
 from objabn.stores import StoreReader, StoreWriter
-from objabn.training import make_fabric, train, validate
+from objabn.training import train, validate
 
 ROWS_SEC = 18.0  # aim
 FEW_CLIPS = 2  # of a step that takes seconds

@@ -3,7 +3,8 @@
 A unit holds the weights (safetensors) and behind them the trainer's state (`torch.save`, read with `weights_only`), in
 one file so that they are always of the same moment. Data order and crops come from (seed, epoch, video), dropout from
 torch's generators, whose states are kept: a continued training gives the bits of an undisturbed one, on the CPU with
-the same number of threads. A unit's key holds all that determines the weights, the code included (`run_key`).
+the same number of threads. Where several processes train, each has its own such states and sums, and the first writes
+them all. A unit's key holds all that determines the weights, the code included (`run_key`).
 """
 
 import io
@@ -21,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch.optim.lr_scheduler import LambdaLR
 
+from objabn import collectives
 from objabn.cache import Cache, unit_key
 from objabn.checkpoints import RUN, WEIGHTS, cpu_state
 from objabn.model import ObjectABN
@@ -83,14 +85,18 @@ class Checkpoint:
 
     def keep(self, parts: Parts, position: Position) -> None:
         """Writes all of it, or nothing: the one before stays when this one fails."""
-        weights, state = save(cpu_state(parts.network)), io.BytesIO()
         cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+        own = {"generators": (torch.get_rng_state(), cuda), "sums": position.sums}
+        everyones = collectives.everyones(own)
+        if collectives.rank() > 0:
+            return
+        weights, state = save(cpu_state(parts.network)), io.BytesIO()
         torch.save(
             {
                 "position": asdict(position),
                 "optimiser": parts.optimiser.state_dict(),
                 "scheduler": parts.scheduler.state_dict(),
-                "generators": (torch.get_rng_state(), cuda),
+                "processes": everyones,
             },
             state,
         )
@@ -101,21 +107,26 @@ class Checkpoint:
         """Sets `parts` and torch's generators to what was kept, if anything was; where the training stands then.
 
         Raises:
-            ValueError: the unit is whole, but not a checkpoint of such a training.
+            ValueError: the unit is whole, but not a checkpoint of such a training; or processes train different things.
         """
-        unit = self._cache.load(KIND, self._key)
+        rank = collectives.rank()
+        key, unit = collectives.first((self._key, None if rank else self._cache.load(KIND, self._key)))
+        if key != self._key:
+            what = "parameters, data, libraries, code and kind of device"
+            raise ValueError(f"train.nodes: expected the same {what} on all nodes, got others here")
         if unit is None:
             return Position()
         try:
             end = 8 + int.from_bytes(unit[:8], "little")
             weights = load(unit[8:end])
             state = torch.load(io.BytesIO(unit[end:]), map_location="cpu", weights_only=True)
-            position = Position(**state["position"])
+            own = state["processes"][rank]
+            position = Position(**{**state["position"], "sums": own["sums"]})
             parts.network.load_state_dict(weights)
             parts.optimiser.load_state_dict(state["optimiser"])
             parts.scheduler.load_state_dict(state["scheduler"])
-            own, cuda = state["generators"]
-            torch.set_rng_state(own)
+            cpu, cuda = own["generators"]
+            torch.set_rng_state(cpu)
             if cuda is not None:
                 torch.cuda.set_rng_state(cuda)
         except (*_MISREAD, RuntimeError, ValueError, LookupError, TypeError, AttributeError):

@@ -1,20 +1,22 @@
 """Trains one configuration with Adam, one clip a video and epoch."""
 
-import csv
 import math
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch.optim.lr_scheduler import LambdaLR
 
-from objabn.checkpoints import CURVES, load_run
+from objabn import collectives
+from objabn.checkpoints import CURVES, load_run, save_run, write_rows
 from objabn.clips import Batch, ClipDataset, clip_tensors, loader, mask_tensors, num_batches
+from objabn.devices import make_fabric, synchronise
 from objabn.losses import LossWeights, total_loss
-from objabn.memory import reuse_freed_memory
 from objabn.model import ObjectABN
 from objabn.params import MAPS, Dataset
 from objabn.progress import Awaited, progress
@@ -51,16 +53,6 @@ def load_model(directory: Path) -> tuple[ObjectABN, dict[str, Any]]:
     return model.eval(), run
 
 
-def make_fabric(params: Dataset) -> Fabric:
-    """Fabric on one device. Raises: ValueError when the device that `train.accelerator` asks for is not there."""
-    if params.train.accelerator == "cuda" and not torch.cuda.is_available():
-        raise ValueError("train.accelerator: expected auto or cpu on a machine without a CUDA device, got cuda")
-    fabric = Fabric(accelerator=params.train.accelerator, devices=1, precision=params.train.precision)
-    if fabric.device.type == "cpu":
-        reuse_freed_memory()
-    return fabric
-
-
 def _optimiser(model: ObjectABN, params: Dataset) -> torch.optim.Optimizer:
     """Adam on what is not frozen: the backbone, the layers that it does not bring, the class centroids."""
     new = [value for layer in model.new_layers() for value in layer.parameters()]
@@ -89,14 +81,21 @@ def _stop_if_not_finite(terms: dict[str, float], batch: Batch, dataset: ClipData
 
 @torch.no_grad()
 def validate(model: Any, dataset: ClipDataset, params: Dataset, fabric: Fabric) -> float:
-    """Top-1 of the perception branch in percent."""
+    """Top-1 of the perception branch in percent; each process takes its share of the clips.
+
+    Args:
+        model: the network itself: where it stands in DDP, that would wait in `forward` for processes without a clip.
+    """
     model.eval()
+    collectives.share_statistics(model)
     correct = torch.zeros((), device=fabric.device)
-    for batch in loader(dataset, params.train.batch_size, workers=params.train.workers):
+    share = (fabric.global_rank, fabric.world_size)
+    for batch in loader(dataset, params.train.batch_size, workers=params.train.workers, share=share):
         batch = fabric.to_device(batch)
-        logits = model(clip_tensors(batch, params.data.crop)).perception_logits
+        with fabric.autocast():
+            logits = model(clip_tensors(batch, params.data.crop)).perception_logits
         correct += (logits.argmax(dim=1) == batch["label"]).sum()
-    return 100 * float(correct) / len(dataset)
+    return 100 * float(collectives.total(correct)) / len(dataset)
 
 
 def _train_epoch(
@@ -122,9 +121,16 @@ def _train_epoch(
     total_batches, waited = num_batches(dataset, size), position.waited
     sums: Counter[str] = Counter(position.sums)
     settings: dict[str, Any] = {"workers": params.train.workers, "seed": seed, "shuffle": True}
+    settings["share"] = (fabric.global_rank, fabric.world_size)
     batches = Awaited(loader(dataset, size, epoch=epoch, first=position.batch, **settings))
-    label = f"epoch {epoch + 1}/{params.train.epochs}"
-    bar = progress(batches, total=total_batches, initial=position.batch, desc=label, unit="batch")
+    bar = progress(
+        batches,
+        total=total_batches,
+        initial=position.batch,
+        desc=f"epoch {epoch + 1}/{params.train.epochs}",
+        unit="batch",
+        disable=not fabric.is_global_zero,
+    )
     optimiser.zero_grad()
     began = position.elapsed()
     for number, batch in enumerate(bar, position.batch + 1):
@@ -132,21 +138,23 @@ def _train_epoch(
         union = None
         if "o" in MAPS[attention]:
             union = mask_tensors(batch, "masks", network.map_size, params.mask.resize)
-        output = model(clip_tensors(batch, params.data.crop))
-        total, terms = total_loss(
-            output.attention_logits,
-            output.perception_logits,
-            output.maps,
-            output.features,
-            batch["label"],
-            attention=attention,
-            union_masks=union,
-            centroids=network.centroids,
-            weights=weights,
-            pc_norm=params.train.pc_norm,
-        )
-        first_of_step = (number - 1) // accumulate * accumulate
-        fabric.backward(total / min(accumulate, total_batches - first_of_step))
+        steps = number % accumulate == 0 or number == total_batches
+        with fabric.no_backward_sync(model, enabled=not steps):
+            output = model(clip_tensors(batch, params.data.crop))
+            total, terms = total_loss(
+                output.attention_logits,
+                output.perception_logits,
+                output.maps,
+                output.features,
+                batch["label"],
+                attention=attention,
+                union_masks=union,
+                centroids=network.centroids,
+                weights=weights,
+                pc_norm=params.train.pc_norm,
+            )
+            first_of_step = (number - 1) // accumulate * accumulate
+            fabric.backward(total / min(accumulate, total_batches - first_of_step))
         hits = (output.perception_logits.argmax(dim=1) == batch["label"]).float().mean()
         named = {"loss": total, **terms, "train_top1": 100 * hits}
         values = dict(zip(named, torch.stack(list(named.values())).tolist(), strict=True))  # waits for the device once
@@ -155,14 +163,14 @@ def _train_epoch(
         position.waited = waited + batches.seconds
         wait = batches.seconds / (position.elapsed() - began)
         bar.set_postfix(loss=f"{values['loss']:.3f}", wait=f"{wait:.0%}", refresh=False)
-        if number % accumulate and number < total_batches:
+        if not steps:
             continue
         optimiser.step()
         scheduler.step()
         optimiser.zero_grad()
-        if checkpoint and checkpoint.due():
+        if checkpoint and collectives.agreed(checkpoint.due(), fabric.device):
             checkpoint.keep(parts, replace(position, batch=number, sums=dict(sums), seconds=position.elapsed()))
-    return {name: value / total_batches for name, value in sums.items()}
+    return collectives.means({name: value / total_batches for name, value in sums.items()})
 
 
 def train(
@@ -174,19 +182,32 @@ def train(
     test_set: ClipDataset,
     run_dir: Path,
     checkpoint: Checkpoint | None = None,
+    *,
+    parallel: bool = False,
 ) -> tuple[ObjectABN, dict[str, Any]]:
     """The trained network and its timing; writes curves.csv (one row an epoch) into `run_dir` as it goes.
 
     Args:
+        run_dir: read in the first process only.
         checkpoint: where it goes on if it was interrupted, and keeps how far it is; None keeps nothing.
+        parallel: in a process that `processes` started: each takes its slice of every batch, and all follow the mean
+            gradient. False trains in this process alone, whatever `train.devices` says.
 
     Raises:
         TrainingError: the loss or one of its terms is not finite.
-        ValueError: the device is not there, or the pretrained weights or the checkpoint do not fit.
+        ValueError: the device is not there, the pretrained weights or the checkpoint do not fit, or several processes
+            have less than a batch.
     """
-    fabric = make_fabric(params)
+    fabric = make_fabric(params, parallel=parallel)
     fabric.seed_everything(seed, verbose=False)
+    if fabric.world_size > 1 and len(train_set) < params.train.batch_size:
+        raise ValueError(
+            f"train.batch_size: expected at most {len(train_set)}, the training videos, with {fabric.world_size} "
+            f"processes, got {params.train.batch_size}"
+        )
     network = build_model(params, attention, pc, len(train_set.class_names))
+    if params.train.sync_batchnorm and fabric.world_size > 1:
+        synchronise(network)
     if params.model.pretrained:
         num_classes = len(train_set.class_names)
         print(
@@ -197,15 +218,17 @@ def train(
     scheduler = _scheduler(adam, params, params.train.epochs * math.ceil(batches / params.train.accumulate))
     model, optimiser = fabric.setup(network, adam)
     parts = Parts(network, optimiser, scheduler)
+    if fabric.global_rank:  # each its own dropout
+        torch.manual_seed(int(np.random.SeedSequence([seed, fabric.global_rank]).generate_state(1)[0]))
     position = checkpoint.restore(parts) if checkpoint else Position()
     if position.epoch or position.batch:
         print(f"goes on after {position.epoch * batches + position.batch} of {params.train.epochs * batches} batches")
-    with open(run_dir / CURVES, "w", newline="") as file:
-        _write_rows(file, position.rows, header=True)
+    with open(run_dir / CURVES if fabric.is_global_zero else os.devnull, "w", newline="") as file:
+        write_rows(file, position.rows, header=True)
         while position.epoch < params.train.epochs:
             means = _train_epoch(model, parts, fabric, params, attention, train_set, seed, position, checkpoint)
-            row = {"epoch": position.epoch + 1, **means, "val_top1": validate(model, test_set, params, fabric)}
-            _write_rows(file, [row], header=not position.rows)
+            row = {"epoch": position.epoch + 1, **means, "val_top1": validate(network, test_set, params, fabric)}
+            write_rows(file, [row], header=not position.rows)
             rows, seconds = [*position.rows, row], position.elapsed()
             position = Position(position.epoch + 1, rows=rows, seconds=seconds, waited=position.waited)
             if checkpoint:
@@ -220,11 +243,24 @@ def train(
     return network, {**times, "device": str(fabric.device)}
 
 
-def _write_rows(file: IO[str], rows: list[dict[str, float]], *, header: bool) -> None:
-    """Appends rows of curves.csv, under a header if they are the first."""
-    if rows:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        if header:
-            writer.writeheader()
-        writer.writerows(rows)
-        file.flush()
+def train_and_save(
+    params: Dataset,
+    attention: str,
+    pc: bool,
+    seed: int,
+    train_set: ClipDataset,
+    test_set: ClipDataset,
+    run_dir: Path,
+    checkpoint: Checkpoint | None,
+    record: dict[str, Any],
+) -> dict[str, Any]:
+    """`train` in as many processes as `params` says, this being one of them; the first saves the run, too.
+
+    Args:
+        record: what run.json will say (`checkpoints.run_record`).
+    """
+    parallel = params.train.devices * params.train.nodes > 1
+    model, timing = train(params, attention, pc, seed, train_set, test_set, run_dir, checkpoint, parallel=parallel)
+    if collectives.rank() == 0:
+        save_run(run_dir, model, record)
+    return timing

@@ -4,6 +4,7 @@
 """
 
 import json
+from functools import partial
 from pathlib import Path
 
 from objabn.params import MAPS
@@ -17,14 +18,20 @@ def main() -> None:
     row, seed = (arguments.attention, arguments.pc), arguments.seed
 
     from objabn.cache import Cache
-    from objabn.checkpoints import run_record, save_run
+    from objabn.checkpoints import run_record
     from objabn.clips import VALIDATION, open_split
     from objabn.files import replace_dir, write_text
     from objabn.locks import one_at_a_time
     from objabn.missing import check_missing
     from objabn.resume import Checkpoint, is_finished, run_key
     from objabn.stores import read_table
-    from objabn.training import train
+    from objabn.training import train_and_save
+
+    processes = None
+    if dataset.train.devices * dataset.train.nodes > 1:
+        from objabn.processes import Processes
+
+        processes = Processes(dataset.train.devices, dataset.train.nodes)
 
     frames, masks = paths.data("frames"), paths.data("masks")
     check_missing(read_table(frames), dataset.decode.max_failed)
@@ -35,14 +42,19 @@ def main() -> None:
     record = run_record(*row, seed, train_set.class_names, dataset, inputs)
     checkpoint = Checkpoint(Cache(), key := run_key(record, [frames, masks]), dataset.train.checkpoint_minutes)
     run, times = paths.run(row_path(*row), seed), paths.timing(row_path(*row), seed)
+    make = partial(train_and_save, dataset, *row, seed, train_set, test_set, checkpoint=checkpoint, record=record)
+    if processes:
+        make = partial(processes.run, make)
+        if processes.node > 0:  # the first one holds the lock and writes
+            make(run)
+            return
     was_there = is_finished(run, times, key)
     with one_at_a_time(paths.lock(row_path(*row), seed)):
         if not was_there and is_finished(run, times, key):
             print(f"{run}: finished by the process that this one waited for")
             return
         with replace_dir(run) as directory:
-            model, timing = train(dataset, *row, seed, train_set, test_set, directory, checkpoint)
-            save_run(directory, model, record)
+            timing = make(directory)
         write_text(times, json.dumps({**timing, "key": key}, indent=2) + "\n")
         checkpoint.remove()
 

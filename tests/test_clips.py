@@ -332,6 +332,21 @@ def test_an_epoch_goes_on_at_any_batch(open_, first: int, workers: int):
         assert_equal(one, other)
 
 
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize(("size", "shares"), [(2, 2), (4, 2), (3, 3), (6, 2)])
+def test_the_shares_of_a_batch_are_its_slices(open_, size: int, shares: int, shuffle: bool, first: int):
+    """Each clip as in the whole batch. Of a validation batch that is incomplete the first shares have more, or all."""
+    train, settings = open_(), {"seed": 4, "epoch": 1, "shuffle": shuffle, "workers": 0, "first": first}
+    whole = list(loader(train, size, **settings))
+    parts = [list(loader(train, size, share=(rank, shares), **settings)) for rank in range(shares)]
+    assert len(whole) == len(parts[0])
+    for number, batch in enumerate(whole):
+        own = [part[number] for part in parts if number < len(part)]
+        assert_equal({name: torch.cat([each[name] for each in own]) for name in batch}, batch)
+        assert all(len(each["row"]) == size // shares for each in own[:-1])
+
+
 @pytest.mark.parametrize("first", [1, 2])
 def test_an_epoch_that_goes_on_leaves_the_generator_alone(open_, first: int):
     """DataLoader draws from it once an epoch; the process before has done so."""

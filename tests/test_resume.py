@@ -379,7 +379,7 @@ runpy.run_module("stages.train", run_name="__main__", alter_sys=True)
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     found = set(json.loads(done.stdout))
-    assert closure("stages/train.py") - EXEMPT <= found
+    assert closure("stages/train.py") - EXEMPT - {"objabn/processes.py"} <= found  # that only where there are several
     assert "objabn/resume.py" in own_code()
     assert not any(name.startswith(("tests", "/")) for name in own_code())
 

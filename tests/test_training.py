@@ -15,13 +15,14 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from objabn.checkpoints import run_record, save_run
 from objabn.clips import ClipDataset, clip_tensors, loader, open_split
+from objabn.devices import make_fabric
 from objabn.evaluation import evaluate_run, maps_of_videos, summarise, summarise_seeds
 from objabn.model import x3d_blocks
 from objabn.params import CONTROLS, MAPS, Dataset
 from objabn.pictures import draw_maps
 from objabn.schedules import learning_rate
 from objabn.stores import StoreWriter
-from objabn.training import TrainingError, build_model, load_model, make_fabric, train
+from objabn.training import TrainingError, build_model, load_model, train
 
 BLOCK = {
     "videos": "videos",
@@ -48,7 +49,8 @@ BLOCK = {
     "train": {
         "epochs": 2, "batch_size": 4, "accumulate": 1, "lr": 1e-3, "new_layers_lr": None, "schedule": "constant",
         "centroid_std": 1.0, "centroid_lr": None, "pc_norm": "l2",
-        "workers": 0, "checkpoint_minutes": 10, "accelerator": "cpu", "precision": "32-true",
+        "workers": 0, "checkpoint_minutes": 10, "devices": 1, "nodes": 1, "sync_batchnorm": False,
+        "accelerator": "cpu", "precision": "32-true",
     },
     "eval": {"start": "centre", "views": 1, "batch_size": 3},
 }  # fmt: skip

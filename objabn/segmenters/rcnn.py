@@ -11,12 +11,16 @@ import torch
 from torch import Tensor
 
 from objabn.masks import GRID
+from objabn.memory import reuse_freed_memory
 from objabn.segmenters.paste import paste_masks
 
 
 def device_of(name: str) -> torch.device:
-    """The device of that name; auto is CUDA when there is one."""
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+    """The device of that name, ready for large tensors; auto is CUDA when there is one."""
+    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+    if device.type == "cpu":
+        reuse_freed_memory()
+    return device
 
 
 def by_frame(

@@ -1,0 +1,216 @@
+"""One training as several processes, on one machine or more: starts them, watches them, says in a line why they ended.
+
+The stage of each machine spawns its own: one a GPU, or as many as asked for on the CPU. Torch's elastic agent would do
+that as well, but wraps each fault in a report of its own and lets a killed agent's processes live. The store through
+which the processes find each other is the first machine's stage's, so that nobody else can take its port meanwhile;
+through it the stages tell each other of faults, too.
+
+A process of which the stage was killed ends at once: a thread waits for the end of its pipe to the stage. Unlike
+Linux's PR_SET_PDEATHSIG that works elsewhere, and whichever thread of the stage started it.
+"""
+
+import math
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from multiprocessing import connection, get_context, parent_process, set_start_method
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, NamedTuple
+
+import torch
+from torch.distributed import TCPStore
+
+_POLL_SEC = 0.2
+_GRACE_SEC = 10.0  # after a fault that may be another process's, until that one's is known
+_CONNECT_SEC = 1800.0  # the first machine may still be at work on something else
+_FAULT = "objabn/fault"  # key of the store
+_NODE_RANK = "NODE_RANK (or SLURM_NODEID)"
+
+
+class Failure(NamedTuple):
+    """Why a process ended; `surely` is False when it may only have lost another one."""
+
+    error: Exception
+    surely: bool
+
+
+class Processes:
+    """Runs a function in `devices` processes on each of `nodes` machines.
+
+    Raises:
+        ValueError: with several machines, when the environment does not say which one this is and where the first is.
+    """
+
+    def __init__(self, devices: int, nodes: int) -> None:
+        self._devices, self._nodes = devices, nodes
+        self.node, self._address, self._port = 0, "127.0.0.1", 0
+        if nodes > 1:
+            given = os.environ
+            self._address = given.get("MASTER_ADDR", "")
+            if not self._address:
+                raise ValueError(f"train.nodes: expected MASTER_ADDR, the first of {nodes} nodes, in the environment")
+            own = given.get("NODE_RANK", given.get("SLURM_NODEID"))
+            numbers = ("MASTER_PORT", given.get("MASTER_PORT"), 1, 2**16 - 1), (_NODE_RANK, own, 0, nodes - 1)
+            for name, value, least, most in numbers:
+                if value is None or not value.isdecimal() or not least <= int(value) <= most:
+                    where = f"in the environment for train.nodes {nodes}"
+                    raise ValueError(f"{name}: expected {least} to {most} {where}, got {value}")
+            self._port, self.node = int(given["MASTER_PORT"]), int(own or 0)
+
+    def run(self, function: Callable[..., Any], *args: Any) -> Any:
+        """What `function(*args)` returned in the first process; None on the other machines. All picklable.
+
+        Raises:
+            ValueError, OSError: one process did; or one was killed, or another machine gave up.
+            RuntimeError: one process raised anything else; its traceback is in the message.
+        """
+        store, size = self._store(), self._devices * self._nodes
+        spawn = get_context("spawn")
+        workers: list[tuple[BaseProcess, Connection]] = []
+        try:
+            for local in range(self._devices):
+                here, there = spawn.Pipe(duplex=False)
+                number = self.node * self._devices + local
+                environment = {
+                    "MASTER_ADDR": self._address,
+                    "MASTER_PORT": str(store.port),
+                    "NODE_RANK": str(self.node),
+                    "LOCAL_RANK": str(local),
+                    "TORCHELASTIC_USE_AGENT_STORE": "True",  # the store is there already
+                }
+                work = (there, environment, number, self._devices, function, args)
+                process = spawn.Process(target=_work, args=work, name=f"process {number + 1} of {size}")
+                process.start()
+                there.close()
+                workers.append((process, here))
+            return self._watch(workers, store)
+        except BaseException as error:
+            with suppress(RuntimeError):  # the store is gone
+                if self._nodes > 1 and not isinstance(error, _ElsewhereError):
+                    store.set(_FAULT, str(error) or type(error).__name__)
+                    time.sleep(5 * _POLL_SEC)  # they read it before it goes with this process
+            raise
+        finally:
+            for each, _ in workers:
+                each.kill()
+            for each, _ in workers:
+                each.join()
+
+    def _store(self) -> TCPStore:
+        where = f"{self._address}:{self._port}"
+        if self.node == 0:
+            try:
+                return TCPStore(self._address, self._port, is_master=True, wait_for_workers=False)
+            except RuntimeError:
+                raise ValueError(f"MASTER_ADDR, MASTER_PORT: expected a free port of this node, got {where}") from None
+        print(f"node {self.node + 1} of {self._nodes}: waiting for the first one at {where}", flush=True)
+        deadline = time.monotonic() + _CONNECT_SEC
+        while time.monotonic() < deadline:
+            with suppress(OSError, RuntimeError):
+                socket.create_connection((self._address, self._port), timeout=_GRACE_SEC).close()
+                return TCPStore(self._address, self._port, is_master=False, timeout=timedelta(seconds=_GRACE_SEC))
+            time.sleep(1)
+        raise ValueError(f"MASTER_ADDR, MASTER_PORT: expected the first node at {where}, nobody answered there")
+
+    def _watch(self, workers: Sequence[tuple[BaseProcess, Connection]], store: TCPStore) -> Any:
+        """The first process's result when all have ended well; else the first fault that is one of its own."""
+        results: dict[int, Any] = {}
+        failures: dict[int, Failure] = {}
+        deadline = math.inf
+        while len(results) < len(workers):
+            left = [at for at in range(len(workers)) if at not in results and at not in failures]
+            connection.wait([workers[at][1] for at in left], timeout=_POLL_SEC)
+            for at in left:
+                ending = _ending(*workers[at])
+                if isinstance(ending, Failure):
+                    failures[at] = ending
+                elif ending is not None:
+                    results[at] = ending[0]
+            if self._nodes > 1 and len(results) < len(workers) and -1 not in failures:
+                elsewhere = _fault_elsewhere(store)
+                if elsewhere:
+                    failures[-1] = elsewhere
+            if sure := [failure.error for failure in failures.values() if failure.surely]:
+                raise sure[0]
+            if failures:
+                deadline = min(deadline, time.monotonic() + _GRACE_SEC)
+                all_ended = self._nodes == 1 and len(failures) + len(results) == len(workers)
+                if all_ended or time.monotonic() >= deadline:
+                    raise (failures.get(-1) or next(iter(failures.values()))).error
+        for process, _ in workers:
+            process.join(_GRACE_SEC)
+        return results[0] if self.node == 0 else None
+
+
+class _ElsewhereError(ValueError):
+    """Another machine gave up."""
+
+
+def _ending(process: BaseProcess, pipe: Connection) -> tuple[Any] | Failure | None:
+    """How a process has ended; None while it runs. Not by the end of its pipe: its loader's processes hold that too."""
+    code = process.exitcode
+    if pipe.poll():
+        with suppress(EOFError):
+            return pipe.recv()
+        process.join(_GRACE_SEC)
+        code = process.exitcode
+    if code is None:
+        return None
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
+    return Failure(ValueError(f"{process.name} {how}; the same command goes on from the last checkpoint"), True)
+
+
+def _fault_elsewhere(store: TCPStore) -> Failure | None:
+    try:
+        if store.check([_FAULT]):
+            return Failure(_ElsewhereError(f"another node gave up: {store.get(_FAULT).decode()}"), True)
+    except RuntimeError:
+        return Failure(_ElsewhereError("the first node has ended; what it says is the reason"), False)
+    return None
+
+
+def _work(
+    pipe: Connection,
+    environment: dict[str, str],
+    number: int,
+    devices: int,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+) -> None:
+    """What a process does: runs the function and sends how it ended."""
+    threading.Thread(target=_end_with_the_stage, daemon=True).start()
+    set_start_method(None, force=True)  # its loader's processes start as ever, not as this one did
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the stage as well, which ends this one
+    os.environ.update(environment)
+    if "OMP_NUM_THREADS" not in os.environ:  # else each takes all cores
+        torch.set_num_threads(max(torch.get_num_threads() // devices, 1))
+    if number:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (to the end of the process)
+    try:
+        result = function(*args)
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()  # none leaves while another still reads what it said
+            torch.distributed.destroy_process_group()
+        pipe.send((result,))
+    except OSError as error:  # anew, by what makes it: others may not survive the pipe
+        again = OSError(error.errno, error.strerror, error.filename) if error.errno is not None else str(error)
+        pipe.send(Failure(again if isinstance(again, OSError) else ValueError(again), True))
+    except ValueError as error:
+        pipe.send(Failure(ValueError(str(error)), True))
+    except BaseException:
+        pipe.send(Failure(RuntimeError(f"process {number + 1}:\n{traceback.format_exc()}"), False))
+
+
+def _end_with_the_stage() -> None:
+    stage = parent_process()
+    assert stage is not None
+    stage.join()
+    os._exit(1)

@@ -35,9 +35,8 @@ def main() -> None:
     record = run_record(*row, seed, train_set.class_names, dataset, inputs)
     checkpoint = Checkpoint(Cache(), key := run_key(record, [frames, masks]), dataset.train.checkpoint_minutes)
     run, times = paths.run(row_path(*row), seed), paths.timing(row_path(*row), seed)
-    was_there = is_finished(run, times, key)
-    with one_at_a_time(paths.lock(row_path(*row), seed)):
-        if not was_there and is_finished(run, times, key):
+    with one_at_a_time(paths.lock(row_path(*row), seed)) as waited:
+        if waited and is_finished(run, times, key):
             print(f"{run}: finished by the process that this one waited for")
             return
         with replace_dir(run) as directory:

@@ -28,6 +28,15 @@ def one_at_a_time(directory: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
+def try_lock(directory: Path) -> int | None:
+    """A descriptor that holds the lock of a directory until it is closed; None where another process holds it."""
+    descriptor = _open(directory)
+    if _lock(descriptor, fcntl.LOCK_NB):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
 def _open(directory: Path) -> int:
     directory.mkdir(parents=True, exist_ok=True)
     return os.open(directory, os.O_RDONLY)

@@ -20,6 +20,7 @@ def main() -> None:
     from objabn.checkpoints import run_record, save_run
     from objabn.clips import VALIDATION, open_split
     from objabn.files import replace_dir, write_text
+    from objabn.gpus import leased_gpus
     from objabn.locks import one_at_a_time
     from objabn.missing import check_missing
     from objabn.resume import Checkpoint, is_finished, run_key
@@ -33,9 +34,10 @@ def main() -> None:
     inputs = [paths.data("index.csv"), frames / "videos.csv", masks / "instances.parquet"]
     inputs += [path for path in [Path(dataset.model.pretrained or "")] if path.is_file()]
     record = run_record(*row, seed, train_set.class_names, dataset, inputs)
-    checkpoint = Checkpoint(Cache(), key := run_key(record, [frames, masks]), dataset.train.checkpoint_minutes)
     run, times = paths.run(row_path(*row), seed), paths.timing(row_path(*row), seed)
-    with one_at_a_time(paths.lock(row_path(*row), seed)) as waited:
+    lock = paths.lock(row_path(*row), seed)
+    with one_at_a_time(lock) as waited, leased_gpus(1, dataset.train.accelerator):  # nothing asks CUDA before
+        checkpoint = Checkpoint(Cache(), key := run_key(record, [frames, masks]), dataset.train.checkpoint_minutes)
         if waited and is_finished(run, times, key):
             print(f"{run}: finished by the process that this one waited for")
             return

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import DEVNULL, PIPE, Popen
 
 import pandas as pd
 import psutil
@@ -91,8 +91,11 @@ def from_scratch(folder: Path) -> Checkout:
 @contextmanager
 def two_workers(checkout: Checkout) -> Iterator[None]:
     """DVC's queue at work; nothing of it is left behind, whatever happens."""
-    checkout.dvc("queue", "start", "-j", "2")
-    try:
+    command = [sys.executable, "-m", "dvc", "queue", "start", "-j", "2"]
+    try:  # without pipes: the workers, which go on, would keep them open
+        subprocess.run(
+            command, cwd=checkout.clone, env=environment(checkout.cache), stdout=DEVNULL, stderr=DEVNULL, check=True
+        )
         yield
     finally:
         checkout.dvc("queue", "stop", "--kill")

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -50,9 +49,9 @@ def decode_videos(
     Args:
         read: as `video.read_video`; has a module of its own, since other processes import it.
     """
-    key, done, began = _key(index, videos, decode), store.with_name(f".{store.name}.key"), time.time()
-    with one_at_a_time(store.parent):
-        if done.is_file() and done.stat().st_mtime > began and done.read_text() == key:
+    key, done = _key(index, videos, decode), store.with_name(f".{store.name}.key")
+    with one_at_a_time(store.parent) as waited:
+        if waited and store.is_dir() and done.is_file() and done.read_text() == key:
             return read_table(store)
         done.unlink(missing_ok=True)
         unfinished = UnfinishedStore(store, key, partial(make_writer, decode) if decode.store else None)

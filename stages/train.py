@@ -4,6 +4,7 @@
 """
 
 import json
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def main() -> None:
     from objabn.checkpoints import run_record
     from objabn.clips import VALIDATION, open_split
     from objabn.files import replace_dir, write_text
+    from objabn.gpus import leased_gpus
     from objabn.locks import one_at_a_time
     from objabn.missing import check_missing
     from objabn.resume import Checkpoint, is_finished, run_key
@@ -40,17 +42,18 @@ def main() -> None:
     inputs = [paths.data("index.csv"), frames / "videos.csv", masks / "instances.parquet"]
     inputs += [path for path in [Path(dataset.model.pretrained or "")] if path.is_file()]
     record = run_record(*row, seed, train_set.class_names, dataset, inputs)
-    checkpoint = Checkpoint(Cache(), key := run_key(record, [frames, masks]), dataset.train.checkpoint_minutes)
     run, times = paths.run(row_path(*row), seed), paths.timing(row_path(*row), seed)
-    make = partial(train_and_save, dataset, *row, seed, train_set, test_set, checkpoint=checkpoint, record=record)
-    if processes:
-        make = partial(processes.run, make)
-        if processes.node > 0:  # the first one holds the lock and writes
+    elsewhere = processes is not None and processes.node > 0  # the first machine's stage holds the lock and writes
+    lock = nullcontext(False) if elsewhere else one_at_a_time(paths.lock(row_path(*row), seed))
+    with lock as waited, leased_gpus(dataset.train.devices, dataset.train.accelerator):  # nothing asks CUDA before
+        checkpoint = Checkpoint(Cache(), key := run_key(record, [frames, masks]), dataset.train.checkpoint_minutes)
+        make = partial(train_and_save, dataset, *row, seed, train_set, test_set, checkpoint=checkpoint, record=record)
+        if processes:
+            make = partial(processes.run, make)
+        if elsewhere:
             make(run)
             return
-    was_there = is_finished(run, times, key)
-    with one_at_a_time(paths.lock(row_path(*row), seed)):
-        if not was_there and is_finished(run, times, key):
+        if waited and is_finished(run, times, key):
             print(f"{run}: finished by the process that this one waited for")
             return
         with replace_dir(run) as directory:

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import threading
 import time
@@ -251,23 +252,33 @@ def test_what_does_not_fit_or_is_damaged_is_not_gone_on_with(
     assert content(tmp_path / "store") == content(tmp_path / "undisturbed")
 
 
-def test_who_waits_takes_what_the_other_has_made(many: Path, tmp_path: Path) -> None:
-    expected = decode(many, tmp_path / "data/store")
-    tables = []
+@pytest.mark.parametrize("left", ["store", "key", "both"])
+def test_who_waits_takes_what_the_other_has_made(
+    many: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], left: str
+) -> None:
+    store, tables = tmp_path / "data/store", []
+    expected = decode(many, store)
+    capsys.readouterr()
 
     def again() -> None:
-        tables.append(decode(many, tmp_path / "data/store", read=never))
+        tables.append(decode(many, store, read=never))
 
     with one_at_a_time(tmp_path / "data"):
         second = threading.Thread(target=again)
         second.start()
-        time.sleep(0.5)
-        os.utime(tmp_path / "data/.store.key")  # as if it had just been made
+        while "waiting for it to end" not in capsys.readouterr().out:
+            assert second.is_alive()
+            time.sleep(0.01)
+        if left == "store":
+            (tmp_path / "data/.store.key").unlink()
+        elif left == "key":
+            shutil.rmtree(store)
     second.join()
-    columns = ["status", "decoder", "offset", "frames"]
-    pd.testing.assert_frame_equal(tables[0][columns], expected[columns], check_dtype=False)
-    again()  # without waiting it decodes
-    assert set(tables[1]["status"]) == {"failed"}
+    if left == "both":
+        columns = ["status", "decoder", "offset", "frames"]
+        pd.testing.assert_frame_equal(tables[0][columns], expected[columns], check_dtype=False)
+        again()  # without waiting it decodes
+    assert set(tables[-1]["status"]) == {"failed"}
 
 
 def test_a_store_of_an_avi_with_b_frames_holds_what_decoding_in_order_gives(tmp_path: Path) -> None:

@@ -116,14 +116,18 @@ def test_an_edit_reruns_only_these_stages(module: str, stages: set[str]) -> None
 
 
 LEAVES = (
-    "yaml12", "masks", "metrics", "probing", "stores", "workers", "model", "losses", "geometry", "files", "progress",
-    "schedules", "intervals", "missing",
+    "yaml12", "masks", "metrics", "probing", "stores", "workers", "layers", "losses", "geometry", "files", "progress",
+    "schedules", "intervals", "missing", "memory", "collectives",
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("leaf", LEAVES)
 def test_leaves_import_none_of_ours_but_params(leaf: str) -> None:
     assert imported(f"objabn/{leaf}.py") <= {"objabn/params.py"}
+
+
+def test_the_network_imports_its_layers_and_nothing_else() -> None:
+    assert imported("objabn/model.py") == {"objabn/params.py", "objabn/layers.py"}
 
 
 def test_the_library_does_not_import_stages_and_has_no_cycle() -> None:

@@ -1,79 +1,130 @@
-"""Evaluates trained networks on the test split: one row of results a video, and a row's numbers from them."""
+"""Evaluates trained networks on the test split: results of each video, and a row's numbers from them."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from objabn.clips import ClipDataset, clip_tensors, loader, mask_tensors
 from objabn.devices import make_fabric
 from objabn.geometry import MEAN, STD
+from objabn.gradcam import grad_cam
+from objabn.localisation import THRESHOLDS, best_threshold, energy_inside, iou_by_threshold, pointing
 from objabn.masks import mask_iou
 from objabn.metrics import is_flat, map_entropy, mean_over_frames, top_k
 from objabn.model import ObjectABN
 from objabn.params import MAPS, Dataset
 from objabn.progress import progress
+from objabn.results import CURVE, column_names, read_column
 
 MAP_THRESHOLD = 0.5  # a cell belongs to the attended region from here on
+GRAD_CAM = "g"  # the letter of Grad-CAM's maps, beside those of `MAPS`
+
+
+def map_names(attention: str) -> tuple[str, ...]:
+    """The maps that a configuration is evaluated with: its own, or Grad-CAM's where it has none."""
+    return MAPS[attention] or (GRAD_CAM,)
 
 
 @torch.no_grad()
-def evaluate_run(model: ObjectABN, attention: str, dataset: ClipDataset, params: Dataset) -> pd.DataFrame:
-    """Results of one trained network, one row a video; views of a video are averaged.
+def _logits_and_maps(model: ObjectABN, clips: Tensor) -> tuple[Tensor, Tensor]:
+    """Perception logits (B, L) and maps (B, M, T, h, w) in the order of `map_names`."""
+    if model.attention_branch is None:
+        return grad_cam(model.perception_branch, model.extractor(clips))
+    output = model(clips)
+    return output.perception_logits, output.maps
 
-    Columns: video, label, predicted, top1 and top5 (0 or 1), and for each map x of u, o, b that the configuration
-    has: entropy_x (bits; NaN when all its frames are flat), flat_share_x, iou_fit_x (against the training masks) and,
-    where there is ground truth, iou_truth_x. M_b is compared with the masks' inverse.
+
+def evaluate_run(model: ObjectABN, attention: str, dataset: ClipDataset, params: Dataset) -> Iterator[pd.DataFrame]:
+    """Results of one trained network, one line a video, in tables that come as soon as all views of a video are in.
+
+    Columns: video, label, predicted, top1 and top5 (0 or 1), and for each map x of `map_names`: entropy_x (bits; NaN
+    when all its frames are flat), flat_share_x, iou_fit_x (against the training masks) and, where there is ground
+    truth, iou_truth_x, pointing_x, energy_x (NaN when no frame has a truth) and iou_curve_x, float32 (K,), the IoU
+    with the truth at each of `localisation.THRESHOLDS`. They are means over frames, then over views, as are the
+    probabilities. M_b is compared with the masks' inverse.
+
+    No more than a batch and a video's views are held at a time.
 
     Raises:
         ValueError: the network yields numbers that are not finite.
     """
     fabric = make_fabric(params)
     model = model.to(fabric.device).eval()
-    probabilities, per_clip = [], []
     batches = loader(dataset, params.eval.batch_size, workers=params.train.workers)
     total = -(-len(dataset) // params.eval.batch_size)
+    held: dict[str, np.ndarray] = {}  # results of clips whose videos are not complete
+    num_done = 0  # videos
     for batch in progress(batches, total=total, desc="evaluate", unit="batch"):
         batch = fabric.to_device(batch)
-        output = model(clip_tensors(batch, params.data.crop))
-        if not (output.perception_logits.isfinite().all() and output.maps.isfinite().all()):
+        logits, maps = _logits_and_maps(model, clip_tensors(batch, params.data.crop))
+        if not (logits.isfinite().all() and maps.isfinite().all()):
             raise ValueError("the network's logits or maps are not finite: its training went wrong")
-        probabilities.append(output.perception_logits.softmax(dim=1).cpu().numpy())
         resizes = {"masks": params.mask.resize, "truth": "area"}
         masks = {
             key: mask_tensors(batch, key, model.map_size, resize).bool().cpu().numpy()
             for key, resize in resizes.items()
             if key in batch
         }
-        per_clip.append(_map_results(output.maps.cpu().numpy(), MAPS[attention], masks))
-    views = dataset.views
-    mean_probabilities = np.concatenate(probabilities).reshape(-1, views, len(dataset.class_names)).mean(axis=1)
-    columns: dict[str, Any] = {
-        "video": dataset.table["video"],
-        "label": dataset.table["label"],
-        "predicted": [dataset.class_names[number] for number in mean_probabilities.argmax(axis=1)],
-        "top1": top_k(mean_probabilities, dataset.labels, 1).astype(int),
-        "top5": top_k(mean_probabilities, dataset.labels, 5).astype(int),
-    }
-    for name in per_clip[0]:
-        values = np.concatenate([results[name] for results in per_clip]).reshape(-1, views)
-        columns[name] = [mean_over_frames(value) for value in values]
-    return pd.DataFrame(columns)
+        clips = {"probabilities": logits.softmax(dim=1).cpu().numpy()}
+        clips |= _map_results(maps.cpu().numpy(), map_names(attention), masks)
+        if held:
+            clips = {name: np.concatenate([held[name], values]) for name, values in clips.items()}
+        num_videos = len(clips["probabilities"]) // dataset.views
+        if num_videos:
+            yield _video_results(dataset, slice(num_done, num_done + num_videos), clips)
+        held = {name: values[num_videos * dataset.views :] for name, values in clips.items()}
+        num_done += num_videos
+    assert num_done == len(dataset.table)
 
 
 def _map_results(maps: np.ndarray, names: tuple[str, ...], masks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Results of each clip, float (B,) by name, of maps (B, M, T, h, w) and masks bool (B, T, h, w)."""
+    """Results of each clip by name, float (B,) or (B, K), of maps (B, M, T, h, w) and masks bool (B, T, h, w)."""
     results = {}
     for number, name in enumerate(names):
         own = maps[:, number]  # (B, T, h, w)
-        results[f"entropy_{name}"] = np.array([mean_over_frames(frames) for frames in map_entropy(own)])
+        results[f"entropy_{name}"] = _mean_over_frames(map_entropy(own))
         results[f"flat_share_{name}"] = is_flat(own).mean(axis=1)
-        for key, mask in masks.items():
-            target = ~mask if name == "b" else mask
+        targets = {key: ~mask if name == "b" else mask for key, mask in masks.items()}
+        for key, target in targets.items():
             column = f"iou_{'fit' if key == 'masks' else 'truth'}_{name}"
             results[column] = mask_iou(own >= MAP_THRESHOLD, target).mean(axis=1)
+        if "truth" in targets:
+            truth = targets["truth"]
+            results[f"pointing_{name}"] = _mean_over_frames(pointing(own, truth))
+            results[f"energy_{name}"] = _mean_over_frames(energy_inside(own, truth))
+            results[f"{CURVE}{name}"] = iou_by_threshold(own, truth).mean(axis=1)
     return results
+
+
+def _mean_over_frames(values: np.ndarray) -> np.ndarray:
+    """Mean of each clip's, or video's, values without NaN, float64 (B,) of (B, T)."""
+    return np.array([mean_over_frames(each) for each in values])
+
+
+def _video_results(dataset: ClipDataset, rows: slice, clips: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Lines of the videos at `rows` of the data set's table, from the first results of `clips`."""
+    num_videos, views = rows.stop - rows.start, dataset.views
+    by_video = {
+        name: values[: num_videos * views].reshape(num_videos, views, *values.shape[1:])
+        for name, values in clips.items()
+    }
+    probabilities = by_video.pop("probabilities").mean(axis=1)  # (videos, L)
+    columns: dict[str, Any] = {
+        "video": dataset.table["video"].iloc[rows].array,
+        "label": dataset.table["label"].iloc[rows].array,
+        "predicted": [dataset.class_names[number] for number in probabilities.argmax(axis=1)],
+        "top1": top_k(probabilities, dataset.labels[rows], 1).astype(int),
+        "top5": top_k(probabilities, dataset.labels[rows], 5).astype(int),
+    }
+    for name, values in by_video.items():
+        is_curve = name.startswith(CURVE)
+        columns[name] = list(values.mean(axis=1).astype(np.float32)) if is_curve else _mean_over_frames(values)
+    return pd.DataFrame(columns)
 
 
 class VideoMaps(NamedTuple):
@@ -84,7 +135,6 @@ class VideoMaps(NamedTuple):
     maps: dict[str, np.ndarray]  # float (T, h, w) in [0, 1], by the map's name
 
 
-@torch.no_grad()
 def maps_of_videos(
     model: ObjectABN, attention: str, dataset: ClipDataset, params: Dataset, *, num_videos: int = 4
 ) -> list[VideoMaps]:
@@ -95,31 +145,44 @@ def maps_of_videos(
     samples = [dataset[int(row) * dataset.views] for row in chosen]
     batch = {name: torch.stack([sample[name] for sample in samples]).to(device) for name in samples[0]}
     clips = clip_tensors(batch, params.data.crop)
-    output = model(clips)
+    logits, all_maps = _logits_and_maps(model.eval(), clips)
     pixels = ((clips * STD + MEAN).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 4, 1).cpu().numpy()
     pictures = []
     for number, row in enumerate(chosen):
-        predicted = dataset.class_names[int(output.perception_logits[number].argmax())]
+        predicted = dataset.class_names[int(logits[number].argmax())]
         title = f"{dataset.table['label'][row]}: predicted {predicted} ({dataset.table['video'][row]})"
-        maps = dict(zip(MAPS[attention], output.maps[number].cpu().numpy(), strict=True))
+        maps = dict(zip(map_names(attention), all_maps[number].cpu().numpy(), strict=True))
         pictures.append(VideoMaps(title, pixels[number], maps))
     return pictures
 
 
-def summarise(per_video: pd.DataFrame) -> dict[str, float]:
-    """A run's numbers: means over videos; top1 and top5 in percent, entropies in bits, shares and IoU in [0, 1].
+def summarise(results: Path) -> dict[str, float]:
+    """A row's numbers, from its file of results alone and a column at a time.
 
-    A number that does not exist (the entropy when all maps are flat) is left out.
+    Means over videos, then over seeds, NaN left out; with several seeds their sample standard deviations as `*_std`.
+    top1 and top5 in percent, entropies in bits, everything else in [0, 1]. For each curve, iou_best_x is the mean IoU
+    at iou_best_threshold_x, the best threshold over all videos and seeds. A number that does not exist (the entropy
+    when all maps are flat) is left out.
     """
-    numbers = per_video.drop(columns=["video", "label", "predicted"]).mean()
-    numbers[["top1", "top5"]] *= 100
-    return {str(name): round(float(value), 6) for name, value in numbers.items() if pd.notna(value)}
-
-
-def summarise_seeds(runs: list[dict[str, float]]) -> dict[str, float]:
-    """A row's numbers: means over seeds, and with several seeds their sample standard deviations as `*_std`."""
-    table = pd.DataFrame(runs)
-    row = {str(name): round(float(value), 6) for name, value in table.mean().items()}
-    if len(runs) > 1:
-        row |= {f"{name}_std": round(float(value), 6) for name, value in table.std(ddof=1).items()}
-    return row
+    seeds = read_column(results, "seed")
+    of_seeds: dict[str, pd.Series] = {}  # numbers of each seed
+    thresholds: dict[str, float] = {}
+    for name in column_names(results):
+        if name in ("video", "label", "predicted", "seed"):
+            continue
+        values = read_column(results, name)
+        if name.startswith(CURVE):
+            map_name = name.removeprefix(CURVE)
+            best = best_threshold(values)
+            name, values = f"iou_best_{map_name}", values[:, best]
+            thresholds[name] = float(THRESHOLDS[best])
+        scale = 100 if name in ("top1", "top5") else 1
+        of_seeds[name] = scale * pd.Series(values, dtype=float).groupby(seeds).mean()
+    row, spread = {}, {}
+    for name, means in of_seeds.items():
+        row[name] = means.mean()
+        if name in thresholds:
+            row[name.replace("best", "best_threshold")] = thresholds[name]
+        if len(means) > 1:
+            spread[f"{name}_std"] = means.std(ddof=1)
+    return {name: round(float(value), 6) for name, value in (row | spread).items() if pd.notna(value)}

@@ -83,20 +83,29 @@ def _swap(partial: Path, path: Path) -> None:
             return
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all; creates its directory. What a killed writer left is removed by the next."""
+@contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write a file at, which takes its place when the block ends without an exception.
+
+    What a killed writer left is removed by the next.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     for stale in _left_behind(path):
         stale.unlink(missing_ok=True)
     partial = _partial(path)
     try:
-        with open(partial, "wb") as file:
-            file.write(content)
-            file.flush()
+        yield partial
+        with open(partial, "rb") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all; creates its directory."""
+    with replace_file(path) as partial:
+        partial.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:

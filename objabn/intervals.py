@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import bootstrap
 
 Row = tuple[str, bool]  # attention, pc
+COLUMNS = ("video", "top1", "entropy_u", "entropy_o")  # what `differences` reads of a row's results
 REFERENCE: Row = ("abn", False)
 RESAMPLES = 9999
 LEVEL = 0.95
@@ -46,7 +47,8 @@ def differences(per_video: Mapping[Row, pd.DataFrame]) -> dict[Row, dict[str, fl
     M_u, against M_u of the reference. Each with its interval's ends, `*_low` and `*_high`.
 
     Args:
-        per_video: results as `evaluation.evaluate_run` gives them; those of several seeds are averaged by video.
+        per_video: results as `evaluation.evaluate_run` gives them, of which it takes those of COLUMNS that are there;
+            those of several seeds are averaged by video.
     """
     if REFERENCE not in per_video:
         return {row: {} for row in per_video}

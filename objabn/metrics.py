@@ -14,6 +14,14 @@ def is_flat(maps: np.ndarray) -> np.ndarray:
     return np.ptp(maps, axis=(-2, -1)) < FLAT
 
 
+def scale_frames(maps: np.ndarray) -> np.ndarray:
+    """Each frame's map scaled to [0, 1] by its own minimum and maximum, float64 (..., h, w); about 0 where flat."""
+    maps = np.asarray(maps, np.float64)
+    lowest = maps.min(axis=(-2, -1), keepdims=True)
+    span = np.ptp(maps, axis=(-2, -1), keepdims=True)
+    return (maps - lowest) / np.where(span < FLAT, 1.0, span)
+
+
 def map_entropy(maps: np.ndarray) -> np.ndarray:
     """Entropy of each frame's map in bits, float64 (...) in [0, log2 10]; NaN where the map is flat.
 
@@ -25,11 +33,7 @@ def map_entropy(maps: np.ndarray) -> np.ndarray:
 
     Paper: Eq. (11), Sec. 4.2.
     """
-    maps = np.asarray(maps, np.float64)
-    lowest = maps.min(axis=(-2, -1), keepdims=True)
-    span = np.ptp(maps, axis=(-2, -1), keepdims=True)
-    scaled = (maps - lowest) / np.where(span < FLAT, 1.0, span)
-    bins = np.minimum((scaled * BINS).astype(np.int64), BINS - 1)
+    bins = np.minimum((scale_frames(maps) * BINS).astype(np.int64), BINS - 1)
     shares = np.stack([(bins == index).mean(axis=(-2, -1)) for index in range(BINS)], axis=-1)  # (..., 10)
     entropy = -(shares * np.log2(np.where(shares > 0, shares, 1.0))).sum(axis=-1)
     return np.where(is_flat(maps), np.nan, entropy + 0.0)  # + 0.0: no negative zero

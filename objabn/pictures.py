@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from objabn.evaluation import VideoMaps
+from objabn.evaluation import GRAD_CAM, VideoMaps
 from objabn.files import write_bytes
 
 MAX_FRAMES = 8  # shown, spread over the clip (the paper shows every second of 16)
@@ -50,7 +50,8 @@ def draw_maps(videos: list[VideoMaps], path: Path) -> None:
         title.text(0, 0.15, video.title, fontsize=9, va="bottom")
         rows = [("", video.frames[shown])]
         for name, maps in video.maps.items():
-            rows.append((f"$M_{name}$", np.stack([_overlay(video.frames[at], maps[at]) for at in shown])))
+            label = "Grad-\nCAM" if name == GRAD_CAM else f"$M_{name}$"
+            rows.append((label, np.stack([_overlay(video.frames[at], maps[at]) for at in shown])))
         for offset, (label, images) in enumerate(rows, start=1):
             for column, image in enumerate(images):
                 axes = figure.add_subplot(grid[line + offset, column])

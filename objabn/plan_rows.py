@@ -109,7 +109,8 @@ def _measure(
         with Clock() as validation:
             validate(network, test_set, short, make_fabric(short))
         with Clock() as forward:
-            evaluate_run(network, attention, clips(batch, masks=True, evaluation=short.eval), short)
+            for _ in evaluate_run(network, attention, clips(batch, masks=True, evaluation=short.eval), short):
+                pass
         with Clock() as loading:
             loaded = sum(len(each["label"]) for each in loader(train_set, batch, workers=0))
     eval_sec, load_sec = forward.sec / batch, loading.sec / loaded

@@ -12,16 +12,16 @@ def main() -> None:
     rows: list[tuple[str, bool]] = [(name, False) for name in params.table.controls]
     rows += [(attention, pc) for attention in params.table.attention for pc in params.table.pc]
 
-    import pandas as pd
-
     from objabn.files import write_text
-    from objabn.intervals import differences
+    from objabn.intervals import COLUMNS, differences
     from objabn.published import beside_published
-    from objabn.report import comparison, draw_table, to_markdown
+    from objabn.report import comparison, to_markdown
+    from objabn.results import read_results
+    from objabn.table_picture import draw_table
 
     files = {row: paths.result(row_path(*row)) for row in rows}
     results = {row: json.loads(files[row].read_text()) for row in rows}
-    per_video = {row: pd.read_parquet(files[row].with_suffix(".parquet")) for row in rows}
+    per_video = {row: read_results(files[row].with_suffix(".parquet"), COLUMNS) for row in rows}
     for row, found in differences(per_video).items():
         num_videos = per_video[row]["video"].nunique()
         results[row] |= found | beside_published(dataset.published, row, results[row], num_videos)

@@ -4,9 +4,9 @@
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
-from objabn.params import MAPS
 from stages import Paths, row_path, run_stage
 from stages.arguments import parse
 
@@ -20,31 +20,33 @@ def main() -> None:
     import pandas as pd
 
     from objabn.clips import open_split
-    from objabn.evaluation import evaluate_run, maps_of_videos, summarise, summarise_seeds
-    from objabn.files import write_bytes, write_text
+    from objabn.evaluation import evaluate_run, maps_of_videos, summarise
+    from objabn.files import write_text
     from objabn.pictures import draw_maps
+    from objabn.results import write_results
     from objabn.training import load_model
 
-    per_seed = []
-    for seed in params.table.seeds:
-        model, run = load_model(paths.run(row, seed))
-        test_set = open_split(
-            "test",
-            dataset,
-            paths.data("frames"),
-            paths.data("masks"),
-            seed=seed,
-            evaluation=dataset.eval,
-            truth=truth,
-            class_names=run["class_names"],
-        )
-        per_seed.append(evaluate_run(model, arguments.attention, test_set, dataset).assign(seed=seed))
-        if len(per_seed) == 1 and MAPS[arguments.attention]:
-            draw_maps(maps_of_videos(model, arguments.attention, test_set, dataset), paths.picture(row))
+    def results_of_seeds() -> Iterator[pd.DataFrame]:
+        for seed in params.table.seeds:
+            model, run = load_model(paths.run(row, seed))
+            test_set = open_split(
+                "test",
+                dataset,
+                paths.data("frames"),
+                paths.data("masks"),
+                seed=seed,
+                evaluation=dataset.eval,
+                truth=truth,
+                class_names=run["class_names"],
+            )
+            for results in evaluate_run(model, arguments.attention, test_set, dataset):
+                yield results.assign(seed=seed)
+            if seed == params.table.seeds[0]:
+                draw_maps(maps_of_videos(model, arguments.attention, test_set, dataset), paths.picture(row))
+
     result = paths.result(row)
-    write_bytes(result.with_suffix(".parquet"), pd.concat(per_seed).to_parquet(index=False))
-    numbers = summarise_seeds([summarise(each.drop(columns="seed")) for each in per_seed])
-    write_text(result, json.dumps(numbers, indent=2) + "\n")
+    write_results(result.with_suffix(".parquet"), results_of_seeds())
+    write_text(result, json.dumps(summarise(result.with_suffix(".parquet")), indent=2) + "\n")
 
 
 if __name__ == "__main__":

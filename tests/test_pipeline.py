@@ -7,6 +7,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from clones import edit_params, git, make_clone, run_dvc
@@ -93,7 +94,9 @@ class TestAfterRepro:
         assert table["entropy_o"].notna().tolist() == [False, False, False, True, True, True, True]
         assert table["entropy_b"].notna().tolist() == [False] * 5 + [True] * 2
         assert table[["top1", "top5"]].notna().all(axis=None)
-        assert table[["iou_fit_o", "iou_truth_o"]].iloc[3:].notna().all(axis=None)
+        assert table["entropy_g"].notna().tolist() == [True] + [False] * 6
+        for kind in ("iou_fit", "iou_truth", "pointing", "energy", "iou_best"):
+            assert table[f"{kind}_o"].iloc[3:].notna().all(), kind
 
     def test_the_table_has_differences_to_abn(self, clone: Path) -> None:
         table = pd.read_csv(clone / "tables/synthetic.csv")
@@ -105,14 +108,16 @@ class TestAfterRepro:
         lines = (clone / "tables/synthetic.md").read_text().splitlines()
         starts = [line.split(" | ")[0] for line in lines if line.startswith("| ")]
         every = ["| plain", "| abn", "| abn", "| mask", "| mask", "| mha", "| mha"]
-        assert starts == ["| attention", *every, "| attention", *every[:1], *every[2:]]
+        maps = [*every[:5], *["| mha"] * 6]  # a line each
+        assert starts == ["| attention", *every, "| attention", *maps, "| attention", *every[:1], *every[2:]]
         assert lines[-1].startswith("Seeds: 0. Backbone: objabn/assets/x3d_figures.pyth. Masks: ")
 
     def test_pictures_are_there(self, clone: Path) -> None:
-        for path in [clone / "tables/synthetic.png", *(clone / f"reports/synthetic/{a}-pc-{p}.png" for a, p in ROWS)]:
+        names = {"masks.png", "controls-plain.png", *(f"{attention}-pc-{pc}.png" for attention, pc in ROWS)}
+        pictures = list((clone / "reports/synthetic").iterdir())
+        assert {path.name for path in pictures} == names
+        for path in [clone / "tables/synthetic.png", *pictures]:
             assert path.read_bytes().startswith(b"\x89PNG"), path
-        names = {f"{attention}-pc-{pc}.png" for attention, pc in ROWS}  # none of the control
-        assert {path.name for path in (clone / "reports/synthetic").iterdir()} == names | {"masks.png"}
 
     def test_a_run_directory_is_complete(self, clone: Path) -> None:
         directory = clone / "runs/synthetic/mask/pc-true/seed-0"
@@ -131,17 +136,28 @@ class TestAfterRepro:
         assert (run["attention"], run["pc"], run["seed"]) == ("plain", False, 0)
         curves = pd.read_csv(directory / "curves.csv")
         assert list(curves) == ["epoch", "loss", "perception", "train_top1", "val_top1"]
-        assert set(json.loads((clone / "results/synthetic/controls/plain.json").read_text())) == {"top1", "top5"}
-        per_video = pd.read_parquet(clone / "results/synthetic/controls/plain.parquet")
-        assert list(per_video) == ["video", "label", "predicted", "top1", "top5", "seed"]
-        assert len(per_video) == 8
+        row = json.loads((clone / "results/synthetic/controls/plain.json").read_text())
+        kinds = {
+            "entropy",
+            "flat_share",
+            "iou_fit",
+            "iou_truth",
+            "pointing",
+            "energy",
+            "iou_best",
+            "iou_best_threshold",
+        }
+        assert set(row) == {"top1", "top5", *(f"{kind}_g" for kind in kinds)}  # Grad-CAM's
+        assert len(pd.read_parquet(clone / "results/synthetic/controls/plain.parquet")) == 8
 
     def test_results_of_each_video_give_the_rows_numbers(self, clone: Path) -> None:
         row = json.loads((clone / "results/synthetic/mask/pc-false.json").read_text())
         per_video = pd.read_parquet(clone / "results/synthetic/mask/pc-false.parquet")
         assert len(per_video) == 8
         assert row["top1"] == pytest.approx(100 * per_video["top1"].mean())
-        assert row["entropy_o"] == pytest.approx(per_video["entropy_o"].mean(), abs=1e-6)
+        for name in ("entropy_o", "flat_share_o", "iou_fit_o", "iou_truth_o", "pointing_o", "energy_o"):
+            assert row[name] == pytest.approx(per_video[name].mean(), abs=1e-6)
+        assert row["iou_best_o"] == pytest.approx(np.stack(per_video["iou_curve_o"]).mean(axis=0).max(), abs=1e-6)
 
     def test_metrics_are_those_of_the_row_under_study(self, clone: Path) -> None:
         row = (clone / "results/synthetic/abn/pc-false.json").read_text()

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from objabn.report import comparison, draw_table, to_markdown
+from objabn.report import comparison, to_markdown
+from objabn.table_picture import draw_table
 
 RESULTS = {
     ("abn", False): {"top1": 50.0, "top5": 90.0, "entropy_u": 2.7512, "flat_share_u": 0.0},
@@ -52,25 +54,78 @@ def test_rows_and_columns_stand_in_the_papers_order() -> None:
     assert table["entropy_u"].isna().tolist() == [False, True]
 
 
+MAPS = [
+    "| attention | PC | map | entropy | flat |",
+    "|---|---|---|---|---|",
+    "| abn |  | M_u | 2.751 | 0.000 |",
+    "| mask | yes | M_o | 1.250 | 0.010 |",
+]
+
+
 def test_markdown_by_hand() -> None:
     lines = markdown(RESULTS)
     assert lines[0] == "# made: comparison of loss configurations"
-    assert lines[2] == "| attention | PC | top-1 % | top-5 % | entropy M_u | entropy M_o | flat M_u | flat M_o |"
-    assert lines[4] == "| abn |  | 50.00 | 90.00 | 2.751 |  | 0.000 |  |"
-    assert lines[5] == "| mask | yes | 62.50 | 95.00 |  | 1.250 |  | 0.010 |"
+    assert lines[2] == "| attention | PC | top-1 % | top-5 % | entropy M_u | entropy M_o |"
+    assert lines[4] == "| abn |  | 50.00 | 90.00 | 2.751 |  |"
+    assert lines[5] == "| mask | yes | 62.50 | 95.00 |  | 1.250 |"
+    assert tables(lines)[1:] == [MAPS]
     assert lines[-1] == "Seeds: 0, 1. Backbone: some/weights.pyth. Masks: frames 10, iou_truth 0.8452."
 
 
 def test_a_row_without_maps_has_empty_cells() -> None:
-    [table] = tables(markdown(PLAIN | RESULTS))
-    assert table[2] == "| plain |  | 47.66 | 88.00 |  |  |  |  |"
+    table, maps = tables(markdown(PLAIN | RESULTS))
+    assert table[2] == "| plain |  | 47.66 | 88.00 |  |  |"
     assert [line.split(" | ")[0] for line in table[2:]] == ["| plain", "| abn", "| mask"]
+    assert maps == MAPS
+    assert len(tables(markdown(PLAIN))) == 1
+
+
+OF_A_MAP = {"entropy": 1.5, "flat_share": 0.25, "iou_fit": 0.5, "iou_truth": 0.625, "pointing": 0.75, "energy": 0.375,
+            "iou_best": 0.6875, "iou_best_threshold": 0.45}  # fmt: skip
+
+
+def of_map(letter: str, add: float = 0.0) -> dict[str, float]:
+    return {f"{kind}_{letter}": value + add for kind, value in OF_A_MAP.items()}
+
+
+def test_a_line_for_each_map_of_each_row_by_hand() -> None:
+    rows: dict[tuple[str, bool], dict[str, float]] = {
+        ("plain", False): {"top1": 50.0, "top5": 90.0, **of_map("g")},
+        ("mha", True): {"top1": 50.0, "top5": 90.0, **of_map("b", 0.002), **of_map("u"), **of_map("o", 0.001)},
+        ("mask", False): {"top1": 50.0, "top5": 90.0, **of_map("o"), "entropy_o": float("nan")},  # all flat
+    }
+    lines = markdown(rows)
+    main, maps = tables(lines)
+    assert main == [
+        "| attention | PC | top-1 % | top-5 % | entropy M_u | entropy M_o | entropy M_b | entropy Grad-CAM |",
+        "|---|---|---|---|---|---|---|---|",
+        "| plain |  | 50.00 | 90.00 |  |  |  | 1.500 |",
+        "| mha | yes | 50.00 | 90.00 | 1.500 | 1.501 | 1.502 |  |",
+        "| mask |  | 50.00 | 90.00 |  |  |  |  |",
+    ]
+    assert maps == [
+        "| attention | PC | map | entropy | flat | pointing % | energy inside | IoU truth | IoU best (at) | IoU fit |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+        "| plain |  | Grad-CAM | 1.500 | 0.250 | 75.0 | 0.375 | 0.625 | 0.688 (0.45) | 0.500 |",
+        "| mha | yes | M_u | 1.500 | 0.250 | 75.0 | 0.375 | 0.625 | 0.688 (0.45) | 0.500 |",
+        "| mha | yes | M_o | 1.501 | 0.251 | 75.1 | 0.376 | 0.626 | 0.689 (0.45) | 0.501 |",
+        "| mha | yes | M_b | 1.502 | 0.252 | 75.2 | 0.377 | 0.627 | 0.690 (0.45) | 0.502 |",
+        "| mask |  | M_o |  | 0.250 | 75.0 | 0.375 | 0.625 | 0.688 (0.45) | 0.500 |",
+    ]
+    told = ["top-1", "entropy", "plain", "flat", "pointing %", "energy inside", "IoU truth", "IoU best (at)", "IoU fit"]
+    noted = [line.removeprefix("- ").split(":")[0].split(",")[0] for line in lines if line.startswith("- ")]
+    assert noted == [*told, "M_b is compared with the inverse masks."]
+
+
+def test_without_truth_the_maps_have_no_columns_of_it() -> None:
+    lines = markdown(RESULTS)
+    assert not any("IoU" in line or "pointing" in line for line in lines)
 
 
 def test_differences_by_hand() -> None:
     lines = markdown(COMPARED)
-    first, second = tables(lines)
-    assert first == tables(markdown(PLAIN | RESULTS))[0]
+    *first, second = tables(lines)
+    assert first == tables(markdown(PLAIN | RESULTS))
     assert second == [
         "| attention | PC | top-1 - abn | entropy - abn |",
         "|---|---|---|---|",
@@ -80,9 +135,9 @@ def test_differences_by_hand() -> None:
     assert any(line.startswith("Differences to the row abn without PC on the same videos") for line in lines)
 
 
-def test_without_differences_there_is_no_second_table() -> None:
+def test_without_differences_there_is_no_table_of_them() -> None:
     lines = markdown(RESULTS)
-    assert len(tables(lines)) == 1
+    assert len(tables(lines)) == 2
     assert not any("abn without PC" in line or "- abn" in line for line in lines)
 
 
@@ -97,8 +152,8 @@ BESIDE = {
 def test_the_papers_numbers_by_hand() -> None:
     segment = {"frames": 10.0}
     lines = to_markdown(comparison(BESIDE), "made", segment, [0], "kinetics400", "ucf101").splitlines()
-    assert tables(lines)[:2] == tables(markdown(COMPARED))
-    assert tables(lines)[2] == [
+    assert tables(lines)[:3] == tables(markdown(COMPARED))
+    assert tables(lines)[3] == [
         "| attention | PC | top-1 % | top-1: paper | top-1: difference ± SE "
         "| entropy M_u | entropy M_u: paper | entropy M_u: difference |",
         "|---|---|---|---|---|---|---|---|",
@@ -111,8 +166,13 @@ def test_the_papers_numbers_by_hand() -> None:
 
 
 def test_spread_over_seeds_stands_beside_the_mean() -> None:
-    results = {("abn", False): {"top1": 50.0, "top1_std": 2.5, "entropy_u": 2.0, "entropy_u_std": 0.125}}
+    results: dict[tuple[str, bool], dict[str, float]] = {
+        ("abn", False): {"top1": 50.0, "top1_std": 2.5, "entropy_u": 2.0, "entropy_u_std": 0.125}
+    }
     assert "| abn |  | 50.00 ± 2.50 | 2.000 ± 0.125 |" in markdown(results)
+    results["abn", False] |= {"pointing_u": 0.5, "pointing_u_std": 0.0125}
+    results["abn", False] |= {"iou_best_u": 0.25, "iou_best_u_std": 0.5, "iou_best_threshold_u": 0.35}
+    assert "| abn |  | M_u | 2.000 ± 0.125 | 50.0 ± 1.2 | 0.250 ± 0.500 (0.35) |" in markdown(results)
 
 
 @pytest.mark.parametrize("results", [RESULTS, COMPARED, BESIDE])
@@ -138,23 +198,40 @@ def test_the_picture_shows_the_table_and_the_entropies(
     draw_table(comparison(results), "made", tmp_path / "t.png")
     assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
 
-    above, below = drawn[0].axes
-    lines: dict[int, list[str]] = {}
-    for (line, _), cell in sorted(above.tables[0].get_celld().items()):
-        lines.setdefault(line, []).append(cell.get_text().get_text())
+    above, bars, below = drawn[0].axes
     differs = results is COMPARED
+    main = shown(above)
     heading = ["attention", "PC", "top-1 %", "top-5 %", "entropy M_u", "entropy M_o"]
-    assert lines[0] == heading + ["top-1 - abn", "entropy - abn"] * differs
-    assert (
-        lines[len(results)]
-        == ["mask", "yes", "62.50", "95.00", "", "1.250"]
-        + [
-            "+12.5 [+7.0, +18.0]",
-            "-1.50 [-2.00, -1.00]",
-        ]
-        * differs
-    )
+    assert main[0] == heading + ["top-1 - abn", "entropy - abn"] * differs
+    compared = ["+12.5 [+7.0, +18.0]", "-1.50 [-2.00, -1.00]"]
+    assert main[len(results)] == ["mask", "yes", "62.50", "95.00", "", "1.250", *compared * differs]
     if differs:
-        assert lines[1] == ["plain", "", "47.66", "88.00", "", "", "-2.3 [-8.6, +3.9]", ""]
-    assert [label.get_text() for label in below.get_xticklabels()] == ["abn", "mask + pc"]  # plain has no entropy
-    assert [[bar.get_height() for bar in bars] for bars in below.containers] == [[2.7512, 0], [0, 1.25]]
+        assert main[1] == ["plain", "", "47.66", "88.00", "", "", "-2.3 [-8.6, +3.9]", ""]
+    assert ["| " + " | ".join(line) + " |" for line in shown(below)] == [MAPS[0], *MAPS[2:]]
+    assert [label.get_text() for label in bars.get_xticklabels()] == ["abn", "mask + pc"]  # plain has no entropy
+    assert [[bar.get_height() for bar in of_map] for of_map in bars.containers] == [[2.7512], [1.25]]
+    assert [[bar.get_center()[0] for bar in of_map] for of_map in bars.containers] == [[0], [1]]
+
+
+def shown(axes: Axes) -> list[list[str]]:
+    """Texts of a drawn table, by line."""
+    lines: dict[int, list[str]] = {}
+    for (line, _), cell in sorted(axes.tables[0].get_celld().items()):
+        lines.setdefault(line, []).append(cell.get_text().get_text())
+    return list(lines.values())
+
+
+def test_bars_of_a_row_stand_side_by_side_about_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: dict[tuple[str, bool], dict[str, float]] = {
+        ("plain", False): {"top1": 50.0, "entropy_g": 1.0},
+        ("mha", False): {"top1": 50.0, "entropy_u": 3.0, "entropy_o": 2.0, "entropy_b": 1.5},
+    }
+    drawn: list[Figure] = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda figure, file: (drawn.append(figure), save(figure, file)))
+    draw_table(comparison(rows), "made", tmp_path / "t.png")
+    bars = drawn[0].axes[1]
+    heights = {of_map.get_label(): [bar.get_height() for bar in of_map] for of_map in bars.containers}
+    assert heights == {"$M_u$": [3.0], "$M_o$": [2.0], "$M_b$": [1.5], "Grad-CAM": [1.0]}
+    places = [bar.get_center()[0] for of_map in bars.containers for bar in of_map]
+    assert places == pytest.approx([1 - 0.26, 1, 1 + 0.26, 0])

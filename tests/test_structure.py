@@ -105,6 +105,8 @@ def test_all_that_changes_the_weights_is_tracked(stage: str) -> None:
         ("losses", TRAIN | EVALUATE),
         ("schedules", TRAIN | EVALUATE),
         ("metrics", EVALUATE),
+        ("localisation", EVALUATE),
+        ("gradcam", EVALUATE),
         ("geometry", TRAIN | EVALUATE),
         ("segmentation", {"segment"}),
         ("report", {"compare"}),
@@ -117,7 +119,7 @@ def test_an_edit_reruns_only_these_stages(module: str, stages: set[str]) -> None
 
 LEAVES = (
     "yaml12", "masks", "metrics", "probing", "stores", "workers", "layers", "losses", "geometry", "files", "progress",
-    "schedules", "intervals", "missing", "memory", "collectives",
+    "schedules", "intervals", "missing", "memory", "collectives", "gradcam",
 )  # fmt: skip
 
 

@@ -1,6 +1,5 @@
 """Training and evaluation of a tiny network on a store of random frames."""
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from objabn.checkpoints import run_record, save_run
 from objabn.clips import ClipDataset, clip_tensors, loader, open_split
 from objabn.devices import make_fabric
-from objabn.evaluation import evaluate_run, maps_of_videos, summarise, summarise_seeds
+from objabn.evaluation import evaluate_run, map_names, maps_of_videos
 from objabn.model import x3d_blocks
 from objabn.params import CONTROLS, MAPS, Dataset
 from objabn.pictures import draw_maps
@@ -117,19 +116,22 @@ def test_a_row_trains_saves_loads_and_evaluates(stores: Path, tmp_path: Path, at
         torch.testing.assert_close(loaded.state_dict()[name], value, rtol=0, atol=0)
 
     test_set = split(stores, "test")
-    results = evaluate_run(loaded, attention, test_set, PARAMS)
+    results = pd.concat(evaluate_run(loaded, attention, test_set, PARAMS))
     assert results["video"].tolist() == ["v8", "v9", "v10", "v11", "v12"]
     assert results["top1"].sum() == (results["label"] == results["predicted"]).sum()
     assert results["top5"].tolist() == [1] * 5  # of three classes
-    kinds = ("entropy", "flat_share", "iou_fit", "iou_truth")
-    assert set(results.columns[5:]) == {f"{kind}_{name}" for kind in kinds for name in MAPS[attention]}
-    for name in MAPS[attention]:
+    kinds = ("entropy", "flat_share", "iou_fit", "iou_truth", "pointing", "energy", "iou_curve")
+    names = MAPS[attention] or ("g",)  # Grad-CAM's
+    assert map_names(attention) == names
+    assert list(results.columns[5:]) == [f"{kind}_{name}" for name in names for kind in kinds]
+    for name in names:
         assert results[f"iou_fit_{name}"].equals(results[f"iou_truth_{name}"])  # the same masks, whole cells
     assert float(curves["val_top1"].iloc[-1]) == pytest.approx(100 * results["top1"].mean())
 
-    if MAPS[attention]:
-        draw_maps(maps_of_videos(loaded, attention, test_set, PARAMS), tmp_path / "maps.png")
-        assert (tmp_path / "maps.png").read_bytes().startswith(b"\x89PNG")
+    pictures = maps_of_videos(loaded, attention, test_set, PARAMS)
+    assert [tuple(picture.maps) for picture in pictures] == [names] * 3
+    draw_maps(pictures, tmp_path / "maps.png")
+    assert (tmp_path / "maps.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_one_others(stores: Path, tmp_path: Path) -> None:
@@ -259,45 +261,6 @@ def test_frozen_blocks_stay_pretrained_through_training_and_loading(stores: Path
             for name, weight in trained.extractor[1].named_parameters()
         ]
         assert all(moved)
-
-
-def test_views_of_a_video_are_averaged(stores: Path) -> None:
-    params = changed(eval={"views": 3})
-    torch.manual_seed(0)
-    model = build_model(params, "mask", False, 3)
-    test_set = split(stores, "test", params)
-    assert len(test_set) == 15
-    results = evaluate_run(model, "mask", test_set, params)
-    assert len(results) == 5
-    singles = [test_set[item]["frames"] for item in range(3)]
-    assert not torch.equal(singles[0], singles[2])
-
-
-def test_summaries_by_hand() -> None:
-    per_video = pd.DataFrame(
-        {
-            "video": ["x", "y"],
-            "label": "a",
-            "predicted": "a",
-            "top1": [1, 0],
-            "top5": [1, 1],
-            "entropy_u": [2.0, np.nan],
-        }
-    )
-    assert summarise(per_video) == {"top1": 50.0, "top5": 100.0, "entropy_u": 2.0}
-    assert summarise_seeds([{"top1": 50.0}]) == {"top1": 50.0}
-    assert summarise_seeds([{"top1": 40.0}, {"top1": 50.0}]) == {"top1": 45.0, "top1_std": pytest.approx(7.071068)}
-    json.dumps(summarise(per_video))
-
-
-def test_a_network_that_yields_nan_is_not_evaluated(stores: Path) -> None:
-    model = build_model(PARAMS, "mask", False, 3)
-    assert model.attention_branch is not None
-    for layer in (model.attention_branch.classifier, model.attention_branch.map_head):
-        for weight in layer.parameters():
-            nn.init.constant_(weight, float("nan"))
-    with pytest.raises(ValueError, match="logits or maps are not finite"):
-        evaluate_run(model, "mask", split(stores, "test"), PARAMS)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

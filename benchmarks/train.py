@@ -115,11 +115,12 @@ def now() -> float:
     return time.perf_counter()
 
 
-def load_profile(dataset: str, batch_size: int | None) -> Dataset:
+def load_profile(dataset: str, batch_size: int | None, workers: int | None) -> Dataset:
     """A block of params.yaml, with no more loader processes than cores, and without a backbone's weights: they do not
     matter here and may not be there."""
-    workers = load_params(Path("params.yaml")).datasets[dataset].train.workers
-    changes = [f"datasets.{dataset}.train.workers={min(workers, num_cores())}"]
+    if workers is None:
+        workers = min(load_params(Path("params.yaml")).datasets[dataset].train.workers, num_cores())
+    changes = [f"datasets.{dataset}.train.workers={workers}"]
     if dataset != "synthetic":
         changes.append(f"datasets.{dataset}.model.pretrained=null")
     if batch_size:
@@ -233,12 +234,13 @@ def main() -> None:
     parser.add_argument("--dataset", default="synthetic", help="a block of params.yaml (default: synthetic)")
     parser.add_argument("--attention", choices=sorted(MAPS), default="mask")
     parser.add_argument("--batch-size", type=int, help="clips (default: the profile's)")
+    parser.add_argument("--workers", type=int, help="loader processes (default: the profile's, at most one a core)")
     parser.add_argument("--steps", type=int, default=20, help="batches an epoch (default: 20)")
     parser.add_argument("--repeats", type=int, default=5, help="epochs of which the median counts (default: 5)")
     parser.add_argument("--loop", help=argparse.SUPPRESS)  # in a process of its own
     parser.add_argument("--place", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    params = load_profile(args.dataset, args.batch_size)
+    params = load_profile(args.dataset, args.batch_size, args.workers)
     if args.loop:
         serve(Loop(args.loop, params, args.attention, args.place))
         return

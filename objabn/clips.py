@@ -17,7 +17,6 @@ from torch.utils.data import Dataset as TorchDataset
 
 from objabn.geometry import crop_shares, resample_clips, resample_masks
 from objabn.masks import union_mask
-from objabn.overlap import beside
 from objabn.params import Data, Eval, Mask
 from objabn.params import Dataset as DatasetParams
 from objabn.sources import Reader, open_frames
@@ -188,8 +187,6 @@ def loader(
 ) -> Iterator[Batch]:
     """Batches of one epoch; training ones in an order drawn from (seed, epoch), the incomplete last one dropped.
 
-    Without `workers` a thread reads the next batch while the caller works on this one.
-
     Args:
         first: batches before this one are left out, those of an epoch that goes on.
         share: (r, n), the r-th of n equal slices of each batch; n divides `batch_size`. An incomplete batch fills the
@@ -209,7 +206,7 @@ def loader(
     )
     with torch.random.fork_rng(devices=[], enabled=first > 0):  # `iter` draws a number; the epoch's beginning has
         started = iter(batches)
-    yield from started if workers else beside(lambda _: next(started), range(len(batches)), ahead=1)
+    yield from started
 
 
 def num_batches(dataset: ClipDataset, batch_size: int) -> int:

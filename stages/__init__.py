@@ -45,6 +45,10 @@ class Paths:
     def result(self, row: str) -> Path:
         return Path("results") / self.dataset / f"{row}.json"
 
+    def audit(self, row: str) -> Path:
+        """Beside it the results of each video (`.parquet`), and where the row has maps the mean curves (`.csv`)."""
+        return Path("results") / self.dataset / "audit" / f"{row}.json"
+
     def picture(self, row: str) -> Path:
         return Path("reports") / self.dataset / f"{row.replace('/', '-')}.png"
 

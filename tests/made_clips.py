@@ -25,15 +25,16 @@ def parameters(synthetic: Dataset, views: int = 1) -> Dataset:
 
 
 def write_stores(folder: Path, videos: dict[str, tuple[str, np.ndarray, np.ndarray]]) -> None:
-    """Stores `frames` and `masks` of videos: by name the label, frames uint8 (8, 32, 32, 3), cells bool (8, 4, 4)."""
+    """Stores `frames` and `masks` of videos: by name the label, frames uint8 (8, 32, 32, 3), masks bool (8, n, n)."""
     writers = {}
     for name, shape in (("frames", (SIZE, SIZE, 3)), ("masks", (2, 128, 128))):
         (folder / name).mkdir(parents=True)
         writers[name] = StoreWriter(folder / name, shape, frames_per_shard=64)
-    for video, (label, frames, cells) in videos.items():
+    for video, (label, frames, masks) in videos.items():
         writers["frames"].append(frames, video=video, label=label, split="test", height=64, width=64)
         planes = np.zeros((len(frames), 2, 128, 128), np.uint8)
-        planes[:, 0] = 255 * cells.repeat(32, axis=1).repeat(32, axis=2)
+        each = 128 // masks.shape[1]
+        planes[:, 0] = 255 * masks.repeat(each, axis=1).repeat(each, axis=2)
         writers["masks"].append(planes, video=video)
     for writer in writers.values():
         writer.close()

@@ -159,6 +159,21 @@ def test_other_is_the_partners_map_never_its_own(synthetic, folder: Path) -> Non
     assert (other % 3 != own % 3).all()  # of another class
 
 
+def test_a_limb_thinner_than_half_a_cell_is_only_in_the_mask_of_any_cell(synthetic, tmp_path: Path) -> None:
+    videos = {}
+    for number, label in enumerate(CLASSES):
+        frames, masks = np.zeros((FRAMES, SIZE, SIZE, 3), np.uint8), np.zeros((FRAMES, 16, 16), bool)
+        frames[:, :, 8:16] = LEVELS[label] // 4  # four bright cells, one upon the other
+        masks[:, :, 4] = True  # a quarter of their width
+        videos[f"v{number}"] = (label, frames, masks)
+    write_stores(tmp_path / "made", videos)
+    params = parameters(synthetic)
+    table = accuracy_under(Toy(), "mask", open_made(tmp_path / "made", params, CLASSES), params)
+    for key in ("masks", "truth"):
+        assert table[f"top1_{key}"].tolist() == [1, 0, 0]  # nothing comes through
+        assert table[f"top1_{key}_any"].tolist() == [1, 1, 1]
+
+
 @pytest.mark.parametrize("attention", ["abn", "mask", "mha"])
 def test_a_networks_own_maps_leave_top1_as_evaluation_has_it(synthetic, folder: Path, make_model, attention) -> None:
     params = parameters(synthetic, views=2)

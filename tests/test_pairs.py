@@ -6,8 +6,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from made_clips import SIZE, open_made, parameters, write_stores
 
-from objabn.pairs import audit_numbers, mean_over_views, partners, top1_table
+from objabn.pairs import PairedClips, audit_numbers, mean_over_views, partners, top1_table
 
 classes_of_videos = st.lists(st.integers(0, 4), min_size=2, max_size=40).map(np.array)
 
@@ -39,6 +40,24 @@ def test_one_video_has_no_partner(classes):
     message = f"expected at least two test videos to exchange maps or backgrounds, got {len(classes)}"
     with pytest.raises(ValueError, match=message):
         partners(np.array(classes, int))
+
+
+def test_a_clip_meets_its_partners_clip_of_the_same_view(synthetic, tmp_path) -> None:
+    draw, videos = np.random.default_rng(0), {}
+    for number in range(4):
+        frames = draw.integers(0, 256, (16, SIZE, SIZE, 3), dtype=np.uint8)
+        videos[f"v{number}"] = ("ab"[number % 2], frames, np.ones((16, 4, 4), bool))
+    write_stores(tmp_path / "made", videos)
+    dataset = open_made(tmp_path / "made", parameters(synthetic, views=2), ["a", "b"])
+    pairs = PairedClips(dataset)
+    for item in range(8):
+        number, view = divmod(item, 2)
+        own, other = dataset[item], dataset[2 * int(pairs.partners[number]) + view]
+        found = pairs[item]
+        assert set(found) == set(own) | {f"other_{name}" for name in own}
+        assert all(torch.equal(found[name], own[name]) for name in own)
+        assert all(torch.equal(found[f"other_{name}"], other[name]) for name in own)
+    assert not torch.equal(pairs[0]["other_frames"], pairs[1]["other_frames"])
 
 
 class Two:

@@ -54,10 +54,10 @@ def test_a_figure_that_walks_leaves_no_trace_on_the_plate() -> None:
 
 
 def test_an_outline_that_the_mask_leaves_out_is_not_on_the_plate() -> None:
-    frames, masks = np.full((3, 40, 40, 3), 60, np.uint8), np.zeros((3, 40, 40), np.uint8)
+    frames, masks = np.full((3, 80, 80, 3), 60, np.uint8), np.zeros((3, 80, 80), np.uint8)
     frames[:, 10:30, 10:20] = 255  # it stands still
     masks[:, 11:29, 11:19] = 1
-    assert (clean_plate(frames, masks) == 60).all()
+    assert np.abs(clean_plate(frames, masks).astype(int) - 60).max() < 5  # filling in rounds
 
 
 def test_a_composite_of_4x4_by_hand() -> None:

@@ -265,10 +265,17 @@ class ObjectABN(nn.Module):
         """Logits, maps and features of normalised clips, float32 (B, 3, T, S, S)."""
         h1 = self.extractor(clips)  # (B, C, T, h, w)
         if self.attention_branch is None:
-            return Output(None, self.perception_branch(h1), h1[:, :0], None)  # (B, 0, T, h, w): no maps
+            no_maps = h1[:, :0]  # (B, 0, T, h, w)
+            return Output(None, self.perceive(h1, no_maps), no_maps, None)
         attention_logits, maps, features = self.attention_branch(h1)
+        return Output(attention_logits, self.perceive(h1, maps), maps, features)
+
+    def perceive(self, h1: Tensor, maps: Tensor) -> Tensor:
+        """Logits y_p (B, L) of h1 (B, C, T, h, w) under these maps (B, M, T, h, w), its own or others."""
+        if self.attention_branch is None:
+            return self.perception_branch(h1)
         h2 = apply_map(h1, maps, self.attention_apply) if self.mixer is None else self.mixer(h1, maps)
-        return Output(attention_logits, self.perception_branch(h2), maps, features)
+        return self.perception_branch(h2)
 
 
 def _out_channels(stage: nn.Module) -> int:

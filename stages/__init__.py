@@ -45,6 +45,10 @@ class Paths:
     def result(self, row: str) -> Path:
         return Path("results") / self.dataset / f"{row}.json"
 
+    def audit(self, row: str) -> Path:
+        """With `.parquet`, and `.csv` of curves. Not below `results`, on all of which `compare` depends."""
+        return Path("audits") / self.dataset / f"{row}.json"
+
     def picture(self, row: str) -> Path:
         return Path("reports") / self.dataset / f"{row.replace('/', '-')}.png"
 

@@ -1,0 +1,53 @@
+"""Audits all seeds of one row: is the map used, does the answer lean on the background. Measures, trains nothing.
+
+`python -m stages.audit DATASET --attention mask --pc false`, or `--control plain`
+"""
+
+import json
+from functools import reduce
+from pathlib import Path
+
+from objabn.params import MAPS
+from stages import Paths, row_path, run_stage
+from stages.arguments import parse
+
+
+def main() -> None:
+    arguments, params, dataset = parse(__doc__, row=True)
+    paths = Paths(arguments.dataset)
+    row, attention = row_path(arguments.attention, arguments.pc), arguments.attention
+    truth = Path(dataset.truth) if dataset.truth else None
+
+    import pandas as pd
+
+    from objabn.bias import accuracy_on_backgrounds
+    from objabn.clips import open_split
+    from objabn.deletion import curves_of
+    from objabn.faithfulness import accuracy_under
+    from objabn.files import write_bytes, write_text
+    from objabn.pairs import summarise_audits
+    from objabn.training import load_model
+
+    per_seed, curves = [], []
+    for seed in params.table.seeds:
+        model, run = load_model(paths.run(row, seed))
+        stores, names = (paths.data("frames"), paths.data("masks")), run["class_names"]
+        clips = open_split("test", dataset, *stores, seed=seed, evaluation=dataset.eval, truth=truth, class_names=names)
+        found = [
+            accuracy_on_backgrounds(model, clips, dataset, key=key) for key in ("masks", *(["truth"] * bool(truth)))
+        ]
+        if MAPS[attention]:
+            found.append(accuracy_under(model, attention, clips, dataset))
+            areas, mean = curves_of(model, attention, clips, dataset)
+            found.append(areas)
+            curves.append(mean.assign(seed=seed))
+        per_seed.append(reduce(pd.merge, found).assign(seed=seed))  # on the columns that they share
+    result = paths.audit(row)
+    write_bytes(result.with_suffix(".parquet"), pd.concat(per_seed).to_parquet(index=False))
+    if curves:
+        write_text(result.with_suffix(".csv"), pd.concat(curves).to_csv(index=False, lineterminator="\n"))
+    write_text(result, json.dumps(summarise_audits(pd.concat(per_seed)), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -28,7 +28,7 @@ def make_fabric(params: Dataset, *, parallel: bool = False) -> Fabric:
     if on_cpu:
         reuse_freed_memory()
     if not parallel:
-        return Fabric(accelerator=asked.accelerator, devices=1, precision=asked.precision)
+        return Fabric(accelerator=asked.accelerator, devices=1, precision=asked.precision, plugins=[_OnItsOwn()])
     if on_cpu and asked.sync_batchnorm:
         raise ValueError("train.sync_batchnorm: expected false on the CPU, got true")
     if not on_cpu and (found := torch.cuda.device_count()) < asked.devices:
@@ -52,6 +52,16 @@ def synchronise(network: nn.Module) -> None:
         for name, child in module.named_children():
             if isinstance(child, nn.modules.batchnorm._BatchNorm) and child.weight.requires_grad:
                 setattr(module, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))
+
+
+class _OnItsOwn(LightningEnvironment):
+    """One process: whatever a cluster's variables say of an allocation in which it runs."""
+
+    def local_rank(self) -> int:
+        return 0
+
+    def node_rank(self) -> int:
+        return 0
 
 
 class _InRankOrder(DDPStrategy):

@@ -10,7 +10,6 @@ import os
 import random
 import re
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -48,7 +47,7 @@ def leased_gpus(
     if count > len(visible):
         said = "" if given is None else f" ({VISIBLE}={given})"
         raise ValueError(f"GPUs of a training: expected at most {len(visible)}, as many as are here{said}, got {count}")
-    held = _wait_for(count, visible, folder or Path(tempfile.gettempdir()) / f"objabn-gpus-{os.getuid()}")
+    held = _wait_for(count, visible, folder or lock_folder())
     try:
         os.environ[VISIBLE] = ",".join(held)
         yield list(held)
@@ -59,6 +58,12 @@ def leased_gpus(
             os.environ[VISIBLE] = given
         for descriptor in held.values():
             os.close(descriptor)
+
+
+def lock_folder() -> Path:
+    """Of this user's leases on this machine: not where TMPDIR says, which may be another place in each job."""
+    memory = Path("/dev/shm")
+    return (memory if memory.is_dir() else Path("/tmp")) / f"objabn-gpus-{os.getuid()}"
 
 
 def visible_gpus(given: str | None, gpus: Sequence[str]) -> dict[str, str]:
@@ -103,7 +108,9 @@ def installed_gpus() -> list[str]:
     try:
         command = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
         printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, subprocess.SubprocessError) as error:
+        if Path("/proc/driver/nvidia").exists():
+            print(f"nvidia-smi did not say which GPUs there are ({error}): none is leased", flush=True)
         return []
     return re.findall(r"^GPU-\S+", printed, flags=re.MULTILINE)
 

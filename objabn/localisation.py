@@ -29,7 +29,7 @@ def pointing(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def energy_inside(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Share of each map's sum that lies on the truth, float64 (...) in [0, 1]; a constant map scores the truth's area.
 
-    NaN where the truth is empty or the map is zero everywhere.
+    So does one that is zero everywhere. NaN where the truth is empty.
 
     Args:
         maps: float (..., h, w), none below zero.
@@ -38,8 +38,8 @@ def energy_inside(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:
     maps = np.asarray(maps, np.float64)
     whole = maps.sum(axis=(-2, -1))
     inside = np.where(truth, maps, 0.0).sum(axis=(-2, -1))
-    known = truth.any(axis=(-2, -1)) & (whole > 0)
-    return np.where(known, inside / np.where(known, whole, 1.0), np.nan)
+    shares = np.where(whole > 0, inside / np.where(whole > 0, whole, 1.0), truth.mean(axis=(-2, -1)))
+    return np.where(truth.any(axis=(-2, -1)), shares, np.nan)
 
 
 def iou_by_threshold(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:

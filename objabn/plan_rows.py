@@ -56,6 +56,8 @@ def measure_rows(
         times = ("train_sec", "eval_sec", "start_sec")
         return replace(rates[0], **{key: min(getattr(rate, key) for rate in rates) for key in times})
 
+    processes = params.train.devices * params.train.nodes
+    size //= processes
     few = size if on_gpu else min(FEW_CLIPS, size)
     try:
         first = best(names[0], few, 1)  # also warms up
@@ -68,7 +70,12 @@ def measure_rows(
             f"train.batch_size: expected one that fits into the memory of {torch.cuda.get_device_name(0)}, got {size}"
         ) from None
     clips = f"{batch} clips" if batch == size else f"{batch} of a batch's {size} clips"
-    return rates, f"measured on {steps} step{'' if steps == 1 else 's'} of {clips} a configuration, without pc"
+    basis = f"measured on {steps} step{'' if steps == 1 else 's'} of {clips} a configuration, without pc"
+    if processes > 1:
+        side = processes if on_gpu else params.train.nodes  # processes on one CPU share its cores
+        rates = {name: replace(rate, train_sec=rate.train_sec / side) for name, rate in rates.items()}
+        basis += f"; training divided by {side} for {processes} processes, what they tell each other not counted"
+    return rates, basis
 
 
 def _measure(

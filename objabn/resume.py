@@ -85,7 +85,8 @@ class Checkpoint:
 
     def keep(self, parts: Parts, position: Position) -> None:
         """Writes all of it, or nothing: the one before stays when this one fails."""
-        cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+        on_cuda = next(parts.network.parameters()).is_cuda
+        cuda = torch.cuda.get_rng_state() if on_cuda else None
         own = {"generators": (torch.get_rng_state(), cuda), "sums": position.sums}
         everyones = collectives.everyones(own)
         if collectives.rank() > 0:

@@ -4,12 +4,13 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from objabn.gpus import VISIBLE, installed_gpus, leased_gpus, visible_gpus
+from objabn.gpus import VISIBLE, installed_gpus, leased_gpus, lock_folder, visible_gpus
 
 ROOT = Path(__file__).parents[1]
 GPUS = ["GPU-aaaa-1", "GPU-aabb-2", "GPU-cccc-3"]
@@ -237,3 +238,11 @@ def test_real_gpus(tmp_path: Path) -> None:
     assert sorted(int(entry) for entry, _, _ in seen) == list(range(len(gpus)))
     assert {count for _, count, _ in seen} == {"1"}
     assert {f"GPU-{uuid.removeprefix('GPU-')}" for _, _, uuid in seen} == set(gpus)
+
+
+def test_the_locks_are_where_all_jobs_of_a_machine_see_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    before = lock_folder()
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert lock_folder() == before
+    assert str(os.getuid()) in before.name

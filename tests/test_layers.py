@@ -31,19 +31,22 @@ def results(layer: nn.Module, x: Tensor) -> list[Tensor]:
     return [output, *gradients]
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-4)])  # oneDNN: float32
 @pytest.mark.parametrize("memory", [torch.channels_last_3d, torch.contiguous_format])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", LAYERS)
-def test_outputs_and_gradients_are_those_of_conv3d(name: str, shape: tuple, memory: torch.memory_format) -> None:
+def test_outputs_and_gradients_are_those_of_conv3d(
+    name: str, shape: tuple, memory: torch.memory_format, dtype: torch.dtype, tolerance: float
+) -> None:
     expected_class, settings = LAYERS[name]
     torch.manual_seed(0)
-    plain = nn.Sequential(nn.Conv3d(6, 6, **settings).double())
-    x = torch.randn(shape, dtype=torch.float64).contiguous(memory_format=memory)
+    plain = nn.Sequential(nn.Conv3d(6, 6, **settings).to(dtype))
+    x = torch.randn(shape, dtype=dtype).contiguous(memory_format=memory)
     expected = results(plain, x)
     quicken(plain)
     assert type(plain[0]) is expected_class
     for own, other in zip(results(plain, x), expected, strict=True):
-        torch.testing.assert_close(own, other, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(own, other, rtol=tolerance, atol=tolerance)
 
 
 def test_the_depthwise_gradients_agree_with_finite_differences() -> None:

@@ -21,7 +21,7 @@ import zc.lockfile
 from clones import environment, make_clone, run_dvc
 from test_pipeline import make_tiny, ran
 
-from objabn.gpus import leased_gpus
+from objabn.gpus import leased_gpus, lock_folder
 from objabn.locks import one_at_a_time
 
 GPU = "GPU-made-up"
@@ -65,8 +65,7 @@ def one_gpu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patched:
         patched.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         patched.setenv("PATH", os.pathsep.join([str(folder), os.environ["PATH"]]))
-        patched.setenv("TMPDIR", str(folder))
-        yield folder / f"objabn-gpus-{os.getuid()}"
+        yield lock_folder()
 
 
 @dataclass

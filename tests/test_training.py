@@ -272,3 +272,16 @@ def test_a_missing_device_is_a_clear_fault() -> None:
 def test_no_usable_video_is_a_clear_fault(stores: Path) -> None:
     with pytest.raises(ValueError, match="expected at least one usable validation video, found none"):
         split(stores, "validation")
+
+
+@pytest.mark.parametrize("variables", [
+    {"SLURM_NTASKS": "2", "SLURM_JOB_NAME": "wrap", "SLURM_PROCID": "1"},
+    {"LOCAL_RANK": "1", "NODE_RANK": "1", "RANK": "3", "WORLD_SIZE": "4"},
+])  # fmt: skip
+def test_one_process_is_alone_whatever_a_clusters_variables_say(
+    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    fabric = make_fabric(PARAMS)
+    assert (fabric.global_rank, fabric.world_size, fabric.is_global_zero) == (0, 1, True)

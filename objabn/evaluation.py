@@ -45,8 +45,9 @@ def evaluate_run(model: ObjectABN, attention: str, dataset: ClipDataset, params:
     Columns: video, label, predicted, top1 and top5 (0 or 1), and for each map x of `map_names`: entropy_x (bits; NaN
     when all its frames are flat), flat_share_x, iou_fit_x (against the training masks) and, where there is ground
     truth, iou_truth_x, pointing_x, energy_x (NaN when no frame has a truth) and iou_curve_x, float32 (K,), the IoU
-    with the truth at each of `localisation.THRESHOLDS`. They are means over frames, then over views, as are the
-    probabilities. M_b is compared with the masks' inverse.
+    with the truth at each of `localisation.THRESHOLDS`; with ground truth also truth_area, the share of the grid's
+    cells that are truth in frames that have one: chance for pointing_x and energy_x. They are means over frames, then
+    over views, as are the probabilities. M_b is compared with the masks' inverse.
 
     No more than a batch and a video's views are held at a time.
 
@@ -98,6 +99,9 @@ def _map_results(maps: np.ndarray, names: tuple[str, ...], masks: dict[str, np.n
             results[f"pointing_{name}"] = _mean_over_frames(pointing(own, truth))
             results[f"energy_{name}"] = _mean_over_frames(energy_inside(own, truth))
             results[f"{CURVE}{name}"] = iou_by_threshold(own, truth).mean(axis=1)
+    if "truth" in masks:
+        areas = masks["truth"].mean(axis=(-2, -1))
+        results["truth_area"] = _mean_over_frames(np.where(areas > 0, areas, np.nan))
     return results
 
 

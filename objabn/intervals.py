@@ -1,68 +1,157 @@
-"""How far rows differ on the same videos: paired differences with bootstrap intervals.
+"""How far rows differ on the same videos: paired differences with bootstrap intervals, and which are beyond noise.
 
-The test videos are the sample: an interval says how the difference would move with other videos, not with other seeds.
+The test videos are the sample: an interval says how the difference would move with other videos; with at least
+MIN_SEEDS seeds also how it would move with other trainings. `scope` says it in words.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import bootstrap
 
-Row = tuple[str, bool]  # attention, pc
-COLUMNS = ("video", "top1", "entropy_u", "entropy_o")  # what `differences` reads of a row's results
+Row = tuple[str, bool]  # attention or a control's name, pc
+MEASURES = {"top1": 100, "entropy": 1, "pointing": 100, "iou_truth": 1}  # what is compared -> scale; 100: to points
+LETTERS = ("o", "u", "g")  # a row is compared by the first of these maps that it has
+COLUMNS = (  # what is read of a row's results
+    "video", "seed", "top1",
+    *(f"{kind}_{letter}" for kind in ("entropy", "flat_share", "pointing", "iou_truth") for letter in LETTERS),
+)  # fmt: skip
 REFERENCE: Row = ("abn", False)
 RESAMPLES = 9999
 LEVEL = 0.95
+MIN_SEEDS = 3  # so many can be resampled
+MAX_FLAT = 0.01  # share of flat frames beyond which no map is called sharper
+LUCK = "Each is judged by itself: of twenty comparisons in which nothing differs, about one looks like a difference."
+_BATCH = 100  # so many resamples in memory at once
 
 
-def paired_difference(values: pd.Series, reference: pd.Series) -> dict[str, float]:
+class Difference(NamedTuple):
+    """A row's mean minus another's, with the ends of its interval."""
+
+    mean: float
+    low: float
+    high: float
+    flat: float = 0.0  # of entropies: the larger share of flat frames of the two rows
+
+    @property
+    def beyond_noise(self) -> bool:
+        """Whether the interval excludes 0, and for entropies both rows have maps to speak of."""
+        return (self.low > 0 or self.high < 0) and self.flat <= MAX_FLAT
+
+
+def scope(num_seeds: int) -> str:
+    """What the intervals cover, a sentence."""
+    if num_seeds < MIN_SEEDS:
+        seeds = "One seed" if num_seeds == 1 else f"Means of {num_seeds} seeds"
+        return f"{seeds}: the intervals cover other test videos, not other trainings."
+    return (
+        f"The intervals cover other test videos and other trainings: videos and the {num_seeds} seeds are resampled. "
+        "Of few seeds they are too narrow: where trainings differ more than videos, an interval of three seeds reaches "
+        "from the lowest to the highest, and holds the true difference three times in four."
+    )
+
+
+def paired_difference(values: pd.DataFrame, reference: pd.DataFrame) -> Difference | None:
     """Mean of values - reference over the videos that have both, with its 95 % percentile bootstrap interval.
 
+    A video counts with its mean over the seeds, without NaN. Videos are resampled; when both have the same seeds, at
+    least MIN_SEEDS of them, so are the seeds, independently of the videos and alike on both sides (a crossed
+    bootstrap), since two rows' trainings of a seed see the same clips in the same order. The resampling is seeded.
+
     Args:
-        values, reference: float, one value a video, indexed by video; NaN where a video has none.
+        values, reference: float, a line a video, a column a seed; NaN where a video has none.
 
     Returns:
-        `mean`, `low` and `high`; empty when fewer than two videos have both. The resampling is seeded.
+        None when fewer than two videos have both.
     """
-    both = (values - reference).dropna().to_numpy(np.float64)
+    both = (values.mean(axis=1) - reference.mean(axis=1)).dropna()
     if len(both) < 2:
-        return {}
-    interval = bootstrap(
-        (both,),
-        np.mean,
-        n_resamples=RESAMPLES,
-        batch=100,  # so many resamples in memory at once
-        confidence_level=LEVEL,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return {"mean": float(both.mean()), "low": float(interval.low), "high": float(interval.high)}
+        return None
+    sides = [each.loc[both.index].to_numpy(np.float64) for each in (values, reference)]
+    num_seeds = values.shape[1]
+    cross = num_seeds >= MIN_SEEDS and list(values) == list(reference)
+    draw_videos, draw_seeds = np.random.default_rng(0), np.random.default_rng(1)
+    means = []
+    for start in range(0, RESAMPLES, _BATCH):
+        number = min(_BATCH, RESAMPLES - start)
+        videos = draw_videos.integers(0, len(both), (number, len(both)))
+        if cross:
+            counts = draw_seeds.multinomial(num_seeds, [1 / num_seeds] * num_seeds, number)
+            own, other = (_means_by_video(side, counts) for side in sides)
+            means.append(_mean(np.take_along_axis(own - other, videos, axis=1)))
+        else:
+            means.append(both.to_numpy()[videos].mean(axis=1))
+    ends = np.nanpercentile(np.concatenate(means), [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+    return Difference(float(both.mean()), float(ends[0]), float(ends[1]))
+
+
+def _means_by_video(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Means over resampled seeds without NaN, (R, V): values (V, S), how often each seed was drawn (R, S)."""
+    known = ~np.isnan(values)
+    drawn = counts.astype(np.float64)  # products of integers are slow
+    with np.errstate(invalid="ignore"):  # a video may have none of the drawn seeds
+        return (drawn @ np.where(known, values, 0.0).T) / (drawn @ known.T.astype(np.float64))
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Over the last axis without NaN; NaN where there is nothing else."""
+    with np.errstate(invalid="ignore"):
+        return np.nansum(values, axis=-1) / (~np.isnan(values)).sum(axis=-1)
+
+
+def row_difference(own: pd.DataFrame, other: pd.DataFrame, measure: str) -> Difference | None:
+    """How far two rows differ in one of MEASURES; None where one of them lacks it.
+
+    In points for top-1 and pointing, bits for the entropy. Of a map: of M_o where a row has it, else of M_u, else of
+    Grad-CAM.
+
+    Args:
+        own, other: results as `evaluation.evaluate_run` gives them, with `seed` where there are several.
+    """
+    columns = [_column(table, measure) for table in (own, other)]
+    if None in columns:
+        return None
+    tables = [_by_seed(table, str(column)) for table, column in zip((own, other), columns, strict=True)]
+    found = paired_difference(*[MEASURES[measure] * table for table in tables])
+    if found is None or measure != "entropy":
+        return found
+    shares = [_column(table, "flat_share") for table in (own, other)]
+    flat = [float(table[name].mean()) for table, name in zip((own, other), shares, strict=True) if name]
+    return found._replace(flat=max(flat, default=0.0))
+
+
+def _column(table: pd.DataFrame, measure: str) -> str | None:
+    names = [measure] if measure == "top1" else [f"{measure}_{letter}" for letter in LETTERS]
+    return next((name for name in names if name in table), None)
+
+
+def _by_seed(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """A line a video, a column a seed."""
+    seeds = table.get("seed", 0)
+    return table.assign(seed=seeds).pivot(index="video", columns="seed", values=column)
 
 
 def differences(per_video: Mapping[Row, pd.DataFrame]) -> dict[Row, dict[str, float]]:
     """Each row's differences to the plain ABN, `REFERENCE`: numbers by name; none when that row is not there.
 
-    `top1_vs_abn` in points, and for a row with maps `entropy_vs_abn` in bits: of M_o where the row has it, else of
-    M_u, against M_u of the reference. Each with its interval's ends, `*_low` and `*_high`.
+    `top1_vs_abn` and so on for all of MEASURES that both have, as `row_difference` gives them, with the interval's
+    ends, `*_low` and `*_high`, and `entropy_vs_abn_flat`, `Difference.flat`.
 
     Args:
-        per_video: results as `evaluation.evaluate_run` gives them, of which it takes those of COLUMNS that are there;
-            those of several seeds are averaged by video.
+        per_video: results as `evaluation.evaluate_run` gives them, of which it takes those of COLUMNS that are there.
     """
-    if REFERENCE not in per_video:
-        return {row: {} for row in per_video}
-    means = {row: table.groupby("video").mean(numeric_only=True) for row, table in per_video.items()}
-    reference = means[REFERENCE]
     found: dict[Row, dict[str, float]] = {row: {} for row in per_video}
-    for row, table in means.items():
-        if row == REFERENCE:
-            continue
-        pairs = {"top1_vs_abn": (100 * table["top1"], 100 * reference["top1"])}
-        shown = [name for name in ("entropy_o", "entropy_u") if name in table]
-        if shown and "entropy_u" in reference:
-            pairs["entropy_vs_abn"] = (table[shown[0]], reference["entropy_u"])
-        for name, (own, other) in pairs.items():
-            for part, value in paired_difference(own, other).items():
-                found[row][name if part == "mean" else f"{name}_{part}"] = round(value, 6)
+    if REFERENCE not in per_video:
+        return found
+    for row, table in per_video.items():
+        for measure in MEASURES if row != REFERENCE else ():
+            difference = row_difference(table, per_video[REFERENCE], measure)
+            if difference is None:
+                continue
+            name = f"{measure}_vs_abn"
+            numbers = {name: difference.mean, f"{name}_low": difference.low, f"{name}_high": difference.high}
+            if measure == "entropy":
+                numbers[f"{name}_flat"] = difference.flat
+            found[row] |= {key: round(value, 6) for key, value in numbers.items()}
     return found

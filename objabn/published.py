@@ -64,3 +64,23 @@ def beside_published(dataset: str | None, row: Row, result: Mapping[str, float],
         if name not in _ENTROPIES:
             found[f"{name}_published_se"] = round(standard_error(value, num_videos), 6)
     return found
+
+
+def published_difference(dataset: str | None, row: Row, reference: Row, measure: str) -> float | None:
+    """The paper's row - reference, in points of top-1 or bits of entropy; None where it does not report both.
+
+    The entropy is that of M_o where a row has it, else of M_u, as in `intervals.row_difference`.
+
+    Args:
+        dataset: a key of PUBLISHED, or None.
+        measure: of `intervals.MEASURES`.
+    """
+    rows = PUBLISHED[dataset] if dataset else {}
+    if row not in rows or reference not in rows or measure not in ("top1", "entropy"):
+        return None
+    values = []
+    for each in (row, reference):
+        numbers = dict(zip(NUMBERS, rows[each], strict=True))
+        names = ("top1",) if measure == "top1" else ("entropy_o", "entropy_u")
+        values.append(next(number for name in names if (number := numbers[name]) is not None))
+    return values[0] - values[1]

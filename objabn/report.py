@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from objabn.intervals import MAX_FLAT, Difference
 from objabn.published import OTHERS, TABLES
 
 MAP_NAMES = {"u": "M_u", "o": "M_o", "b": "M_b", "g": "Grad-CAM"}
@@ -28,17 +29,23 @@ MEASURES: dict[str, tuple[str, int, str | None]] = {
     "iou_fit": ("IoU fit", 3, "as IoU truth, but with the masks used for training: fit to the segmenter, not truth"),
 }
 # Differences to the row abn (`intervals.differences`) -> heading and decimals.
-DIFFERENCES = {"top1_vs_abn": ("top-1 - abn", 1), "entropy_vs_abn": ("entropy - abn", 2)}
+DIFFERENCES = {
+    "top1_vs_abn": ("top-1 - abn", 1),
+    "entropy_vs_abn": ("entropy - abn", 2),
+    "pointing_vs_abn": ("pointing - abn", 1),
+    "iou_truth_vs_abn": ("IoU truth - abn", 3),
+}
 _NOTES = [
     "top-1, top-5: share of the test videos whose class is the most probable one, or among five.",
     "entropy: bits, at most log2 10 = 3.32, lower is sharper; it knows nothing of place, the table of maps does.",
     "plain: the X3D without an attention branch; its map is Grad-CAM's, of the predicted class.",
 ]
 _MAP_NOTE = "M_b is compared with the inverse masks."
-_DIFFERENCE_NOTES = """\
-Differences to the row abn without PC on the same videos, with 95 % paired bootstrap intervals over the videos: top-1
-in points; entropy in bits, of M_o where the row has it, else of M_u, against abn's M_u. They say nothing of other
-seeds."""
+_DIFFERENCE_NOTES = f"""\
+Differences to the row abn without PC on the same videos, with 95 % paired bootstrap intervals: top-1 and pointing in
+points, entropy in bits; of M_o where the row has it, else of M_u, for plain of Grad-CAM, against abn's M_u. A star says
+that the interval excludes 0; of twenty differences that are none, about one gets a star. An entropy gets none where
+maps of the row or of abn are flat in more than {100 * MAX_FLAT:g} % of the frames."""
 _PUBLISHED_NOTES = """\
 Ours, the paper's and the difference, ours - the paper's. SE: standard error of the paper's accuracy, in points, from
 the number of our test videos alone; two runs that differ by less than twice that may well be the same."""
@@ -99,14 +106,17 @@ def map_cells(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def difference_cells(table: pd.DataFrame) -> pd.DataFrame:
-    """Differences to abn as text, `mean [low, high]`; no columns when there is nothing to compare with."""
+    """Differences to abn as text, `mean [low, high]` and a star if beyond noise; no columns without any."""
     cells = pd.DataFrame(index=table.index)
     for column, (heading, decimals) in DIFFERENCES.items():
         if column in table:
-            parts = zip(table[column], table[f"{column}_low"], table[f"{column}_high"], strict=True)
-            number = f"{{:+z.{decimals}f}}"  # z: no -0.0
-            form = f"{number} [{number}, {number}]"
-            cells[heading] = [form.format(*values) if pd.notna(values[0]) else "" for values in parts]
+            parts = [table.get(f"{column}{end}", 0.0) for end in ("", "_low", "_high", "_flat")]
+            form = f"{{:+z.{decimals}f}} [{{:+z.{decimals}f}}, {{:+z.{decimals}f}}]"  # z: no -0.0
+            lines = pd.DataFrame(dict(zip(Difference._fields, parts, strict=True)), index=table.index)
+            found = [Difference(*line) for line in lines.itertuples(index=False)]
+            cells[heading] = [
+                form.format(*each[:3]) + " *" * each.beyond_noise if pd.notna(each.mean) else "" for each in found
+            ]
     return cells
 
 
@@ -128,6 +138,13 @@ def published_cells(table: pd.DataFrame) -> pd.DataFrame:
     return cells
 
 
+def _chance(table: pd.DataFrame) -> list[str]:
+    if "truth_area" not in table:
+        return []
+    area = table["truth_area"].mean()
+    return [f"- Chance, the truth's area: {area:.2f} of a frame that has one; {1 - area:.2f} for M_b."]
+
+
 def _markdown(cells: pd.DataFrame) -> list[str]:
     lines = ["| " + " | ".join(cells.columns) + " |", "|" + "|".join("---" for _ in cells.columns) + "|"]
     return lines + ["| " + " | ".join(row) + " |" for row in cells.itertuples(index=False)]
@@ -140,6 +157,7 @@ def to_markdown(
     seeds: Sequence[int],
     backbone: str,
     published: str | None = None,
+    words: Sequence[str] = (),
 ) -> str:
     """The table as Markdown, with what is needed to read it.
 
@@ -147,15 +165,17 @@ def to_markdown(
         segment: quality of the masks.
         backbone: where its weights come from.
         published: the paper's data set whose results stand in `table`, a key of `published.TABLES`, or None.
+        words: what the rows say, a paragraph each (`story.answers`).
     """
     lines = [
         f"# {dataset}: comparison of loss configurations",
         "",
         *_markdown(main_cells(table)),
         "",
-        *[f"- {note}" for note in _NOTES],
-        "",
     ]
+    if words:
+        lines += ["In words:", "", *[f"- {paragraph}" for paragraph in words], ""]
+    lines += [*[f"- {note}" for note in _NOTES], ""]
     maps = map_cells(table)
     if not maps.empty:
         told_of = {heading: note for heading, _, note in MEASURES.values() if note and heading in maps}
@@ -165,6 +185,7 @@ def to_markdown(
             *_markdown(maps),
             "",
             *[f"- {name}: {note}." for name, note in told_of.items()],
+            *_chance(table),
             f"- {_MAP_NOTE}",
             "",
         ]

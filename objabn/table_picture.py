@@ -9,27 +9,36 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from objabn.files import write_bytes
-from objabn.report import MAP_NAMES, difference_cells, main_cells, map_cells, published_cells
+from objabn.report import MAP_NAMES, difference_cells, main_cells, map_cells, published_cells, row_cells
 
 _COLOURS = {"u": "#7f8fa6", "o": "#c23616", "b": "#40739e", "g": "#e1b12c"}
 _LINE, _BARS = 0.27, 2.6  # height of a table's line and of the bars, inches
+_TITLE = 0.3  # height of a table's title
 _CHARACTER = 0.078  # width, inches
 _BAR = 0.24  # width, of the distance between rows
+_DIFFERENCES = "differences to abn with 95 % intervals, * beyond noise"
 
 
 def draw_table(table: pd.DataFrame, dataset: str, path: Path) -> None:
-    """Writes a PNG: accuracies with differences and the paper's numbers, entropies as bars, figures of each map."""
+    """Writes a PNG: accuracies with the paper's numbers, entropies as bars, differences to abn, figures of each map."""
     beside = published_cells(table)
     theirs = [name for name in beside.columns if name.endswith(": paper")]
-    cells = pd.concat([main_cells(table), difference_cells(table), beside[theirs]], axis=1)
-    parts = [each for each in (cells, map_cells(table)) if not each.empty]
-    widest = max(_widths(each).sum() for each in parts)
-    heights = [_LINE * (len(each) + 1) for each in parts]
+    parts = {f"{dataset}: comparison of loss configurations": pd.concat([main_cells(table), beside[theirs]], axis=1)}
+    compared = difference_cells(table)
+    told = (compared != "").any(axis=1)
+    if told.any():
+        parts[_DIFFERENCES] = pd.concat([row_cells(table), compared], axis=1)[told]
+    maps = map_cells(table)
+    if not maps.empty:
+        parts["maps"] = maps
+    widest = max(_widths(each).sum() for each in parts.values())
+    heights = [_LINE * (len(each) + 1) for each in parts.values()]
     heights.insert(1, _BARS)
-    figure = Figure(figsize=(_CHARACTER * widest + 0.4, sum(heights) + 1.1), dpi=120, layout="constrained")
+    size = (_CHARACTER * widest + 0.4, sum(heights) + 0.8 + _TITLE * len(parts))
+    figure = Figure(figsize=size, dpi=120, layout="constrained")
     above, bars, *below = figure.subplots(len(heights), 1, height_ratios=heights)
-    above.set_title(f"{dataset}: comparison of loss configurations", fontsize=11)
-    for axes, each in zip((above, *below), parts, strict=True):
+    for axes, (title, each) in zip((above, *below), parts.items(), strict=True):
+        axes.set_title(title, fontsize=11 if axes is above else 9)
         _draw_cells(axes, each, _widths(each) / widest)
     _draw_entropies(bars, table)
     content = io.BytesIO()
@@ -71,7 +80,7 @@ def _draw_entropies(axes: Axes, table: pd.DataFrame) -> None:
         label = MAP_NAMES[letter] if letter == "g" else f"$M_{letter}$"
         axes.bar(positions, own[column], width=_BAR, label=label, color=_COLOURS[letter])
     names = [f"{row.attention}{' + pc' if row.pc else ''}" for row in table.itertuples()]
-    axes.set_xticks(range(len(names)), names)
+    axes.set_xticks(range(len(names)), [name.replace("-", "-\n") for name in names], fontsize=8)
     axes.set_ylabel("entropy (bits)")
     axes.set_ylim(0, 3.4)
     axes.axhline(3.3219, color="grey", linewidth=0.6, linestyle="--")

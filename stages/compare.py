@@ -17,6 +17,7 @@ def main() -> None:
     from objabn.published import beside_published
     from objabn.report import comparison, to_markdown
     from objabn.results import read_results
+    from objabn.story import answers
     from objabn.table_picture import draw_table
 
     files = {row: paths.result(row_path(*row)) for row in rows}
@@ -28,7 +29,9 @@ def main() -> None:
     segment = json.loads(paths.segment_report.read_text())
     table = comparison(results)
     backbone = dataset.model.pretrained or "from scratch"
-    markdown = to_markdown(table, arguments.dataset, segment, params.table.seeds, backbone, dataset.published)
+    seeds = params.table.seeds
+    words = answers(per_video, len(seeds), dataset.published)
+    markdown = to_markdown(table, arguments.dataset, segment, seeds, backbone, dataset.published, words)
     write_text(paths.table("csv"), table.to_csv(index=False, lineterminator="\n"))
     write_text(paths.table("md"), markdown)
     draw_table(table, arguments.dataset, paths.table("png"))

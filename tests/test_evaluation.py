@@ -107,6 +107,8 @@ def test_each_column_follows_its_definition(params: Dataset, make_model: Callabl
                 for key, resize in (("masks", given.mask.resize), ("truth", "area"))
             )
             clips.append((output.maps[0].numpy(), fit, truth))
+        areas = [np.nanmean([frame.mean() if frame.any() else np.nan for frame in truth]) for _, _, truth in clips]
+        assert line["truth_area"] == pytest.approx(np.nanmean(areas))
         mean = sum(probabilities) / 2
         order = mean.argsort(descending=True).tolist()
         assert (line["label"], line["predicted"]) == (CLASSES[number % 3], CLASSES[order[0]])

@@ -101,7 +101,8 @@ class TestAfterRepro:
     def test_the_table_has_differences_to_abn(self, clone: Path) -> None:
         table = pd.read_csv(clone / "tables/synthetic.csv")
         assert table["top1_vs_abn"].notna().tolist() == [True, False] + [True] * 5
-        assert table["entropy_vs_abn"].notna().tolist() == [False, False] + [True] * 5
+        for name in ("entropy", "pointing", "iou_truth"):  # of plain: Grad-CAM's
+            assert table[f"{name}_vs_abn"].notna().tolist() == [True, False] + [True] * 5, name
         others = table.drop(index=1)
         assert others["top1_vs_abn"].tolist() == pytest.approx((others["top1"] - table["top1"][1]).tolist(), abs=1e-5)
         assert others["top1_vs_abn"].between(others["top1_vs_abn_low"], others["top1_vs_abn_high"]).all()
@@ -110,6 +111,8 @@ class TestAfterRepro:
         every = ["| plain", "| abn", "| abn", "| mask", "| mask", "| mha", "| mha"]
         maps = [*every[:5], *["| mha"] * 6]  # a line each
         assert starts == ["| attention", *every, "| attention", *maps, "| attention", *every[:1], *every[2:]]
+        assert lines[lines.index("In words:") + 2].startswith("- **Did the mask loss sharpen the maps?** ")
+        assert any(line.startswith("- One seed: the intervals cover other test videos") for line in lines)
         assert lines[-1].startswith("Seeds: 0. Backbone: objabn/assets/x3d_figures.pyth. Masks: ")
 
     def test_pictures_are_there(self, clone: Path) -> None:
@@ -147,7 +150,7 @@ class TestAfterRepro:
             "iou_best",
             "iou_best_threshold",
         }
-        assert set(row) == {"top1", "top5", *(f"{kind}_g" for kind in kinds)}  # Grad-CAM's
+        assert set(row) == {"top1", "top5", "truth_area", *(f"{kind}_g" for kind in kinds)}  # Grad-CAM's
         assert len(pd.read_parquet(clone / "results/synthetic/controls/plain.parquet")) == 8
 
     def test_results_of_each_video_give_the_rows_numbers(self, clone: Path) -> None:
@@ -155,7 +158,7 @@ class TestAfterRepro:
         per_video = pd.read_parquet(clone / "results/synthetic/mask/pc-false.parquet")
         assert len(per_video) == 8
         assert row["top1"] == pytest.approx(100 * per_video["top1"].mean())
-        for name in ("entropy_o", "flat_share_o", "iou_fit_o", "iou_truth_o", "pointing_o", "energy_o"):
+        for name in ("entropy_o", "flat_share_o", "iou_fit_o", "iou_truth_o", "pointing_o", "energy_o", "truth_area"):
             assert row[name] == pytest.approx(per_video[name].mean(), abs=1e-6)
         assert row["iou_best_o"] == pytest.approx(np.stack(per_video["iou_curve_o"]).mean(axis=0).max(), abs=1e-6)
 
@@ -211,6 +214,7 @@ class TestAfterRepro:
             ("metrics", EVALUATE),
             ("report", {"compare"}),
             ("intervals", {"compare"}),
+            ("story", {"compare"}),
             ("params", set()),
         ],
     )

@@ -1,6 +1,6 @@
 import pytest
 
-from objabn.published import NUMBERS, PUBLISHED, TABLES, beside_published, standard_error
+from objabn.published import NUMBERS, PUBLISHED, TABLES, beside_published, published_difference, standard_error
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,22 @@ def test_each_row_has_the_maps_of_its_configuration() -> None:
             assert 50 < top1 < top5 < 100
             assert tuple(value is not None for value in entropies) == maps[attention]
             assert all(1.3 < value < 3.3219 for value in entropies if value is not None)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "row", "reference", "measure", "expected"),
+    [
+        ("ucf101", ("mha", False), ("abn", False), "top1", 88.93 - 93.96),
+        ("ucf101", ("mha", False), ("abn", False), "entropy", 1.360 - 3.064),  # M_o against M_u
+        ("ucf101", ("mask", True), ("mask", False), "entropy", 1.469 - 2.026),
+        ("ssv2", ("mha", True), ("mask", True), "top1", 55.05 - 54.97),
+        ("ucf101", ("mha", False), ("abn", False), "iou_truth", None),
+        ("ssv2", ("mha", False), ("abn", False), "top1", None),
+        ("ucf101", ("mask", False), ("plain", False), "top1", None),
+        (None, ("mha", False), ("abn", False), "top1", None),
+    ],
+)
+def test_the_papers_own_differences(
+    dataset: str | None, row: tuple[str, bool], reference: tuple[str, bool], measure: str, expected: float | None
+) -> None:
+    assert published_difference(dataset, row, reference, measure) == pytest.approx(expected)

@@ -130,9 +130,54 @@ def test_differences_by_hand() -> None:
         "| attention | PC | top-1 - abn | entropy - abn |",
         "|---|---|---|---|",
         "| plain |  | -2.3 [-8.6, +3.9] |  |",
-        "| mask | yes | +12.5 [+7.0, +18.0] | -1.50 [-2.00, -1.00] |",
+        "| mask | yes | +12.5 [+7.0, +18.0] * | -1.50 [-2.00, -1.00] * |",
     ]
     assert any(line.startswith("Differences to the row abn without PC on the same videos") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "flat", "star"),
+    [(-2, -1, 0.0, " *"), (-2, -1, 0.01, " *"), (-2, -1, 0.02, ""), (-2, 0.0, 0.0, ""), (-2, 1, 0.0, "")],
+)
+def test_a_star_marks_what_is_beyond_noise(low: float, high: float, flat: float, star: str) -> None:
+    own = (
+        difference("entropy", -1.5, low, high)
+        | {"entropy_vs_abn_flat": flat}
+        | difference("pointing", 25.0, 12.5, 37.5)
+    )
+    lines = markdown(
+        {**RESULTS, ("mask", True): RESULTS["mask", True] | own | difference("iou_truth", 0.5, 0.25, 0.75)}
+    )
+    assert tables(lines)[2] == [
+        "| attention | PC | entropy - abn | pointing - abn | IoU truth - abn |",
+        "|---|---|---|---|---|",
+        f"| mask | yes | -1.50 [{low:.2f}, {high:+.2f}]{star} | +25.0 [+12.5, +37.5] * | +0.500 [+0.250, +0.750] * |",
+    ]
+    told = " ".join(lines)
+    assert "A star says that the interval excludes 0; of twenty differences that are none, about one gets" in told
+    assert "flat in more than 1 % of the frames." in told
+
+
+def test_words_stand_between_the_table_and_its_notes() -> None:
+    words = ["**Why?** Because.", "One seed."]
+    lines = to_markdown(comparison(RESULTS), "made", {}, [0], "x", None, words).splitlines()
+    assert lines[5:13] == [
+        "| mask | yes | 62.50 | 95.00 |  | 1.250 |",
+        "",
+        "In words:",
+        "",
+        "- **Why?** Because.",
+        "- One seed.",
+        "",
+        "- top-1, top-5: share of the test videos whose class is the most probable one, or among five.",
+    ]
+    assert "In words:" not in markdown(RESULTS)
+
+
+def test_the_notes_say_what_chance_is() -> None:
+    rows = {row: {**result, "truth_area": 0.0859} for row, result in RESULTS.items()}
+    assert "- Chance, the truth's area: 0.09 of a frame that has one; 0.91 for M_b." in markdown(rows)
+    assert not any("hance" in line for line in markdown(RESULTS))
 
 
 def test_without_differences_there_is_no_table_of_them() -> None:
@@ -198,15 +243,20 @@ def test_the_picture_shows_the_table_and_the_entropies(
     draw_table(comparison(results), "made", tmp_path / "t.png")
     assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
 
-    above, bars, below = drawn[0].axes
-    differs = results is COMPARED
+    above, bars, *compared, below = drawn[0].axes
     main = shown(above)
-    heading = ["attention", "PC", "top-1 %", "top-5 %", "entropy M_u", "entropy M_o"]
-    assert main[0] == heading + ["top-1 - abn", "entropy - abn"] * differs
-    compared = ["+12.5 [+7.0, +18.0]", "-1.50 [-2.00, -1.00]"]
-    assert main[len(results)] == ["mask", "yes", "62.50", "95.00", "", "1.250", *compared * differs]
-    if differs:
-        assert main[1] == ["plain", "", "47.66", "88.00", "", "", "-2.3 [-8.6, +3.9]", ""]
+    assert main[0] == ["attention", "PC", "top-1 %", "top-5 %", "entropy M_u", "entropy M_o"]
+    assert main[len(results)] == ["mask", "yes", "62.50", "95.00", "", "1.250"]
+    assert above.get_title() == "made: comparison of loss configurations"
+    if results is COMPARED:
+        assert main[1] == ["plain", "", "47.66", "88.00", "", ""]
+        assert compared[0].get_title() == "differences to abn with 95 % intervals, * beyond noise"
+        assert shown(compared[0]) == [
+            ["attention", "PC", "top-1 - abn", "entropy - abn"],
+            ["plain", "", "-2.3 [-8.6, +3.9]", ""],
+            ["mask", "yes", "+12.5 [+7.0, +18.0] *", "-1.50 [-2.00, -1.00] *"],
+        ]
+    assert len(compared) == (results is COMPARED)
     assert ["| " + " | ".join(line) + " |" for line in shown(below)] == [MAPS[0], *MAPS[2:]]
     assert [label.get_text() for label in bars.get_xticklabels()] == ["abn", "mask + pc"]  # plain has no entropy
     assert [[bar.get_height() for bar in of_map] for of_map in bars.containers] == [[2.7512], [1.25]]

@@ -111,6 +111,7 @@ def test_all_that_changes_the_weights_is_tracked(stage: str) -> None:
         ("segmentation", {"segment"}),
         ("report", {"compare"}),
         ("intervals", {"compare"}),
+        ("story", {"compare"}),
     ],
 )
 def test_an_edit_reruns_only_these_stages(module: str, stages: set[str]) -> None:

@@ -66,8 +66,8 @@ def ran(output: str) -> set[str]:
 
 
 def stale(dvc: Run) -> set[str]:
-    """Stages that `dvc status` finds changed, without the data set's and the row's part of the name."""
-    return {name.split("@")[0] for name in json.loads(dvc("status", "--json").stdout)}
+    """Stages of the pipeline that `dvc status` finds changed, without the data set's and the row's part of the name."""
+    return {name.split("@")[0] for name in json.loads(dvc("status", "dvc.yaml", "--json").stdout)}
 
 
 @pytest.mark.usefixtures("repro")

@@ -1,9 +1,9 @@
-# make setup | repro | test: each creates .venv from the pinned requirements when it is missing or out of date.
+# make setup | repro | ablate | test: each creates .venv from the pinned requirements when it is missing or out of date.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup repro check test lint
+.PHONY: setup repro ablate check test lint
 
 setup: $(VENV)/.installed
 
@@ -17,6 +17,9 @@ check: setup
 
 repro: check  # DVC starts the stages' `python`: the environment's comes first in PATH
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+
+ablate: check  # controls and audits over seeds, on the embedded data: an hour or two
+	$(BIN)/python -m objabn ablate
 
 lint: setup
 	$(BIN)/ruff check .

@@ -19,15 +19,31 @@ WEIGHTS, RUN, CURVES = "model.safetensors", "run.json", "curves.csv"
 
 
 def run_record(
-    attention: str, pc: bool, seed: int, class_names: list[str], params: Dataset, inputs: Sequence[Path]
+    attention: str,
+    pc: bool,
+    seed: int,
+    class_names: list[str],
+    params: Dataset,
+    inputs: Sequence[Path],
+    *,
+    control: str | None = None,
+    masks: str = "own",
 ) -> dict[str, Any]:
-    """What run.json says: the configuration, class names, all parameters, versions, and digests of the inputs."""
+    """What run.json says: the configuration, class names, all parameters, versions, and digests of the inputs.
+
+    Args:
+        params: as they are for this row.
+        control: its name, if the row is one.
+        masks: which it is trained with, as in `params.Control`.
+    """
     packages = ("torch", "pytorchvideo", "lightning-fabric", "zarr", "decord", "av")
     installed = {name: found for name in packages if (found := _version(name))}  # decord has no wheel on some systems
     return {
         "attention": attention,
         "pc": pc,
         "seed": seed,
+        "control": control,
+        "masks": masks,
         "class_names": class_names,
         "params": params.model_dump(),
         "versions": {"objabn": __version__, **installed},

@@ -5,7 +5,7 @@ training device (`geometry`). All randomness comes from (seed, epoch, video), ne
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from objabn.sources import Reader, open_frames
 from objabn.stores import StoreReader, read_table
 
 Batch = dict[str, Tensor]
+ReplaceMasks = Callable[[StoreReader, pd.Series, np.ndarray], Reader]
 COLUMNS = ["video", "label", "frames", "height", "width"]  # what clips need of the table of videos
 VALIDATION = Eval(start="centre", views=1, batch_size=1)  # while training: one clip a video, the same in every epoch
 
@@ -144,12 +145,15 @@ def open_split(
     evaluation: Eval | None = None,
     truth: Path | None = None,
     class_names: list[str] | None = None,
+    replace_masks: ReplaceMasks | None = None,
 ) -> ClipDataset:
     """The clips of a split ("train" or "test"), read from the stores at these paths.
 
     Args:
         evaluation: as for `ClipDataset`.
         class_names: those of a trained model; None takes all labels of the data set, sorted.
+        replace_masks: the reader in place of the mask store's, from that one, the ids of the split's videos and their
+            class numbers int (videos,); None takes the store's.
 
     Raises:
         ValueError: when the split has no usable video, or a label that the model does not know.
@@ -161,11 +165,14 @@ def open_split(
         raise ValueError(f"{frames}: expected at least one usable {split} video, found none")
     if unknown := sorted(set(rows["label"].unique()) - set(names)):
         raise ValueError(f"{frames}: expected labels that the model was trained on, got {', '.join(unknown)}")
+    reader: Reader | None = StoreReader(masks) if masks else None
+    if isinstance(reader, StoreReader) and replace_masks:
+        reader = replace_masks(reader, rows["video"], pd.Index(names).get_indexer(pd.Index(rows["label"])))
     return ClipDataset(
         rows,
         names,
         open_frames(frames, Path(params.videos), params.decode),
-        StoreReader(masks) if masks else None,
+        reader,
         params.data,
         params.mask,
         seed=seed,

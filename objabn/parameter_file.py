@@ -4,14 +4,15 @@ Every stage validates the whole file through `load_params` before it imports any
 together, one line each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from objabn.params import NAME, Params
+from objabn.params import CHANGEABLE, CONTROL_NAME, LOSSES, NAME, Control, Dataset, Params
 from objabn.yaml12 import read_yaml
 
 
@@ -39,7 +40,7 @@ def parse_params(text: str, name: str = "params.yaml", overrides: Sequence[str] 
         raise ParamsError(f"{name}: expected a mapping of parameters, got {_short(values)}")
     for each in overrides:
         _override(values, each)
-    faults = _selection_faults(values)
+    faults = _selection_faults(values) + _control_faults(values)
     try:
         params = Params.model_validate(values)
     except ValidationError as error:
@@ -65,15 +66,87 @@ def _override(values: dict, given: str) -> None:
     *parents, last = key.split(".")
     if not equals or not all((*parents, last)):
         raise ParamsError(f"-S: expected key=value such as dataset=ucf101, got {given!r}")
+    try:
+        value = read_yaml(text)
+    except (yaml.YAMLError, ValueError):
+        raise ParamsError(f"-S {given}: {key}: expected a YAML value, got {text!r}") from None
+    if missing := _put(values, key, value):
+        raise ParamsError(f"-S {given}: {missing}: not a known block of parameters")
+
+
+def _put(values: dict, key: str, value: Any) -> str | None:
+    """Sets a dotted key in place; the part of it that should be a block and is none, or None when it is set."""
+    *parents, last = key.split(".")
     block = values
     for depth, parent in enumerate(parents, 1):
         block = block.get(parent)  # type: ignore[assignment]
         if not isinstance(block, dict):
-            raise ParamsError(f"-S {given}: {'.'.join(parents[:depth])}: not a known block of parameters")
+            return ".".join(parents[:depth])
+    block[last] = value
+    return None
+
+
+def control_and_block(params: Params, dataset: Dataset, name: str) -> tuple[Control, Dataset]:
+    """A control, and a data set's parameters as it changes them.
+
+    Raises:
+        ParamsError: there is no such control, or its changes do not fit this data set: a fault of the file only while
+            this data set is the chosen one and its table names the control.
+    """
+    if name not in params.controls:
+        raise ParamsError(f"params.yaml: controls.{name}: missing; known: {', '.join(sorted(params.controls))}")
+    values, faults = _changed(dataset.model_dump(), params.controls[name].set)
+    if faults:
+        raise ParamsError("\n".join(f"params.yaml: controls.{name}.set.{fault}" for fault in faults))
+    return params.controls[name], Dataset.model_validate(values)
+
+
+def _changed(block: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[dict, list[str]]:
+    """A data set's block whose dotted keys have other values, and what is wrong with it, beginning with the key."""
+    values, faults = deepcopy(dict(block)), []
+    for key, value in changes.items():
+        if key.split(".")[0] not in CHANGEABLE:
+            faults.append(f"{key}: expected a parameter of {', '.join(CHANGEABLE)}")
+        elif _put(values, key, value):
+            faults.append(f"{key}: not a known parameter")
     try:
-        block[last] = read_yaml(text)
-    except (yaml.YAMLError, ValueError):
-        raise ParamsError(f"-S {given}: {key}: expected a YAML value, got {text!r}") from None
+        Dataset.model_validate(values)
+    except ValidationError as error:
+        faults += [line for fault in error.errors() for line in _describe(fault)]
+    return values, faults
+
+
+def _control_faults(values: dict) -> list[str]:
+    """Faults of controls beside those of their own blocks.
+
+    What a control changes may fit some data sets and not others: a fault is what fits none, or does not fit the chosen
+    data set while the table names the control.
+    """
+    datasets, controls, table = (values.get(key) or {} for key in ("datasets", "controls", "table"))
+    if not all(isinstance(block, dict) for block in (datasets, controls, table)):
+        return []
+    faults = []
+    listed, chosen = table.get("controls"), values.get("dataset")
+    named = listed if isinstance(listed, list) else []
+    for number, name in enumerate(named):
+        if isinstance(name, str) and name not in controls:
+            known = ", ".join(sorted(map(str, controls)))
+            faults.append(f"table.controls.{number}: expected one of {known}, got {name!r}")
+    sound = {name: block for name, block in datasets.items() if isinstance(block, dict) and not _changed(block, {})[1]}
+    for name, control in controls.items():
+        if name in LOSSES or not CONTROL_NAME.fullmatch(str(name)):
+            expected = f"a name of a-z, 0-9, - and _, starting with a letter, other than {', '.join(LOSSES)}"
+            faults.append(f"controls.{name}: expected {expected}, got {name!r}")
+        changes = control.get("set") if isinstance(control, dict) else None
+        if not isinstance(changes, dict) or not all(isinstance(key, str) for key in changes):
+            continue  # the schema says what is wrong there
+        found = {dataset: _changed(block, changes)[1] for dataset, block in sound.items()}
+        if name in named and isinstance(chosen, str) and chosen in found:
+            wrong = found[chosen]
+        else:
+            wrong = next(iter(found.values()), []) if all(found.values()) else []
+        faults += [f"controls.{name}.set.{fault}" for fault in wrong]
+    return faults
 
 
 def _selection_faults(values: dict) -> list[str]:

@@ -5,18 +5,19 @@ leave stale results. The field comments give units.
 """
 
 import re
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 # The attention maps of each configuration, in the model's order: unconstrained, object-constrained, background.
 MAPS: dict[str, tuple[str, ...]] = {"abn": ("u",), "mask": ("o",), "mha": ("u", "o", "b"), "plain": ()}
 Attention = Literal["abn", "mask", "mha"]
-Control = Literal["plain"]  # the X3D without an attention branch
-CONTROLS: tuple[str, ...] = get_args(Control)  # rows of the table that are no loss configuration
+LOSSES: tuple[str, ...] = get_args(Attention)
 BLOCKS = ("stem", "res2", "res3", "res4", "res5")  # of an X3D, before its head
 Group = Literal["person", "other"]
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+CHANGEABLE = ("data", "mask", "model", "weights", "train")  # blocks of a data set that a control may differ in
+CONTROL_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -36,10 +37,24 @@ class Loss(Block):
     pc: bool
 
 
+class Control(Block):
+    """A row beside the loss configurations, always without PC."""
+
+    attention: Literal["plain", "abn", "mask", "mha"]  # plain: the X3D without an attention branch
+    masks: Literal["own", "shifted", "other"]  # that it is trained with (`wrong_masks`)
+    set: dict[str, Any]  # dotted key within the data set's block, in one of CHANGEABLE -> its value for this row
+
+    @model_validator(mode="after")
+    def _has_masks(self) -> "Control":
+        if self.masks != "own" and "o" not in MAPS[self.attention]:
+            raise ValueError(f"masks: expected own ({self.attention} is trained without masks), got {self.masks!r}")
+        return self
+
+
 class Table(Block):
     attention: Annotated[list[Attention], Field(min_length=1)]
     pc: Annotated[list[bool], Field(min_length=1)]
-    controls: list[Control]
+    controls: list[str]  # names of blocks under `controls`
     seeds: Annotated[list[Seed], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -256,4 +271,5 @@ class Params(Block):
     dataset: str
     loss: Loss
     table: Table
+    controls: dict[str, Control]
     datasets: dict[str, Dataset]

@@ -55,7 +55,7 @@ class SegmentRate(FrameRate):
 
 @dataclass(frozen=True)
 class ClipRate:
-    """One attention configuration: seconds a clip trained (its loading included) and a clip evaluated."""
+    """One attention configuration or control: seconds a clip trained (its loading included) and a clip evaluated."""
 
     train_sec: float
     eval_sec: float
@@ -73,7 +73,7 @@ class Rates:
         start_sec: of a process of a stage, with its imports.
         synthesize: None for data that is not synthesized.
         segmenters: how many work at the same time.
-        rows: by attention, controls included; `rows_basis` in words.
+        rows: by attention and by control's name; `rows_basis` in words.
     """
 
     device: str
@@ -114,7 +114,7 @@ def frame_seconds(decode_sec: float, store_sec: float, *, workers: int, cores: i
 
 
 def rows_of(table: Table) -> dict[str, int]:
-    """How many rows each attention configuration has, controls included."""
+    """How many rows each attention configuration and each control has."""
     rows: dict[str, int] = {name: len(table.pc) for name in table.attention}
     return rows | dict.fromkeys(table.controls, 1)
 

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     dataset = params.datasets[params.dataset]
     counts, own = count(params.dataset, dataset)
     with tempfile.TemporaryDirectory(prefix="objabn-plan-") as place, Others() as others:
-        rates = measure(dataset, params.table, counts, own, Path(place), start_sec)
+        rates = measure(dataset, params.table, params.controls, counts, own, Path(place), start_sec)
     lines = costs(dataset, params.table, counts, rates)
     first_sec = first_row(dataset, params.table, counts, rates)
     notes = [*_disk(lines), *_gpu(rates), *_warn_of_others(others.share)]

@@ -4,6 +4,7 @@ Everything runs through the functions that the stages call, on a few videos in a
 where they are there, else synthetic ones of the profile's size.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from objabn.decoding import make_writer, num_cores
 from objabn.devices import make_fabric
 from objabn.index import build as build_index
 from objabn.mask_quality import video_quality
-from objabn.params import Dataset, Import, Motion, Table
+from objabn.params import Control, Dataset, Import, Motion, Table
 from objabn.plan import MASK_BYTES, UNIT_BYTES, Counts, FrameRate, Rates, SegmentRate, duration, frame_seconds
 from objabn.plan_clock import Clock, forget_gpu, gpu_bytes, least, quiet, stored_bytes
 from objabn.plan_rows import measure_rows
@@ -61,7 +62,15 @@ class Frames(NamedTuple):
         return self.frames[video]
 
 
-def measure(params: Dataset, table: Table, counts: Counts, own: pd.DataFrame, place: Path, start_sec: float) -> Rates:
+def measure(
+    params: Dataset,
+    table: Table,
+    controls: Mapping[str, Control],
+    counts: Counts,
+    own: pd.DataFrame,
+    place: Path,
+    start_sec: float,
+) -> Rates:
     """Rates of this machine, in less than a minute.
 
     Args:
@@ -76,7 +85,7 @@ def measure(params: Dataset, table: Table, counts: Counts, own: pd.DataFrame, pl
     sample = _sample(params, own, place)
     decode, videos, reader = _measure_decode(params, sample, place)
     segment = _measure_segment(params, videos, reader, place)
-    rows, basis = measure_rows(params, table, counts, videos, reader, place)
+    rows, basis = measure_rows(params, table, controls, counts, videos, reader, place)
     gpus = torch.cuda.device_count() if params.segment.engine == "ray" else 1
     return Rates(
         device=_describe(device),

@@ -5,6 +5,7 @@ nothing and is left out.
 """
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from objabn.decoding import num_cores
 from objabn.devices import make_fabric
 from objabn.evaluation import evaluate_run
 from objabn.masks import GRID, GROUPS
-from objabn.params import MAPS, Dataset, Eval, Table
+from objabn.params import MAPS, Control, Dataset, Eval, Table
 from objabn.plan import ClipRate, Counts, clip_seconds, rows_of
 from objabn.plan_clock import Clock, forget_gpu, gpu_bytes, least, quiet
 from objabn.sources import Reader
@@ -31,9 +32,17 @@ MOST_STEPS = 10
 
 
 def measure_rows(
-    params: Dataset, table: Table, counts: Counts, videos: pd.DataFrame, reader: Reader, place: Path
+    params: Dataset,
+    table: Table,
+    controls: Mapping[str, Control],
+    counts: Counts,
+    videos: pd.DataFrame,
+    reader: Reader,
+    place: Path,
 ) -> tuple[dict[str, ClipRate], str]:
-    """Rates by attention, controls included; what they rest on.
+    """Rates by attention and by control's name; what they rest on.
+
+    A control costs what its attention does; the parameters that it changes besides are left out.
 
     Args:
         videos: table of the videos to measure with, and `reader` of their frames.
@@ -44,7 +53,8 @@ def measure_rows(
     """
     (store := place / "rectangles").mkdir()
     masks = _rectangles(videos, store)
-    names, size = list(rows_of(table)), params.train.batch_size
+    attentions = {name: controls[name].attention if name in controls else name for name in rows_of(table)}
+    names, size = list(dict.fromkeys(attentions.values())), params.train.batch_size
     on_gpu = make_fabric(params).device.type == "cuda"
     room = ROWS_SEC / len(names)
 
@@ -75,7 +85,7 @@ def measure_rows(
         side = processes if on_gpu else params.train.nodes  # processes on one CPU share its cores
         rates = {name: replace(rate, train_sec=rate.train_sec / side) for name, rate in rates.items()}
         basis += f"; training divided by {side} for {processes} processes, what they tell each other not counted"
-    return rates, basis
+    return {name: rates[attention] for name, attention in attentions.items()}, basis
 
 
 def _measure(

@@ -156,7 +156,7 @@ def run_key(run: Mapping[str, Any], stores: Sequence[Path]) -> str:
         if path.is_file()
     ]
     return unit_key(
-        **{name: run[name] for name in ("attention", "pc", "seed", "class_names", "versions", "inputs")},
+        **{name: run[name] for name in ("attention", "pc", "seed", "masks", "class_names", "versions", "inputs")},
         params=params.model_dump(include=_PARAMS, exclude=_OTHER_PARAMS),
         shards=shards,
         device=torch.cuda.get_device_name() if on_cuda else "cpu",

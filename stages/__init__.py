@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from objabn.params import CONTROLS
+from objabn.params import LOSSES
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class Paths:
     def picture(self, row: str) -> Path:
         return Path("reports") / self.dataset / f"{row.replace('/', '-')}.png"
 
-    def table(self, suffix: str) -> Path:
-        return Path("tables") / f"{self.dataset}.{suffix}"
+    def table(self, suffix: str, of: str = "") -> Path:
+        return Path("tables") / f"{self.dataset}{of}.{suffix}"
 
 
-def row_path(attention: str, pc: bool) -> str:
-    """Where a row stands below a data set's runs and results; controls stand together."""
-    return f"controls/{attention}" if attention in CONTROLS else f"{attention}/pc-{str(pc).lower()}"
+def row_path(name: str, pc: bool) -> str:
+    """Where a row stands below a data set's runs and results; `name` is an attention, or else a control's."""
+    return f"{name}/pc-{str(pc).lower()}" if name in LOSSES else f"controls/{name}"
 
 
 def run_stage(main: Callable[[], None]) -> None:

@@ -3,23 +3,25 @@
 import argparse
 from typing import Any
 
-from objabn.parameter_file import ParamsError, load_params
-from objabn.params import CONTROLS, MAPS, Dataset, Params
+from objabn.parameter_file import ParamsError, control_and_block, load_params
+from objabn.params import LOSSES, Dataset, Params
+from stages import row_path
 
 
 def parse(description: str | None, *, row: bool = False, seed: bool = False) -> tuple[argparse.Namespace, Params, Any]:
-    """Arguments, the whole validated params.yaml and the block of the named data set.
+    """Arguments, the whole validated params.yaml and the block of the named data set, changed as the row says.
 
     Args:
-        row: with `--attention` and `--pc`, or `--control`, which select a row of the table; all three are then set.
+        row: with `--attention` and `--pc`, or `--control`, which select a row of the table; all three are then set, a
+            control's as its block says, and `row` (where it stands) and `masks` (which it is trained with) besides.
         seed: with `--seed`.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("dataset", help="a block under `datasets` in params.yaml")
     if row:
-        parser.add_argument("--attention", choices=[name for name in MAPS if name not in CONTROLS])
+        parser.add_argument("--attention", choices=LOSSES)
         parser.add_argument("--pc", type=_boolean, metavar="{true,false}")
-        parser.add_argument("--control", choices=CONTROLS, help="instead of --attention and --pc")
+        parser.add_argument("--control", metavar="NAME", help="a block under `controls` in params.yaml, instead")
     if seed:
         parser.add_argument("--seed", required=True, type=int)
     arguments = parser.parse_args()
@@ -27,10 +29,15 @@ def parse(description: str | None, *, row: bool = False, seed: bool = False) -> 
         given = (arguments.attention is not None, arguments.pc is not None, arguments.control is not None)
         if given not in ((True, True, False), (False, False, True)):
             parser.error("expected --attention and --pc, or --control")
-        if arguments.control is not None:
-            arguments.attention, arguments.pc = arguments.control, False
     params = load_params()
-    return arguments, params, dataset_block(params, arguments.dataset)
+    dataset = dataset_block(params, arguments.dataset)
+    if row:
+        arguments.masks = "own"
+        if arguments.control is not None:
+            control, dataset = control_and_block(params, dataset, arguments.control)
+            arguments.attention, arguments.pc, arguments.masks = control.attention, False, control.masks
+        arguments.row = row_path(arguments.control or arguments.attention, arguments.pc)
+    return arguments, params, dataset
 
 
 def dataset_block(params: Params, dataset: str) -> Dataset:

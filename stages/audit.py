@@ -8,14 +8,14 @@ from functools import reduce
 from pathlib import Path
 
 from objabn.params import MAPS
-from stages import Paths, row_path, run_stage
+from stages import Paths, run_stage
 from stages.arguments import parse
 
 
 def main() -> None:
     arguments, params, dataset = parse(__doc__, row=True)
     paths = Paths(arguments.dataset)
-    row, attention = row_path(arguments.attention, arguments.pc), arguments.attention
+    row, attention = arguments.row, arguments.attention
     truth = Path(dataset.truth) if dataset.truth else None
 
     import pandas as pd
@@ -44,8 +44,10 @@ def main() -> None:
         per_seed.append(reduce(pd.merge, found).assign(seed=seed))  # on the columns that they share
     result = paths.audit(row)
     write_bytes(result.with_suffix(".parquet"), pd.concat(per_seed).to_parquet(index=False))
-    if curves:
-        write_text(result.with_suffix(".csv"), pd.concat(curves).to_csv(index=False, lineterminator="\n"))
+    drawn = pd.concat(curves) if curves else pd.DataFrame(columns=["curve", "share", "probability", "seed"])
+    write_text(
+        result.with_suffix(".csv"), drawn.to_csv(index=False, lineterminator="\n")
+    )  # also for DVC, which wants it
     write_text(result, json.dumps(summarise_audits(pd.concat(per_seed)), indent=2) + "\n")
 
 

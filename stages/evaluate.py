@@ -7,14 +7,14 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages import Paths, row_path, run_stage
+from stages import Paths, run_stage
 from stages.arguments import parse
 
 
 def main() -> None:
     arguments, params, dataset = parse(__doc__, row=True)
     paths = Paths(arguments.dataset)
-    row = row_path(arguments.attention, arguments.pc)
+    row = arguments.row
     truth = Path(dataset.truth) if dataset.truth else None
 
     import pandas as pd

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from objabn.params import MAPS
-from stages import Paths, row_path, run_stage
+from stages import Paths, run_stage
 from stages.arguments import parse
 
 
@@ -28,6 +28,7 @@ def main() -> None:
     from objabn.resume import Checkpoint, is_finished, run_key
     from objabn.stores import read_table
     from objabn.training import train_and_save
+    from objabn.wrong_masks import wrong_masks
 
     processes = None
     if dataset.train.devices * dataset.train.nodes > 1:
@@ -37,14 +38,17 @@ def main() -> None:
 
     frames, masks = paths.data("frames"), paths.data("masks")
     check_missing(read_table(frames), dataset.decode.max_failed)
-    train_set = open_split("train", dataset, frames, masks if "o" in MAPS[arguments.attention] else None, seed=seed)
+    own_masks = masks if "o" in MAPS[arguments.attention] else None
+    replace = partial(wrong_masks, arguments.masks, seed) if arguments.masks != "own" else None
+    train_set = open_split("train", dataset, frames, own_masks, seed=seed, replace_masks=replace)
     test_set = open_split("test", dataset, frames, None, seed=seed, evaluation=VALIDATION)
     inputs = [paths.data("index.csv"), frames / "videos.csv", masks / "instances.parquet"]
     inputs += [path for path in [Path(dataset.model.pretrained or "")] if path.is_file()]
-    record = run_record(*row, seed, train_set.class_names, dataset, inputs)
-    run, times = paths.run(row_path(*row), seed), paths.timing(row_path(*row), seed)
+    names, which = train_set.class_names, {"control": arguments.control, "masks": arguments.masks}
+    record = run_record(*row, seed, names, dataset, inputs, **which)
+    run, times = paths.run(arguments.row, seed), paths.timing(arguments.row, seed)
     elsewhere = processes is not None and processes.node > 0  # the first machine's stage holds the lock and writes
-    lock = nullcontext(False) if elsewhere else one_at_a_time(paths.lock(row_path(*row), seed))
+    lock = nullcontext(False) if elsewhere else one_at_a_time(paths.lock(arguments.row, seed))
     with lock as waited, leased_gpus(dataset.train.devices, dataset.train.accelerator):  # nothing asks CUDA before
         checkpoint = Checkpoint(Cache(), key := run_key(record, [frames, masks]), dataset.train.checkpoint_minutes)
         make = partial(train_and_save, dataset, *row, seed, train_set, test_set, checkpoint=checkpoint, record=record)

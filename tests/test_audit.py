@@ -75,8 +75,6 @@ def test_a_rows_audit(repository: Path, synthetic, monkeypatch, attention: str, 
     assert numbers["top1"] == pytest.approx(100 * per_video["top1"].mean())
     assert numbers["swap_drop"] == pytest.approx(numbers["top1"] - numbers["top1_swapped"])
     assert numbers["top1_pasted"] == numbers["top1_pasted_truth"]  # the same masks
-    assert result.with_suffix(".csv").is_file() == bool(ranked)
-    if ranked:
-        curves = pd.read_csv(result.with_suffix(".csv"))
-        assert list(curves) == ["curve", "share", "probability", "seed"]
-        assert set(curves["curve"]) == {area + each for area in AREAS for each in ranked}
+    curves = pd.read_csv(result.with_suffix(".csv"))  # without lines where there is no map: DVC wants the file
+    assert list(curves) == ["curve", "share", "probability", "seed"]
+    assert set(curves["curve"]) == {area + each for area in AREAS for each in ranked}

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from objabn.bias import GREY, ClipsWithPlates, accuracy_on_backgrounds, clean_plate, composite, variants
 from objabn.geometry import MEAN, STD
 from objabn.model import Output
-from objabn.pairs import audit_numbers, partners
+from objabn.pairs import audit_numbers
+from objabn.partners import partners
 
 NOTHING, CLASSES = "nothing", ["a", "b", "c"]
 LEVELS = [0, 80, 160, 240]  # of nothing and of each class

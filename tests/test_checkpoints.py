@@ -57,6 +57,7 @@ def test_run_json_says_what_the_weights_are(tmp_path, synthetic):
     assert {name: run[name] for name in ("attention", "pc", "seed", "class_names")} == {
         "attention": "mha", "pc": True, "seed": 7, "class_names": ["jump", "walk"],
     }  # fmt: skip
+    assert (run["control"], run["masks"]) == (None, "own")
     assert Dataset.model_validate(run["params"]) == synthetic
     assert run["versions"]["objabn"] == __version__
     assert run["versions"]["torch"] == version("torch")
@@ -70,6 +71,11 @@ def test_another_input_has_another_digest(tmp_path, synthetic):
         source.write_text(content)
         digests.update(run_record("abn", False, 0, [], synthetic, [source])["inputs"].values())
     assert len(digests) == 2
+
+
+def test_run_json_says_what_a_control_is(synthetic):
+    record = run_record("mask", False, 0, [], synthetic, [], control="other-masks", masks="other")
+    assert (record["attention"], record["control"], record["masks"]) == ("mask", "other-masks", "other")
 
 
 def test_run_json_is_made_to_be_read(tmp_path):

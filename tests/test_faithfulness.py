@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from objabn.evaluation import evaluate_run
 from objabn.faithfulness import REPLACEMENTS, accuracy_under, replaced_maps
 from objabn.geometry import MEAN, STD
-from objabn.pairs import partners
+from objabn.partners import partners
 
 LEVELS = {"dim": 51, "half": 102, "bright": 204}  # of a video's bright cell, by class
 CLASSES = list(LEVELS)

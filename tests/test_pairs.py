@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_clips import SIZE, open_made, parameters, write_stores
 
-from objabn.pairs import PairedClips, audit_numbers, mean_over_views, partners, top1_table
+from objabn.pairs import PairedClips, audit_numbers, mean_over_views, top1_table
+from objabn.partners import partners
 
 classes_of_videos = st.lists(st.integers(0, 4), min_size=2, max_size=40).map(np.array)
 
@@ -37,7 +38,7 @@ def test_a_class_meets_all_others():
 
 @pytest.mark.parametrize("classes", [[], [3]])
 def test_one_video_has_no_partner(classes):
-    message = f"expected at least two test videos to exchange maps or backgrounds, got {len(classes)}"
+    message = f"expected at least two videos to exchange maps, masks or backgrounds, got {len(classes)}"
     with pytest.raises(ValueError, match=message):
         partners(np.array(classes, int))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from objabn.parameter_file import ParamsError, load_params, parse_params
+from objabn.parameter_file import ParamsError, control_and_block, load_params, parse_params
 from objabn.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[1]
@@ -69,7 +69,32 @@ BROKEN = [
     ("repeated control", edited("table.controls", ["plain", "plain"]),
      "table.controls: expected each value once, got ['plain', 'plain']"),
     ("unknown control", edited("table.controls", ["abn"]),
-     "table.controls.0: expected 'plain', got 'abn'"),
+     "table.controls.0: expected one of mask-area, mask-max, mha-default, other-masks, plain, shifted-masks, "
+     "got 'abn'"),
+    ("control named as a loss configuration", edited("controls.mask", {"attention": "mha", "masks": "own", "set": {}}),
+     "controls.mask: expected a name of a-z, 0-9, - and _, starting with a letter, other than abn, mask, mha, "
+     "got 'mask'"),
+    ("control with a bad name", edited("controls.No maps", {"attention": "plain", "masks": "own", "set": {}}),
+     "controls.No maps: expected a name of a-z, 0-9, - and _, starting with a letter, other than abn, mask, mha, "
+     "got 'No maps'"),
+    ("unknown attention of a control", edited("controls.plain.attention", "none"),
+     "controls.plain.attention: expected 'plain', 'abn', 'mask' or 'mha', got 'none'"),
+    ("unknown masks of a control", edited("controls.other-masks.masks", "random"),
+     "controls.other-masks.masks: expected 'own', 'shifted' or 'other', got 'random'"),
+    ("wrong masks for a row without any", edited("controls.plain.masks", "shifted"),
+     "controls.plain.masks: expected own (plain is trained without masks), got 'shifted'"),
+    ("nothing said of what a control changes", edited("controls.plain.set", ...),
+     "controls.plain.set: missing"),
+    ("unknown parameter of a control", edited("controls.plain.set", {"model.dropoot": 0.5}),
+     "controls.plain.set.model.dropoot: not a known parameter"),
+    ("unknown block of a control", edited("controls.plain.set", {"model.branch.depth": 0.5}),
+     "controls.plain.set.model.branch.depth: not a known parameter"),
+    ("block that a control may not change", edited("controls.plain.set", {"decode.height": 64}),
+     "controls.plain.set.decode.height: expected a parameter of data, mask, model, weights, train"),
+    ("wrong value of a control that the table does not name", edited("controls.mask-max.set", {"mask.resize": "cubic"}),
+     "controls.mask-max.set.mask.resize: expected 'nearest', 'area' or 'max', got 'cubic'"),
+    ("what does not fit the rest of the block", edited("controls.plain.set", {"data.crop": 120}),
+     "controls.plain.set.data.short_side_min: expected at least crop (120), got 112"),
     ("control as a loss configuration", edited("table.attention", ["abn", "plain"]),
      "table.attention.1: expected 'abn', 'mask' or 'mha', got 'plain'"),
     ("no controls named", edited("table.controls", ...),
@@ -175,6 +200,22 @@ def test_what_is_allowed(path: str, value: object) -> None:
     for key in path.split("."):
         params = params[key]
     assert params == value
+
+
+def test_what_a_control_changes_need_fit_only_the_data_set_whose_table_names_it() -> None:
+    fits_real_data = edited("controls.mask-max.set", {"data.crop": 224})  # the embedded data's frames are smaller
+    assert parse_params(fits_real_data).controls["mask-max"].set == {"data.crop": 224}
+    named = ["table.controls=[mask-max]"]
+    assert parse_params(fits_real_data, overrides=[*named, "dataset=ucf101"]).dataset == "ucf101"
+    lines = ["short_side_min: expected at least crop (224), got 112"]
+    with pytest.raises(ParamsError) as error:
+        parse_params(fits_real_data, overrides=named)
+    assert str(error.value).splitlines() == [f"params.yaml: controls.mask-max.set.data.{line}" for line in lines]
+    params = parse_params(fits_real_data)
+    with pytest.raises(ParamsError, match=r"^params.yaml: controls.mask-max.set.data.short_side_min: "):
+        control_and_block(params, params.datasets["synthetic"], "mask-max")
+    control, block = control_and_block(params, params.datasets["ucf101"], "mask-max")
+    assert (control.attention, block) == ("mask", params.datasets["ucf101"])
 
 
 def check(path: Path, folder: Path = ROOT) -> subprocess.CompletedProcess:

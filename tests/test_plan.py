@@ -309,14 +309,18 @@ def tiny(place: Path) -> None:
 
 def test_the_command_on_a_tiny_data_set(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tiny(place)
-    assert main(["plan", "-S", "table.attention=[abn, mha]", "-S", "table.pc=[false]"]) == 0
+    rows = ["-S", "table.attention=[abn, mha]", "-S", "table.pc=[false]", "-S", "table.controls=[plain, mha-default]"]
+    assert main(["plan", *rows]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     lines = out.splitlines()
     assert lines[0] == "synthetic: 6 train and 2 test videos, 64 frames, 8 classes"
     assert lines[1].startswith("on: ")
-    stages = [line.split("  ")[0] for line in lines[4:11] if line[0] != " "]
-    assert stages == ["synthesize", "decode", "segment", "train abn, 1 run", "train mha, 1 run", "train plain, 1 run"]
+    stages = [line.split("  ")[0] for line in lines[4:12] if line[0] != " "]
+    trained = [f"train {name}, 1 run" for name in ("abn", "mha", "plain", "mha-default")]
+    assert stages == ["synthesize", "decode", "segment", *trained]
+    costs_of = {line.split(",")[0]: line.split("run")[1].split() for line in lines if line.startswith("train ")}
+    assert costs_of["train mha-default"] == costs_of["train mha"]  # a control costs what its attention does
     assert any(line.startswith("total") for line in lines)
     assert "decode: measured on its first 8 videos" in lines
     assert any(line.startswith("disk: outputs and side cache (.cache) need ") for line in lines)

@@ -297,8 +297,16 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def key(folder: Path, params: Dataset, attention: str = "mask", pc: bool = True, seed: int = 0, names: str = "ab"):
-    record = run_record(attention, pc, seed, list(names), params, [folder / "index.csv"])
+def key(
+    folder: Path,
+    params: Dataset,
+    attention: str = "mask",
+    pc: bool = True,
+    seed: int = 0,
+    names: str = "ab",
+    masks: str = "own",
+) -> str:
+    record = run_record(attention, pc, seed, list(names), params, [folder / "index.csv"], masks=masks)
     return run_key(record, [folder / "store"])
 
 
@@ -310,6 +318,8 @@ def test_the_key_is_that_of_the_same_training_only(folder: Path, synthetic: Data
         key(folder, synthetic, pc=False),
         key(folder, synthetic, seed=1),
         key(folder, synthetic, names="abc"),
+        key(folder, synthetic, masks="shifted"),
+        key(folder, synthetic, masks="other"),
     ]
     with monkeypatch.context() as patched:
         patched.setattr("objabn.checkpoints.version", lambda package: "another")

@@ -23,6 +23,7 @@ NEITHER = "error: expected --attention and --pc, or --control"
         ("mask", True, "mask/pc-true"),
         ("mha", False, "mha/pc-false"),
         ("plain", False, "controls/plain"),
+        ("other-masks", False, "controls/other-masks"),
     ],
 )
 def test_row_path(attention: str, pc: bool, expected: str) -> None:
@@ -83,14 +84,15 @@ def given(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(
     ("line", "row"),
     [
-        ("--attention mask --pc true", ("mask", True, None)),
-        ("--pc False --attention mha", ("mha", False, None)),  # as DVC writes it
-        ("--control plain", ("plain", False, "plain")),
+        ("--attention mask --pc true", ("mask", True, None, "own", "mask/pc-true")),
+        ("--pc False --attention mha", ("mha", False, None, "own", "mha/pc-false")),  # as DVC writes it
+        ("--control plain", ("plain", False, "plain", "own", "controls/plain")),
+        ("--control shifted-masks", ("mask", False, "shifted-masks", "shifted", "controls/shifted-masks")),
     ],
 )
 def test_a_row_is_an_attention_with_pc_or_a_control(given, line: str, row: tuple) -> None:
     arguments, params, dataset = given(f"ucf101 {line} --seed 2")
-    assert (arguments.attention, arguments.pc, arguments.control) == row
+    assert (arguments.attention, arguments.pc, arguments.control, arguments.masks, arguments.row) == row
     assert (arguments.dataset, arguments.seed) == ("ucf101", 2)
     assert dataset == params.datasets["ucf101"]
 
@@ -106,7 +108,6 @@ def test_a_row_is_an_attention_with_pc_or_a_control(given, line: str, row: tuple
         ("--control plain --attention mask", NEITHER),
         ("--control plain --attention mask --pc false", NEITHER),
         ("--attention plain --pc false", "error: argument --attention: invalid choice: 'plain' (choose from "),
-        ("--control abn", "error: argument --control: invalid choice: 'abn' (choose from "),
         ("--attention mask --pc maybe", "error: argument --pc: expected true or false, got 'maybe'"),
     ],
 )
@@ -123,6 +124,20 @@ def test_a_row_needs_its_seed_to_be_trained(given, capsys: pytest.CaptureFixture
         given("synthetic --control plain")
     assert error.value.code == 2
     assert capsys.readouterr().err.endswith("error: the following arguments are required: --seed\n")
+
+
+def test_a_controls_parameters_are_changed_for_its_row_only(given) -> None:
+    arguments, params, dataset = given("synthetic --control mask-area --seed 0")
+    assert (arguments.attention, arguments.row) == ("mask", "controls/mask-area")
+    own = params.datasets["synthetic"]
+    assert (own.mask.resize, dataset.mask.resize) == ("nearest", "area")
+    assert dataset == own.model_copy(update={"mask": own.mask.model_copy(update={"resize": "area"})})
+
+
+def test_an_unknown_control(given) -> None:
+    known = "mask-area, mask-max, mha-default, other-masks, plain, shifted-masks"
+    with pytest.raises(ParamsError, match=rf"^params.yaml: controls.abn: missing; known: {known}$"):
+        given("synthetic --control abn --seed 0")
 
 
 def test_an_unknown_data_set(given) -> None:

@@ -10,7 +10,8 @@ import yaml
 from objabn.params import Dataset, Torchvision, Train
 
 ROOT = Path(__file__).parents[1]
-STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+PIPELINES = {name: yaml.safe_load((ROOT / name).read_text()) for name in ("dvc.yaml", "ablations/dvc.yaml")}
+STAGES = {name: stage for pipeline in PIPELINES.values() for name, stage in pipeline["stages"].items()}
 # They hold no computation: parameters are tracked by value, the rest parses arguments and names paths.
 EXEMPT = {
     "objabn/__init__.py",
@@ -23,6 +24,7 @@ EXEMPT = {
 }
 ASSETS = {"objabn/assets/figures_rcnn.pth", "objabn/assets/x3d_figures.pyth"}  # weights that params.yaml names
 TRAIN, EVALUATE = {"train", "train-control"}, {"evaluate", "evaluate-control"}  # stages of one file each
+AUDIT = {"audit", "audit-control"}
 PACKAGES = {"objabn/segmenters/__init__.py"}
 PRODUCT = sorted([*ROOT.glob("objabn/**/*.py"), *ROOT.glob("stages/*.py")])
 
@@ -62,6 +64,13 @@ def definition(stage: str) -> dict:
     return STAGES[stage]
 
 
+def tracked(stage: str) -> set[str]:
+    """Keys of params.yaml that a stage depends on."""
+    params = definition(stage).get("params", [])
+    nested = [key for each in params if isinstance(each, dict) for key in each["params.yaml"]]
+    return {*nested, *(each for each in params if isinstance(each, str))}
+
+
 def stage_file(stage: str) -> str:
     """The file that a stage's command runs."""
     found = re.match(r"python -m stages\.(\w+)(?: |$)", definition(stage)["cmd"])
@@ -92,26 +101,40 @@ def test_the_embedded_profiles_weights_are_deps(synthetic: Dataset) -> None:
 @pytest.mark.parametrize("stage", sorted(TRAIN))
 def test_all_that_changes_the_weights_is_tracked(stage: str) -> None:
     prefix = "datasets.${item.ds}.train."
-    tracked = {name.removeprefix(prefix) for name in definition(stage)["params"] if name.startswith(prefix)}
-    assert tracked == set(Train.model_fields) - {"workers", "checkpoint_minutes"}
-    assert {f"datasets.${{item.ds}}.{block}" for block in ("data", "mask", "model", "weights")} < set(
-        definition(stage)["params"]
-    )
+    own = {name.removeprefix(prefix) for name in tracked(stage) if name.startswith(prefix)}
+    assert own == set(Train.model_fields) - {"workers", "checkpoint_minutes"}
+    assert {f"datasets.${{item.ds}}.{block}" for block in ("data", "mask", "model", "weights")} < tracked(stage)
+
+
+@pytest.mark.parametrize("stage", ["train", "evaluate", "audit"])
+def test_a_control_depends_on_its_own_definition_besides(stage: str) -> None:
+    assert tracked(f"{stage}-control") == tracked(stage) | {"controls.${item.control}"}
+    assert not any(key.startswith("controls") for key in tracked(stage))
+
+
+def test_the_audits_stand_in_the_other_pipelines_directory() -> None:
+    assert PIPELINES["ablations/dvc.yaml"]["vars"] == ["../params.yaml"]
+    stages = PIPELINES["ablations/dvc.yaml"]["stages"]
+    assert {stage["wdir"] for stage in stages.values()} == {".."}
+    assert not set(stages) & set(PIPELINES["dvc.yaml"]["stages"])
 
 
 @pytest.mark.parametrize(
     ("module", "stages"),
     [
-        ("losses", TRAIN | EVALUATE),
-        ("schedules", TRAIN | EVALUATE),
-        ("metrics", EVALUATE),
+        ("losses", TRAIN | EVALUATE | AUDIT),
+        ("schedules", TRAIN | EVALUATE | AUDIT),
+        ("metrics", EVALUATE | AUDIT),
+        ("wrong_masks", TRAIN),
+        ("deletion", AUDIT),
         ("localisation", EVALUATE),
         ("gradcam", EVALUATE),
-        ("geometry", TRAIN | EVALUATE),
+        ("geometry", TRAIN | EVALUATE | AUDIT),
         ("segmentation", {"segment"}),
         ("report", {"compare"}),
         ("intervals", {"compare"}),
         ("story", {"compare"}),
+        ("audit_report", {"audits"}),
     ],
 )
 def test_an_edit_reruns_only_these_stages(module: str, stages: set[str]) -> None:

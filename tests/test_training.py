@@ -17,7 +17,7 @@ from objabn.clips import ClipDataset, clip_tensors, loader, open_split
 from objabn.devices import make_fabric
 from objabn.evaluation import evaluate_run, map_names, maps_of_videos
 from objabn.model import x3d_blocks
-from objabn.params import CONTROLS, MAPS, Dataset
+from objabn.params import LOSSES, MAPS, Dataset
 from objabn.pictures import draw_maps
 from objabn.schedules import learning_rate
 from objabn.stores import StoreWriter
@@ -54,8 +54,7 @@ BLOCK = {
     "eval": {"start": "centre", "views": 1, "batch_size": 3},
 }  # fmt: skip
 PARAMS = Dataset.model_validate(BLOCK)
-ROWS = [(attention, pc) for attention in MAPS if attention not in CONTROLS for pc in (False, True)]
-ROWS += [(control, False) for control in CONTROLS]
+ROWS = [*((attention, pc) for attention in LOSSES for pc in (False, True)), ("plain", False)]
 
 
 @pytest.fixture(scope="module")

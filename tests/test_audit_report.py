@@ -1,0 +1,149 @@
+"""The audits' tables and picture, from numbers made up by hand."""
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from objabn import audit_picture
+from objabn.audit_picture import draw_audits
+from objabn.audit_report import area_cells, audit_table, background_cells, replaced_cells, to_markdown
+
+BACKGROUNDS = {
+    "top1_foreground": 90.0, "top1_background": 12.5, "top1_pasted": 95.0, "top1_swapped": 85.0,
+    "swap_drop": 11.875, "background_gap": 10.0,
+}  # fmt: skip
+TRUTH = {f"{name}_truth": value + 1 for name, value in BACKGROUNDS.items()}
+REPLACED = {"top1_even": 96.0, "top1_flat": 95.5, "top1_one": 94.0, "top1_inverse": 20.0, "top1_other": 60.0,
+            "top1_masks": 97.0, "top1_masks_any": 97.25, "top1_truth": 96.5, "top1_truth_any": 96.75}  # fmt: skip
+AREAS = {f"{kind}{time}_{which}": 0.1 * number + 0.01 * late + (0.005 if which == "random" else 0)
+         for number, kind in enumerate(("insertion", "deletion"), 5) for late, time in enumerate(("", "_time"))
+         for which in ("o", "random")}  # fmt: skip
+PLAIN = {"top1": 96.875, **BACKGROUNDS, **TRUTH}
+MASK = {**PLAIN, **REPLACED, **AREAS}
+ROWS = {"plain": PLAIN, "mask": MASK}
+
+
+def with_seeds(numbers: dict[str, float]) -> dict[str, float]:
+    return numbers | {f"{name}_std": 0.25 for name in numbers}
+
+
+def lines(cells: pd.DataFrame) -> list[list[str]]:
+    return [list(cells.columns), *cells.to_numpy().tolist()]
+
+
+def test_replacements_are_of_rows_with_maps() -> None:
+    assert lines(replaced_cells(audit_table(ROWS))) == [
+        ["row", "own maps", "even", "flat", "1", "1 - M", "another video's", "masks", "masks, any", "truth",
+         "truth, any"],
+        ["mask", "96.88", "96.00", "95.50", "94.00", "20.00", "60.00", "97.00", "97.25", "96.50", "96.75"],
+    ]  # fmt: skip
+
+
+def test_areas_stand_beside_those_of_a_random_ranking() -> None:
+    assert lines(area_cells(audit_table(ROWS))) == [
+        ["row", "map", "insertion", "insertion: random", "deletion", "deletion: random", "insertion in time",
+         "insertion in time: random", "deletion in time", "deletion in time: random"],
+        ["mask", "M_o", "0.500", "0.505", "0.600", "0.605", "0.510", "0.515", "0.610", "0.615"],
+    ]  # fmt: skip
+
+
+def test_a_row_with_two_maps_has_two_lines_of_areas_in_the_rows_order() -> None:
+    both = MASK | {name.replace("_o", "_u"): value + 0.2 for name, value in AREAS.items() if name.endswith("_o")}
+    cells = area_cells(audit_table({"mha": both, "mask": MASK}))
+    assert cells[["row", "map", "insertion"]].to_numpy().tolist() == [
+        ["mha", "M_u", "0.700"],
+        ["mha", "M_o", "0.500"],
+        ["mask", "M_o", "0.500"],
+    ]
+
+
+def test_backgrounds_have_a_line_for_each_kind_of_masks() -> None:
+    heading = ["row", "cut by", "whole", "figure alone", "background alone", "pasted on its own", "on another's",
+               "swap drop", "background gap"]  # fmt: skip
+    segmenter = ["segmenter", "96.88", "90.00", "12.50", "95.00", "85.00", "11.88", "10.00"]
+    truth = ["truth", "96.88", "91.00", "13.50", "96.00", "86.00", "12.88", "11.00"]
+    expected = [heading, *([row, *cells] for row in ROWS for cells in (segmenter, truth))]
+    assert lines(background_cells(audit_table(ROWS))) == expected
+    without_truth = {"plain": {"top1": 96.875, **BACKGROUNDS}}
+    assert lines(background_cells(audit_table(without_truth))) == [heading, ["plain", *segmenter]]
+
+
+def test_several_seeds_show_their_spread_and_there_is_no_minus_zero() -> None:
+    spread = background_cells(audit_table({"plain": with_seeds(PLAIN)}))
+    assert spread["swap drop"].tolist() == ["11.88 ± 0.25", "12.88 ± 0.25"]
+    assert background_cells(audit_table({"plain": PLAIN | {"swap_drop": -0.001}}))["swap drop"][0:1].tolist() == [
+        "0.00"
+    ]
+    mixed = background_cells(audit_table({"one": PLAIN, "three": with_seeds(PLAIN)}))
+    assert mixed["swap drop"].tolist() == ["11.88", "12.88", "11.88 ± 0.25", "12.88 ± 0.25"]
+
+
+def test_markdown_leaves_out_what_no_row_has() -> None:
+    text = to_markdown(audit_table({"plain": PLAIN}), "own", [3])
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        "# own: audits",
+        "## Does the row lean on the background?",
+    ]
+    assert text.endswith("\n\nRows without PC, and controls. Seeds: 3.\n")
+
+
+def test_markdown_is_complete() -> None:
+    text = to_markdown(audit_table(ROWS), "own", [0, 1])
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        "# own: audits",
+        "## Is the map used?",
+        "## Is what the map ranks first what counts?",
+        "## Does the row lean on the background?",
+    ]
+    assert text.endswith(". ± is the standard deviation over seeds. Seeds: 0, 1.\n")
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(tables) == (2 + 1) + (2 + 1) + (2 + 4)
+    for word in ("even", "flat", "any", "swap drop", "background gap", "Insertion", "deletion"):
+        notes = [line for line in text.splitlines() if not line.startswith("|")]
+        assert any(word in line for line in notes), word
+
+
+def curves_of(letter: str) -> pd.DataFrame:
+    """Of two seeds: the curve by the map is at 0.2 and 0.4, the random one at 0.1."""
+    return pd.DataFrame(
+        [
+            {"curve": f"{kind}_{which}", "share": share, "probability": value, "seed": seed}
+            for kind in ("insertion", "deletion")
+            for seed in (0, 1)
+            for which, value in ((letter, 0.2 + 0.2 * seed), ("random", 0.1))
+            for share in (0.0, 0.5, 1.0)
+        ]
+    )
+
+
+@pytest.fixture
+def drawn(tmp_path, monkeypatch: pytest.MonkeyPatch) -> Figure:
+    figures = []
+
+    def keep(*args: object, **settings: object) -> Figure:
+        figures.append(Figure(*args, **settings))
+        return figures[-1]
+
+    monkeypatch.setattr(audit_picture, "Figure", keep)
+    empty = pd.DataFrame(columns=["curve", "share", "probability", "seed"])
+    draw_audits(audit_table(ROWS), {"plain": empty, "mask": curves_of("o"), "abn": curves_of("u")}, "own",
+                tmp_path / "own.png")  # fmt: skip
+    assert (tmp_path / "own.png").read_bytes().startswith(b"\x89PNG")
+    return figures[0]
+
+
+def test_the_picture_has_the_true_masks_drops(drawn: Figure) -> None:
+    bars = drawn.axes[0]
+    assert [label.get_text() for label in bars.get_xticklabels()] == ["plain", "mask"]
+    heights = [patch.get_height() for patch in bars.patches]
+    assert heights == [12.875, 12.875, 11.0, 11.0]
+
+
+def test_the_picture_has_mean_curves_of_rows_with_maps(drawn: Figure) -> None:
+    for axes in drawn.axes[1:]:
+        shown = {line.get_label(): line.get_ydata().tolist() for line in axes.lines}
+        assert shown["mask, $M_o$"] == pytest.approx([0.3] * 3)
+        assert shown["abn, $M_u$"] == pytest.approx([0.3] * 3)
+        random = [line.get_ydata().tolist() for line in axes.lines if line.get_linestyle() == "--"]
+        assert random == [pytest.approx([0.1] * 3)] * 2
+        assert len(axes.lines) == 4

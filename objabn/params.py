@@ -56,13 +56,18 @@ class Table(Block):
     pc: Annotated[list[bool], Field(min_length=1)]
     controls: list[str]  # names of blocks under `controls`
     seeds: Annotated[list[Seed], Field(min_length=1)]
+    audits: list[Literal["rows"]]  # rows: those without PC, and the controls
 
     @model_validator(mode="after")
     def _no_repeats(self) -> "Table":
-        for name in ("attention", "pc", "controls", "seeds"):
+        for name in ("attention", "pc", "controls", "seeds", "audits"):
             values = getattr(self, name)
             if len(set(values)) != len(values):
                 raise ValueError(f"{name}: expected each value once, got {values}")
+        if self.audits and False not in self.pc:
+            raise ValueError(
+                f"audits: expected [] without false in pc (they are of rows without PC), got {self.audits}"
+            )
         return self
 
 

@@ -30,17 +30,8 @@ def make_clone(folder: Path, change: Callable[[dict], None]) -> Path:
     """The modules and stages, DVC's files and changed parameters, committed."""
     for name in ("objabn", "stages"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in (".dvc", "ablations"):
-        (folder / name).mkdir()
-    for name in (
-        "dvc.yaml",
-        "ablations/dvc.yaml",
-        "params.yaml",
-        ".dvcignore",
-        ".gitignore",
-        ".dvc/config",
-        ".dvc/.gitignore",
-    ):
+    (folder / ".dvc").mkdir()
+    for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore"):
         shutil.copy2(ROOT / name, folder / name)
     edit_params(folder, change)
     git(folder, "init", "-q")

@@ -68,6 +68,9 @@ BROKEN = [
      "table.seeds: expected each value once, got [0, 1, 0]"),
     ("repeated control", edited("table.controls", ["plain", "plain"]),
      "table.controls: expected each value once, got ['plain', 'plain']"),
+    ("audits of no row", edited("table", {
+        "attention": ["abn"], "pc": [True], "controls": [], "seeds": [0], "audits": ["rows"]}),
+     "table.audits: expected [] without false in pc (they are of rows without PC), got ['rows']"),
     ("unknown control", edited("table.controls", ["abn"]),
      "table.controls.0: expected one of mask-area, mask-max, mha-default, other-masks, plain, shifted-masks, "
      "got 'abn'"),

@@ -256,7 +256,7 @@ def _ending(process: BaseProcess, pipe: Connection) -> tuple[Any] | Failure | No
     if code is None:
         return None
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
-    # NCCL ends a process like this that has lost another one.
+    # Torch's watchdog of NCCL aborts a process that has lost another one.
     return Failure(ValueError(f"{process.name} {how}; {_GOES_ON}"), code != -signal.SIGABRT)
 
 

@@ -137,6 +137,8 @@ def fail(folder: Path, place: Path, how: str) -> None:
             raise RuntimeError("out of memory")
         if how == "exit":
             os._exit(7)
+        if how == "abort":
+            os.abort()
         return total, {**terms, "mha": terms["mha"] * math.nan}
 
     with pytest.MonkeyPatch.context() as patched:
@@ -148,6 +150,7 @@ def fail(folder: Path, place: Path, how: str) -> None:
 FAULTS = [
     ("not finite", ValueError, r"^mha not finite in epoch 1; videos of the batch: (v\d)$"),
     pytest.param("disk", OSError, r"^\[Errno 28\] No space left on device: 'some/file'$", marks=pytest.mark.slow),
+    pytest.param("abort", ValueError, f"^process 2 of 2 was killed by SIGABRT; {GOES_ON}$", marks=pytest.mark.slow),
     pytest.param("exit", ValueError, f"^process 2 of 2 ended with exit status 7; {GOES_ON}$", marks=pytest.mark.slow),
     pytest.param(
         "crash",
@@ -158,7 +161,7 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("how", "error", "message"), FAULTS, ids=["not finite", "disk", "exit", "crash"])
+@pytest.mark.parametrize(("how", "error", "message"), FAULTS, ids=["not finite", "disk", "abort", "exit", "crash"])
 def test_a_fault_of_one_process_ends_all(stores: Path, tmp_path: Path, how: str, error: type, message: str) -> None:  # noqa: F811
     """Its own, not that the other one has lost it; the checkpoint is that of the last step of all."""
     with pytest.raises(error, match=message) as raised:

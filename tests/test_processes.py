@@ -22,6 +22,7 @@ from test_survival import Process, wait_for
 from test_training import changed, split, stores  # noqa: F401 (a fixture)
 from test_training_survival import Training, _one_thread, made, new_checkout, printed  # noqa: F401 (fixtures)
 from torch import nn
+from torch.distributed import DistNetworkError, TCPStore
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from objabn import processes, training
@@ -136,6 +137,8 @@ def fail(folder: Path, place: Path, how: str) -> None:
             raise RuntimeError("out of memory")
         if how == "exit":
             os._exit(7)
+        if how == "abort":
+            os.abort()
         return total, {**terms, "mha": terms["mha"] * math.nan}
 
     with pytest.MonkeyPatch.context() as patched:
@@ -147,14 +150,18 @@ def fail(folder: Path, place: Path, how: str) -> None:
 FAULTS = [
     ("not finite", ValueError, r"^mha not finite in epoch 1; videos of the batch: (v\d)$"),
     pytest.param("disk", OSError, r"^\[Errno 28\] No space left on device: 'some/file'$", marks=pytest.mark.slow),
+    pytest.param("abort", ValueError, f"^process 2 of 2 was killed by SIGABRT; {GOES_ON}$", marks=pytest.mark.slow),
     pytest.param("exit", ValueError, f"^process 2 of 2 ended with exit status 7; {GOES_ON}$", marks=pytest.mark.slow),
     pytest.param(
-        "crash", RuntimeError, r"^process 2:\nTraceback(?s:.)*RuntimeError: out of memory\n$", marks=pytest.mark.slow
+        "crash",
+        RuntimeError,
+        r"^process 2 of 2:\nTraceback(?s:.)*RuntimeError: out of memory\n$",
+        marks=pytest.mark.slow,
     ),
 ]
 
 
-@pytest.mark.parametrize(("how", "error", "message"), FAULTS, ids=["not finite", "disk", "exit", "crash"])
+@pytest.mark.parametrize(("how", "error", "message"), FAULTS, ids=["not finite", "disk", "abort", "exit", "crash"])
 def test_a_fault_of_one_process_ends_all(stores: Path, tmp_path: Path, how: str, error: type, message: str) -> None:  # noqa: F811
     """Its own, not that the other one has lost it; the checkpoint is that of the last step of all."""
     with pytest.raises(error, match=message) as raised:
@@ -193,16 +200,22 @@ def begun(checkout: Training, stage: Process) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds processes by /proc")
-def test_whatever_is_killed_the_next_one_goes_on(tmp_path: Path, made: Path) -> None:  # noqa: F811
-    """Each of two processes, then the stage that watches them; at the end the bits of a run that nobody disturbed."""
+@pytest.mark.parametrize("killed", [[1], pytest.param([0, "stage"], marks=pytest.mark.slow)], ids=["1", "0, stage"])
+def test_whatever_is_killed_the_next_one_goes_on(tmp_path: Path, made: Path, killed: list) -> None:  # noqa: F811
+    """A process, or the stage that watches them; at the end the bits of a run that nobody disturbed."""
     checkouts = [new_checkout(tmp_path / name, made) for name in ("undisturbed", "disturbed")]
     for checkout in checkouts:
         edit_params(checkout.folder, use_two)
     undisturbed, checkout = checkouts
     assert "goes on" not in printed(undisturbed.start())
-    for rank in (1, 0):
+    for rank in killed:
         stage = checkout.start()
         pids = begun(checkout, stage)
+        if rank == "stage":
+            stage.kill()
+            stage.communicate()
+            wait_for(lambda pids=pids: not any(is_running(pid) for pid in pids))
+            continue
         os.kill(pids[rank], signal.SIGKILL)
         _, err = stage.communicate(timeout=60)
         assert stage.returncode == 2
@@ -211,11 +224,6 @@ def test_whatever_is_killed_the_next_one_goes_on(tmp_path: Path, made: Path) -> 
         assert "Traceback" not in err
         assert not any(is_running(pid) for pid in pids)
         assert checkout.units()
-    stage = checkout.start()
-    pids = begun(checkout, stage)
-    stage.kill()
-    stage.communicate()
-    wait_for(lambda: not any(is_running(pid) for pid in pids))
     assert "goes on after" in printed(checkout.start())
     assert checkout.content() == undisturbed.content()
     assert not checkout.units()
@@ -242,21 +250,28 @@ def use_nodes(values: dict) -> None:
 
 @pytest.mark.slow
 def test_two_nodes(tmp_path: Path, made: Path) -> None:  # noqa: F811
-    """The bits of two processes on one machine; one of a node's killed, each says a line, and the next run goes on."""
+    """The bits of two processes on one machine; a process or a stage is killed, each says a line, the next goes on."""
     by_devices = new_checkout(tmp_path / "devices", made)
     edit_params(by_devices.folder, use_two)
     printed(by_devices.start())
     checkout = new_checkout(tmp_path / "nodes", made)
     edit_params(checkout.folder, use_nodes)
+    stages = on_nodes([checkout, checkout])
+    begun(checkout, stages[1])
+    os.kill(ranks(stages[1])[0], signal.SIGKILL)
+    said = [stage.communicate(timeout=60)[1].splitlines()[-1] for stage in stages]
+    assert [stage.returncode for stage in stages] == [2, 2]
+    fault = f"process 2 of 2 was killed by SIGKILL; {GOES_ON}"
+    assert said == [f"train: another node gave up: {fault}", f"train: {fault}"]
     for killed in (1, 0):
         stages = on_nodes([checkout, checkout])
         begun(checkout, stages[killed])
-        os.kill(ranks(stages[killed])[0], signal.SIGKILL)
-        said = [stage.communicate(timeout=60)[1].splitlines()[-1] for stage in stages]
-        assert [stage.returncode for stage in stages] == [2, 2]
-        fault = f"process {killed + 1} of 2 was killed by SIGKILL; {GOES_ON}"
-        assert said[killed] == f"train: {fault}"
-        assert said[1 - killed] == f"train: another node gave up: {fault}"
+        stages[killed].kill()
+        _, err = stages[1 - killed].communicate(timeout=60)
+        stages[killed].communicate()
+        assert stages[1 - killed].returncode == 2
+        assert err.splitlines()[-1] == f"train: node {killed + 1} of 2 has gone; {GOES_ON}"
+        assert "Traceback" not in err
     first, second = on_nodes([checkout, checkout], "SLURM_NODEID")
     out = printed(second)
     assert out.startswith("node 2 of 2: waiting for the first one at 127.0.0.1:")
@@ -320,6 +335,115 @@ def test_nobody_at_the_first_nodes_address_is_a_clear_fault(monkeypatch) -> None
     monkeypatch.setattr(processes, "_CONNECT_SEC", 0.0)
     with pytest.raises(ValueError, match=r"expected the first node at 127\.0\.0\.1:29500, nobody answered there$"):
         Processes(1, 2).run(print)
+
+
+def on_node(monkeypatch, node: int) -> Processes:
+    """One of two, at a port that is free."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    for name, value in {**FIRST, "MASTER_PORT": str(port), "NODE_RANK": str(node)}.items():
+        monkeypatch.setenv(name, value)
+    return Processes(1, 2)
+
+
+def test_a_node_that_does_not_come_is_named(monkeypatch) -> None:
+    first = on_node(monkeypatch, 0)
+    monkeypatch.setattr(processes, "_CONNECT_SEC", 0.3)
+    with pytest.raises(ValueError, match=r"^train\.nodes: node 2 of 2 did not come within 0\.005 minutes$"):
+        first.run(print)
+
+
+def server(port: int = 0) -> TCPStore:
+    return TCPStore("127.0.0.1", port, is_master=True, wait_for_workers=False)
+
+
+def test_a_node_that_is_silent_has_gone(monkeypatch) -> None:
+    """Its last beat counts from when this one saw it; not when it has ended well, nor before it has come."""
+    now, store = 1000.0, server()
+    monkeypatch.setattr(processes.time, "monotonic", lambda: now)
+    first = processes._Others(store, 0, 3)
+
+    def after(seconds: float) -> str | None:
+        nonlocal now
+        now += seconds
+        failure = first.fault()
+        assert failure is None or failure.surely
+        return failure and str(failure.error)
+
+    assert after(0) is None
+    store.add("objabn/alive/1", 1)
+    assert after(100) is None
+    assert after(7.9) is None
+    store.add("objabn/alive/1", 1)
+    assert after(0.2) is None
+    store.add("objabn/alive/2", 1)
+    assert after(7.9) is None
+    assert after(0.2) == f"node 2 of 3 has gone; {GOES_ON}"
+    store.set("objabn/ended/1", "")
+    assert after(7.7) is None
+    assert after(0.2) == f"node 3 of 3 has gone; {GOES_ON}"
+    first.tell(ValueError("first\nlast"))
+    assert after(0) == "another node gave up: last"
+
+
+def test_a_store_that_goes_is_a_node_that_has_gone() -> None:
+    store = server()
+    second = processes._Others(TCPStore("127.0.0.1", store.port, is_master=False), 1, 2)
+    assert second.fault() is None
+    del store
+    failure = second.fault()
+    assert failure is not None
+    assert (str(failure.error), failure.surely) == (f"node 1 of 2 has gone; {GOES_ON}", False)
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        (["objabn/fault"], True),
+        (["objabn/alive/0", "objabn/alive/1", "objabn/ended/1"], False),
+        (["objabn/alive/0", "objabn/alive/1"], True),
+    ],
+    ids=["failed", "ended", "left by a kill"],
+)
+def test_a_node_does_not_join_a_run_that_is_over(monkeypatch, keys: list[str], told: bool) -> None:
+    """It asks again until another store is there; a run that it left without a word hears that it is back."""
+    held = [server()]
+    for key in keys:
+        held[0].set(key, "1")
+    second = on_node(monkeypatch, 1)
+    monkeypatch.setattr(second, "_port", held[0].port)
+
+    def renew(_: float) -> None:
+        assert held[0].check(["objabn/fault"]) == told
+        port = held.pop().port
+        held.append(server(port))
+        held[0].set("objabn/alive/0", "1")
+
+    monkeypatch.setattr(processes.time, "sleep", renew)
+    store = second._store()
+    assert store.check(["objabn/alive/0"])
+    assert not store.check(keys)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message", "surely"),
+    [
+        (
+            RuntimeError("[/x/gloo/gloo/tcp/pair.cc:1] Read error"),
+            ValueError,
+            f"process 1 of 2 has lost another one ([/x/gloo/gloo/tcp/pair.cc:1] Read error); {GOES_ON}",
+            False,
+        ),
+        (DistNetworkError("a\nlast"), ValueError, f"process 1 of 2 has lost another one (last); {GOES_ON}", False),
+        (RuntimeError("shape"), RuntimeError, "process 1 of 2:\nRuntimeError: shape\n", True),
+        (OSError("no number"), ValueError, "no number", True),
+    ],
+)
+def test_only_a_lost_connection_is_unsure(error: Exception, kind: type, message: str, surely: bool) -> None:
+    failure = processes._failure(error, "process 1 of 2")
+    assert isinstance(failure.error, kind)
+    assert (str(failure.error), failure.surely) == (message, surely)
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,8 @@ def test_a_row_trains_saves_loads_and_evaluates(stores: Path, tmp_path: Path, at
     kinds = ("entropy", "flat_share", "iou_fit", "iou_truth", "pointing", "energy", "iou_curve")
     names = MAPS[attention] or ("g",)  # Grad-CAM's
     assert map_names(attention) == names
-    assert list(results.columns[5:]) == [f"{kind}_{name}" for name in names for kind in kinds]
+    columns = [f"{kind}_{name}" for name in names for kind in kinds]
+    assert list(results.columns[5:]) == [*columns, "truth_area"]
     for name in names:
         assert results[f"iou_fit_{name}"].equals(results[f"iou_truth_{name}"])  # the same masks, whole cells
     assert float(curves["val_top1"].iloc[-1]) == pytest.approx(100 * results["top1"].mean())

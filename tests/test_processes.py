@@ -116,6 +116,23 @@ def test_a_resumed_one_gives_the_bits_of_an_undisturbed_one(by_two, name: str) -
     assert texts[0] == texts[1]
 
 
+def in_each_of_three(folder: Path, place: Path) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    params = parallel(changed(train={"batch_size": 3, "epochs": 3}), devices=3)  # two batches an epoch
+    found = {"undisturbed": trained(folder, place / "undisturbed", params, parallel=True)}
+    checkpoint = Checkpoint(Cache(place / "cache"), KEY, ALWAYS)
+    with interruption(4):
+        trained(folder, place / "resumed", params, parallel=True, checkpoint=checkpoint)
+    return found | {"resumed": trained(folder, place / "resumed", params, parallel=True, checkpoint=checkpoint)}
+
+
+@pytest.mark.slow
+def test_three_resumed_give_the_bits_of_three_undisturbed(stores: Path, tmp_path: Path) -> None:  # noqa: F811
+    """Of three numbers the order in which they are added up shows in the last bits."""
+    found = Processes(3, 1).run(in_each_of_three, stores, tmp_path)
+    assert all((found["resumed"][key] == value).all() for key, value in found["undisturbed"].items())
+
+
 def test_a_split_smaller_than_a_batch_is_a_clear_fault(by_two) -> None:
     message = "train.batch_size: expected at most 8, the training videos, with 2 processes, got 10"
     assert by_two[0]["few"] == message

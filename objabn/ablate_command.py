@@ -12,7 +12,7 @@ from pathlib import Path
 
 from objabn.cache import Cache
 from objabn.files import write_bytes
-from objabn.parameter_file import load_params
+from objabn.parameter_file import add_overrides, load_params
 
 FOLDER = Path("ablations")
 TARGETS = ("compare@synthetic", "audits@synthetic-rows")
@@ -47,14 +47,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "The workspace stays as it is.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(RUNS)} (default: all)")
-    parser.add_argument(
-        "-S",
-        "--set-param",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="as `dvc exp run -S`, after what a run sets itself; may be given several times",
-    )
+    add_overrides(parser, "after what a run sets itself")
     parser.set_defaults(run=run)
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from objabn.markdown import table_lines
+
 MAP_NAMES = {"u": "M_u", "o": "M_o"}  # those that rank (`deletion`)
 # Column of an audit -> heading; top-1 in percent, with the maps replaced (`faithfulness`).
 REPLACED = {
@@ -123,14 +125,9 @@ def to_markdown(table: pd.DataFrame, dataset: str, seeds: Sequence[int]) -> str:
     lines = [f"# {dataset}: audits", ""]
     for title, cells, notes in parts:
         if not cells.empty:
-            lines += [f"## {title}", "", *_markdown(cells), "", notes, ""]
+            lines += [f"## {title}", "", *table_lines(cells), "", notes, ""]
     lines.append(
         "Rows without PC, and controls. " + ("± is the standard deviation over seeds. " if len(seeds) > 1 else "")
     )
     lines[-1] += f"Seeds: {', '.join(map(str, seeds))}."
     return "\n".join([*lines, ""])
-
-
-def _markdown(cells: pd.DataFrame) -> list[str]:
-    lines = ["| " + " | ".join(cells.columns) + " |", "|" + "|".join("---" for _ in cells.columns) + "|"]
-    return lines + ["| " + " | ".join(row) + " |" for row in cells.itertuples(index=False)]

@@ -4,6 +4,7 @@ Every stage validates the whole file through `load_params` before it imports any
 together, one line each.
 """
 
+import argparse
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -58,6 +59,18 @@ def load_params(path: str | Path = "params.yaml", overrides: Sequence[str] = ())
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ParamsError(f"{path}: expected a readable parameter file, got: {reason}") from None
     return parse_params(text, str(path), overrides)
+
+
+def add_overrides(parser: argparse.ArgumentParser, what: str) -> None:
+    """`-S KEY=VALUE` of a command: `args.set_param`, a list for `load_params`; `what` goes into its help."""
+    parser.add_argument(
+        "-S",
+        "--set-param",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help=f"as `dvc exp run -S`, {what}; may be given several times",
+    )
 
 
 def _override(values: dict, given: str) -> None:

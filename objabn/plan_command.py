@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from objabn.parameter_file import load_params
+from objabn.parameter_file import add_overrides, load_params
 from objabn.plan import Cost, Counts, Rates, costs, duration, first_row, size, total
 
 WIDTH = 110  # columns, of what the figures rest on
@@ -28,14 +28,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Measures this machine for up to a minute and prints what each stage of the pipeline will take, "
         "as if nothing were there yet. Changes nothing.",
     )
-    parser.add_argument(
-        "-S",
-        "--set-param",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="as `dvc exp run -S`, such as dataset=ucf101; may be given several times",
-    )
+    add_overrides(parser, "such as dataset=ucf101")
     parser.add_argument("--params", default="params.yaml", help="parameter file (default: params.yaml)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=run)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from objabn.intervals import MAX_FLAT, Difference
+from objabn.markdown import table_lines
 from objabn.published import OTHERS, TABLES
 
 MAP_NAMES = {"u": "M_u", "o": "M_o", "b": "M_b", "g": "Grad-CAM"}
@@ -145,11 +146,6 @@ def _chance(table: pd.DataFrame) -> list[str]:
     return [f"- Chance, the truth's area: {area:.2f} of a frame that has one; {1 - area:.2f} for M_b."]
 
 
-def _markdown(cells: pd.DataFrame) -> list[str]:
-    lines = ["| " + " | ".join(cells.columns) + " |", "|" + "|".join("---" for _ in cells.columns) + "|"]
-    return lines + ["| " + " | ".join(row) + " |" for row in cells.itertuples(index=False)]
-
-
 def to_markdown(
     table: pd.DataFrame,
     dataset: str,
@@ -170,7 +166,7 @@ def to_markdown(
     lines = [
         f"# {dataset}: comparison of loss configurations",
         "",
-        *_markdown(main_cells(table)),
+        *table_lines(main_cells(table)),
         "",
     ]
     if words:
@@ -182,7 +178,7 @@ def to_markdown(
         lines += [
             "Maps:",
             "",
-            *_markdown(maps),
+            *table_lines(maps),
             "",
             *[f"- {name}: {note}." for name, note in told_of.items()],
             *_chance(table),
@@ -192,12 +188,12 @@ def to_markdown(
     found = difference_cells(table)
     if not found.empty:
         told = (found != "").any(axis=1)
-        lines += [*_markdown(pd.concat([row_cells(table), found], axis=1)[told]), "", _DIFFERENCE_NOTES, ""]
+        lines += [*table_lines(pd.concat([row_cells(table), found], axis=1)[told]), "", _DIFFERENCE_NOTES, ""]
     beside = published_cells(table)
     if published and not beside.empty:
         told = (beside != "").any(axis=1)
         lines += [f"Beside the paper ({TABLES[published]}):", ""]
-        lines += [*_markdown(pd.concat([row_cells(table), beside], axis=1)[told]), "", _PUBLISHED_NOTES]
+        lines += [*table_lines(pd.concat([row_cells(table), beside], axis=1)[told]), "", _PUBLISHED_NOTES]
         if published in OTHERS:
             others = ", ".join(f"{name} {value:g}" for name, value in OTHERS[published].items())
             lines.append(f"Others, top-1 % as the paper quotes them: {others}.")

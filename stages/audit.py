@@ -42,13 +42,13 @@ def main() -> None:
             found.append(areas)
             curves.append(mean.assign(seed=seed))
         per_seed.append(reduce(pd.merge, found).assign(seed=seed))  # on the columns that they share
-    result = paths.audit(row)
-    write_bytes(result.with_suffix(".parquet"), pd.concat(per_seed).to_parquet(index=False))
+    result, per_video = paths.audit(row), pd.concat(per_seed)
+    write_bytes(result.with_suffix(".parquet"), per_video.to_parquet(index=False))
     drawn = pd.concat(curves) if curves else pd.DataFrame(columns=["curve", "share", "probability", "seed"])
     write_text(
         result.with_suffix(".csv"), drawn.to_csv(index=False, lineterminator="\n")
     )  # also for DVC, which wants it
-    write_text(result, json.dumps(summarise_audits(pd.concat(per_seed)), indent=2) + "\n")
+    write_text(result, json.dumps(summarise_audits(per_video), indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def _draw_curves(axes: Axes, kind: str, curves: Mapping[str, pd.DataFrame]) -> N
             continue
         colour = colormaps["tab10"](number % 10)
         letter = known[0][-1]
-        axes.plot(means[known[0]].index, means[known[0]], color=colour, label=f"{row}, $M_{letter}$")
+        axes.plot(means[known[0]].index, means[known[0]], color=colour, marker=".", label=f"{row}, $M_{letter}$")
         random = means[f"{kind}_random"]
         axes.plot(random.index, random, color=colour, linestyle="--", linewidth=0.8)
     axes.set_xlabel("share of the cells shown" if kind == "insertion" else "share of the cells blurred")

@@ -6,12 +6,12 @@ frozen: it repeats another frame. Beside each map a random ranking, without whic
 
 After RISE (Petsiuk, Das, Saenko, BMVC 2018), there for images and their pixels.
 
-Shapes: B batch, V videos, M maps, T frames, S crop in pixels, h/w grid of the maps, n steps.
+Shapes: B batch, V videos, M maps, T frames, S crop in pixels, h/w grid of the maps, n + 1 points of a curve.
 """
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import ceil
 from typing import NamedTuple
 
@@ -29,7 +29,8 @@ from objabn.pairs import batches, mean_over_views
 from objabn.params import MAPS, Dataset
 
 BLUR = 1 / 12  # standard deviation of the blur, as a share of the crop's side
-STEPS = 10
+# Shares of the cells or frames shown or taken away: close where an object lies, since each point is a forward pass.
+SHARES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 
 
 class Curves(NamedTuple):
@@ -44,9 +45,9 @@ def ranks(values: Tensor) -> Tensor:
     return values.argsort(dim=-1, descending=True, stable=True).argsort(dim=-1)
 
 
-def counts(total: int, steps: int) -> np.ndarray:
-    """How many of `total` are shown or taken away at each step, int64 (n + 1,) from 0 to `total`; n <= `total`."""
-    return np.linspace(0, total, min(steps, total) + 1).round().astype(int)
+def counts(total: int, shares: Sequence[float] = SHARES) -> np.ndarray:
+    """How many of `total` are shown or taken away at each point, each number once; int64 (n + 1,) from 0 to `total`."""
+    return np.unique(np.round(np.multiply(shares, total))).astype(int)
 
 
 def area(shares: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
@@ -92,7 +93,7 @@ def noise(video: str, shape: tuple[int, ...]) -> Tensor:
 
 
 def clip_curves(
-    clips: Tensor, rankings: dict[str, Tensor], probability: Callable[[Tensor], Tensor], steps: int
+    clips: Tensor, rankings: dict[str, Tensor], probability: Callable[[Tensor], Tensor], shares: Sequence[float]
 ) -> dict[str, Tensor]:
     """Curves of a batch, float (B, n + 1) by name: `insertion_x` and `deletion_x`, `insertion_time_x` and so on.
 
@@ -109,22 +110,24 @@ def clip_curves(
     curves = {}
     for name, values in rankings.items():
         cells = ranks(values.flatten(2)).unflatten(2, values.shape[2:])  # (B, T, h, w)
-        steps_in_space = counts(cells[0, 0].numel(), steps)[1:-1].tolist()
-        shown = [probability(patched(away, clips, cells < count)) for count in steps_in_space]
-        taken = [probability(patched(clips, away, cells < count)) for count in steps_in_space]
+        in_space = counts(cells[0, 0].numel(), shares)[1:-1].tolist()
+        shown = [probability(patched(away, clips, cells < count)) for count in in_space]
+        taken = [probability(patched(clips, away, cells < count)) for count in in_space]
         curves[f"insertion_{name}"] = torch.stack([nothing, *shown, whole], dim=1)
         curves[f"deletion_{name}"] = torch.stack([whole, *taken, nothing], dim=1)
         frames = ranks(values.mean(dim=(2, 3)))  # (B, T)
-        steps_in_time = counts(frames.shape[1], steps)[1:-1].tolist()
-        shown = [probability(frozen(clips, frames < count)) for count in steps_in_time]
-        taken = [probability(frozen(clips, frames >= count)) for count in steps_in_time]
+        in_time = counts(frames.shape[1], shares)[1:-1].tolist()
+        shown = [probability(frozen(clips, frames < count)) for count in in_time]
+        taken = [probability(frozen(clips, frames >= count)) for count in in_time]
         curves[f"insertion_time_{name}"] = torch.stack([still, *shown, whole], dim=1)
         curves[f"deletion_time_{name}"] = torch.stack([whole, *taken, still], dim=1)
     return curves
 
 
 @torch.no_grad()
-def curves_of(model: ObjectABN, attention: str, dataset: ClipDataset, params: Dataset, *, steps: int = STEPS) -> Curves:
+def curves_of(
+    model: ObjectABN, attention: str, dataset: ClipDataset, params: Dataset, *, shares: Sequence[float] = SHARES
+) -> Curves:
     """Insertion and deletion by M_u and M_o, where the row has them, and by random rankings.
 
     The probability is that of the class predicted for the whole clip, right or wrong; views are averaged. M_b is left
@@ -150,14 +153,14 @@ def curves_of(model: ObjectABN, attention: str, dataset: ClipDataset, params: Da
         def probability(edited: Tensor, answer: Tensor = answer) -> Tensor:
             return model(edited).perception_logits.softmax(dim=1).gather(1, answer)[:, 0]
 
-        for curve, values in clip_curves(clips, rankings, probability, steps).items():
+        for curve, values in clip_curves(clips, rankings, probability, shares).items():
             found[curve].append(values.cpu().numpy())
     per_video = dataset.table[["video", "label"]].copy()
     mean = []
     for curve, per_clip in found.items():
         total = totals["time_" if "_time_" in curve else ""]
-        shares = counts(total, steps) / total
+        at = counts(total, shares) / total
         probabilities = mean_over_views(per_clip, dataset)  # (V, n + 1)
-        per_video[curve] = area(shares, probabilities)
-        mean.append(pd.DataFrame({"curve": curve, "share": shares, "probability": probabilities.mean(axis=0)}))
+        per_video[curve] = area(at, probabilities)
+        mean.append(pd.DataFrame({"curve": curve, "share": at, "probability": probabilities.mean(axis=0)}))
     return Curves(per_video, pd.concat(mean, ignore_index=True))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from made_clips import FRAMES, SIZE, open_made, parameters, write_stores
 from torch import Tensor
 
-from objabn.deletion import area, blurred, clip_curves, counts, curves_of, frozen, noise, patched, ranks
+from objabn.deletion import SHARES, area, blurred, clip_curves, counts, curves_of, frozen, noise, patched, ranks
 from objabn.params import MAPS
 
 
@@ -26,18 +26,29 @@ def test_ranks_by_hand(values, expected) -> None:
     assert ranks(torch.tensor([values, values])).tolist() == [expected, expected]
 
 
+QUARTERS = (0, 0.25, 0.5, 0.75, 1)
+EVERY_CELL = tuple(number / 16 for number in range(17))
+
+
 @pytest.mark.parametrize(
-    ("total", "steps", "expected"),
-    [(4, 2, [0, 2, 4]), (4, 10, [0, 1, 2, 3, 4]), (196, 4, [0, 49, 98, 147, 196]), (10, 3, [0, 3, 7, 10])],
+    ("total", "shares", "expected"),
+    [
+        (4, (0, 0.5, 1), [0, 2, 4]),
+        (2, (0, 0.1, 0.2, 0.6, 0.9, 1), [0, 1, 2]),  # each number once
+        (196, QUARTERS, [0, 49, 98, 147, 196]),
+        (196, SHARES, [0, 10, 20, 39, 78, 137, 196]),
+        (16, SHARES, [0, 1, 2, 3, 6, 11, 16]),
+        (8, SHARES, [0, 1, 2, 3, 6, 8]),
+    ],
 )
-def test_counts_by_hand(total, steps, expected) -> None:
-    assert counts(total, steps).tolist() == expected
+def test_counts_by_hand(total, shares, expected) -> None:
+    assert counts(total, shares).tolist() == expected
 
 
-@given(total=st.integers(1, 300), steps=st.integers(1, 20))
-def test_counts_rise_from_none_to_all(total, steps) -> None:
-    found = counts(total, steps)
-    assert (found[0], found[-1], len(found)) == (0, total, min(total, steps) + 1)
+@given(total=st.integers(1, 300))
+def test_counts_rise_from_none_to_all(total) -> None:
+    found = counts(total)
+    assert (found[0], found[-1]) == (0, total)
     assert (np.diff(found) > 0).all()
 
 
@@ -112,25 +123,27 @@ def cell_clips() -> tuple[Tensor, Tensor]:
 
 def test_a_network_that_reads_one_cell() -> None:
     clips, cells = cell_clips()
-    curves = clip_curves(clips, {"o": cells, "b": 1 - cells}, probability_of_cell(1, 2), 4)
+    curves = clip_curves(clips, {"o": cells, "b": 1 - cells}, probability_of_cell(1, 2), QUARTERS)
     assert curves["insertion_o"].tolist() == [[0, 1, 1, 1, 1]]
     assert curves["deletion_o"].tolist() == [[1, 0, 0, 0, 0]]
     assert curves["insertion_b"].tolist() == [[0, 0, 0, 0, 1]]
     assert curves["deletion_b"].tolist() == [[1, 1, 1, 1, 0]]
-    assert area(counts(16, 4) / 16, curves["insertion_o"].numpy()).tolist() == [0.875]  # 1 but for half a step
-    assert area(counts(16, 4) / 16, curves["deletion_o"].numpy()).tolist() == [0.125]
+    assert area(counts(16, QUARTERS) / 16, curves["insertion_o"].numpy()).tolist() == [0.875]  # 1 but for half a step
+    assert area(counts(16, QUARTERS) / 16, curves["deletion_o"].numpy()).tolist() == [0.125]
 
 
 def test_a_flat_map_ranks_cells_in_the_order_in_which_they_stand() -> None:
     clips, cells = cell_clips()
-    curves = clip_curves(clips, {"u": torch.full_like(cells, 0.5)}, probability_of_cell(1, 2), 16)
+    curves = clip_curves(clips, {"u": torch.full_like(cells, 0.5)}, probability_of_cell(1, 2), EVERY_CELL)
     assert curves["insertion_u"].tolist() == [[0] * 7 + [1] * 10]  # it is the seventh
 
 
 def test_a_network_that_reads_one_frame() -> None:
     numbers = torch.arange(4.0)[None, None, :, None, None].expand(1, 3, 4, 32, 32)
     energy = torch.tensor([0.1, 0.8, 0.3, 0.2])[None, :, None, None].expand(1, 4, 4, 4)
-    curves = clip_curves(numbers, {"o": energy, "b": 1 - energy}, lambda each: (each[:, 0, 1, 0, 0] == 1).float(), 10)
+    curves = clip_curves(
+        numbers, {"o": energy, "b": 1 - energy}, lambda each: (each[:, 0, 1, 0, 0] == 1).float(), QUARTERS
+    )
     assert curves["insertion_time_o"].tolist() == [[0, 1, 1, 1, 1]]  # ranked first
     assert curves["deletion_time_o"].tolist() == [[1, 0, 0, 0, 0]]
     assert curves["insertion_time_b"].tolist() == [[0, 0, 0, 0, 1]]  # ranked last
@@ -142,8 +155,8 @@ def test_where_every_cell_counts_alike_no_ranking_is_better(seed: int) -> None:
     draw = torch.Generator().manual_seed(seed)
     clips = torch.randn(2, 3, 2, 32, 32, generator=draw)
     share = lambda each: (each == clips).float().mean(dim=(1, 2, 3, 4))  # noqa: E731
-    curves = clip_curves(clips, {"o": torch.rand(2, 2, 4, 4, generator=draw)}, share, 10)
-    expected = torch.tensor(counts(16, 10) / 16, dtype=torch.float32).expand(2, -1)
+    curves = clip_curves(clips, {"o": torch.rand(2, 2, 4, 4, generator=draw)}, share, SHARES)
+    expected = torch.tensor(counts(16) / 16, dtype=torch.float32).expand(2, -1)
     torch.testing.assert_close(curves["insertion_o"], expected)
     torch.testing.assert_close(curves["deletion_o"], 1 - expected)
     assert (curves["insertion_time_o"].diff(dim=1) >= 0).all()  # more frames, more of it
@@ -171,7 +184,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_curves_of_a_network(synthetic, folder: Path, make_model, attention: str) -> None:
     params = parameters(synthetic, views=2)
     dataset, model = open_made(folder, params, ["a", "b", "c"]), make_model(attention=attention, pc=False)
-    per_video, mean = curves_of(model, attention, dataset, params, steps=4)
+    per_video, mean = curves_of(model, attention, dataset, params, shares=QUARTERS)
     ranked = [name for name in MAPS[attention] if name != "b"] + ["random"]
     names = {f"{kind}_{time}{name}" for kind in ("insertion", "deletion") for time in ("", "time_") for name in ranked}
     assert set(per_video.columns[2:]) == set(mean["curve"]) == names
@@ -185,7 +198,7 @@ def test_curves_of_a_network(synthetic, folder: Path, make_model, attention: str
         whole, nothing = (last, first) if name.startswith("insertion") else (first, last)
         beside = curves[f"insertion_{'time_' if 'time' in name else ''}random"]["probability"]
         assert (nothing, whole) == (beside.iloc[0], beside.iloc[-1])  # the same ends whatever ranks
-    again = curves_of(model, attention, dataset, params, steps=4).per_video
+    again = curves_of(model, attention, dataset, params, shares=QUARTERS).per_video
     assert again.equals(per_video)
 
 

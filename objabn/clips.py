@@ -4,7 +4,6 @@ The loader hands over uint8 frames, a crop box and uint8 union masks; resampling
 training device (`geometry`). All randomness comes from (seed, epoch, video), never from the state of a worker.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from objabn.draws import video_number
 from objabn.geometry import crop_shares, resample_clips, resample_masks
 from objabn.masks import union_mask
 from objabn.params import Data, Eval, Mask
@@ -71,9 +71,9 @@ class ClipDataset(TorchDataset[dict]):
         evaluation: None for training clips (random start, box and flip); else the parameters of evaluation.
         truth: reader of ground-truth masks, or None.
 
-    An item: `frames` uint8 (T, H, W, 3), `box` float32 (4,) as x0, y0, x1, y1 in [0, 1], `flip` bool, `masks` and
-    `truth` uint8 (T, 128, 128) where there are such readers, `label` int64, `row` int64 (position in `table`).
-    `labels` int64 (videos,) are the class numbers of all videos.
+    An item: `frames` uint8 (T, H, W, 3), `frame_numbers` int64 (T,), `box` float32 (4,) as x0, y0, x1, y1 in [0, 1],
+    `flip` bool, `masks` and `truth` uint8 (T, 128, 128) where there are such readers, `label` int64, `row` int64
+    (position in `table`). `labels` int64 (videos,) are the class numbers of all videos.
     """
 
     def __init__(
@@ -111,8 +111,7 @@ class ClipDataset(TorchDataset[dict]):
         video = self._videos[number].decode()
         num_frames, height, width = self._sizes[number].tolist()
         data, evaluation = self._data, self._evaluation
-        name = int.from_bytes(hashlib.blake2b(video.encode(), digest_size=8).digest(), "big")
-        draw = np.random.default_rng([self._seed, self.epoch, name, view])
+        draw = np.random.default_rng([self._seed, self.epoch, video_number(video), view])
         span = (data.num_frames - 1) * data.frame_stride + 1
         if evaluation is None or evaluation.start == "random":
             start = int(draw.integers(max(num_frames - span, 0) + 1))
@@ -122,16 +121,17 @@ class ClipDataset(TorchDataset[dict]):
         box, flip = crop_box(data, height, width, draw if evaluation is None else None)
         sample = {
             "frames": torch.from_numpy(self._frames.read(video, indices)),
+            "frame_numbers": torch.from_numpy(indices),
             "box": torch.from_numpy(box),
             "flip": torch.tensor(flip),
             "label": torch.tensor(int(self.labels[number])),
             "row": torch.tensor(number),
         }
-        for name_, reader in (("masks", self._masks), ("truth", self._truth)):
+        for name, reader in (("masks", self._masks), ("truth", self._truth)):
             if reader is not None:
                 planes = reader.read(video, indices)
                 union = union_mask(planes, self._mask.score_threshold, self._mask.groups)
-                sample[name_] = torch.from_numpy(union.astype(np.uint8))
+                sample[name] = torch.from_numpy(union.astype(np.uint8))
         return sample
 
 

@@ -9,7 +9,6 @@ After RISE (Petsiuk, Das, Saenko, BMVC 2018), there for images and their pixels.
 Shapes: B batch, V videos, M maps, T frames, S crop in pixels, h/w grid of the maps, n + 1 points of a curve.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from math import ceil
@@ -24,6 +23,7 @@ from torchvision.transforms.functional import gaussian_blur
 
 from objabn.clips import ClipDataset, clip_tensors
 from objabn.devices import make_fabric
+from objabn.draws import video_number
 from objabn.model import ObjectABN
 from objabn.pairs import batches, mean_over_views
 from objabn.params import MAPS, Dataset
@@ -88,8 +88,7 @@ def frozen(clips: Tensor, kept: Tensor) -> Tensor:
 
 def noise(video: str, shape: tuple[int, ...]) -> Tensor:
     """A ranking drawn for the video, float32 in [0, 1); the same each time."""
-    name = int.from_bytes(hashlib.blake2b(video.encode(), digest_size=8).digest(), "big")
-    return torch.from_numpy(np.random.default_rng(name).random(shape, dtype=np.float32))
+    return torch.from_numpy(np.random.default_rng(video_number(video)).random(shape, dtype=np.float32))
 
 
 def clip_curves(

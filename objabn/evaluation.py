@@ -1,6 +1,6 @@
 """Evaluates trained networks on the test split: results of each video, and a row's numbers from them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,11 +9,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from objabn.clips import ClipDataset, clip_tensors, loader, mask_tensors
+from objabn.clips import Batch, ClipDataset, clip_tensors, loader, mask_tensors
 from objabn.devices import make_fabric
 from objabn.geometry import MEAN, STD
 from objabn.gradcam import grad_cam
 from objabn.localisation import THRESHOLDS, best_threshold, energy_inside, iou_by_threshold, pointing
+from objabn.map_files import KeptMaps
 from objabn.masks import mask_iou
 from objabn.metrics import is_flat, map_entropy, mean_over_frames, top_k
 from objabn.model import ObjectABN
@@ -39,7 +40,43 @@ def _logits_and_maps(model: ObjectABN, clips: Tensor) -> tuple[Tensor, Tensor]:
     return output.perception_logits, output.maps
 
 
-def evaluate_run(model: ObjectABN, attention: str, dataset: ClipDataset, params: Dataset) -> Iterator[pd.DataFrame]:
+class MapKeeper:
+    """Keeps the maps of some videos of a data set, of each the first view: for `evaluate_run`, then for a file.
+
+    Which ones depends on the data set alone: all where there are no more than `most`, else so many spread over it.
+    """
+
+    def __init__(self, dataset: ClipDataset, attention: str, most: int = 512) -> None:
+        videos = dataset.table["video"]
+        self._chosen = np.unique(np.linspace(0, len(videos) - 1, min(most, len(videos))).round().astype(int))
+        self._videos = videos.iloc[self._chosen].to_numpy(dtype=str)
+        self._map_names, self._views = np.array(map_names(attention)), dataset.views
+        self._seen = 0  # clips
+        self._found: dict[str, list[np.ndarray]] = {"maps": [], "frames": [], "boxes": []}
+
+    def __call__(self, batch: Batch, maps: np.ndarray) -> None:
+        """Takes the next batch of clips and its maps, float32 (B, M, T, h, w) in [0, 1]."""
+        clips = np.arange(self._seen, self._seen + len(maps))
+        self._seen += len(maps)
+        kept = (clips % self._views == 0) & np.isin(clips // self._views, self._chosen)
+        self._found["maps"].append((255 * maps[kept]).round().astype(np.uint8))
+        self._found["frames"].append(batch["frame_numbers"].cpu().numpy()[kept])
+        self._found["boxes"].append(batch["box"].cpu().numpy()[kept])
+
+    def kept(self) -> KeptMaps:
+        """What was kept, once all batches were there."""
+        found = {name: np.concatenate(each) for name, each in self._found.items()}
+        return KeptMaps(videos=self._videos, map_names=self._map_names, **found)
+
+
+def evaluate_run(
+    model: ObjectABN,
+    attention: str,
+    dataset: ClipDataset,
+    params: Dataset,
+    *,
+    keep: Callable[[Batch, np.ndarray], None] | None = None,
+) -> Iterator[pd.DataFrame]:
     """Results of one trained network, one line a video, in tables that come as soon as all views of a video are in.
 
     Columns: video, label, predicted, top1 and top5 (0 or 1), and for each map x of `map_names`: entropy_x (bits; NaN
@@ -50,6 +87,9 @@ def evaluate_run(model: ObjectABN, attention: str, dataset: ClipDataset, params:
     over views, as are the probabilities. M_b is compared with the masks' inverse.
 
     No more than a batch and a video's views are held at a time.
+
+    Args:
+        keep: called with each batch and its maps, float32 (B, M, T, h, w); a `MapKeeper`.
 
     Raises:
         ValueError: the network yields numbers that are not finite.
@@ -72,7 +112,10 @@ def evaluate_run(model: ObjectABN, attention: str, dataset: ClipDataset, params:
             if key in batch
         }
         clips = {"probabilities": logits.softmax(dim=1).cpu().numpy()}
-        clips |= _map_results(maps.cpu().numpy(), map_names(attention), masks)
+        found = maps.cpu().numpy()
+        clips |= _map_results(found, map_names(attention), masks)
+        if keep is not None:
+            keep(batch, found)
         if held:
             clips = {name: np.concatenate([held[name], values]) for name, values in clips.items()}
         num_videos = len(clips["probabilities"]) // dataset.views

@@ -3,11 +3,10 @@
 Readers in the mask store's place, for training only: shifted to another place of the frame, or another video's.
 """
 
-import hashlib
-
 import numpy as np
 import pandas as pd
 
+from objabn.draws import video_number
 from objabn.partners import partners
 from objabn.stores import RowNumbers, StoreReader
 
@@ -20,8 +19,7 @@ def shift_of(video: str, seed: int, size: int) -> tuple[int, int]:
     Drawn from (seed, video), evenly over all shifts that are a quarter of the frame or more along one side at least;
     forwards or backwards, whichever is shorter around it.
     """
-    name = int.from_bytes(hashlib.blake2b(video.encode(), digest_size=8).digest(), "big")
-    draw = np.random.default_rng([seed, name])
+    draw = np.random.default_rng([seed, video_number(video)])
     while True:
         shift = draw.integers(size, size=2)
         if np.minimum(shift, size - shift).max() >= _LEAST * size:

@@ -5,44 +5,36 @@
 
 import json
 from functools import reduce
-from pathlib import Path
 
 from objabn.params import MAPS
 from stages import Paths, run_stage
 from stages.arguments import parse
+from stages.trained import trained_networks
 
 
 def main() -> None:
     arguments, params, dataset = parse(__doc__, row=True)
-    paths = Paths(arguments.dataset)
-    row, attention = arguments.row, arguments.attention
-    truth = Path(dataset.truth) if dataset.truth else None
+    attention = arguments.attention
 
     import pandas as pd
 
     from objabn.bias import accuracy_on_backgrounds
-    from objabn.clips import open_split
     from objabn.deletion import curves_of
     from objabn.faithfulness import accuracy_under
     from objabn.files import write_bytes, write_text
     from objabn.pairs import summarise_audits
-    from objabn.training import load_model
 
     per_seed, curves = [], []
-    for seed in params.table.seeds:
-        model, run = load_model(paths.run(row, seed))
-        stores, names = (paths.data("frames"), paths.data("masks")), run["class_names"]
-        clips = open_split("test", dataset, *stores, seed=seed, evaluation=dataset.eval, truth=truth, class_names=names)
-        found = [
-            accuracy_on_backgrounds(model, clips, dataset, key=key) for key in ("masks", *(["truth"] * bool(truth)))
-        ]
+    for seed, model, clips in trained_networks(arguments, params, dataset):
+        cutters = ("masks", "truth") if dataset.truth else ("masks",)
+        found = [accuracy_on_backgrounds(model, clips, dataset, key=key) for key in cutters]
         if MAPS[attention]:
             found.append(accuracy_under(model, attention, clips, dataset))
             areas, mean = curves_of(model, attention, clips, dataset)
             found.append(areas)
             curves.append(mean.assign(seed=seed))
         per_seed.append(reduce(pd.merge, found).assign(seed=seed))  # on the columns that they share
-    result, per_video = paths.audit(row), pd.concat(per_seed)
+    result, per_video = Paths(arguments.dataset).audit(arguments.row), pd.concat(per_seed)
     write_bytes(result.with_suffix(".parquet"), per_video.to_parquet(index=False))
     drawn = pd.concat(curves) if curves else pd.DataFrame(columns=["curve", "share", "probability", "seed"])
     write_text(

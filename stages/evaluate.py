@@ -1,50 +1,39 @@
-"""Evaluates all seeds of one row: numbers, results of each video, and a picture of the maps that it has.
+"""Evaluates all seeds of one row: numbers, results of each video, maps of some, and a picture of them.
 
 `python -m stages.evaluate DATASET --attention mask --pc true`, or `--control plain`
 """
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 from stages import Paths, run_stage
 from stages.arguments import parse
+from stages.trained import trained_networks
 
 
 def main() -> None:
     arguments, params, dataset = parse(__doc__, row=True)
     paths = Paths(arguments.dataset)
-    row = arguments.row
-    truth = Path(dataset.truth) if dataset.truth else None
+    row, attention = arguments.row, arguments.attention
+    result = paths.result(row)
 
     import pandas as pd
 
-    from objabn.clips import open_split
-    from objabn.evaluation import evaluate_run, maps_of_videos, summarise
+    from objabn.evaluation import MapKeeper, evaluate_run, maps_of_videos, summarise
     from objabn.files import write_text
+    from objabn.map_files import write_maps
     from objabn.pictures import draw_maps
     from objabn.results import write_results
-    from objabn.training import load_model
 
     def results_of_seeds() -> Iterator[pd.DataFrame]:
-        for seed in params.table.seeds:
-            model, run = load_model(paths.run(row, seed))
-            test_set = open_split(
-                "test",
-                dataset,
-                paths.data("frames"),
-                paths.data("masks"),
-                seed=seed,
-                evaluation=dataset.eval,
-                truth=truth,
-                class_names=run["class_names"],
-            )
-            for results in evaluate_run(model, arguments.attention, test_set, dataset):
+        for seed, model, clips in trained_networks(arguments, params, dataset):
+            keeper = MapKeeper(clips, attention) if seed == params.table.seeds[0] else None
+            for results in evaluate_run(model, attention, clips, dataset, keep=keeper):
                 yield results.assign(seed=seed)
-            if seed == params.table.seeds[0]:
-                draw_maps(maps_of_videos(model, arguments.attention, test_set, dataset), paths.picture(row))
+            if keeper is not None:
+                write_maps(result.with_suffix(".npz"), keeper.kept())
+                draw_maps(maps_of_videos(model, attention, clips, dataset), paths.picture(row))
 
-    result = paths.result(row)
     write_results(result.with_suffix(".parquet"), results_of_seeds())
     write_text(result, json.dumps(summarise(result.with_suffix(".parquet")), indent=2) + "\n")
 

@@ -121,6 +121,14 @@ def test_clip_starts_by_hand(num_frames, span, views, expected):
     assert clip_starts(num_frames, span, views).tolist() == expected
 
 
+@pytest.mark.parametrize(("split", "pad"), [("train", "last"), ("train", "loop"), ("test", "last")])
+def test_a_clip_says_which_frames_it_has(open_, split, pad):
+    dataset = open_(split, pad=pad)
+    for item in range(len(dataset)):
+        clip = dataset[item]
+        assert clip["frame_numbers"].tolist() == numbers(clip["frames"])
+
+
 @given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st.sampled_from(["last", "loop"]))
 def test_no_clip_leaves_its_video(num_frames, length, stride, views, pad):
     span = (length - 1) * stride + 1

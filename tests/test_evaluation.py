@@ -9,13 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
+from torchmetrics.functional.classification import multiclass_accuracy
 
 from objabn.clips import ClipDataset, clip_tensors, loader, mask_tensors
-from objabn.evaluation import evaluate_run, summarise
+from objabn.evaluation import MapKeeper, evaluate_run, summarise
 from objabn.localisation import THRESHOLDS, energy_inside, iou_by_threshold, pointing
+from objabn.map_files import read_maps, write_maps
 from objabn.masks import mask_iou
-from objabn.metrics import is_flat, map_entropy
+from objabn.metrics import is_flat, map_entropy, top_k
 from objabn.params import Dataset
 from objabn.results import write_results
 
@@ -127,6 +131,55 @@ def test_each_column_follows_its_definition(params: Dataset, make_model: Callabl
                     kinds.setdefault(kind, []).append(np.nanmean(values, axis=0))
             for kind, of_views in kinds.items():
                 np.testing.assert_allclose(line[f"{kind}_{name}"], np.nanmean(of_views, axis=0), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("most", "videos"),
+    [(1, ["v0"]), (2, ["v0", "v4"]), (3, ["v0", "v2", "v4"]), (5, ["v0", "v1", "v2", "v3", "v4"]),
+     (512, ["v0", "v1", "v2", "v3", "v4"])],
+)  # fmt: skip
+@pytest.mark.parametrize("batch_size", [1, 4, 100])
+def test_kept_maps_are_those_of_each_first_view(
+    params: Dataset, make_model: Callable, most: int, videos: list[str], batch_size: int
+) -> None:
+    given = evaluation(params, batch_size=batch_size, views=3)
+    model, dataset = make_model(attention="mha", pc=False).eval(), five_videos(given)
+    keeper = MapKeeper(dataset, "mha", most)
+    list(evaluate_run(model, "mha", dataset, given, keep=keeper))
+    kept = keeper.kept()
+    assert (kept.videos.tolist(), kept.map_names.tolist()) == (videos, ["u", "o", "b"])
+    assert (kept.maps.dtype, kept.maps.shape) == (np.uint8, (len(videos), 3, 4, 4, 4))
+    for number, video in enumerate(videos):
+        sample = dataset[3 * int(video[1:])]
+        with torch.no_grad():
+            maps = model(clip_tensors({name: value[None] for name, value in sample.items()}, 32)).maps[0].numpy()
+        assert np.abs(kept.maps[number] - 255.0 * maps).max() <= 0.51
+        assert kept.frames[number].tolist() == sample["frame_numbers"].tolist()
+        assert kept.boxes[number].tolist() == sample["box"].tolist()
+
+
+def test_grad_cam_is_kept_where_there_are_no_maps(params: Dataset, make_model: Callable, tmp_path: Path) -> None:
+    dataset = five_videos(params)
+    keeper = MapKeeper(dataset, "plain")
+    list(evaluate_run(make_model(attention="plain", pc=False), "plain", dataset, params, keep=keeper))
+    assert (keeper.kept().map_names.tolist(), keeper.kept().maps.shape) == (["g"], (5, 1, 4, 4, 4))
+    write_maps(tmp_path / "m.npz", keeper.kept())
+    for one, two in zip(read_maps(tmp_path / "m.npz"), keeper.kept(), strict=True):
+        assert one.dtype == two.dtype
+        np.testing.assert_array_equal(one, two)
+
+
+@settings(deadline=None)
+@given(data=st.data())
+def test_top_1_and_top_5_are_those_of_torchmetrics(data: st.DataObject) -> None:
+    num_classes, seed = data.draw(st.integers(5, 12)), data.draw(st.integers(0, 1000))
+    draw = np.random.default_rng(seed)
+    probabilities, labels = draw.random((20, num_classes)), draw.integers(num_classes, size=20)
+    for k in (1, 5):
+        theirs = multiclass_accuracy(
+            torch.from_numpy(probabilities), torch.from_numpy(labels), num_classes, average="micro", top_k=k
+        )
+        assert top_k(probabilities, labels, k).mean() == pytest.approx(float(theirs))
 
 
 def test_without_truth_there_is_the_fit_alone(params: Dataset, make_model: Callable) -> None:

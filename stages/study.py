@@ -1,5 +1,9 @@
-"""Metrics of the configuration under study (`loss` in params.yaml): a pointer to its row. `python -m stages.study`"""
+"""Metrics and plots of the configuration under study (`loss` in params.yaml). `python -m stages.study`
 
+A pointer: it reads the results of that row and computes nothing anew.
+"""
+
+import json
 from pathlib import Path
 
 from objabn.files import write_text
@@ -10,7 +14,13 @@ from stages import Paths, row_path, run_stage
 def main() -> None:
     params = load_params()
     result = Paths(params.dataset).result(row_path(params.loss.attention, params.loss.pc))
-    write_text(Path("metrics.json"), result.read_text())
+    per_video = result.with_suffix(".parquet")
+
+    from objabn.study import confusion, entropies, headline
+
+    write_text(Path("metrics.json"), json.dumps(headline(json.loads(result.read_text())), indent=2) + "\n")
+    for name, table in (("confusion", confusion(per_video)), ("entropy", entropies(per_video))):
+        write_text(Path("plots") / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
 
 
 if __name__ == "__main__":

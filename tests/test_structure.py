@@ -121,7 +121,7 @@ def test_audits_are_no_stage_unless_the_table_asks_for_them() -> None:
     [
         ("losses", TRAIN | EVALUATE | AUDIT),
         ("schedules", TRAIN | EVALUATE | AUDIT),
-        ("metrics", EVALUATE | AUDIT),
+        ("metrics", EVALUATE | AUDIT | {"study"}),
         ("wrong_masks", TRAIN),
         ("deletion", AUDIT),
         ("localisation", EVALUATE),
@@ -129,7 +129,7 @@ def test_audits_are_no_stage_unless_the_table_asks_for_them() -> None:
         ("geometry", TRAIN | EVALUATE | AUDIT),
         ("segmentation", {"segment"}),
         ("report", {"compare"}),
-        ("intervals", {"compare"}),
+        ("intervals", {"compare", "study"}),
         ("story", {"compare"}),
         ("audit_report", {"audits"}),
     ],

@@ -214,9 +214,9 @@ class TestAfterRepro:
         ("module", "stages"),
         [
             ("losses", TRAIN | EVALUATE),
-            ("metrics", EVALUATE),
+            ("metrics", EVALUATE | {"study"}),
             ("report", {"compare"}),
-            ("intervals", {"compare"}),
+            ("intervals", {"compare", "study"}),
             ("story", {"compare"}),
             ("params", set()),
         ],

@@ -46,7 +46,8 @@ def results(tmp_path: Path) -> Path:
     """Four videos; the network of `mha` has three maps, of which M_o counts."""
     path = tmp_path / "r.parquet"
     table = {"video": list("abcd"), "label": ["x", "x", "y", "y"], "predicted": ["x", "y", "y", "x"],
-             "top1": [1, 0, 1, 0], "entropy_u": [3.0] * 4, "entropy_o": [0.0, 1.0, np.nan, np.log2(10)], "seed": 0}  # fmt: skip
+             "top1": [1, 0, 1, 0], "entropy_u": [3.0] * 4, "entropy_o": [0.0, 1.0, np.nan, np.log2(10)], "seed": 0,
+             }  # fmt: skip
     write_results(path, [pd.DataFrame(table)])
     return path
 

@@ -55,10 +55,11 @@ def explain(
 ) -> Explanation:
     """Maps and answer of a trained network for one video of any length and size.
 
-    The network sees what it would in evaluation: the frame at the size of the run's frame store, its centre crop, clips
-    of `data.num_frames` frames with the distance `data.frame_stride`. The clips stand end to end; the last one takes
-    the video's last frames, and keeps of its maps those of frames that have none yet. A video shorter than a clip is
-    padded as `data.pad` says; what is repeated has no maps here. The video's probabilities are the mean over clips.
+    The network sees what it would in evaluation: the frame at the size of the run's frame store (without the losses of
+    a store of jpegs), its centre crop, clips of `data.num_frames` frames with the distance `data.frame_stride`. The
+    clips stand end to end; the last one takes the video's last frames, and keeps of its maps those of frames that have
+    none yet. A video shorter than a clip is padded as `data.pad` says; what is repeated has no maps here. The video's
+    probabilities are the mean over clips.
 
     Memory does not grow with the video, but for the maps (about 1 MB a minute).
 

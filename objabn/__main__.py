@@ -1,12 +1,12 @@
-"""`python -m objabn <command>`: check the parameters, plan a run, index a data set, look after the side cache, run the
-ablations, pretrain the embedded data's networks."""
+"""`python -m objabn <command>`: check the parameters, plan a run, index a data set, explain videos, look after the side
+cache, run the ablations, pretrain the embedded data's networks."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from objabn import ablate_command, cache_command, plan_command, pretrain
+from objabn import ablate_command, cache_command, explain_command, plan_command, pretrain
 from objabn.parameter_file import load_params
 
 
@@ -31,10 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     check.set_defaults(run=_check)
     ablate_command.add_parser(subparsers)
     cache_command.add_parser(subparsers)
+    explain_command.add_parser(subparsers)
     plan_command.add_parser(subparsers)
     pretrain.add_parser(subparsers)
     command = (sys.argv[1:] if argv is None else list(argv))[:1]
-    if command not in (["ablate"], ["cache"], ["check"], ["plan"], ["pretrain"]):
+    if command not in (["ablate"], ["cache"], ["check"], ["explain"], ["plan"], ["pretrain"]):
         from objabn import index_command  # the other commands need not wait for pandas
 
         index_command.add_parser(subparsers)

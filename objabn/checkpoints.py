@@ -36,8 +36,6 @@ def run_record(
         control: its name, if the row is one.
         masks: which it is trained with, as in `params.Control`.
     """
-    packages = ("torch", "pytorchvideo", "lightning-fabric", "zarr", "decord", "av")
-    installed = {name: found for name in packages if (found := _version(name))}  # decord has no wheel on some systems
     return {
         "attention": attention,
         "pc": pc,
@@ -46,9 +44,16 @@ def run_record(
         "masks": masks,
         "class_names": class_names,
         "params": params.model_dump(),
-        "versions": {"objabn": __version__, **installed},
+        "versions": versions(),
         "inputs": {path.as_posix(): file_digest(path) for path in inputs},
     }
+
+
+def versions() -> dict[str, str]:
+    """Of this package and of those that have a say in a result."""
+    packages = ("torch", "pytorchvideo", "lightning-fabric", "zarr", "decord", "av")
+    installed = {name: found for name in packages if (found := _version(name))}  # decord has no wheel on some systems
+    return {"objabn": __version__, **installed}
 
 
 def _version(package: str) -> str | None:

@@ -32,7 +32,7 @@ def map_names(attention: str) -> tuple[str, ...]:
 
 
 @torch.no_grad()
-def _logits_and_maps(model: ObjectABN, clips: Tensor) -> tuple[Tensor, Tensor]:
+def logits_and_maps(model: ObjectABN, clips: Tensor) -> tuple[Tensor, Tensor]:
     """Perception logits (B, L) and maps (B, M, T, h, w) in the order of `map_names`."""
     if model.attention_branch is None:
         return grad_cam(model.perception_branch, model.extractor(clips))
@@ -102,7 +102,7 @@ def evaluate_run(
     num_done = 0  # videos
     for batch in progress(batches, total=total, desc="evaluate", unit="batch"):
         batch = fabric.to_device(batch)
-        logits, maps = _logits_and_maps(model, clip_tensors(batch, params.data.crop))
+        logits, maps = logits_and_maps(model, clip_tensors(batch, params.data.crop))
         if not (logits.isfinite().all() and maps.isfinite().all()):
             raise ValueError("the network's logits or maps are not finite: its training went wrong")
         resizes = {"masks": params.mask.resize, "truth": "area"}
@@ -180,6 +180,8 @@ class VideoMaps(NamedTuple):
     title: str
     frames: np.ndarray  # uint8 (T, S, S, 3): the crop that the network saw
     maps: dict[str, np.ndarray]  # float (T, h, w) in [0, 1], by the map's name
+    masks: np.ndarray | None = None  # bool (T, n, n) over that crop, where they are to be shown
+    seconds: np.ndarray | None = None  # float (T,), when each frame is shown, likewise
 
 
 def maps_of_videos(
@@ -192,7 +194,7 @@ def maps_of_videos(
     samples = [dataset[int(row) * dataset.views] for row in chosen]
     batch = {name: torch.stack([sample[name] for sample in samples]).to(device) for name in samples[0]}
     clips = clip_tensors(batch, params.data.crop)
-    logits, all_maps = _logits_and_maps(model.eval(), clips)
+    logits, all_maps = logits_and_maps(model.eval(), clips)
     pixels = ((clips * STD + MEAN).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 4, 1).cpu().numpy()
     pictures = []
     for number, row in enumerate(chosen):

@@ -1,4 +1,4 @@
-"""Whole videos to uint8 RGB frames, frames to H.264 mp4.
+"""Whole videos to uint8 RGB frames, frames to H.264 mp4. `streaming` reads a frame at a time.
 
     frames, info = read_video("clip.avi", size=(240, 320))      # (N, 240, 320, 3)
     write_video("overlay.mp4", frames, fps=info.fps)
@@ -15,7 +15,8 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -24,7 +25,7 @@ import numpy as np
 
 from objabn.probing import Probe, VideoError, libraries, probe_video, pyav_frames
 
-__all__ = ["VideoError", "VideoInfo", "file_digest", "read_video", "write_video"]
+__all__ = ["VideoError", "VideoInfo", "file_digest", "open_writer", "read_video", "resized", "write_video"]
 
 # Largest difference (levels of 255) between decord's and PyAV's first frame that still counts as agreement. On ordinary
 # 8-bit files it is 0; on 10-bit ones and odd heights the two differ at edges by 50 and more (other chroma upsampling).
@@ -52,7 +53,7 @@ class VideoInfo:
     decoder: str
 
 
-class _DecordUnfit(Exception):
+class DecordUnfit(Exception):
     """decord cannot be trusted with this file."""
 
 
@@ -75,22 +76,38 @@ def read_video(
     """
     if (size is not None and min(size) < 1) or batch < 1:
         raise ValueError(f"read_video: expected positive size and batch, got size={size}, batch={batch}")
+    name, probe = probed(path)
+    target = size or probe.first.shape[:2]
+    try:
+        try:
+            frames, decoder = _collect(decord_frames(name, probe, batch), probe.packets, target), "decord"
+        except DecordUnfit:
+            frames, decoder = _collect(pyav_frames(name), probe.packets, target), "pyav"
+    except OSError as error:
+        raise unreadable(error) from error
+    return frames, info_of(probe, decoder)
+
+
+def probed(path: str | os.PathLike[str]) -> tuple[str, Probe]:
+    """The file's absolute name, and what PyAV makes of it. Raises: VideoError."""
     name = os.path.abspath(path)  # absolute, so that FFmpeg never takes "a:b.mp4" for a protocol
     try:
         if not os.path.isfile(name):
             raise VideoError("not a file" if os.path.exists(name) else "no such file")
         if os.path.getsize(name) == 0:
             raise VideoError("0 bytes")
-        probe = probe_video(name)
-        height, width = probe.first.shape[:2]
-        target = size or (height, width)
-        try:
-            frames, decoder = _collect(_decord_frames(name, probe, batch), probe.packets, target), "decord"
-        except _DecordUnfit:
-            frames, decoder = _collect(pyav_frames(name), probe.packets, target), "pyav"
+        return name, probe_video(name)
     except OSError as error:
-        raise VideoError(f"cannot be read: {error.strerror or error}") from error
-    return frames, VideoInfo(probe.fps, height, width, probe.container_frames, decoder)
+        raise unreadable(error) from error
+
+
+def unreadable(error: OSError) -> VideoError:
+    return VideoError(f"cannot be read: {error.strerror or error}")
+
+
+def info_of(probe: Probe, decoder: str) -> VideoInfo:
+    height, width = probe.first.shape[:2]
+    return VideoInfo(probe.fps, height, width, probe.container_frames, decoder)
 
 
 def write_video(path: str | os.PathLike[str], frames: np.ndarray, *, fps: float = 25.0, crf: int = 18) -> None:
@@ -108,10 +125,25 @@ def write_video(path: str | os.PathLike[str], frames: np.ndarray, *, fps: float 
     """
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape:
         raise ValueError(f"write_video: expected uint8 (N, H, W, 3) with N >= 1, got {frames.dtype} {frames.shape}")
+    with open_writer(path, *frames.shape[1:3], fps=fps, crf=crf) as write:
+        for frame in frames:
+            write(frame)
+
+
+@contextmanager
+def open_writer(
+    path: str | os.PathLike[str], height: int, width: int, *, fps: float = 25.0, crf: int = 18
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """`write_video` one frame at a time: a function that takes the next one, uint8 (height, width, 3) RGB.
+
+    The file appears when the block ends without an exception, else not at all. At least one frame has to come.
+
+    Raises:
+        ValueError: fps not above 0; crf outside 0..51.
+    """
     if not (math.isfinite(fps) and fps > 0 and 0 <= crf <= 51):
         raise ValueError(f"write_video: expected fps above 0 and crf in 0..51, got fps={fps}, crf={crf}")
     av = libraries().av
-    height, width = frames.shape[1:3]
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -122,9 +154,13 @@ def write_video(path: str | os.PathLike[str], frames: np.ndarray, *, fps: float 
             options = {"crf": str(crf), "threads": "1", "x264-params": "mbtree=0"}
             stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
             stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
-            for frame in frames:
+
+            def write(frame: np.ndarray) -> None:
+                assert (frame.shape, frame.dtype) == ((height, width, 3), np.uint8), f"{frame.shape} {frame.dtype}"
                 even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")))
+
+            yield write
             container.mux(stream.encode(None))
         os.replace(partial, path)
     finally:
@@ -141,31 +177,31 @@ def file_digest(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def _decord_frames(name: str, probe: Probe, batch: int) -> Iterator[np.ndarray]:
+def decord_frames(name: str, probe: Probe, batch: int) -> Iterator[np.ndarray]:
     """Yields frames (H, W, 3) in order.
 
     Raises:
-        _DecordUnfit: decord cannot open the file, disagrees with the probe, or fails midway (it then loses up
+        DecordUnfit: decord cannot open the file, disagrees with the probe, or fails midway (it then loses up
             to a dozen frames that PyAV still gets).
     """
     if probe.container_frames is not None and probe.packets < probe.container_frames:
-        raise _DecordUnfit("cut file")
+        raise DecordUnfit("cut file")
     decord = libraries().decord
     if decord is None:
-        raise _DecordUnfit("not installed")
+        raise DecordUnfit("not installed")
     try:
         # num_threads: with its default, or 4, decord fails on genuine SSv2 webm. fault_tol: the least above 0, since by
         # default decord fills frames that it cannot decode with copies of their neighbours and does not tell.
         reader = decord.VideoReader(name, ctx=decord.cpu(0), num_threads=1, fault_tol=1e-9)
         if len(reader) != probe.packets:
-            raise _DecordUnfit("other number of frames")
+            raise DecordUnfit("other number of frames")
         for start in range(0, probe.packets, batch):
             frames = reader.get_batch(range(start, min(start + batch, probe.packets))).asnumpy()
             if start == 0 and not _agree(frames[0], probe.first):
-                raise _DecordUnfit("other first frame")
+                raise DecordUnfit("other first frame")
             yield from frames
     except (decord.DECORDError, decord.DECORDLimitReachedError, AssertionError, RuntimeError, IndexError) as error:
-        raise _DecordUnfit from error
+        raise DecordUnfit from error
 
 
 def _agree(one: np.ndarray, other: np.ndarray) -> bool:
@@ -180,12 +216,12 @@ def _collect(frames: Iterator[np.ndarray], expected: int, size: tuple[int, int])
     for count, frame in enumerate(frames, 1):
         if count > len(stored):
             stored = np.concatenate([stored, np.empty_like(stored)])
-        stored[count - 1] = _resized(frame, size)
+        stored[count - 1] = resized(frame, size)
     return stored[:count]
 
 
-def _resized(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """frame (H, W, 3) at size: first the sides that shrink, by area, then those that grow, bilinear."""
+def resized(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """frame (H, W, 3) at size (height, width): first the sides that shrink, by area, then those that grow, bilinear."""
     cv2 = libraries().cv2
     height, width = min(frame.shape[0], size[0]), min(frame.shape[1], size[1])
     if (height, width) != frame.shape[:2]:

@@ -72,18 +72,18 @@ def test_resizing_averages_when_shrinking(tmp_path):
 
 def test_resizing_frames_by_hand():
     frame = np.array([[0, 100], [200, 40]], np.uint8)[..., None].repeat(3, 2)
-    assert video._resized(frame, (2, 2)) is frame
-    assert video._resized(frame, (1, 1))[0, 0].tolist() == [85] * 3
-    assert video._resized(frame, (1, 2))[0, :, 0].tolist() == [100, 70]
-    assert video._resized(frame, (4, 2))[:, 0, 0].tolist() == [0, 50, 150, 200]
-    assert video._resized(frame, (4, 1))[:, 0, 0].tolist() == [50, 68, 103, 120]  # rows 50 and 120; 67.5, 102.5
+    assert video.resized(frame, (2, 2)) is frame
+    assert video.resized(frame, (1, 1))[0, 0].tolist() == [85] * 3
+    assert video.resized(frame, (1, 2))[0, :, 0].tolist() == [100, 70]
+    assert video.resized(frame, (4, 2))[:, 0, 0].tolist() == [0, 50, 150, 200]
+    assert video.resized(frame, (4, 1))[:, 0, 0].tolist() == [50, 68, 103, 120]  # rows 50 and 120; 67.5, 102.5
 
 
 def test_equals_the_resize_of_the_whole(tmp_path):
     write_video(tmp_path / "a.mp4", moving_bar(10))
     whole, _ = read_video(tmp_path / "a.mp4")
     small, _ = read_video(tmp_path / "a.mp4", size=(30, 80), batch=3)
-    np.testing.assert_array_equal(small, np.stack([video._resized(frame, (30, 80)) for frame in whole]))
+    np.testing.assert_array_equal(small, np.stack([video.resized(frame, (30, 80)) for frame in whole]))
 
 
 def test_a_cut_avi_gives_the_frames_before_the_cut(tmp_path):

@@ -25,6 +25,7 @@ def main() -> None:
     from objabn.pictures import draw_maps
     from objabn.results import write_results
     from objabn.training import load_model
+    from objabn.training_notes import training_notes
 
     def results_of_seeds() -> Iterator[pd.DataFrame]:
         for seed in params.table.seeds:
@@ -47,6 +48,8 @@ def main() -> None:
     result = paths.result(row)
     write_results(result.with_suffix(".parquet"), results_of_seeds())
     write_text(result, json.dumps(summarise(result.with_suffix(".parquet")), indent=2) + "\n")
+    notes = training_notes({seed: paths.run(row, seed) for seed in params.table.seeds})
+    write_text(result.with_suffix(".training.json"), json.dumps(notes) + "\n")
 
 
 if __name__ == "__main__":

@@ -89,7 +89,8 @@ def _least_overlap(tables: _Tables) -> _Ranked | None:
 def _typical(tables: _Tables, labels: pd.Series) -> _Ranked:
     """Videos whose entropies are near the middle in all rows; a second one of a class only once all have one."""
     entropies = pd.DataFrame({row: leading(table, "entropy") for row, table in tables.items()})
-    off = (entropies.rank(pct=True) - 0.5).abs().mean(axis=1).fillna(1.0)
+    places = (entropies.rank() - 0.5) / entropies.count()  # in (0, 1)
+    off = (places - 0.5).abs().mean(axis=1).fillna(1.0).round(9)
     right = pd.DataFrame({row: table["top1"] for row, table in tables.items()}).mean(axis=1)
     videos = pd.Series(_ranked(-(off + (right < 0.5))))  # a video that most rows get wrong is not typical
     turn = videos.groupby(labels[videos].to_numpy()).cumcount()

@@ -108,7 +108,7 @@ def render(
         words=words,
         facts=_facts(rows, per_video, names, dataset, trained),
         main=main,
-        groups=_groups(main, differences),
+        groups=_groups(main),
         beside=_by_row(table, published_cells(table)),
         differences=differences,
         maps=maps.assign(row=_row_names(maps["attention"], maps["PC"] == "yes")) if len(maps) else maps,
@@ -154,16 +154,12 @@ def _map_name(text: str) -> Markup:
     return Markup(re.sub(r"\bM_([uob])\b", r"M<sub>\1</sub>", str(escape(text))))
 
 
-def _groups(main: pd.DataFrame, differences: pd.DataFrame) -> list[tuple[str, list[str]]]:
-    """The main table's columns under what they have in common: accuracy, entropy, differences; no empty group."""
-    names, compared = list(map(str, main)), list(map(str, differences))
-    entropies = [name for name in names if name.startswith("entropy ")]
-    groups = [
-        ("accuracy", [name for name in names if name not in entropies]),
-        ("entropy, bits", [name.removeprefix("entropy ") for name in entropies]),
-        ("minus abn, with 95 % interval; * beyond noise", [name.removesuffix(" - abn") for name in compared]),
-    ]
-    return [group for group in groups if group[1]]
+def _groups(main: pd.DataFrame) -> list[tuple[str, dict[str, int]]]:
+    """The main table's columns under what they have in common: headings, and which column each is; no empty group."""
+    names = list(map(str, main))
+    entropies = {name.removeprefix("entropy "): at for at, name in enumerate(names) if name.startswith("entropy ")}
+    others = {name: at for at, name in enumerate(names) if at not in entropies.values()}
+    return [group for group in (("accuracy", others), ("entropy, bits", entropies)) if group[1]]
 
 
 def _difference(text: str) -> Markup:

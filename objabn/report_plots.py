@@ -56,13 +56,16 @@ def all_plots(
     published: str | None,
 ) -> list[Plot]:
     """The plots in the page's order; arguments as for each of them."""
-    return [accuracy_plot(tables, results, published), entropy_plot(tables), *curve_plots(curves)]
+    accuracy = accuracy_plot(tables, results, published)
+    return [*([accuracy] if accuracy else []), entropy_plot(tables), *curve_plots(curves)]
 
 
 def accuracy_plot(
     tables: Mapping[Row, pd.DataFrame], results: Mapping[Row, Mapping[str, float]], published: str | None
-) -> Plot:
+) -> Plot | None:
     """Top-1 against the entropy of the map that a row is compared by, with the paper's rows where there are some.
+
+    None when no row has an entropy: all maps are flat.
 
     Args:
         tables: results of each video and seed.
@@ -108,6 +111,8 @@ def accuracy_plot(
             hovertemplate=f"{html.escape(name)}{_HOVER}",
         )
         lines.append([name, "", f"{bits_of:.3f}", f"{top1:.2f}"])
+    if not lines:
+        return None
     figure.update_layout(_layout(430, "entropy (bits, lower is sharper)", "top-1 (%)"))
     spread = any("top1_std" in result for result in results.values())
     note = (

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from made_report import EVIL, FRAMES, page
 
@@ -68,6 +69,17 @@ class Opened:
         """Of each canvas."""
         return self.page.eval_on_selector_all("#cards canvas", "all => all.map(each => each.toDataURL())")
 
+    def colours(self) -> np.ndarray:
+        """Red minus blue of each map's canvas, (maps, pixels): the grey frame below does not count."""
+        script = """all => all.slice(3).map(each => {
+            const copy = Object.assign(document.createElement('canvas'), { width: each.width, height: each.height });
+            const context = copy.getContext('2d', { willReadFrequently: true });
+            context.drawImage(each, 0, 0);
+            const { data } = context.getImageData(0, 0, each.width, each.height);
+            return Array.from({ length: data.length / 4 }, (_, at) => data[4 * at] - data[4 * at + 2]);
+        })"""
+        return np.array(self.page.eval_on_selector_all("#cards canvas", script))
+
 
 @pytest.fixture(params=[1400, 400])
 def opened(request: pytest.FixtureRequest, browser: Any, made: Path) -> Iterator[Opened]:
@@ -80,12 +92,13 @@ def opened(request: pytest.FixtureRequest, browser: Any, made: Path) -> Iterator
 
 
 def test_the_slider_moves_the_maps_of_all_rows(opened: Opened) -> None:
-    before = opened.pixels()
+    before, maps = opened.pixels(), opened.colours()
     assert len(before) == CANVASES
     assert len(set(before)) == CANVASES
     opened.page.locator("#frame").fill("3")
     after = opened.pixels()
     assert all(one != other for one, other in zip(before, after, strict=True))
+    assert (np.abs(opened.colours() - maps).max(axis=1) > 100).all()
     opened.page.locator("#frame").fill("1")
     assert opened.pixels() == before
 

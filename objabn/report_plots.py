@@ -113,7 +113,7 @@ def accuracy_plot(
         lines.append([name, "", f"{bits_of:.3f}", f"{top1:.2f}"])
     if not lines:
         return None
-    figure.update_layout(_layout(430, "entropy (bits, lower is sharper)", "top-1 (%)"))
+    figure.update_layout(_layout(360 + 18 * -(-len(lines) // 3), "entropy (bits, lower is sharper)", "top-1 (%)"))
     spread = any("top1_std" in result for result in results.values())
     note = (
         "Bars: ± standard deviation over seeds." if spread else "Bars: ± one standard error, from the number of videos."
@@ -210,7 +210,7 @@ def curve_plots(curves: Mapping[Row, Curves]) -> list[Plot]:
                     lines.append([row_name(row), seed, str(len(curve["epoch"])), *ends])
         if not lines:
             continue
-        figure.update_layout(_layout(380, "epoch", axis))
+        figure.update_layout(_layout(330 + 18 * -(-len(curves) // 4), "epoch", axis))
         figure.update_xaxes(tick0=1, dtick=max(1, round(max(epochs) / 8)))
         label = f"Line plot: {axis} by epoch, a line a row and seed."
         numbers = pd.DataFrame(lines, columns=["row", "seed", "epochs", "first epoch", "last epoch"])

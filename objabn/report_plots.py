@@ -136,7 +136,7 @@ def entropy_plot(tables: Mapping[Row, pd.DataFrame]) -> Plot:
         tables: results of each video and seed.
     """
     edges = np.linspace(0, MAX_BITS, _BINS + 1)
-    middles = ((edges[1:] + edges[:-1]) / 2).round(3)
+    middles = ((edges[1:] + edges[:-1]) / 2).round(6)
     names = [row_name(row) for row in tables]
     figure = make_subplots(rows=len(tables), cols=1, shared_xaxes=True, vertical_spacing=0.12 / len(tables))
     told, lines = set(), []
@@ -148,6 +148,7 @@ def entropy_plot(tables: Mapping[Row, pd.DataFrame]) -> Plot:
             counts, _ = np.histogram(values.dropna().clip(0, MAX_BITS), edges)
             figure.add_bar(
                 x=middles,
+                width=MAX_BITS / _BINS,
                 y=(100 * counts / len(values)).round(3),
                 name=re.sub("_(.)", r"<sub>\1</sub>", map_name),
                 legendgroup=letter,

@@ -146,6 +146,17 @@ def _chance(table: pd.DataFrame) -> list[str]:
     return [f"- Chance, the truth's area: {area:.2f} of a frame that has one; {1 - area:.2f} for M_b."]
 
 
+def notes(table: pd.DataFrame) -> dict[str, list[str]]:
+    """What is needed to read the tables, sentences by table: main, maps, differences, published."""
+    chance = [line.removeprefix("- ") for line in _chance(table)]
+    return {
+        "main": _NOTES,
+        "maps": [*chance, _MAP_NOTE],
+        "differences": [_DIFFERENCE_NOTES.replace("\n", " ")],
+        "published": [_PUBLISHED_NOTES.replace("\n", " ")],
+    }
+
+
 def to_markdown(
     table: pd.DataFrame,
     dataset: str,

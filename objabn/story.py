@@ -51,7 +51,8 @@ def _row(name: str) -> Row:
     return name.removesuffix(" + PC"), name.endswith(" + PC")
 
 
-def _name(row: Row) -> str:
+def row_name(row: Row) -> str:
+    """What a row is called in sentences: `mask + PC`."""
     return f"{row[0]} + PC" if row[1] else row[0]
 
 
@@ -155,7 +156,7 @@ def _sentences(known: Mapping[Comparison, Difference], published: str | None) ->
     pairs: dict[tuple[Row, Row], list[str]] = {}
     for asked, found in known.items():
         pairs.setdefault(asked[:2], []).append(_claim(asked, found) + _papers(asked, published))
-    return [f"{_name(row)} against {_other(other)}: {', '.join(claims)}." for (row, other), claims in pairs.items()]
+    return [f"{row_name(row)} against {_other(other)}: {', '.join(claims)}." for (row, other), claims in pairs.items()]
 
 
 def _sign(found: Difference) -> int:
@@ -165,7 +166,7 @@ def _sign(found: Difference) -> int:
 
 def _other(row: Row) -> str:
     """The row that another one is compared with."""
-    return "the Grad-CAM of plain" if row[0] == "plain" else _name(row)
+    return "the Grad-CAM of plain" if row[0] == "plain" else row_name(row)
 
 
 def _claim(asked: Comparison, found: Difference) -> str:
@@ -205,7 +206,7 @@ def _missing(per_video: Mapping[Row, pd.DataFrame], question: Question) -> str:
     rows = {row: None for asked in question.comparisons for row in (asked.row, asked.reference) if row not in per_video}
     there = [asked for asked in question.comparisons if {asked.row, asked.reference} <= set(per_video)]
     if not there:
-        return f"It takes rows that are not in the table ({', '.join(map(_name, rows))})."
+        return f"It takes rows that are not in the table ({', '.join(map(row_name, rows))})."
     if all(asked.measure in TRUTH for asked in there):
         return "It takes ground truth; IoU fit is agreement with the segmenter's masks."
     return "It takes two test videos of which both rows have such numbers."

@@ -11,7 +11,7 @@ from matplotlib.transforms import Bbox
 from objabn.files import write_bytes
 from objabn.report import MAP_NAMES, difference_cells, main_cells, map_cells, published_cells, row_cells
 
-_COLOURS = {"u": "#7f8fa6", "o": "#c23616", "b": "#40739e", "g": "#e1b12c"}
+COLOURS = {"u": "#7f8fa6", "o": "#c23616", "b": "#40739e", "g": "#e1b12c"}
 _LINE, _BARS = 0.27, 2.6  # height of a table's line and of the bars, inches
 _TITLE = 0.3  # height of a table's title
 _CHARACTER = 0.078  # width, inches
@@ -78,7 +78,7 @@ def _draw_entropies(axes: Axes, table: pd.DataFrame) -> None:
         own = table[shown[column]]
         positions = own.index + places.loc[own.index, column] * (_BAR + 0.02)
         label = MAP_NAMES[letter] if letter == "g" else f"$M_{letter}$"
-        axes.bar(positions, own[column], width=_BAR, label=label, color=_COLOURS[letter])
+        axes.bar(positions, own[column], width=_BAR, label=label, color=COLOURS[letter])
     names = [f"{row.attention}{' + pc' if row.pc else ''}" for row in table.itertuples()]
     axes.set_xticks(range(len(names)), [name.replace("-", "-\n") for name in names], fontsize=8)
     axes.set_ylabel("entropy (bits)")

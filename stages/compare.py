@@ -1,6 +1,7 @@
-"""The comparison table of all rows, as Markdown, CSV and PNG. `python -m stages.compare DATASET`"""
+"""The comparison of all rows: tables as Markdown, CSV and PNG, and the report. `python -m stages.compare DATASET`"""
 
 import json
+from pathlib import Path
 
 from stages import Paths, row_path, run_stage
 from stages.arguments import parse
@@ -12,16 +13,26 @@ def main() -> None:
     rows: list[tuple[str, bool]] = [(name, False) for name in params.table.controls]
     rows += [(attention, pc) for attention in params.table.attention for pc in params.table.pc]
 
+    import pandas as pd
+
     from objabn.files import write_text
-    from objabn.intervals import COLUMNS, differences
+    from objabn.gallery import Stores, make_gallery
+    from objabn.html_report import COLUMNS, Masks, Trained, render
+    from objabn.intervals import differences
+    from objabn.map_files import read_maps
     from objabn.published import beside_published
     from objabn.report import comparison, to_markdown
+    from objabn.report_plots import all_plots
     from objabn.results import read_results
+    from objabn.sources import open_frames
+    from objabn.stores import StoreReader, read_table
     from objabn.story import answers
     from objabn.table_picture import draw_table
 
     files = {row: paths.result(row_path(*row)) for row in rows}
     results = {row: json.loads(files[row].read_text()) for row in rows}
+    kept = {row: read_maps(files[row].with_suffix(".npz")) for row in rows}
+    trainings = {row: json.loads(files[row].with_suffix(".training.json").read_text()) for row in rows}
     per_video = {row: read_results(files[row].with_suffix(".parquet"), COLUMNS) for row in rows}
     for row, found in differences(per_video).items():
         num_videos = per_video[row]["video"].nunique()
@@ -35,6 +46,18 @@ def main() -> None:
     write_text(paths.table("csv"), table.to_csv(index=False, lineterminator="\n"))
     write_text(paths.table("md"), markdown)
     draw_table(table, arguments.dataset, paths.table("png"))
+
+    frames = open_frames(paths.data("frames"), Path(dataset.videos), dataset.decode)
+    truth = StoreReader(Path(dataset.truth)) if dataset.truth else None
+    stores = Stores(frames, StoreReader(paths.data("masks")), truth)
+    gallery, left_out = make_gallery(per_video, kept, seeds[0], stores, dataset)
+    curves = {row: training["curves"] for row, training in trainings.items()}
+    plots = all_plots(per_video, results, curves, dataset.published)
+    masks = Masks(segment, pd.read_csv(paths.segment_report.with_suffix(".csv")), paths.mask_picture)
+    trained = Trained(seeds, trainings[rows[0]]["versions"], left_out)
+    videos = read_table(paths.data("frames"))
+    page = render(arguments.dataset, dataset, table, words, per_video, plots, gallery, masks, videos, trained)
+    write_text(paths.mask_picture.with_name("index.html"), page)
     print(markdown)
 
 

@@ -24,6 +24,7 @@ def main() -> None:
     from objabn.map_files import write_maps
     from objabn.pictures import draw_maps
     from objabn.results import write_results
+    from objabn.training_notes import training_notes
 
     def results_of_seeds() -> Iterator[pd.DataFrame]:
         for seed, model, clips in trained_networks(arguments, params, dataset):
@@ -36,6 +37,8 @@ def main() -> None:
 
     write_results(result.with_suffix(".parquet"), results_of_seeds())
     write_text(result, json.dumps(summarise(result.with_suffix(".parquet")), indent=2) + "\n")
+    notes = training_notes({seed: paths.run(row, seed) for seed in params.table.seeds})
+    write_text(result.with_suffix(".training.json"), json.dumps(notes) + "\n")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from objabn.video import write_video
 
 ROWS = [(attention, pc) for attention in ("abn", "mask", "mha") for pc in ("false", "true")]
 TRAIN, EVALUATE = {"train", "train-control"}, {"evaluate", "evaluate-control"}
+COMPARE = {"compare"}  # its report shows the parameters
 TINY = {
     "synthesize": {"train_videos": 16, "test_videos": 8, "min_frames": 20, "max_frames": 22},
     "data": {"num_frames": 4, "crop": 32, "short_side_min": 32, "short_side_max": 36, "short_side_eval": 32},
@@ -118,9 +119,17 @@ class TestAfterRepro:
     def test_pictures_are_there(self, clone: Path) -> None:
         names = {"masks.png", "controls-plain.png", *(f"{attention}-pc-{pc}.png" for attention, pc in ROWS)}
         pictures = list((clone / "reports/synthetic").iterdir())
-        assert {path.name for path in pictures} == names
-        for path in [clone / "tables/synthetic.png", *pictures]:
+        assert {path.name for path in pictures} == names | {"index.html"}
+        for path in [clone / "tables/synthetic.png", *[path for path in pictures if path.suffix == ".png"]]:
             assert path.read_bytes().startswith(b"\x89PNG"), path
+
+    def test_the_report_shows_every_row_and_the_parameters(self, clone: Path) -> None:
+        page = (clone / "reports/synthetic/index.html").read_text()
+        for row in ("plain", "abn", "abn + PC", "mask", "mask + PC", "mha", "mha + PC"):
+            assert page.count(f'<th scope="row">{row}</th>') >= 2, row  # of the rows, and of each map
+        assert "epochs: 2" in page
+        assert "None: all 24 videos were decoded whole." in page
+        assert len(page) < 10_000_000
 
     def test_a_run_directory_is_complete(self, clone: Path) -> None:
         directory = clone / "runs/synthetic/mask/pc-true/seed-0"
@@ -185,17 +194,17 @@ class TestAfterRepro:
     @pytest.mark.parametrize(
         ("key", "value", "stages"),
         [
-            ("mask.score_threshold", 0.7, TRAIN | EVALUATE),
-            ("mask.resize", "area", TRAIN | EVALUATE),
-            ("model.frozen", "stem", TRAIN),
-            ("model.pretrained", "kinetics400", TRAIN | {"compare"}),
-            ("train.epochs", 3, TRAIN),
-            ("train.schedule", "constant", TRAIN),
-            ("train.new_layers_lr", None, TRAIN),
-            ("segment.score_floor", 0.1, {"segment"}),
-            ("decode.height", 100, {"decode", "segment"} | TRAIN | EVALUATE),
+            ("mask.score_threshold", 0.7, TRAIN | EVALUATE | COMPARE),
+            ("mask.resize", "area", TRAIN | EVALUATE | COMPARE),
+            ("model.frozen", "stem", TRAIN | COMPARE),
+            ("model.pretrained", "kinetics400", TRAIN | COMPARE),
+            ("train.epochs", 3, TRAIN | COMPARE),
+            ("train.schedule", "constant", TRAIN | COMPARE),
+            ("train.new_layers_lr", None, TRAIN | COMPARE),
+            ("segment.score_floor", 0.1, {"segment"} | COMPARE),
+            ("decode.height", 100, {"decode", "segment"} | TRAIN | EVALUATE | COMPARE),
             ("decode.max_failed", 0.4, {"segment"}),
-            ("eval.views", 3, EVALUATE),
+            ("eval.views", 3, EVALUATE | COMPARE),
             ("train.workers", 1, set()),
             ("train.checkpoint_minutes", 1, set()),
         ],

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from objabn.html_report import shown_parameters
+from objabn.parameter_file import load_params
 from objabn.params import Dataset, Torchvision, Train
 
 ROOT = Path(__file__).parents[1]
@@ -22,6 +24,7 @@ EXEMPT = {
     "stages/arguments.py",
 }
 ASSETS = {"objabn/assets/figures_rcnn.pth", "objabn/assets/x3d_figures.pyth"}  # weights that params.yaml names
+TEMPLATES = "objabn/templates"  # of the report
 TRAIN, EVALUATE = {"train", "train-control"}, {"evaluate", "evaluate-control"}  # stages of one file each
 AUDIT = {"audit", "audit-control"}
 PACKAGES = {"objabn/segmenters/__init__.py"}
@@ -79,7 +82,8 @@ def stage_file(stage: str) -> str:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_of_a_stage_are_its_modules(stage: str) -> None:
-    deps = {dep for dep in definition(stage)["deps"] if dep.startswith(("objabn/", "stages/")) and dep not in ASSETS}
+    own = {dep for dep in definition(stage)["deps"] if dep.startswith(("objabn/", "stages/"))}
+    deps = own - ASSETS - {TEMPLATES}
     used = closure(stage_file(stage)) - EXEMPT
     packages = {dep for dep in deps if not dep.endswith(".py")}
     used = {next((each for each in packages if file.startswith(f"{each}/")), file) for file in used}
@@ -95,6 +99,24 @@ def test_the_embedded_profiles_weights_are_deps(synthetic: Dataset) -> None:
     assert isinstance(synthetic.segment, Torchvision)
     users = {asset: {name for name in STAGES if asset in definition(name)["deps"]} for asset in ASSETS}
     assert users == {synthetic.model.pretrained: TRAIN, synthetic.segment.weights: {"segment"}}
+
+
+def test_the_reports_templates_are_deps_of_what_renders_them() -> None:
+    assert {name for name in STAGES if TEMPLATES in definition(name)["deps"]} == {"compare"}
+
+
+@pytest.mark.parametrize("name", ["synthetic", "ucf101"])
+def test_every_parameter_that_the_report_shows_is_tracked(name: str) -> None:
+    """But for those of the synthesis, which other data sets lack; the frames depend on them."""
+    dataset = load_params(ROOT / "params.yaml").datasets[name]
+    prefix = "datasets.${item.ds}."
+    own = {key.removeprefix(prefix) for key in tracked("compare") if key.startswith(prefix)}
+    shown = shown_parameters(dataset)
+    assert shown.pop("synthesize") if name == "synthetic" else "synthesize" not in shown
+    blocks = {key for key in own if "." not in key}
+    assert set(shown) == blocks | {"decode", "train"}
+    for block in ("decode", "train"):
+        assert {f"{block}.{key}" for key in shown[block]} == {key for key in own if key.startswith(f"{block}.")}
 
 
 @pytest.mark.parametrize("stage", sorted(TRAIN))
@@ -126,11 +148,13 @@ def test_audits_are_no_stage_unless_the_table_asks_for_them() -> None:
         ("deletion", AUDIT),
         ("localisation", EVALUATE),
         ("gradcam", EVALUATE),
-        ("geometry", TRAIN | EVALUATE | AUDIT),
+        ("geometry", TRAIN | EVALUATE | AUDIT | {"compare"}),
         ("segmentation", {"segment"}),
         ("report", {"compare"}),
         ("intervals", {"compare", "study"}),
         ("story", {"compare"}),
+        ("html_report", {"compare"}),
+        ("training_notes", EVALUATE),
         ("audit_report", {"audits"}),
     ],
 )

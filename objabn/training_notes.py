@@ -1,0 +1,25 @@
+"""What the report tells of a row's trainings: the curves and the libraries' versions."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+CURVES = ("epoch", "loss", "train_top1", "val_top1")
+
+
+def training_notes(runs: Mapping[int, Path]) -> dict[str, Any]:
+    """Ready for JSON: `versions` by library, as the first run has them; `curves` of each seed, lists of CURVES.
+
+    Args:
+        runs: each seed's run directory.
+    """
+    curves = {}
+    for seed, directory in runs.items():
+        table = pd.read_csv(directory / "curves.csv", usecols=list(CURVES)).round(6)
+        known = table.astype(object).where(table.notna(), None)
+        curves[str(seed)] = {name: known[name].to_list() for name in CURVES}
+    first = next(iter(runs.values()))
+    return {"versions": json.loads((first / "run.json").read_text())["versions"], "curves": curves}

@@ -1,0 +1,34 @@
+"""What the report tells of trainings: of each seed the curves, numbers that do not exist as null."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from objabn.training_notes import training_notes
+
+
+def run(folder: Path, version: str, curves: str) -> Path:
+    folder.mkdir()
+    (folder / "run.json").write_text(json.dumps({"versions": {"torch": version}, "seed": 0}))
+    (folder / "curves.csv").write_text(curves)
+    return folder
+
+
+def test_curves_of_each_seed(tmp_path: Path) -> None:
+    one = run(tmp_path / "0", "1", "epoch,loss,mask,train_top1,val_top1\n1,2.00000049,7,50,\n2,1.5,7,60,75.0\n")
+    other = run(tmp_path / "4", "2", "epoch,loss,train_top1,val_top1\n1,3.0,10,20\n")
+    notes = training_notes({0: one, 4: other})
+    assert notes == {
+        "versions": {"torch": "1"},
+        "curves": {
+            "0": {"epoch": [1, 2], "loss": [2.0, 1.5], "train_top1": [50, 60], "val_top1": [None, 75.0]},
+            "4": {"epoch": [1], "loss": [3.0], "train_top1": [10], "val_top1": [20]},
+        },
+    }
+    json.dumps(notes, allow_nan=False)
+
+
+def test_a_run_without_curves(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="val_top1"):
+        training_notes({0: run(tmp_path / "0", "1", "epoch,loss,train_top1\n1,2,3\n")})

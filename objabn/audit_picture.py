@@ -1,6 +1,5 @@
 """The audits as a picture: what each row loses on another video's background, and its insertion and deletion curves."""
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from objabn.files import write_bytes
+from objabn.files import replace_file
 
 _DROPS = {"swap_drop": ("swap drop", "#40739e"), "background_gap": ("background gap", "#e1b12c")}
 _BAR = 0.38  # width, of the distance between rows
@@ -31,9 +30,8 @@ def draw_audits(table: pd.DataFrame, curves: Mapping[str, pd.DataFrame], dataset
     handles, labels = insertion.get_legend_handles_labels()
     if handles:
         deletion.legend(handles, labels, frameon=False, fontsize=7)
-    content = io.BytesIO()
-    figure.savefig(content)
-    write_bytes(path, content.getvalue())
+    with replace_file(path) as partial:
+        figure.savefig(partial, format="png")
 
 
 def _draw_drops(axes: Axes, table: pd.DataFrame) -> None:

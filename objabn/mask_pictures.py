@@ -1,6 +1,5 @@
 """A contact sheet of instance masks over frames: what the segmenter found and missed, at a glance."""
 
-import io
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from objabn.files import write_bytes
+from objabn.files import replace_file
 from objabn.mask_quality import REPORT_SCORE
 from objabn.masks import GROUPS, union_mask
 from objabn.segmentation import INSTANCES
@@ -114,9 +113,8 @@ def draw_masks(per_video: pd.DataFrame, frames: Reader, store: Path, truth: Path
         strips.append(_side_by_side(cells))
     least = "lowest IoU" if truth else "least found"
     titles = [_title(rows[video], least if video in worst else "typical") for video in videos]
-    content = io.BytesIO()
-    _sheet(strips, titles, truth is not None).savefig(content)
-    write_bytes(path, content.getvalue())
+    with replace_file(path) as partial:
+        _sheet(strips, titles, truth is not None).savefig(partial, format="png")
 
 
 def _side_by_side(cells: list[np.ndarray]) -> np.ndarray:

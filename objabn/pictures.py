@@ -1,6 +1,5 @@
 """A picture of attention maps as in the paper's figures: frames above, maps below."""
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from objabn.evaluation import GRAD_CAM, VideoMaps
-from objabn.files import write_bytes
+from objabn.files import replace_file
 from objabn.overlays import coloured
 
 MAX_FRAMES = 8  # shown, spread over the clip (the paper shows every second of 16)
@@ -74,6 +73,5 @@ def draw_maps(videos: list[VideoMaps], path: Path, *, side: int = _PIXELS) -> No
                 if column == 0 and label:
                     axes.set_ylabel(label, rotation=0, labelpad=18 if label == "mask" else 14, va="center")
         line += 1 + len(rows)
-    content = io.BytesIO()
-    figure.savefig(content)
-    write_bytes(path, content.getvalue())
+    with replace_file(path) as partial:
+        figure.savefig(partial, format="png")

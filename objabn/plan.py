@@ -15,7 +15,9 @@ EVALUATE_SEC = 3.0  # of a row's evaluation besides its clips: imports for the p
 MASK_SHARD, LEAST_MASK_SHARD = 16384, 1024  # frames a shard, as `segmentation` chooses them
 STORE_FILES = 2  # besides its shards: zarr.json, videos.csv
 RUN_FILES, RUN_BYTES = 4, 10_000  # weights, run.json, curves.csv, timing; all but the weights
-ROW_FILES, ROW_BYTES, RESULT_BYTES = 3, 150_000, 100  # json, parquet, picture; the picture; a video's results
+# Of a row: two json, parquet, npz, picture; the picture and the maps that are kept; a video's results.
+ROW_FILES, ROW_BYTES, RESULT_BYTES = 5, 3_000_000, 100
+COMPARE_FILES, COMPARE_BYTES = 7, 8_000_000  # metrics.json, two plots, three tables, the report
 REPORT_FILES, REPORT_BYTES, REPORT_ROW_BYTES = 4, 2_000_000, 100  # segment.json and .csv, masks.png, instances
 MASK_BYTES, UNIT_BYTES = 220.0, 250.0  # a frame: 160 and 210 on the embedded data, more where there are more instances
 
@@ -146,7 +148,7 @@ def costs(params: Dataset, table: Table, counts: Counts, rates: Rates) -> list[C
     for name, number in rows.items():
         lines.append(_training(name, number * len(table.seeds), params, counts, rates, start))
     lines.append(_evaluation(rows, len(table.seeds), params, counts, rates, start))
-    lines.append(Cost("study, compare", 2 * start + COMPARE_SEC, ROW_BYTES, 4, ""))
+    lines.append(Cost("study, compare", 2 * start + COMPARE_SEC, COMPARE_BYTES, COMPARE_FILES, ""))
     return lines
 
 

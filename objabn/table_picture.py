@@ -1,6 +1,5 @@
 """The comparison tables as a picture, with the entropies as bars."""
 
-import io
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from objabn.files import write_bytes
+from objabn.files import replace_file
 from objabn.report import MAP_NAMES, difference_cells, main_cells, map_cells, published_cells, row_cells
 
 COLOURS = {"u": "#7f8fa6", "o": "#c23616", "b": "#40739e", "g": "#e1b12c"}
@@ -41,9 +40,8 @@ def draw_table(table: pd.DataFrame, dataset: str, path: Path) -> None:
         axes.set_title(title, fontsize=11 if axes is above else 9)
         _draw_cells(axes, each, _widths(each) / widest)
     _draw_entropies(bars, table)
-    content = io.BytesIO()
-    figure.savefig(content)
-    write_bytes(path, content.getvalue())
+    with replace_file(path) as partial:
+        figure.savefig(partial, format="png")
 
 
 def _widths(cells: pd.DataFrame) -> pd.Series:

@@ -74,8 +74,8 @@ def lines_of(*overrides: str, counts: Counts = COUNTS, rates: Rates = RATES) -> 
         ("train mask, 2 runs", 2 * (START + 1 + 2 * (28.8 + 5)), 2 * 1_010_000, 8),
         ("train mha, 2 runs", 2 * (START + 1 + 2 * (38.4 + 5)), 2 * 1_010_000, 8),
         ("train plain, 1 run", START + 1 + 2 * (19.2 + 5), 1_010_000, 4),
-        ("evaluate, 7 rows", 7 * (START + EVALUATE_SEC + 1 + 5), 7 * 155_000, 21),
-        ("study, compare", 2 * START + COMPARE_SEC, 150_000, 4),
+        ("evaluate, 7 rows", 7 * (START + EVALUATE_SEC + 1 + 5), 7 * 3_005_000, 35),
+        ("study, compare", 2 * START + COMPARE_SEC, 8_000_000, 7),
     ],
 )
 def test_costs_by_hand(stage: str, sec: float | None, num_bytes: int, files: int) -> None:

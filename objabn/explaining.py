@@ -103,7 +103,7 @@ def explain(
             collected.append((seen.clip.start, seen.clip.numbers, seen.probabilities, seen.maps))
             if overlay is not None:
                 best = int(seen.probabilities.argmax())
-                title = f"{loaded.class_names[best]}  {seen.probabilities[best]:.0%}"
+                title = f"{seen.probabilities[best]:.0%}  {loaded.class_names[best]}"  # a long name is cut at its end
                 overlay.add(seen.clip, dict(zip(names, seen.maps, strict=True)), title)
     starts, numbers, probabilities, found = zip(*collected, strict=True)
     span = (data.num_frames - 1) * data.frame_stride + 1

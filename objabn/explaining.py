@@ -27,8 +27,7 @@ from objabn.known_masks import find_masks
 from objabn.overlays import panel_size
 from objabn.progress import progress
 from objabn.streaming import stream_video
-from objabn.trained_run import TrainedRun
-from objabn.trained_run import load_run as load
+from objabn.trained_run import TrainedRun, load
 
 __all__ = ["Explanation", "TrainedRun", "explain", "load"]
 
@@ -76,7 +75,7 @@ def explain(
         ValueError: no such run, map or device; a network that yields numbers that are not finite.
         VideoError: no frame of the video can be had (a ValueError, too).
     """
-    loaded = run if isinstance(run, TrainedRun) else load(Path(run), device=device)
+    loaded = run if isinstance(run, TrainedRun) else load(run, device=device)
     names = check_maps(maps, loaded)
     path, data, decode = Path(video), loaded.params.data, loaded.params.decode
     stream = stream_video(path)
@@ -103,7 +102,7 @@ def explain(
             collected.append((seen.clip.start, seen.clip.numbers, seen.probabilities, seen.maps))
             if overlay is not None:
                 best = int(seen.probabilities.argmax())
-                title = f"{loaded.class_names[best]}  {seen.probabilities[best]:.0%}"
+                title = f"{seen.probabilities[best]:.0%}  {loaded.class_names[best]}"  # a long name is cut at its end
                 overlay.add(seen.clip, dict(zip(names, seen.maps, strict=True)), title)
     starts, numbers, probabilities, found = zip(*collected, strict=True)
     span = (data.num_frames - 1) * data.frame_stride + 1

@@ -17,7 +17,7 @@ from objabn.probing import libraries
 
 MAX_HEIGHT, MIN_HEIGHT, MAX_WIDTH = 360, 240, 640  # of a panel, pixels
 _GAP, _LINE = 4, 26  # between panels; height of a line of text
-_FONT_SIZE, _LEAST_FONT_SIZE = 17, 9
+_FONT_SIZE, _LEAST_FONT_SIZE = 17, 11
 _BACKGROUND, _INK = 24, 235  # grey levels
 _DARKENED = 0.3  # brightness of what the network does not see
 

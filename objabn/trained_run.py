@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def find_run(directory: Path) -> tuple[Path, int]:
     return directory / f"seed-{seeds[0]}", len(seeds)
 
 
-def load_run(run: str | Path, *, device: str = "auto") -> TrainedRun:
+def load(run: str | PathLike[str], *, device: str = "auto") -> TrainedRun:
     """Loads a run, so that explaining many videos reads it once.
 
     Args:

@@ -326,7 +326,7 @@ def test_importing_the_package_stays_light() -> None:
     heavy = "{'torch', 'cv2', 'av', 'pandas', 'numpy', 'matplotlib'}"
     assert run_python(f"import sys, objabn; print(sorted({heavy} & set(sys.modules)))") == "[]\n"
     assert run_python("import objabn; print(objabn.explain.__module__, objabn.load.__name__)") == (
-        "objabn.explaining load_run\n"
+        "objabn.explaining load\n"
     )
 
 

@@ -48,6 +48,16 @@ def test_the_frames_are_those_of_the_whole(tmp_path, name, make, decoder, batch)
         assert stream.packets == len(frames)
 
 
+def test_a_long_video_is_pyavs_since_decord_decodes_ahead(tmp_path, monkeypatch):
+    write_video(tmp_path / "a.mp4", moving_bar(21))
+    frames, _ = read_video(tmp_path / "a.mp4")
+    for limit, decoder in ((frames.nbytes, "decord"), (frames.nbytes - 1, "pyav")):
+        monkeypatch.setattr(streaming, "DECORD_BYTES", limit)
+        stream = stream_video(tmp_path / "a.mp4")
+        assert stream.info.decoder == decoder
+        np.testing.assert_array_equal(np.stack([frame.copy() for frame in stream]), frames)
+
+
 @pytest.mark.parametrize("failing", [1, 5, 20, 21])
 def test_behind_a_decord_that_fails_pyav_goes_on(tmp_path, monkeypatch, failing):
     """The frames so far are decord's, here in negative, and each comes once."""

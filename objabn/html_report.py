@@ -21,7 +21,7 @@ from objabn.params import Dataset
 from objabn.published import TABLES
 from objabn.report import MAP_NAMES, MEASURES, difference_cells, main_cells, map_cells, notes, published_cells
 from objabn.report_plots import Plot
-from objabn.story import row_name
+from objabn.story import UNANSWERED, row_name
 
 # What is read of a row's results, beside `intervals.COLUMNS`.
 COLUMNS = (
@@ -106,6 +106,7 @@ def render(
         scripts=[Markup(_text(each)) for each in ("gallery.js", "classes.js")],
         plotly_js=Markup(get_plotlyjs()),
         words=words,
+        answered=not words[0].startswith(UNANSWERED),
         facts=_facts(rows, per_video, names, dataset, trained),
         main=main,
         groups=_groups(main),

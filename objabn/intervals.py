@@ -21,6 +21,7 @@ REFERENCE: Row = ("abn", False)
 RESAMPLES = 9999
 LEVEL = 0.95
 MIN_SEEDS = 3  # so many can be resampled
+MIN_VIDEOS = 6  # of fewer no 95 % can be told: five of a kind come up one time in sixteen where nothing differs
 MAX_FLAT = 0.01  # share of flat frames beyond which no map is called sharper
 LUCK = "Each is judged by itself: of twenty comparisons in which nothing differs, about one looks like a difference."
 _BATCH = 100  # so many resamples in memory at once
@@ -63,10 +64,10 @@ def paired_difference(values: pd.DataFrame, reference: pd.DataFrame) -> Differen
         values, reference: float, a line a video, a column a seed; NaN where a video has none.
 
     Returns:
-        None when fewer than two videos have both.
+        None when fewer than MIN_VIDEOS videos have both.
     """
     both = (values.mean(axis=1) - reference.mean(axis=1)).dropna()
-    if len(both) < 2:
+    if len(both) < MIN_VIDEOS:
         return None
     sides = [each.loc[both.index].to_numpy(np.float64) for each in (values, reference)]
     num_seeds = values.shape[1]

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from objabn.intervals import LUCK, MAX_FLAT, Difference, Row, row_difference, scope
+from objabn.intervals import LUCK, MAX_FLAT, MIN_VIDEOS, Difference, Row, row_difference, scope
 from objabn.published import published_difference
 
 TRUTH = ("pointing", "iou_truth")
+UNANSWERED = "**Not answered here:**"
 
 
 class Wording(NamedTuple):
@@ -131,7 +132,7 @@ def answers(per_video: Mapping[Row, pd.DataFrame], num_seeds: int, published: st
         else:
             untold.append(f"{question.words} {_missing(per_video, question)}")
     if untold:
-        told.append(f"**Not answered here:** {' '.join(untold)}")
+        told.append(f"{UNANSWERED} {' '.join(untold)}")
     return [*told, f"{scope(num_seeds)} {LUCK}"]
 
 
@@ -209,4 +210,4 @@ def _missing(per_video: Mapping[Row, pd.DataFrame], question: Question) -> str:
         return f"It takes rows that are not in the table ({', '.join(map(row_name, rows))})."
     if all(asked.measure in TRUTH for asked in there):
         return "It takes ground truth; IoU fit is agreement with the segmenter's masks."
-    return "It takes two test videos of which both rows have such numbers."
+    return f"It takes {MIN_VIDEOS} test videos of which both rows have such numbers."

@@ -6,10 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from objabn import intervals
 from objabn.intervals import MEASURES, Difference, differences, paired_difference, row_difference, scope
 
 NAN = float("nan")
 ABN, PLAIN = ("abn", False), ("plain", False)
+
+
+@pytest.fixture(autouse=True)
+def few_videos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals of two videos can be counted by hand."""
+    monkeypatch.setattr(intervals, "MIN_VIDEOS", 2)
 
 
 def series(values: list) -> pd.DataFrame:
@@ -36,6 +43,14 @@ def interval(values: list[float], reference: list[float]) -> list[float]:
 )
 def test_a_difference_and_its_interval_by_hand(values, reference, expected):
     assert interval(values, reference) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("num_videos", "told"), [(1, False), (5, False), (6, True)])
+def test_of_a_handful_of_videos_nothing_is_told(monkeypatch: pytest.MonkeyPatch, num_videos: int, told: bool):
+    monkeypatch.undo()
+    assert intervals.MIN_VIDEOS == 6
+    own, other = series([1.0] * num_videos + [NAN]), series([0.0] * (num_videos + 1))
+    assert (paired_difference(own, other) is not None) == told
 
 
 def test_identical_rows_differ_by_nothing():

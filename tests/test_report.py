@@ -1,6 +1,5 @@
 """The comparison table: which rows and columns, each cell by hand, and what the picture shows."""
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -235,9 +234,9 @@ def test_the_picture_shows_the_table_and_the_entropies(
     drawn: list[Figure] = []
     save = Figure.savefig
 
-    def keep(figure: Figure, file: io.BytesIO) -> None:
+    def keep(figure: Figure, file: Path, **options: str) -> None:
         drawn.append(figure)
-        save(figure, file)
+        save(figure, file, **options)
 
     monkeypatch.setattr(Figure, "savefig", keep)
     draw_table(comparison(results), "made", tmp_path / "t.png")
@@ -278,7 +277,7 @@ def test_bars_of_a_row_stand_side_by_side_about_its_place(tmp_path: Path, monkey
     }
     drawn: list[Figure] = []
     save = Figure.savefig
-    monkeypatch.setattr(Figure, "savefig", lambda figure, file: (drawn.append(figure), save(figure, file)))
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *to, **how: (drawn.append(figure), save(figure, *to, **how)))
     draw_table(comparison(rows), "made", tmp_path / "t.png")
     bars = drawn[0].axes[1]
     heights = {of_map.get_label(): [bar.get_height() for bar in of_map] for of_map in bars.containers}

@@ -3,11 +3,18 @@
 import pandas as pd
 import pytest
 
+from objabn import intervals
 from objabn.intervals import LUCK, MEASURES, scope
 from objabn.params import MAPS
 from objabn.story import QUESTIONS, answers
 
 Row = tuple[str, bool]
+
+
+@pytest.fixture(autouse=True)
+def few_videos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals of two videos can be counted by hand."""
+    monkeypatch.setattr(intervals, "MIN_VIDEOS", 2)
 
 
 def table(top1: tuple[int, int] = (1, 0), **columns: float | tuple[float, float]) -> pd.DataFrame:
@@ -145,7 +152,7 @@ def test_what_is_not_answered_says_what_it_takes() -> None:
         assert text in found[-2]
     assert SHARPEN not in found[-2]
     one_video = {"abn": ABN[:1], "mask": table(entropy_o=1.0)}
-    assert f"{SHARPEN} It takes two test videos of which both rows have such numbers." in answers(of(one_video), 1)[-2]
+    assert f"{SHARPEN} It takes 6 test videos of which both rows have such numbers." in answers(of(one_video), 1)[-2]
 
 
 @pytest.mark.parametrize("num_seeds", [1, 2, 3])

@@ -147,6 +147,7 @@ def test_an_item_is_as_described(open_, stores, synthetic):
     item = open_()[1]
     assert {name: (tuple(value.shape), value.dtype) for name, value in item.items()} == {
         "frames": ((4, 12, 16, 3), torch.uint8),
+        "frame_numbers": ((4,), torch.int64),
         "box": ((4,), torch.float32),
         "flip": ((), torch.bool),
         "label": ((), torch.int64),

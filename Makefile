@@ -18,7 +18,7 @@ check: setup
 repro: check  # DVC starts the stages' `python`: the environment's comes first in PATH
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 
-ablate: check  # controls and audits over seeds, on the embedded data: an hour or two
+ablate: check  # controls and audits over seeds, on the embedded data: an hour
 	$(BIN)/python -m objabn ablate
 
 lint: setup

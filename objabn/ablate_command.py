@@ -1,7 +1,7 @@
 """`python -m objabn ablate`: controls and audits, over seeds, on the embedded data as it is and on a biased one.
 
 Each is an experiment of DVC's in a temporary directory, so params.yaml and the workspace stay as they are; what has
-been computed before comes from DVC's cache, and an interrupted one goes on. Takes an hour or two on two CPU cores.
+been computed before comes from DVC's cache, and an interrupted one goes on. Takes an hour on two CPU cores.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Registers `ablate` with a parser's subcommands; `args.run(args)` returns an exit status or raises ValueError."""
     parser = subparsers.add_parser(
         "ablate",
-        help="controls and audits over seeds, on the embedded data (an hour or two)",
+        help="controls and audits over seeds, on the embedded data (an hour)",
         description="Runs experiments of DVC's in temporary directories and copies their tables to ablations/<name>/. "
         "The workspace stays as it is.",
     )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -63,8 +63,15 @@ class Overlay:
             rate: pictures a second. fps: frames a second of the video.
         """
         panels = Panels(size, box, [map_label(name) for name in maps], with_mask=masks is not None)
-        with open_writer(folder / OVERLAY, *panels.size, fps=rate) as write:
-            yield cls(folder, panels, box, masks, fps, write)
+        is_new = not folder.exists()
+        try:
+            with open_writer(folder / OVERLAY, *panels.size, fps=rate) as write:
+                yield cls(folder, panels, box, masks, fps, write)
+        except BaseException:
+            if is_new:
+                with suppress(OSError):  # it never came to be
+                    folder.rmdir()
+            raise
 
     def add(self, clip: PlacedClip, maps: dict[str, np.ndarray], title: str) -> None:
         """Writes a clip's new frames.

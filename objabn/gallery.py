@@ -8,7 +8,6 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import torch
@@ -19,6 +18,7 @@ from objabn.geometry import MEAN, STD, resample_clips, resample_masks
 from objabn.intervals import Row
 from objabn.map_files import KeptMaps
 from objabn.masks import union_mask
+from objabn.overlays import palette
 from objabn.params import Dataset
 from objabn.report import MAP_NAMES
 from objabn.sources import Reader
@@ -26,7 +26,6 @@ from objabn.story import row_name
 
 MAX_PIXELS = 160  # side of a frame
 _QUALITY = 80  # of the frames' JPEG
-_COLOURS = "jet"  # as in the pictures of `pictures`: absolute, 0 blue, 1 red
 
 
 class Stores(NamedTuple):
@@ -108,11 +107,10 @@ def gallery(
         rows = [_row_maps(lines[row][video], own, at, has_truth) for row, own in kept.items()]
         label = str(next(iter(lines.values()))[video]["label"])
         videos.append({"id": video, "label": label, **seen, "rows": rows})
-    table = (matplotlib.colormaps[_COLOURS](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
     return {
         "pixels": pixels,
         "finer": dataset.data.crop > pixels,  # what the network saw
-        "colours": _text(table),
+        "colours": _text(palette().round()),
         "rows": [row_name(row) for row in kept],
         "target": "the truth" if has_truth else "the training masks",
         "orders": [

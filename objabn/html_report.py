@@ -19,7 +19,7 @@ from objabn.intervals import COLUMNS as INTERVAL_COLUMNS
 from objabn.intervals import Row
 from objabn.params import Dataset
 from objabn.published import TABLES
-from objabn.report import MAP_NAMES, MEASURES, difference_cells, main_cells, map_cells, notes, published_cells
+from objabn.report import MAP_NAMES, difference_cells, main_cells, map_cells, measure_notes, notes, published_cells
 from objabn.report_plots import Plot
 from objabn.story import UNANSWERED, row_name
 
@@ -45,6 +45,9 @@ _MASK_WORDS = {
     "iou_truth_person_test": "IoU with the truth, test videos, persons",
 }
 _SHARES = ("empty_share", "person_share")
+
+
+_TEXTS = ("video", "label", "split", "unit")  # columns of results/<ds>/segment.csv
 
 
 class Masks(NamedTuple):
@@ -107,17 +110,18 @@ def render(
         plotly_js=Markup(get_plotlyjs()),
         words=words,
         answered=not words[0].startswith(UNANSWERED),
-        facts=_facts(rows, per_video, names, dataset, trained),
+        facts=_facts(rows, per_video, videos, dataset, trained),
         main=main,
         groups=_groups(main),
         beside=_by_row(table, published_cells(table)),
         differences=differences,
         maps=maps.assign(row=_row_names(maps["attention"], maps["PC"] == "yes")) if len(maps) else maps,
-        measures={heading: note for heading, _, note in MEASURES.values() if note and heading in maps},
-        notes=notes(table),
+        measures=measure_notes(maps),
+        notes=notes(table, dataset.published),
         published=TABLES.get(dataset.published) if dataset.published else None,
         plots=plots,
         gallery=dict(gallery),
+        views=dataset.eval.views,
         classes={
             "names": names,
             "rows": [{"name": row_name(row), "counts": sparse(counts[row])} for row in rows],
@@ -136,6 +140,13 @@ def render(
         parameters=yaml.safe_dump(shown_parameters(dataset), sort_keys=False, allow_unicode=True),
         trained=trained,
     )
+
+
+def read_mask_quality(path: Path) -> pd.DataFrame:
+    """`mask_quality.video_quality` from its file; what looks like a number, or like nothing, in an id stays text."""
+    columns = pd.read_csv(path, nrows=0).columns
+    missing = {name: [""] for name in columns if name not in _TEXTS}
+    return pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, str), keep_default_na=False, na_values=missing)
 
 
 def _text(name: str) -> str:
@@ -189,7 +200,7 @@ def _by_row(table: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _facts(
-    rows: Sequence[Row], per_video: Mapping[Row, pd.DataFrame], names: Sequence[str], dataset: Dataset, trained: Trained
+    rows: Sequence[Row], per_video: Mapping[Row, pd.DataFrame], videos: pd.DataFrame, dataset: Dataset, trained: Trained
 ) -> list[str]:
     num_videos = next(iter(per_video.values()))["video"].nunique()
     seeds = ", ".join(map(str, trained.seeds))
@@ -197,7 +208,7 @@ def _facts(
         f"{len(rows)} row{'s' * (len(rows) != 1)}",
         f"seed{'s' * (len(trained.seeds) != 1)} {seeds}",
         f"{num_videos:,} test videos",
-        f"{len(names)} classes",
+        f"{videos['label'].nunique()} classes",
         f"backbone: {dataset.model.pretrained or 'from scratch'}",
     ]
 

@@ -1,4 +1,4 @@
-"""The training masks of a video that is one of a run's data set, found from where the run lies."""
+"""The masks of a video that is one of a run's data set, found from where the run lies."""
 
 import os
 from pathlib import Path

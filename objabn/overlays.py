@@ -23,7 +23,7 @@ _DARKENED = 0.3  # brightness of what the network does not see
 
 
 @cache
-def _palette() -> np.ndarray:
+def palette() -> np.ndarray:
     """Colours of 0 (blue) to 1 (red), float64 (256, 3) in 0..255."""
     return matplotlib.colormaps["jet"](np.arange(256))[:, :3] * 255
 
@@ -38,7 +38,7 @@ def coloured(frame: np.ndarray, attention_map: np.ndarray, *, smooth: bool = Tru
     size = (frame.shape[1], frame.shape[0])
     how = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST
     enlarged = np.clip(cv2.resize(attention_map.astype(np.float32), size, interpolation=how), 0, 1)
-    colours = _palette()[np.minimum((enlarged * 256).astype(np.int64), 255)]
+    colours = palette()[np.minimum((enlarged * 256).astype(np.int64), 255)]
     grey = frame.mean(axis=-1, keepdims=True)
     return (0.45 * grey + 0.55 * colours).round().astype(np.uint8)
 
@@ -114,14 +114,15 @@ class Panels:
 def _write(picture: np.ndarray, text: str, top: int, left: int, width: int) -> None:
     """Text in a line of this width: smaller where it is too long, in the end cut, with dots."""
     margin = 6
+    room = max(width - 2 * margin, 0)
     for size in range(_FONT_SIZE, _LEAST_FONT_SIZE - 1, -1):
         image, depth = _text(text, size)
-        if image.shape[1] <= width - 2 * margin:
+        if image.shape[1] <= room:
             break
-    while image.shape[1] > width - 2 * margin and len(text) > 4:
+    while image.shape[1] > room and len(text) > 4:
         text = text.removesuffix("...")[:-1].rstrip(" \\") + "..."
         image, depth = _text(text, _LEAST_FONT_SIZE)
-    rows, columns = min(image.shape[0], _LINE), min(image.shape[1], width - 2 * margin)
+    rows, columns = min(image.shape[0], _LINE), min(image.shape[1], room)
     first = min(max(_LINE - 7 + depth - image.shape[0], 0), _LINE - rows)  # all lines on one baseline
     place = picture[top + first : top + first + rows, left + margin : left + margin + columns]
     ink = image[:rows, :columns, None] / 255

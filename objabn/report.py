@@ -146,14 +146,27 @@ def _chance(table: pd.DataFrame) -> list[str]:
     return [f"- Chance, the truth's area: {area:.2f} of a frame that has one; {1 - area:.2f} for M_b."]
 
 
-def notes(table: pd.DataFrame) -> dict[str, list[str]]:
+def measure_notes(maps: pd.DataFrame) -> dict[str, str]:
+    """What the headings of `map_cells` mean, of those that are there."""
+    return {heading: note for heading, _, note in MEASURES.values() if note and heading in maps}
+
+
+def _others(published: str | None) -> list[str]:
+    """The other methods' results that the paper quotes, a sentence."""
+    if published not in OTHERS:
+        return []
+    others = ", ".join(f"{name} {value:g}" for name, value in OTHERS[published].items())
+    return [f"Others, top-1 % as the paper quotes them: {others}."]
+
+
+def notes(table: pd.DataFrame, published: str | None = None) -> dict[str, list[str]]:
     """What is needed to read the tables, sentences by table: main, maps, differences, published."""
     chance = [line.removeprefix("- ") for line in _chance(table)]
     return {
         "main": _NOTES,
         "maps": [*chance, _MAP_NOTE],
         "differences": [_DIFFERENCE_NOTES.replace("\n", " ")],
-        "published": [_PUBLISHED_NOTES.replace("\n", " ")],
+        "published": [_PUBLISHED_NOTES.replace("\n", " "), *_others(published)],
     }
 
 
@@ -185,7 +198,7 @@ def to_markdown(
     lines += [*[f"- {note}" for note in _NOTES], ""]
     maps = map_cells(table)
     if not maps.empty:
-        told_of = {heading: note for heading, _, note in MEASURES.values() if note and heading in maps}
+        told_of = measure_notes(maps)
         lines += [
             "Maps:",
             "",
@@ -205,9 +218,7 @@ def to_markdown(
         told = (beside != "").any(axis=1)
         lines += [f"Beside the paper ({TABLES[published]}):", ""]
         lines += [*table_lines(pd.concat([row_cells(table), beside], axis=1)[told]), "", _PUBLISHED_NOTES]
-        if published in OTHERS:
-            others = ", ".join(f"{name} {value:g}" for name, value in OTHERS[published].items())
-            lines.append(f"Others, top-1 % as the paper quotes them: {others}.")
+        lines += _others(published)
         lines.append("")
     masks = ", ".join(f"{name} {value:g}" for name, value in segment.items())
     return "\n".join([*lines, f"Seeds: {', '.join(map(str, seeds))}. Backbone: {backbone}. Masks: {masks}.", ""])

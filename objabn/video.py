@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from objabn.files import replace_file
 from objabn.probing import Probe, VideoError, libraries, probe_video, pyav_frames
 
 __all__ = ["VideoError", "VideoInfo", "file_digest", "open_writer", "read_video", "resized", "write_video"]
@@ -144,27 +145,24 @@ def open_writer(
     if not (math.isfinite(fps) and fps > 0 and 0 <= crf <= 51):
         raise ValueError(f"write_video: expected fps above 0 and crf in 0..51, got fps={fps}, crf={crf}")
     av = libraries().av
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with av.open(os.path.abspath(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-            # One thread, since the bytes depend on their number. No mbtree: its SIMD code makes x264 give other bytes
-            # in up to half of the runs, at most sizes tried; without it they are equal, files up to twice as big.
-            options = {"crf": str(crf), "threads": "1", "x264-params": "mbtree=0"}
-            stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
-            stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
+    rate = max(Fraction(fps).limit_denominator(1001), Fraction(1, 1001))
+    with (
+        replace_file(Path(path)) as partial,
+        av.open(os.path.abspath(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container,
+    ):
+        # One thread, since the bytes depend on their number. No mbtree: its SIMD code makes x264 give other bytes
+        # in up to half of the runs, at most sizes tried; without it they are equal, files up to twice as big.
+        options = {"crf": str(crf), "threads": "1", "x264-params": "mbtree=0"}
+        stream = container.add_stream("libx264", rate=rate, options=options)
+        stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
 
-            def write(frame: np.ndarray) -> None:
-                assert (frame.shape, frame.dtype) == ((height, width, 3), np.uint8), f"{frame.shape} {frame.dtype}"
-                even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")))
+        def write(frame: np.ndarray) -> None:
+            assert (frame.shape, frame.dtype) == ((height, width, 3), np.uint8), f"{frame.shape} {frame.dtype}"
+            even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")))
 
-            yield write
-            container.mux(stream.encode(None))
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+        yield write
+        container.mux(stream.encode(None))
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:

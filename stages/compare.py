@@ -13,11 +13,9 @@ def main() -> None:
     rows: list[tuple[str, bool]] = [(name, False) for name in params.table.controls]
     rows += [(attention, pc) for attention in params.table.attention for pc in params.table.pc]
 
-    import pandas as pd
-
     from objabn.files import write_text
     from objabn.gallery import Stores, make_gallery
-    from objabn.html_report import COLUMNS, Masks, Trained, render
+    from objabn.html_report import COLUMNS, Masks, Trained, read_mask_quality, render
     from objabn.intervals import differences
     from objabn.map_files import read_maps
     from objabn.published import beside_published
@@ -53,7 +51,7 @@ def main() -> None:
     gallery, left_out = make_gallery(per_video, kept, seeds[0], stores, dataset)
     curves = {row: training["curves"] for row, training in trainings.items()}
     plots = all_plots(per_video, results, curves, dataset.published)
-    masks = Masks(segment, pd.read_csv(paths.segment_report.with_suffix(".csv")), paths.mask_picture)
+    masks = Masks(segment, read_mask_quality(paths.segment_report.with_suffix(".csv")), paths.mask_picture)
     trained = Trained(seeds, trainings[rows[0]]["versions"], left_out)
     videos = read_table(paths.data("frames"))
     page = render(arguments.dataset, dataset, table, words, per_video, plots, gallery, masks, videos, trained)

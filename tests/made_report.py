@@ -111,7 +111,9 @@ def page(
     gallery, left_out = make_gallery(per_video, kept, own[0], stores, dataset)
     epochs = {"epoch": [1.0, 2.0], "loss": [2.0, 1.0], "train_top1": [50.0, 60.0], "val_top1": [40.0, 70.0]}
     plots = all_plots(per_video, measured, {row: {str(seed): epochs for seed in own} for row in rows}, published)
-    videos = pd.DataFrame({"video": video_ids(classes), "split": "test", "status": "ok", "error": "", "frames": 64})
+    ids = video_ids(classes)
+    labels = [classes[at % len(classes)] for at in range(len(ids))]
+    videos = pd.DataFrame({"video": ids, "label": labels, "split": "test", "status": "ok", "error": "", "frames": 64})
     if lost:
         videos.loc[0, ["status", "error", "frames"]] = ["failed", f"0 bytes {EVIL}", 0]
         videos.loc[1, ["status", "error"]] = ["truncated", "cut off"]

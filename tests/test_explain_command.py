@@ -133,7 +133,6 @@ def test_what_is_wrong_with_a_video_is_a_line_and_the_rest_is_done(
     Path("in/text.mkv").write_text("words\n" * 99)
     encode(Path("in/cut.avi"), moving_bar(40), codec="mpeg4")
     cut(Path("in/cut.avi"), 0.7)
-    Path("full").write_text("in the way of a directory")
     given = ["in", "absent.mp4", "nothing*.mp4", "in/a.mp4", "in/deep"]
     assert main(["explain", *given, "--run", str(runs / "mask/seed-3")]) == 2
     output, errors = capsys.readouterr()

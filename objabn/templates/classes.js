@@ -24,7 +24,7 @@
       const [label, predicted, count] = own.counts.slice(at, at + 3);
       shares[label][predicted] = 100 * count / totals[label];
       told[label][predicted] = `${escaped[label]}, predicted as ${escaped[predicted]}:<br>` +
-        `${count} of ${totals[label]} videos, ${shares[label][predicted].toFixed(1)} %`;
+        `${count} of ${totals[label]} times, ${shares[label][predicted].toFixed(1)} %`;
     }
     pairs.sort((a, b) => b[2] - a[2] || a[0] - b[0] || a[1] - b[1]);
     drawMatrix(shares, told);

@@ -119,7 +119,7 @@ def _write(picture: np.ndarray, text: str, top: int, left: int, width: int) -> N
         image, depth = _text(text, size)
         if image.shape[1] <= room:
             break
-    while image.shape[1] > room and len(text) > 4:
+    while image.shape[1] > room and len(text) > 4 and not text.startswith("$"):  # half a formula is none
         text = text.removesuffix("...")[:-1].rstrip(" \\") + "..."
         image, depth = _text(text, _LEAST_FONT_SIZE)
     rows, columns = min(image.shape[0], _LINE), min(image.shape[1], room)

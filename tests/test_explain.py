@@ -278,6 +278,10 @@ def test_a_network_that_yields_nan_writes_nothing(tmp_path: Path, params: Datase
     write_video(tmp_path / "a.mp4", moving_bar(9))
     with pytest.raises(ValueError, match=r"run: its logits or maps are not finite: its training went wrong"):
         explain(tmp_path / "a.mp4", run, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "out").mkdir()  # the user's own stays
+    with pytest.raises(ValueError, match="not finite"):
+        explain(tmp_path / "a.mp4", run, out=tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
 
 

@@ -89,6 +89,12 @@ def test_panels_side_by_side():
     assert (picture[52:, 80:84] == 24).all()
 
 
+@pytest.mark.parametrize("width", [2, 8, 11, 12, 13])
+def test_there_may_be_no_room_for_text(width):
+    picture, panels = drawn(width=width)
+    assert picture.shape == (*panels.size, 3)
+
+
 def test_without_a_mask_it_has_no_panel():
     picture, _ = drawn(mask=False)
     assert picture.shape == (112, 2 * 80 + 4, 3)

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
+import av
 import numpy as np
 import pytest
 from made_videos import encode, encode_sound, moving_bar, reference
@@ -18,6 +19,15 @@ from objabn.video import VideoError, file_digest, read_video, write_video
 
 ROOT = Path(__file__).parents[1]
 REALDATA = ROOT.parent / "shared" / "realdata"
+
+
+@pytest.mark.parametrize(
+    ("fps", "written"), [(1 / 3600, Fraction(1, 1001)), (0.5, Fraction(1, 2)), (30.0, Fraction(30))]
+)
+def test_however_slow_a_video_is(tmp_path, fps, written):
+    write_video(tmp_path / "a.mp4", np.zeros((3, 8, 8, 3), np.uint8), fps=fps)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.streams.video[0].average_rate == written
 
 
 @pytest.mark.parametrize("num_frames", [1, 2, 20, 33])

@@ -3,6 +3,7 @@
 V videos, M maps, T frames, h/w grid of the maps.
 """
 
+import io
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
@@ -40,11 +41,18 @@ def _fault(kept: KeptMaps) -> str | None:
 
 
 def write_maps(path: Path, kept: KeptMaps) -> None:
-    """Writes a compressed npz whole or not at all. The same maps give the same bytes: no entry has a date."""
+    """Writes an npz whole or not at all. The same maps give the same bytes, in any environment.
+
+    Not by numpy's `savez`, whose zip says other things of itself from one Python to the next; and not compressed, since
+    zlib's versions differ, too.
+    """
     fault = _fault(kept)
     assert fault is None, fault
-    with replace_file(path) as partial, open(partial, "wb") as file:  # savez adds .npz to names, not to open files
-        np.savez_compressed(file, allow_pickle=False, **kept._asdict())
+    with replace_file(path) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for name, array in kept._asdict().items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, array, allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue())  # dated 1980
 
 
 def read_maps(path: Path) -> KeptMaps:

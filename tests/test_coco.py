@@ -64,6 +64,26 @@ def test_an_annotation(masks: Path, segmentation: Any) -> None:
     np.testing.assert_array_equal(coco.mask(image, annotation), LABELS == 1)
 
 
+@pytest.mark.parametrize("segmentation", [..., None, []])
+def test_a_box_where_there_is_no_segmentation(masks: Path, segmentation: Any) -> None:
+    content = document(segmentation)
+    annotation = content["annotations"][0]
+    annotation["bbox"] = [0, 0, 4.0, 2]
+    if segmentation is ...:
+        del annotation["segmentation"]
+    masks.write_text(json.dumps(content))
+    ((_, (image,)),) = coco.read(str(masks)).items()
+    np.testing.assert_array_equal(coco.mask(image, image.annotations[0]), LABELS == 1)
+
+
+def test_a_segmentation_comes_before_the_box(masks: Path) -> None:
+    content = document(RLE)
+    content["annotations"][0]["bbox"] = [0, 0, 8, 4]  # as official files have both
+    masks.write_text(json.dumps(content))
+    ((_, (image,)),) = coco.read(str(masks)).items()
+    np.testing.assert_array_equal(coco.mask(image, image.annotations[0]), LABELS == 1)
+
+
 @given(st.integers(1, 60), st.integers(1, 60), st.floats(0, 1), st.integers(0, 2**32 - 1))
 def test_rle_is_pycocotools(height: int, width: int, share: float, seed: int) -> None:
     values = np.random.default_rng(seed).random((height, width)) < share
@@ -125,12 +145,15 @@ BROKEN = [
     (edited(*ANNOTATION, "category_id", value=2),
      "annotation 5: category_id, expected one of the 2 categories' ids, got 2"),
     (edited(*ANNOTATION, "score", value=1.5), "annotation 5: score, expected a number in [0, 1], got 1.5"),
+    *((edited(*ANNOTATION, value={"id": 5, "image_id": 10, "bbox": box}),
+       f"annotation 5: bbox, expected [x, y, width, height] in pixels, got {box!r}")
+      for box in ([0, 0, 4], [0, 0, 0, 2], [0, 0, 4, -2], "all", [0, 0, "4", 2])),
     (edited(*ANNOTATION, "segmentation", value=...),
-     "annotation 5: segmentation, expected RLE (size and counts) or polygons, got None"),
+     "annotation 5: segmentation, expected RLE (size and counts) or polygons, or a bbox, got None"),
     (edited(*ANNOTATION, "segmentation", value=[]),
-     "annotation 5: segmentation, expected RLE (size and counts) or polygons, got []"),
+     "annotation 5: segmentation, expected RLE (size and counts) or polygons, or a bbox, got []"),
     (edited(*ANNOTATION, "segmentation", value="x.png"),
-     "annotation 5: segmentation, expected RLE (size and counts) or polygons, got str"),
+     "annotation 5: segmentation, expected RLE (size and counts) or polygons, or a bbox, got str"),
     (edited(*ANNOTATION, "segmentation", "size", value=[8, 4]),
      "annotation 5: size, expected the image's [4, 8], got [8, 4]"),
     (edited(*ANNOTATION, "segmentation", "size", value=[4]), "annotation 5: size, expected [height, width], got [4]"),

@@ -4,8 +4,8 @@
     mask(videos["walk/a"][0], annotation)                      # bool (H, W)
 
 So images and annotations are those of COCO, and the names those of YouTube-VIS and DAVIS. Numbers may start anywhere.
-`categories` gives the classes; an annotation may have a `score` in [0, 1]. An image without annotations is a frame
-without instances.
+An annotation without a segmentation is its `bbox`, filled. `categories` gives the classes; an annotation may have a
+`score` in [0, 1]. An image without annotations is a frame without instances.
 
 RLE is decoded here, polygons by pycocotools, so that they have COCO's pixels. Its RLE decoder reads beyond the end of a
 damaged string (a crash, not an exception), and takes counts that end too early for background.
@@ -28,7 +28,7 @@ class Annotation(NamedTuple):
     where: str  # for messages
     name: str | None  # of its category, in lower case; None without a category
     score: float
-    segmentation: Any  # as in the file
+    segmentation: Any  # as in the file; a box's corners where there is nothing but a bbox
 
 
 class Image(NamedTuple):
@@ -103,7 +103,19 @@ def _annotation(where: str, values: dict[str, Any], names: dict[Any, str]) -> An
         raise ValueError(f"{where}: category_id, expected one of the {len(names)} categories' ids, got {category!r}")
     if not (isinstance(score, int | float) and 0 <= score <= 1):
         raise ValueError(f"{where}: score, expected a number in [0, 1], got {score!r}")
-    return Annotation(where, names.get(category), float(score), values.get("segmentation"))
+    segmentation = values.get("segmentation")
+    if not segmentation and values.get("bbox") is not None:
+        segmentation = _corners(where, values["bbox"])
+    return Annotation(where, names.get(category), float(score), segmentation)
+
+
+def _corners(where: str, box: Any) -> list[list[float]]:
+    """A box x, y, width, height, in pixels, as a polygon. Raises: ValueError when it is something else."""
+    numbers = isinstance(box, list) and len(box) == 4 and all(isinstance(value, int | float) for value in box)
+    if not numbers or min(box[2:]) <= 0:
+        raise ValueError(f"{where}: bbox, expected [x, y, width, height] in pixels, got {_short(box)}")
+    x, y, width, height = box
+    return [[x, y, x + width, y, x + width, y + height, x, y + height]]
 
 
 def by_number(name: str) -> list[str | int]:
@@ -122,7 +134,9 @@ def mask(image: Image, annotation: Annotation) -> np.ndarray:
         return _from_polygons(segmentation, image, annotation.where)
     if not isinstance(segmentation, dict) or not {"size", "counts"} <= set(segmentation):
         got = type(segmentation).__name__ if segmentation else repr(segmentation)
-        raise ValueError(f"{annotation.where}: segmentation, expected RLE (size and counts) or polygons, got {got}")
+        raise ValueError(
+            f"{annotation.where}: segmentation, expected RLE (size and counts) or polygons, or a bbox, got {got}"
+        )
     size = segmentation["size"]
     if not (isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)):
         raise ValueError(f"{annotation.where}: size, expected [height, width], got {_short(size)}")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from objabn.intervals import LETTERS, REFERENCE, Row
+from objabn.intervals import REFERENCE, Row, compared_map
 from objabn.story import row_name
 
 PER_ORDER, MOST = 8, 24  # videos of an order, and of all together
@@ -51,8 +51,8 @@ _Tables = Mapping[str, pd.DataFrame]  # by the row's name; of the same videos, s
 
 def leading(table: pd.DataFrame, kind: str) -> pd.Series:
     """A measure of the map that a row is compared by (`intervals.LETTERS`); all NaN where it has none."""
-    name = next((f"{kind}_{letter}" for letter in LETTERS if f"{kind}_{letter}" in table), None)
-    return table[name] if name else pd.Series(float("nan"), table.index)
+    letter = compared_map(table.columns, kind)
+    return table[f"{kind}_{letter}"] if letter else pd.Series(float("nan"), table.index)
 
 
 def _wrong(tables: _Tables) -> _Ranked:

@@ -4,7 +4,7 @@ The test videos are the sample: an interval says how the difference would move w
 MIN_SEEDS seeds also how it would move with other trainings. `scope` says it in words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -122,9 +122,16 @@ def row_difference(own: pd.DataFrame, other: pd.DataFrame, measure: str) -> Diff
     return found._replace(flat=max(flat, default=0.0))
 
 
+def compared_map(names: Container[str], measure: str) -> str | None:
+    """Letter of the map that a row is compared by: the first of LETTERS of which `<measure>_<letter>` is in `names`."""
+    return next((letter for letter in LETTERS if f"{measure}_{letter}" in names), None)
+
+
 def _column(table: pd.DataFrame, measure: str) -> str | None:
-    names = [measure] if measure == "top1" else [f"{measure}_{letter}" for letter in LETTERS]
-    return next((name for name in names if name in table), None)
+    if measure == "top1":
+        return measure if measure in table else None
+    letter = compared_map(table.columns, measure)
+    return f"{measure}_{letter}" if letter else None
 
 
 def _by_seed(table: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import plotly.io
 from plotly.subplots import make_subplots
 
-from objabn.intervals import LETTERS, Row
+from objabn.intervals import Row, compared_map
 from objabn.published import PUBLISHED, standard_error
 from objabn.report import MAP_NAMES
 from objabn.story import row_name
@@ -74,7 +74,7 @@ def accuracy_plot(
     """
     figure, colours, lines = go.Figure(), row_colours(list(tables)), []
     for row, table in tables.items():
-        letter = next((each for each in LETTERS if f"entropy_{each}" in results[row]), None)
+        letter = compared_map(results[row], "entropy")
         if letter is None:
             continue
         x, y = results[row][f"entropy_{letter}"], results[row]["top1"]

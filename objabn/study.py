@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from objabn.intervals import LETTERS
+from objabn.intervals import compared_map
 from objabn.metrics import BINS
 from objabn.results import column_names, read_results
 
@@ -22,7 +22,7 @@ def headline(row: Mapping[str, float]) -> dict[str, float]:
     compared by (`intervals.LETTERS`) where it lies: pointing and iou_truth with ground truth, else iou_fit.
     """
     names = [name for name in _ALWAYS if name in row] + [name for name in _IF_NOT_0 if row.get(name)]
-    letter = next((each for each in LETTERS if f"iou_fit_{each}" in row), None)
+    letter = compared_map(row, "iou_fit")
     where = (f"pointing_{letter}", f"iou_truth_{letter}")
     names += [name for name in where if name in row] or [name for name in (f"iou_fit_{letter}",) if name in row]
     return {name: row[name] for name in names}
@@ -38,8 +38,7 @@ def entropies(results: Path) -> pd.DataFrame:
 
     Columns bits, the middle of a bin, and videos, the percentage in it; videos whose maps are all flat are in none.
     """
-    names = column_names(results)
-    column = next(f"entropy_{letter}" for letter in LETTERS if f"entropy_{letter}" in names)
+    column = f"entropy_{compared_map(column_names(results), 'entropy')}"
     values = read_results(results, [column])[column]
     counts, _ = np.histogram(values.dropna().clip(upper=_EDGES[-1]), _EDGES)
     middles = (_EDGES[1:] + _EDGES[:-1]) / 2

@@ -25,13 +25,13 @@ import numpy as np
 import pandas as pd
 from torchcodec.decoders import VideoDecoder
 
-from objabn.clips import ClipDataset, loader
-from objabn.decoding import decode_videos
-from objabn.index import build
-from objabn.parameter_file import load_params
-from objabn.params import Data, Decode, Mask
-from objabn.sources import Reader, open_frames
-from objabn.synthetic import ACTIONS, make_scene, render_video
+from objabn.clips.dataset import ClipDataset, loader
+from objabn.config.file import load_params
+from objabn.config.schema import Data, Decode, Mask
+from objabn.decoding.decode import decode_videos
+from objabn.index.table import build
+from objabn.stores.frames import Reader, open_frames
+from objabn.synthetic.scenes import ACTIONS, make_scene, render_video
 
 HEIGHT, WIDTH, NUM_FRAMES, FPS = 240, 320, 180, 25
 JPEG, ZSTD, NO_STORE = "our store, jpeg", "our store, zstd", "decode.store: false"

@@ -27,11 +27,11 @@ import pandas as pd
 import psutil
 from dvc.repo import Repo
 
-from objabn.clips import ClipDataset, open_split
-from objabn.index import COLUMNS, write_index
-from objabn.parameter_file import load_params
-from objabn.segmentation import FRAMES_PER_SHARD
-from objabn.stores import TABLE, StoreWriter
+from objabn.clips.dataset import ClipDataset, open_split
+from objabn.config.file import load_params
+from objabn.index.table import COLUMNS, write_index
+from objabn.segmentation.segment import FRAMES_PER_SHARD
+from objabn.stores.array import TABLE, StoreWriter
 
 ROOT = Path(__file__).parents[1]
 SIZES = {"ucf101": (13_320, 2_484_000), "ssv2": (220_000, 9_400_000)}  # videos and frames

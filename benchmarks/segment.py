@@ -23,11 +23,11 @@ import numpy as np
 import torch
 from torchvision.models import detection
 
-from objabn.masks import GRID, mask_iou
-from objabn.segmenters import Instances, build
-from objabn.segmenters.figures_rcnn import figures_rcnn
-from objabn.synthetic import ACTIONS, make_scene, render_frame
-from objabn.synthetic_files import on_grid
+from objabn.segmentation.segmenters.choice import Instances, build
+from objabn.segmentation.segmenters.figures_rcnn import figures_rcnn
+from objabn.stores.masks import GRID, mask_iou
+from objabn.synthetic.scenes import ACTIONS, make_scene, render_frame
+from objabn.synthetic.synthesize import on_grid
 
 FIGURES = Path(__file__).parents[1] / "objabn/assets/figures_rcnn.pth"
 DETECTRON2 = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml"

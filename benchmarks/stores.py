@@ -18,11 +18,11 @@ import h5py
 import numpy as np
 from pycocotools import mask as coco
 
-from objabn.masks import GRID, GROUPS
-from objabn.segmentation import INSTANCES, ZSTD_LEVEL
-from objabn.stores import StoreReader, StoreWriter, read_table
-from objabn.synthetic import plan, render_video
-from objabn.synthetic_files import on_grid
+from objabn.segmentation.segment import INSTANCES, ZSTD_LEVEL
+from objabn.stores.array import StoreReader, StoreWriter, read_table
+from objabn.stores.masks import GRID, GROUPS
+from objabn.synthetic.scenes import plan, render_video
+from objabn.synthetic.synthesize import on_grid
 
 CLIP = 16  # consecutive frames of a read
 Planes = dict[str, np.ndarray]  # video -> uint8 (frames, 2, 128, 128)

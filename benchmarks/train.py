@@ -30,22 +30,22 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-import objabn.model
-from objabn.clips import ClipDataset, clip_tensors, crop_box, frame_indices, loader, mask_tensors
-from objabn.decoding import decode_videos, num_cores
-from objabn.devices import make_fabric
-from objabn.index import build
-from objabn.losses import LossWeights, total_loss
-from objabn.masks import union_mask
-from objabn.model import ObjectABN
-from objabn.parameter_file import load_params
-from objabn.params import MAPS, Dataset
-from objabn.resume import Parts, Position
-from objabn.sources import open_frames
-from objabn.stores import StoreReader, read_table
-from objabn.synthetic import plan
-from objabn.synthetic_files import write_videos
-from objabn.training import _optimiser, _scheduler, _train_epoch, build_model
+import objabn.model.network
+from objabn.clips.dataset import ClipDataset, clip_tensors, crop_box, frame_indices, loader, mask_tensors
+from objabn.config.file import load_params
+from objabn.config.schema import MAPS, Dataset
+from objabn.decoding.decode import decode_videos, num_cores
+from objabn.index.table import build
+from objabn.model.device import make_fabric
+from objabn.model.network import ObjectABN
+from objabn.stores.array import StoreReader, read_table
+from objabn.stores.frames import open_frames
+from objabn.stores.masks import union_mask
+from objabn.synthetic.scenes import plan
+from objabn.synthetic.synthesize import write_videos
+from objabn.training.checkpoint import Parts, Position
+from objabn.training.losses import LossWeights, total_loss
+from objabn.training.train import _optimiser, _scheduler, _train_epoch, build_model
 
 MEAN, STD = 0.45, 0.225
 PARTS = ("forward", "backward", "optimiser")
@@ -149,7 +149,7 @@ class Loop:
 
     def __init__(self, name: str, params: Dataset, attention: str, place: Path) -> None:
         if name == "plain loop":
-            objabn.model.quicken = lambda net: None
+            objabn.model.network.quicken = lambda net: None
         table = read_table(place / "frames")
         names, masks = sorted(set(table["label"])), StoreReader(place / "truth")
         used = masks if "o" in MAPS[attention] else None

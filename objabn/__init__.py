@@ -12,5 +12,5 @@ def __getattr__(name: str) -> Any:
     By name, since an `import` here would make all of it a dependency of each stage, which all import this package.
     """
     if name in ("explain", "load"):
-        return getattr(import_module("objabn.explaining"), name)
+        return getattr(import_module("objabn.explanation.explain"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

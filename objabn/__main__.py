@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from objabn import ablate_command, cache_command, explain_command, plan_command, pretrain
-from objabn.parameter_file import load_params
+from objabn.cli import ablate, cache, explain, plan, pretrain
+from objabn.config.file import load_params
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -29,16 +29,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     check = subparsers.add_parser("check", help="validate params.yaml; exit 2 with one line for each fault")
     check.add_argument("params", nargs="?", default="params.yaml", help="parameter file (default: params.yaml)")
     check.set_defaults(run=_check)
-    ablate_command.add_parser(subparsers)
-    cache_command.add_parser(subparsers)
-    explain_command.add_parser(subparsers)
-    plan_command.add_parser(subparsers)
+    ablate.add_parser(subparsers)
+    cache.add_parser(subparsers)
+    explain.add_parser(subparsers)
+    plan.add_parser(subparsers)
     pretrain.add_parser(subparsers)
     command = (sys.argv[1:] if argv is None else list(argv))[:1]
     if command not in (["ablate"], ["cache"], ["check"], ["explain"], ["plan"], ["pretrain"]):
-        from objabn import index_command  # the other commands need not wait for pandas
+        from objabn.cli import index  # the other commands need not wait for pandas
 
-        index_command.add_parser(subparsers)
+        index.add_parser(subparsers)
     args = parser.parse_args(argv)
     try:
         return args.run(args)

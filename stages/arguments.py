@@ -3,9 +3,9 @@
 import argparse
 from typing import Any
 
-from objabn.parameter_file import ParamsError, control_and_block, load_params
-from objabn.params import LOSSES, Dataset, Params
-from stages import row_path
+from objabn.config.file import ParamsError, control_and_block, load_params
+from objabn.config.schema import LOSSES, Dataset, Params
+from stages.paths import row_path
 
 
 def parse(description: str | None, *, row: bool = False, seed: bool = False) -> tuple[argparse.Namespace, Params, Any]:

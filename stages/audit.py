@@ -6,9 +6,9 @@
 import json
 from functools import reduce
 
-from objabn.params import MAPS
-from stages import Paths, run_stage
+from objabn.config.schema import MAPS
 from stages.arguments import parse
+from stages.paths import Paths, run_stage
 from stages.trained import trained_networks
 
 
@@ -18,11 +18,11 @@ def main() -> None:
 
     import pandas as pd
 
-    from objabn.bias import accuracy_on_backgrounds
-    from objabn.deletion import curves_of
-    from objabn.faithfulness import accuracy_under
-    from objabn.files import write_bytes, write_text
-    from objabn.pairs import summarise_audits
+    from objabn.audits.backgrounds import accuracy_on_backgrounds
+    from objabn.audits.insertion_deletion import curves_of
+    from objabn.audits.paired_clips import summarise_audits
+    from objabn.evaluation.map_replacement import accuracy_under
+    from objabn.system.files import write_bytes, write_text
 
     per_seed, curves = [], []
     for seed, model, clips in trained_networks(arguments, params, dataset):

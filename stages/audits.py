@@ -2,8 +2,8 @@
 
 import json
 
-from stages import Paths, row_path, run_stage
 from stages.arguments import parse
+from stages.paths import Paths, row_path, run_stage
 
 
 def main() -> None:
@@ -13,9 +13,9 @@ def main() -> None:
 
     import pandas as pd
 
-    from objabn.audit_picture import draw_audits
-    from objabn.audit_report import audit_table, to_markdown
-    from objabn.files import write_text
+    from objabn.report.audit_picture import draw_audits
+    from objabn.report.audit_tables import audit_table, to_markdown
+    from objabn.system.files import write_text
 
     files = {name: paths.audit(row_path(name, False)) for name in names}
     table = audit_table({name: json.loads(file.read_text()) for name, file in files.items()})

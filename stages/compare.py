@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from stages import Paths, row_path, run_stage
 from stages.arguments import parse
+from stages.paths import Paths, row_path, run_stage
 
 
 def main() -> None:
@@ -13,19 +13,19 @@ def main() -> None:
     rows: list[tuple[str, bool]] = [(name, False) for name in params.table.controls]
     rows += [(attention, pc) for attention in params.table.attention for pc in params.table.pc]
 
-    from objabn.files import write_text
-    from objabn.gallery import Stores, make_gallery
-    from objabn.html_report import COLUMNS, Masks, Trained, read_mask_quality, render
-    from objabn.intervals import differences
-    from objabn.map_files import read_maps
-    from objabn.published import beside_published
-    from objabn.report import comparison, to_markdown
-    from objabn.report_plots import all_plots
-    from objabn.results import read_results
-    from objabn.sources import open_frames
-    from objabn.stores import StoreReader, read_table
-    from objabn.story import answers
-    from objabn.table_picture import draw_table
+    from objabn.evaluation.kept_maps import read_maps
+    from objabn.evaluation.results import read_results
+    from objabn.report.answers import answers
+    from objabn.report.intervals import differences
+    from objabn.report.page.gallery import Stores, make_gallery
+    from objabn.report.page.page import COLUMNS, Masks, Trained, read_mask_quality, render
+    from objabn.report.page.plots import all_plots
+    from objabn.report.published import beside_published
+    from objabn.report.table_picture import draw_table
+    from objabn.report.tables import comparison, to_markdown
+    from objabn.stores.array import StoreReader, read_table
+    from objabn.stores.frames import open_frames
+    from objabn.system.files import write_text
 
     files = {row: paths.result(row_path(*row)) for row in rows}
     results = {row: json.loads(files[row].read_text()) for row in rows}

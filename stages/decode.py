@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from stages import Paths, run_stage
 from stages.arguments import parse
+from stages.paths import Paths, run_stage
 
 
 def main() -> None:
     arguments, _, dataset = parse(__doc__)
     paths = Paths(arguments.dataset)
 
-    from objabn.decoding import decode_videos
-    from objabn.index import read_index
-    from objabn.missing import describe_losses
+    from objabn.decoding.decode import decode_videos
+    from objabn.index.table import read_index
+    from objabn.stores.missing import describe_losses
 
     index = read_index(paths.data("index.csv"))
     table = decode_videos(index, Path(dataset.videos), paths.data("frames"), dataset.decode)

@@ -6,8 +6,8 @@
 import json
 from collections.abc import Iterator
 
-from stages import Paths, run_stage
 from stages.arguments import parse
+from stages.paths import Paths, run_stage
 from stages.trained import trained_networks
 
 
@@ -19,12 +19,12 @@ def main() -> None:
 
     import pandas as pd
 
-    from objabn.evaluation import MapKeeper, evaluate_run, maps_of_videos, summarise
-    from objabn.files import write_text
-    from objabn.map_files import write_maps
-    from objabn.pictures import draw_maps
-    from objabn.results import write_results
-    from objabn.training_notes import training_notes
+    from objabn.evaluation.evaluate import MapKeeper, evaluate_run, maps_of_videos, summarise
+    from objabn.evaluation.kept_maps import write_maps
+    from objabn.evaluation.results import write_results
+    from objabn.evaluation.training_notes import training_notes
+    from objabn.report.strips import draw_maps
+    from objabn.system.files import write_text
 
     def results_of_seeds() -> Iterator[pd.DataFrame]:
         for seed, model, clips in trained_networks(arguments, params, dataset):

@@ -7,8 +7,8 @@ import json
 from functools import partial
 from pathlib import Path
 
-from stages import Paths, run_stage
 from stages.arguments import parse
+from stages.paths import Paths, run_stage
 
 
 def main() -> None:
@@ -18,17 +18,17 @@ def main() -> None:
 
     import torch
 
-    from objabn import ray_engine
-    from objabn.cache import Cache
-    from objabn.files import replace_dir, write_text
-    from objabn.locks import one_at_a_time
-    from objabn.mask_pictures import draw_masks
-    from objabn.mask_quality import summarise, video_quality
-    from objabn.missing import check_missing
-    from objabn.segmentation import make_compute, output_key, segment_videos, unit_names
-    from objabn.segmenters import build, video_key
-    from objabn.sources import open_frames
-    from objabn.stores import read_table
+    from objabn.segmentation import ray_engine
+    from objabn.segmentation.contact_sheet import draw_masks
+    from objabn.segmentation.quality import summarise, video_quality
+    from objabn.segmentation.segment import make_compute, output_key, segment_videos, unit_names
+    from objabn.segmentation.segmenters.choice import build, video_key
+    from objabn.stores.array import read_table
+    from objabn.stores.frames import open_frames
+    from objabn.stores.missing import check_missing
+    from objabn.system.cache import Cache
+    from objabn.system.files import replace_dir, write_text
+    from objabn.system.locks import one_at_a_time
 
     table = read_table(paths.data("frames"))
     check_missing(table, dataset.decode.max_failed)  # before the expensive part

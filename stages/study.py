@@ -6,9 +6,9 @@ A pointer: it reads the results of that row and computes nothing anew.
 import json
 from pathlib import Path
 
-from objabn.files import write_text
-from objabn.parameter_file import load_params
-from stages import Paths, row_path, run_stage
+from objabn.config.file import load_params
+from objabn.system.files import write_text
+from stages.paths import Paths, row_path, run_stage
 
 
 def main() -> None:
@@ -16,7 +16,7 @@ def main() -> None:
     result = Paths(params.dataset).result(row_path(params.loss.attention, params.loss.pc))
     per_video = result.with_suffix(".parquet")
 
-    from objabn.study import confusion, entropies, headline
+    from objabn.report.study import confusion, entropies, headline
 
     write_text(Path("metrics.json"), json.dumps(headline(json.loads(result.read_text())), indent=2) + "\n")
     for name, table in (("confusion", confusion(per_video)), ("entropy", entropies(per_video))):

@@ -1,7 +1,7 @@
 """Embedded data: videos, their ground-truth masks and index.csv. `python -m stages.synthesize synthetic`"""
 
-from stages import Paths, run_stage
 from stages.arguments import parse
+from stages.paths import Paths, run_stage
 
 
 def main() -> None:
@@ -16,10 +16,10 @@ def main() -> None:
 
     import pandas as pd
 
-    from objabn.files import replace_dir
-    from objabn.index import build, write_index
-    from objabn.synthetic import plan
-    from objabn.synthetic_files import write_videos
+    from objabn.index.table import build, write_index
+    from objabn.synthetic.scenes import plan
+    from objabn.synthetic.synthesize import write_videos
+    from objabn.system.files import replace_dir
 
     scenes = plan(**dataset.synthesize.model_dump())
     with replace_dir(paths.data("videos")) as videos, replace_dir(paths.data("truth")) as truth:

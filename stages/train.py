@@ -8,9 +8,9 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
-from objabn.params import MAPS
-from stages import Paths, run_stage
+from objabn.config.schema import MAPS
 from stages.arguments import parse
+from stages.paths import Paths, run_stage
 
 
 def main() -> None:
@@ -18,21 +18,21 @@ def main() -> None:
     paths = Paths(arguments.dataset)
     row, seed = (arguments.attention, arguments.pc), arguments.seed
 
-    from objabn.cache import Cache
-    from objabn.checkpoints import run_record
-    from objabn.clips import VALIDATION, open_split
-    from objabn.files import replace_dir, write_text
-    from objabn.gpus import leased_gpus
-    from objabn.locks import one_at_a_time
-    from objabn.missing import check_missing
-    from objabn.resume import Checkpoint, is_finished, run_key
-    from objabn.stores import read_table
-    from objabn.training import train_and_save
-    from objabn.wrong_masks import wrong_masks
+    from objabn.clips.dataset import VALIDATION, open_split
+    from objabn.model.run import run_record
+    from objabn.stores.array import read_table
+    from objabn.stores.missing import check_missing
+    from objabn.system.cache import Cache
+    from objabn.system.files import replace_dir, write_text
+    from objabn.system.locks import one_at_a_time
+    from objabn.training.checkpoint import Checkpoint, is_finished, run_key
+    from objabn.training.gpus import leased_gpus
+    from objabn.training.train import train_and_save
+    from objabn.training.wrong_masks import wrong_masks
 
     processes = None
     if dataset.train.devices * dataset.train.nodes > 1:
-        from objabn.processes import Processes
+        from objabn.training.processes import Processes
 
         processes = Processes(dataset.train.devices, dataset.train.nodes)
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from objabn.params import Dataset, Params
-from stages import Paths
+from objabn.config.schema import Dataset, Params
+from stages.paths import Paths
 
 if TYPE_CHECKING:
-    from objabn.clips import ClipDataset
-    from objabn.model import ObjectABN
+    from objabn.clips.dataset import ClipDataset
+    from objabn.model.network import ObjectABN
 
 
 def trained_networks(
@@ -21,8 +21,8 @@ def trained_networks(
     Args:
         arguments: `dataset` and `row`, of `arguments.parse`.
     """
-    from objabn.clips import open_split
-    from objabn.training import load_model
+    from objabn.clips.dataset import open_split
+    from objabn.training.train import load_model
 
     paths = Paths(arguments.dataset)
     for seed in params.table.seeds:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from objabn.yaml12 import read_yaml
+from objabn.config.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[1]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from objabn.parameter_file import load_params
-from objabn.params import Dataset
+from objabn.config.file import load_params
+from objabn.config.schema import Dataset
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,7 +34,7 @@ def make_model() -> Callable:
     """Builds a small network (3 classes, clips of 4 x 32 x 32, maps of 4 x 4); keywords replace its settings."""
     import torch
 
-    from objabn.model import ObjectABN
+    from objabn.model.network import ObjectABN
 
     torch.set_num_threads(1)  # so small a network is 30 times slower when its threads wait on a busy machine
 

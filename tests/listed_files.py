@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from objabn.listing.base import Listing
+from objabn.index.listing import Listing
 
 REALDATA = Path(__file__).parents[2] / "shared" / "realdata"
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from objabn.clips import ClipDataset, open_split
-from objabn.params import Dataset
-from objabn.stores import StoreWriter
+from objabn.clips.dataset import ClipDataset, open_split
+from objabn.config.schema import Dataset
+from objabn.stores.array import StoreWriter
 
 SIZE, GRID, FRAMES = 32, 4, 8  # pixels a side; cells a side, of 8 pixels; frames a video, every second in a clip
 

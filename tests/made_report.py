@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from objabn.gallery import Stores, make_gallery
-from objabn.html_report import Masks, Trained, render
-from objabn.intervals import Row, differences
-from objabn.map_files import KeptMaps
-from objabn.params import Dataset
-from objabn.published import beside_published
-from objabn.report import comparison
-from objabn.report_plots import all_plots
-from objabn.story import answers
+from objabn.config.schema import Dataset
+from objabn.evaluation.kept_maps import KeptMaps
+from objabn.report.answers import answers
+from objabn.report.intervals import Row, differences
+from objabn.report.page.gallery import Stores, make_gallery
+from objabn.report.page.page import Masks, Trained, render
+from objabn.report.page.plots import all_plots
+from objabn.report.published import beside_published
+from objabn.report.tables import comparison
 
 EVIL = '<script>alert("x")</script>'
 CLASSES = [EVIL, "it's & \"quoted\" 'twice'", "walk"]

@@ -8,13 +8,13 @@ import torch
 from made_videos import moving_bar
 from torch import nn
 
-from objabn.checkpoints import run_record, save_run
-from objabn.decoding import decode_videos
-from objabn.index import build
-from objabn.params import Dataset
-from objabn.stores import StoreWriter
-from objabn.training import build_model
-from objabn.video import write_video
+from objabn.config.schema import Dataset
+from objabn.decoding.decode import decode_videos
+from objabn.index.table import build
+from objabn.model.run import run_record, save_run
+from objabn.stores.array import StoreWriter
+from objabn.training.train import build_model
+from objabn.video.read import write_video
 
 CLASSES = ["jump", "sit $5", "walk", "wave", "run", "clap"]
 T, STRIDE, SPAN = 4, 2, 7  # frames of a clip, every second; frames that it spans

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from objabn import probing
+from objabn.video import probe
 
 
 def moving_bar(num_frames: int, height: int = 48, width: int = 64) -> np.ndarray:
@@ -28,7 +28,7 @@ def encode(
 ) -> None:
     """Any codec and container, unlike write_video; a stream for each array of frames, at 25 fps unless `times` says
     when each frame comes (milliseconds)."""
-    av = probing.libraries().av
+    av = probe.libraries().av
     with av.open(str(path), "w") as container:
         made = [container.add_stream(codec, rate=Fraction(25), options=options) for _ in streams]
         for stream, frames in zip(made, streams, strict=True):
@@ -45,7 +45,7 @@ def encode(
 
 
 def encode_sound(path: Path, cover: np.ndarray | None = None) -> None:
-    av = probing.libraries().av
+    av = probe.libraries().av
     with av.open(str(path), "w") as container:
         sound = container.add_stream("libmp3lame", rate=44100)
         if cover is not None:

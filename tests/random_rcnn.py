@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from test_segmenters import textured
 
-from objabn import segmenters
-from objabn.segmenters import Instances
-from objabn.segmenters.detectron2 import MODEL
+from objabn.segmentation.segmenters import choice
+from objabn.segmentation.segmenters.choice import Instances
+from objabn.segmentation.segmenters.detectron2 import MODEL
 
 TINY: dict[str, Any] = {"short_edge": 64, "proposals": 50, "score_floor": 0.05, "device": "cpu"}
 
@@ -21,7 +21,7 @@ def frames_of(num_frames: int, height: int, width: int) -> np.ndarray:
 
 
 def build(weights: Path | str, **settings: Any) -> Callable[[np.ndarray], list[Instances]]:
-    return segmenters.build("detectron2", **{"weights": str(weights), **TINY, **settings})
+    return choice.build("detectron2", **{"weights": str(weights), **TINY, **settings})
 
 
 def reference(weights: Path | str = "", **tests: Any) -> Any:

@@ -11,9 +11,9 @@ import pytest
 from clones import edit_params, environment, git, make_clone, run_dvc
 from test_pipeline import make_tiny, ran
 
-from objabn import ablate_command
 from objabn.__main__ import main
-from objabn.parameter_file import load_params
+from objabn.cli import ablate
+from objabn.config.file import load_params
 
 ROOT = Path(__file__).parents[1]
 Run = Callable[..., subprocess.CompletedProcess]
@@ -124,7 +124,7 @@ def test_ablate_leaves_the_workspace_alone_and_copies_the_tables(audited: set[st
         done = subprocess.run(command, cwd=clone, env=environment(cache), capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         folder = clone / "ablations/controls"
-        assert sorted(path.name for path in folder.iterdir()) == sorted(ablate_command.TABLES)
+        assert sorted(path.name for path in folder.iterdir()) == sorted(ablate.TABLES)
         audits = pd.read_csv(folder / "synthetic-audits.csv")
         assert audits["row"].tolist() == ["plain", "shifted-masks", "abn", "mask"]
         compared = pd.read_csv(folder / "synthetic.csv")
@@ -139,9 +139,9 @@ def status(folder: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ablate_command.RUNS)
+@pytest.mark.parametrize("name", ablate.RUNS)
 def test_what_a_run_sets_is_valid(name: str) -> None:
-    params = load_params(ROOT / "params.yaml", ablate_command.settings(name, []))
+    params = load_params(ROOT / "params.yaml", ablate.settings(name, []))
     assert (params.dataset, params.table.seeds, params.table.pc) == ("synthetic", [0, 1, 2], [False])
     assert params.table.attention == ["abn", "mask", "mha"]
     every = list(params.controls)
@@ -150,7 +150,7 @@ def test_what_a_run_sets_is_valid(name: str) -> None:
 
 
 def test_given_settings_win_and_stand_once() -> None:
-    found = ablate_command.settings("biased", ["table.seeds=[5]", "dataset=synthetic"])
+    found = ablate.settings("biased", ["table.seeds=[5]", "dataset=synthetic"])
     keys = [each.partition("=")[0] for each in found]
     assert len(set(keys)) == len(keys)
     assert "table.seeds=[5]" in found
@@ -167,6 +167,6 @@ def test_given_settings_win_and_stand_once() -> None:
 )
 def test_misuse_runs_nothing(line: str, message: str, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(ablate_command, "_dvc_run", lambda *_: pytest.fail("ran DVC"))
+    monkeypatch.setattr(ablate, "_dvc_run", lambda *_: pytest.fail("ran DVC"))
     assert main(line.split()) == 2
     assert capsys.readouterr().err.startswith(message)

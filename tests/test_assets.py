@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from objabn.masks import mask_iou
-from objabn.model import x3d_blocks
-from objabn.params import Dataset
-from objabn.segmenters import build
-from objabn.synthetic import ACTIONS, OTHER_ACTIONS, make_scene, render_frame
-from objabn.synthetic_files import on_grid
+from objabn.config.schema import Dataset
+from objabn.model.network import x3d_blocks
+from objabn.segmentation.segmenters.choice import build
+from objabn.stores.masks import mask_iou
+from objabn.synthetic.scenes import ACTIONS, OTHER_ACTIONS, make_scene, render_frame
+from objabn.synthetic.synthesize import on_grid
 
 ASSETS = Path(__file__).parents[1] / "objabn/assets"
 

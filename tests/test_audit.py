@@ -10,9 +10,9 @@ import pytest
 import yaml
 from made_clips import FRAMES, SIZE, parameters, write_stores
 
-from objabn.checkpoints import run_record, save_run
-from objabn.params import MAPS
-from objabn.training import build_model
+from objabn.config.schema import MAPS
+from objabn.model.run import run_record, save_run
+from objabn.training.train import build_model
 from stages.audit import main
 
 ROOT = Path(__file__).parents[1]

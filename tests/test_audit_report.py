@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from objabn import audit_picture
-from objabn.audit_picture import draw_audits
-from objabn.audit_report import area_cells, audit_table, background_cells, replaced_cells, to_markdown
+from objabn.report import audit_picture
+from objabn.report.audit_picture import draw_audits
+from objabn.report.audit_tables import area_cells, audit_table, background_cells, replaced_cells, to_markdown
 
 BACKGROUNDS = {
     "top1_foreground": 90.0, "top1_background": 12.5, "top1_pasted": 95.0, "top1_swapped": 85.0,

@@ -8,16 +8,16 @@ import pytest
 import torch
 import yaml
 
-from objabn import backbone_training, figure_clips
 from objabn.__main__ import main
-from objabn.backbone_training import held_out_top1, pretrain_backbone
-from objabn.figure_clips import ClipStream, degraded
-from objabn.model import x3d_blocks
-from objabn.parameter_file import load_params, parse_params
-from objabn.schedules import learning_rate
-from objabn.synthetic import ACTIONS, OTHER_ACTIONS, make_scene, plan, render_frame
-from objabn.unfinished import state_path
-from objabn.yaml12 import read_yaml
+from objabn.config.file import load_params, parse_params
+from objabn.config.yaml12 import read_yaml
+from objabn.model.network import x3d_blocks
+from objabn.pretrain import backbone, clips
+from objabn.pretrain.backbone import held_out_top1, pretrain_backbone
+from objabn.pretrain.clips import ClipStream, degraded
+from objabn.pretrain.unfinished import state_path
+from objabn.synthetic.scenes import ACTIONS, OTHER_ACTIONS, make_scene, plan, render_frame
+from objabn.training.schedule import learning_rate
 
 ROOT = Path(__file__).parents[1]
 VALUES = read_yaml((ROOT / "params.yaml").read_text())
@@ -35,8 +35,8 @@ SHIPPED = load_params(ROOT / "params.yaml").datasets["synthetic"]
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
     """Short validation, frequent checkpoints; one thread, because so small a network only waits for more."""
-    monkeypatch.setattr(backbone_training, "HELD_OUT_CLIPS", 8)
-    monkeypatch.setattr(backbone_training, "CHECKPOINT_STEPS", 2)
+    monkeypatch.setattr(backbone, "HELD_OUT_CLIPS", 8)
+    monkeypatch.setattr(backbone, "CHECKPOINT_STEPS", 2)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -45,8 +45,8 @@ def few(monkeypatch):
 
 @pytest.fixture
 def unprobed(monkeypatch):
-    monkeypatch.setattr(backbone_training, "embedded_clips", lambda *_: ((), ()))
-    monkeypatch.setattr(backbone_training, "linear_probe", lambda *_: 50.0)
+    monkeypatch.setattr(backbone, "embedded_clips", lambda *_: ((), ()))
+    monkeypatch.setattr(backbone, "linear_probe", lambda *_: 50.0)
 
 
 def equal(one, other):
@@ -86,7 +86,7 @@ def test_other_seeds_splits_and_numbers_give_other_clips(changed):
 
 def test_no_scene_is_one_of_the_data_set(monkeypatch):
     made = []
-    monkeypatch.setattr(figure_clips, "make_scene", lambda *a, **k: made.append(make_scene(*a, **k)) or made[-1])
+    monkeypatch.setattr(clips, "make_scene", lambda *a, **k: made.append(make_scene(*a, **k)) or made[-1])
     for split in ("pretrain", "held-out"):
         stream = ClipStream(TINY, seed=0, split=split)
         for number in range(24):
@@ -99,7 +99,7 @@ def test_no_scene_is_one_of_the_data_set(monkeypatch):
 
 def test_only_the_frames_of_the_clip_are_rendered(monkeypatch):
     rendered = []
-    monkeypatch.setattr(figure_clips, "render_frame", lambda scene, i: rendered.append(i) or render_frame(scene, i))
+    monkeypatch.setattr(clips, "render_frame", lambda scene, i: rendered.append(i) or render_frame(scene, i))
     ClipStream(SHIPPED, seed=0)[0]
     assert len(rendered) == 8
     assert set(np.diff(rendered)) == {4}
@@ -107,7 +107,7 @@ def test_only_the_frames_of_the_clip_are_rendered(monkeypatch):
 
 def test_held_out_clips_are_clean_centred_and_unflipped():
     item = ClipStream(TINY, seed=1, split="held-out")[2]
-    size = figure_clips.np.random.default_rng([1, 2, 0]).uniform(*figure_clips.FIGURE_SIZES)
+    size = clips.np.random.default_rng([1, 2, 0]).uniform(*clips.FIGURE_SIZES)
     scene = make_scene(
         OTHER_ACTIONS[2], seed=1, split="held-out", number=2, min_frames=20, max_frames=22, figure_size=size
     )
@@ -168,7 +168,7 @@ def test_going_on_after_a_kill_gives_what_an_undisturbed_run_gives(tmp_path, mon
 
     out = tmp_path / "parts.pt"
     with monkeypatch.context() as patch:
-        patch.setattr(backbone_training, "learning_rate", killed)
+        patch.setattr(backbone, "learning_rate", killed)
         with pytest.raises(KeyboardInterrupt):
             pretrain_backbone(TINY, out, **settings)
     assert state_path(out).is_file()

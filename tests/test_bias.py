@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from made_clips import FRAMES, SIZE, open_made, parameters, write_stores
 from torch import Tensor, nn
 
-from objabn.bias import GREY, ClipsWithPlates, accuracy_on_backgrounds, clean_plate, composite, variants
-from objabn.geometry import MEAN, STD
-from objabn.model import Output
-from objabn.pairs import audit_numbers
-from objabn.partners import partners
+from objabn.audits.backgrounds import GREY, ClipsWithPlates, accuracy_on_backgrounds, clean_plate, composite, variants
+from objabn.audits.paired_clips import audit_numbers
+from objabn.clips.geometry import MEAN, STD
+from objabn.clips.partners import partners
+from objabn.model.network import Output
 
 NOTHING, CLASSES = "nothing", ["a", "b", "c"]
 LEVELS = [0, 80, 160, 240]  # of nothing and of each class

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objabn.cache import Cache, digest, unit_key
+from objabn.system.cache import Cache, digest, unit_key
 
 PAYLOAD = b"sixteen planes.."
 KEY = unit_key(content="ab", threshold=0.5)

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from objabn.__main__ import main
-from objabn.cache import Cache, unit_key
-from objabn.parameter_file import load_params
-from objabn.segmentation import output_key, unit_names
-from objabn.stores import StoreWriter
+from objabn.config.file import load_params
+from objabn.segmentation.segment import output_key, unit_names
+from objabn.stores.array import StoreWriter
+from objabn.system.cache import Cache, unit_key
 
 ROOT = Path(__file__).parents[1]
 UNUSED, FINISHED = unit_key(what="of no store"), unit_key(what="of a finished store, with parameters of then")

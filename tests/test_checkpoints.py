@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from objabn import __version__
-from objabn.cache import digest
-from objabn.checkpoints import CURVES, RUN, WEIGHTS, load_run, run_record, save_run
-from objabn.params import Dataset
+from objabn.config.schema import Dataset
+from objabn.model.run import CURVES, RUN, WEIGHTS, load_run, run_record, save_run
+from objabn.system.cache import digest
 
 ODD_FLOATS = torch.tensor([0.1, -0.0, 1e-45, float("inf"), float("-inf"), 3e38])
 
@@ -114,7 +114,7 @@ def test_a_library_that_is_not_installed_has_no_version(synthetic: Dataset, monk
             raise PackageNotFoundError(package)
         return "1.0"
 
-    monkeypatch.setattr("objabn.checkpoints.version", found)
+    monkeypatch.setattr("objabn.model.run.version", found)
     versions = run_record("abn", False, 0, [], synthetic, [])["versions"]
     assert "decord" not in versions
     assert versions["av"] == "1.0"

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from objabn.class_results import class_names, confusion, recalls, sparse
+from objabn.report.page.confusion import class_names, confusion, recalls, sparse
 
 TABLE = pd.DataFrame({"label": ["walk", "walk", "jump", "walk"], "predicted": ["walk", "jump", "jump", "kick"]})
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objabn.clip_stream import PlacedClip, end_to_end
-from objabn.clips import frame_indices
-from objabn.params import Data
+from objabn.clips.dataset import frame_indices
+from objabn.config.schema import Data
+from objabn.explanation.clip_stream import PlacedClip, end_to_end
 
 STORED, SHOWN = (2, 3), (4, 6)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from objabn.clips import (
+from objabn.clips.dataset import (
     ClipDataset,
     clip_starts,
     clip_tensors,
@@ -20,10 +20,10 @@ from objabn.clips import (
     num_batches,
     open_split,
 )
-from objabn.geometry import resample_clips, resample_masks
-from objabn.masks import union_mask
-from objabn.params import Data, Dataset, Eval
-from objabn.stores import StoreReader, StoreWriter
+from objabn.clips.geometry import resample_clips, resample_masks
+from objabn.config.schema import Data, Dataset, Eval
+from objabn.stores.array import StoreReader, StoreWriter
+from objabn.stores.masks import union_mask
 
 SPAN = 7  # frames from the first to the last of a clip: 4 of every second one
 DATA = {"num_frames": 4, "frame_stride": 2, "crop": 32, "short_side_min": 36, "short_side_max": 48,

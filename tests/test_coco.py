@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as cocotools
 
-from objabn.segmenters import coco
+from objabn.segmentation.segmenters import coco
 
 VIDEO = "walk/a"
 LABELS = np.zeros((4, 8), np.uint8)  # 32 x 16 cells of the grid a pixel

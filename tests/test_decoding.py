@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from objabn.decoding import decode_videos
-from objabn.index import build
-from objabn.locks import one_at_a_time
-from objabn.missing import check_missing, describe_losses
-from objabn.params import Decode
-from objabn.sources import open_frames
-from objabn.stores import StoreReader
-from objabn.unfinished_store import UnfinishedStore
-from objabn.video import VideoInfo, read_video, write_video
+from objabn.config.schema import Decode
+from objabn.decoding.decode import decode_videos
+from objabn.decoding.unfinished_store import UnfinishedStore
+from objabn.index.table import build
+from objabn.stores.array import StoreReader
+from objabn.stores.frames import open_frames
+from objabn.stores.missing import check_missing, describe_losses
+from objabn.system.locks import one_at_a_time
+from objabn.video.read import VideoInfo, read_video, write_video
 
 DECODE = Decode(height=24, width=32, codec="zstd", quality=95, store=True, frames_per_shard=16, max_failed=0.0,
                 workers=2, timeout_sec=300.0)  # fmt: skip
@@ -196,7 +196,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
         append(self, *arguments, **row)
 
     monkeypatch.setattr(UnfinishedStore, "append", limited)
-    monkeypatch.setattr("objabn.unfinished_store._ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("objabn.decoding.unfinished_store._ROWS_AT_ONCE", 3)
 
 
 @pytest.mark.parametrize("kind", SETTINGS)

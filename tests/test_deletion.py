@@ -10,8 +10,19 @@ from hypothesis import strategies as st
 from made_clips import FRAMES, SIZE, open_made, parameters, write_stores
 from torch import Tensor
 
-from objabn.deletion import SHARES, area, blurred, clip_curves, counts, curves_of, frozen, noise, patched, ranks
-from objabn.params import MAPS
+from objabn.audits.insertion_deletion import (
+    SHARES,
+    area,
+    blurred,
+    clip_curves,
+    counts,
+    curves_of,
+    frozen,
+    noise,
+    patched,
+    ranks,
+)
+from objabn.config.schema import MAPS
 
 
 @pytest.mark.parametrize(

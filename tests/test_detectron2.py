@@ -12,13 +12,13 @@ import pytest
 from random_rcnn import build
 from test_segmenters import textured
 
-from objabn import segmenters
-from objabn.cache import Cache
-from objabn.masks import GRID
-from objabn.segmentation import segment_videos, unit_names
-from objabn.segmenters import settings_key
-from objabn.segmenters.detectron2 import MODEL
-from objabn.stores import StoreReader, StoreWriter
+from objabn.segmentation.segment import segment_videos, unit_names
+from objabn.segmentation.segmenters import choice
+from objabn.segmentation.segmenters.choice import settings_key
+from objabn.segmentation.segmenters.detectron2 import MODEL
+from objabn.stores.array import StoreReader, StoreWriter
+from objabn.stores.masks import GRID
+from objabn.system.cache import Cache
 
 ROOT = Path(__file__).parents[1]
 NO_LIBRARY = (
@@ -68,7 +68,7 @@ def test_a_missing_library_is_one_line_before_any_frame_is_read(without: Callabl
             unit_names(table, {"segment": settings_key(**settings)}),
             Untouched(),
             tmp_path,
-            make_segmenter=lambda: segmenters.build(**settings),
+            make_segmenter=lambda: choice.build(**settings),
             cache=Cache(tmp_path / "cache"),
         )
     assert str(fault.value) == NO_LIBRARY.format("detectron2")

@@ -10,9 +10,9 @@ from PIL import Image
 from random_rcnn import TINY, build, frames_of, reference, save_pkl
 from test_segmenters import check_contract, iou
 
-from objabn.masks import GRID, quantise, score_planes, union_mask
-from objabn.segmenters import Instances
-from objabn.segmenters import detectron2 as backend
+from objabn.segmentation.segmenters.choice import Instances
+from objabn.segmentation.segmenters.choice import detectron2 as backend
+from objabn.stores.masks import GRID, quantise, score_planes, union_mask
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 import torch
 from random_rcnn import build, frames_of, save_pkl
 
-from objabn.segmenters.detectron2 import MODEL
+from objabn.segmentation.segmenters.detectron2 import MODEL
 
 pytestmark = pytest.mark.detectron2
 

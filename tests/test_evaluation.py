@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from torch import nn
 from torchmetrics.functional.classification import multiclass_accuracy
 
-from objabn.clips import ClipDataset, clip_tensors, loader, mask_tensors
-from objabn.evaluation import MapKeeper, evaluate_run, summarise
-from objabn.localisation import THRESHOLDS, energy_inside, iou_by_threshold, pointing
-from objabn.map_files import read_maps, write_maps
-from objabn.masks import mask_iou
-from objabn.metrics import is_flat, map_entropy, top_k
-from objabn.params import Dataset
-from objabn.results import write_results
+from objabn.clips.dataset import ClipDataset, clip_tensors, loader, mask_tensors
+from objabn.config.schema import Dataset
+from objabn.evaluation.evaluate import MapKeeper, evaluate_run, summarise
+from objabn.evaluation.kept_maps import read_maps, write_maps
+from objabn.evaluation.localisation import THRESHOLDS, energy_inside, iou_by_threshold, pointing
+from objabn.evaluation.metrics import is_flat, map_entropy, top_k
+from objabn.evaluation.results import write_results
+from objabn.stores.masks import mask_iou
 
 CLASSES = ["a", "b", "c"]
 

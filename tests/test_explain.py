@@ -12,16 +12,16 @@ import torch
 from made_runs import CLASSES, CROP, SPAN, STRIDE, T, parameters, write_checkout, write_run
 from made_videos import encode, moving_bar, turn_right
 
-from objabn import explaining
-from objabn.clips import clip_tensors, open_split
-from objabn.evaluation import logits_and_maps
-from objabn.explaining import explain, load
-from objabn.geometry import resample_clips
-from objabn.metrics import map_entropy
-from objabn.params import Dataset
-from objabn.stores import StoreReader
-from objabn.trained_run import TrainedRun
-from objabn.video import VideoError, read_video, write_video
+from objabn.clips.dataset import clip_tensors, open_split
+from objabn.clips.geometry import resample_clips
+from objabn.config.schema import Dataset
+from objabn.evaluation.evaluate import logits_and_maps
+from objabn.evaluation.metrics import map_entropy
+from objabn.evaluation.trained import TrainedRun
+from objabn.explanation import explain as explain_module
+from objabn.explanation.explain import explain, load
+from objabn.stores.array import StoreReader
+from objabn.video.read import VideoError, read_video, write_video
 
 ROOT = Path(__file__).parents[1]
 REALDATA = ROOT.parent / "shared" / "realdata"
@@ -56,7 +56,7 @@ def plain(checkout: Path) -> TrainedRun:
 @pytest.fixture
 def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of one clip, for equal bits."""
-    monkeypatch.setitem(explaining._AT_ONCE, "cpu", (0, 1))
+    monkeypatch.setitem(explain_module._AT_ONCE, "cpu", (0, 1))
 
 
 def test_the_network_sees_what_it_does_in_evaluation(
@@ -231,7 +231,7 @@ def test_batches_change_nothing(checkout: Path, mha: TrainedRun, monkeypatch: py
     video = checkout / "data/ds/videos/jump/long.mp4"
     found = {}
     for most in (1, 3, 4):
-        monkeypatch.setitem(explaining._AT_ONCE, "cpu", (10**9, most))
+        monkeypatch.setitem(explain_module._AT_ONCE, "cpu", (10**9, most))
         found[most] = explain(video, mha)
     for other in (found[3], found[4]):
         for name, array in found[1].arrays().items():
@@ -330,7 +330,7 @@ def test_importing_the_package_stays_light() -> None:
     heavy = "{'torch', 'cv2', 'av', 'pandas', 'numpy', 'matplotlib'}"
     assert run_python(f"import sys, objabn; print(sorted({heavy} & set(sys.modules)))") == "[]\n"
     assert run_python("import objabn; print(objabn.explain.__module__, objabn.load.__name__)") == (
-        "objabn.explaining load\n"
+        "objabn.explanation.explain load\n"
     )
 
 

@@ -15,10 +15,10 @@ from made_videos import cut, encode, moving_bar
 
 import objabn
 from objabn.__main__ import main
-from objabn.explain_command import find_videos
-from objabn.params import Dataset
-from objabn.trained_run import find_run
-from objabn.video import write_video
+from objabn.cli.explain import find_videos
+from objabn.config.schema import Dataset
+from objabn.evaluation.trained import find_run
+from objabn.video.read import write_video
 
 ROOT = Path(__file__).parents[1]
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from made_clips import FRAMES, SIZE, open_made, parameters, write_stores
 from torch import Tensor, nn
 
-from objabn.evaluation import evaluate_run
-from objabn.faithfulness import REPLACEMENTS, accuracy_under, replaced_maps
-from objabn.geometry import MEAN, STD
-from objabn.partners import partners
+from objabn.clips.geometry import MEAN, STD
+from objabn.clips.partners import partners
+from objabn.evaluation.evaluate import evaluate_run
+from objabn.evaluation.map_replacement import REPLACEMENTS, accuracy_under, replaced_maps
 
 LEVELS = {"dim": 51, "half": 102, "bright": 204}  # of a video's bright cell, by class
 CLASSES = list(LEVELS)

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from objabn.files import replace_dir, write_bytes, write_text
+from objabn.system.files import replace_dir, write_bytes, write_text
 
 ROOT = Path(__file__).parents[1]
 
 HOLD = """
 import sys
 from pathlib import Path
-from objabn.files import replace_dir
+from objabn.system.files import replace_dir
 with replace_dir(Path(sys.argv[1])) as partial:
     (partial / "who").write_text("the other")
     print(partial.name, flush=True)
@@ -24,7 +24,7 @@ with replace_dir(Path(sys.argv[1])) as partial:
 MANY = """
 import sys
 from pathlib import Path
-from objabn.files import write_bytes
+from objabn.system.files import write_bytes
 for _ in range(40):
     write_bytes(Path(sys.argv[1]), sys.argv[2].encode() * 200_000)
 """
@@ -122,7 +122,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch, step):
         raise OSError("no space left")
 
     write_bytes(tmp_path / "file", b"old")
-    monkeypatch.setattr(f"objabn.files.os.{step}", full_disk)
+    monkeypatch.setattr(f"objabn.system.files.os.{step}", full_disk)
     with pytest.raises(OSError, match="no space left"):
         write_bytes(tmp_path / "file", b"new")
     assert (tmp_path / "file").read_bytes() == b"old"
@@ -182,7 +182,7 @@ def test_a_link_is_replaced_and_its_target_kept(tmp_path):
 
 def test_writers_that_finish_together_both_succeed(tmp_path):
     code = (
-        "import sys, pathlib; from objabn.files import replace_dir\n"
+        "import sys, pathlib; from objabn.system.files import replace_dir\n"
         "for n in range(60):\n"
         "    with replace_dir(pathlib.Path(sys.argv[1])) as partial:\n"
         "        (partial / 'x').write_text(str(n))\n"

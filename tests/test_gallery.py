@@ -11,11 +11,11 @@ import torch
 from made_report import FRAMES, GRID, Pixels, maps
 from PIL import Image
 
-from objabn.gallery import Stores, gallery, make_gallery, shared_rows
-from objabn.gallery_choice import MOST, PER_ORDER, Order, choose
-from objabn.geometry import resample_masks
-from objabn.masks import union_mask
-from objabn.params import Dataset
+from objabn.clips.geometry import resample_masks
+from objabn.config.schema import Dataset
+from objabn.report.page.gallery import Stores, gallery, make_gallery, shared_rows
+from objabn.report.page.gallery_choice import MOST, PER_ORDER, Order, choose
+from objabn.stores.masks import union_mask
 
 ABN, MASK, PLAIN = ("abn", False), ("mask", True), ("plain", False)
 

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from objabn.geometry import MEAN, STD, crop_shares, resample_clips, resample_masks
+from objabn.clips.geometry import MEAN, STD, crop_shares, resample_clips, resample_masks
 
 FULL = (0.0, 0.0, 1.0, 1.0)
 RESIZES = ["nearest", "area", "max"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from objabn.gpus import VISIBLE, installed_gpus, leased_gpus, lock_folder, visible_gpus
+from objabn.training.gpus import VISIBLE, installed_gpus, leased_gpus, lock_folder, visible_gpus
 
 ROOT = Path(__file__).parents[1]
 GPUS = ["GPU-aaaa-1", "GPU-aabb-2", "GPU-cccc-3"]
@@ -18,7 +18,7 @@ HOLD = """
 import os
 import sys
 from pathlib import Path
-from objabn.gpus import leased_gpus
+from objabn.training.gpus import leased_gpus
 folder, count, *gpus = sys.argv[1:]
 with leased_gpus(int(count), "auto", gpus=gpus, folder=Path(folder)):
     print("holds", os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
@@ -191,12 +191,12 @@ for name in ("_cuda_getDeviceCount", "_cuda_init"):
     if hasattr(torch._C, name):
         setattr(torch._C, name, asked)
 sys.argv = ["stages/train.py", *sys.argv[1:]]
-from objabn import gpus
+from objabn.training import gpus
 def leased(*_):
     print("leases first")
     sys.exit()
 gpus.leased_gpus = leased
-from stages import train
+from stages.paths import train
 train.main()
 """
 
@@ -217,7 +217,7 @@ def test_the_stage_asks_cuda_nothing_before_its_lease(tmp_path: Path) -> None:
 REAL = """
 import sys
 from pathlib import Path
-from objabn.gpus import leased_gpus
+from objabn.training.gpus import leased_gpus
 with leased_gpus(1, "cuda", folder=Path(sys.argv[1])) as held:
     import torch
     print(*held, torch.cuda.device_count(), torch.cuda.get_device_properties(0).uuid, flush=True)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from objabn.gradcam import grad_cam
+from objabn.evaluation.gradcam import grad_cam
 
 
 class Linear(nn.Module):

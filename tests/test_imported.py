@@ -15,16 +15,17 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_coco import LABELS, RLE, VIDEO, compressed, document, edited
 
-from objabn import index_command, segmenters
-from objabn.clips import VALIDATION, open_split
-from objabn.masks import mask_iou, union_mask
-from objabn.params import Dataset, Params
-from objabn.segmenters import GRID, coco, imported
-from objabn.stores import StoreReader
+from objabn.cli import index
+from objabn.clips.dataset import VALIDATION, open_split
+from objabn.config.schema import Dataset, Params
+from objabn.config.yaml12 import read_yaml
+from objabn.segmentation.segmenters import choice
+from objabn.segmentation.segmenters.choice import GRID, coco, imported
+from objabn.stores.array import StoreReader
+from objabn.stores.masks import mask_iou, union_mask
 from objabn.training import train
-from objabn.video import write_video
-from objabn.yaml12 import read_yaml
-from stages import decode, segment
+from objabn.video.read import write_video
+from stages.paths import decode, segment
 
 ROOT = Path(__file__).parents[1]
 DAVIS = ROOT.parent / "shared" / "realdata" / "davis"
@@ -38,10 +39,10 @@ def save(path: Path, values: np.ndarray, palette: bool = False) -> None:
     picture.save(path)
 
 
-def found(masks: Path, num_frames: int = 1, video: str = VIDEO, **settings: Any) -> list[segmenters.Instances]:
+def found(masks: Path, num_frames: int = 1, video: str = VIDEO, **settings: Any) -> list[choice.Instances]:
     """What the backend gives, after a check of its contract."""
     frames = np.zeros((num_frames, 12, 20, 3), np.uint8)
-    per_frame = segmenters.build("import", masks=str(masks), **{"format": "png"} | settings)(frames, video)
+    per_frame = choice.build("import", masks=str(masks), **{"format": "png"} | settings)(frames, video)
     assert len(per_frame) == num_frames
     for each in per_frame:
         n = len(each.scores)
@@ -245,7 +246,7 @@ def test_a_json_is_parsed_once_for_all_videos_and_again_when_it_changed(
     parsed: list[int] = []
     loads = json.loads
     monkeypatch.setattr(coco.json, "loads", lambda data: (parsed.append(1), loads(data))[1])
-    key = segmenters.video_key("import", masks=str(masks), format="coco")
+    key = choice.video_key("import", masks=str(masks), format="coco")
     key(VIDEO), key("walk/b")
     for video in (VIDEO, "walk/b"):
         found(masks, video=video, format="coco")
@@ -265,9 +266,7 @@ def test_a_changed_png_changes_the_key_of_its_video_only(tmp_path: Path) -> None
             save(tmp_path / video / f"{number}.png", LABELS)
 
     def keys() -> list[dict]:
-        return [
-            segmenters.video_key("import", masks=str(tmp_path), format="png")(video) for video in ("walk/a", "walk/b")
-        ]
+        return [choice.video_key("import", masks=str(tmp_path), format="png")(video) for video in ("walk/a", "walk/b")]
 
     before = keys()
     assert keys() == before
@@ -278,7 +277,7 @@ def test_a_changed_png_changes_the_key_of_its_video_only(tmp_path: Path) -> None
     with pytest.raises(
         ValueError, match=r"walk/c: expected the PNGs of video walk/c, one a frame, got no such directory$"
     ):
-        segmenters.video_key("import", masks=str(tmp_path), format="png")("walk/c")
+        choice.video_key("import", masks=str(tmp_path), format="png")("walk/c")
 
 
 @pytest.mark.parametrize(
@@ -296,7 +295,7 @@ def test_keys_of_a_json_are_those_of_each_videos_part(masks: Path, path: tuple, 
     def keys(content: dict[str, Any]) -> list[dict]:
         content["images"].append({"id": 99, "file_name": "walk/b/0.jpg"})
         masks.write_text(json.dumps(content))
-        key = segmenters.video_key("import", masks=str(masks), format="coco")
+        key = choice.video_key("import", masks=str(masks), format="coco")
         return [key(VIDEO), key("walk/b")]
 
     before, after = keys(document(RLE)), keys(edited(*path, value=value))
@@ -304,11 +303,11 @@ def test_keys_of_a_json_are_those_of_each_videos_part(masks: Path, path: tuple, 
 
 
 def test_settings_in_the_key_and_no_video_key_of_others(tmp_path: Path) -> None:
-    key = segmenters.settings_key("import", masks="one", format="png", class_name="person")
-    assert key == segmenters.settings_key("import", masks="two", format="png", class_name="person")
-    assert key != segmenters.settings_key("import", masks="one", format="png", class_name="dog")
+    key = choice.settings_key("import", masks="one", format="png", class_name="person")
+    assert key == choice.settings_key("import", masks="two", format="png", class_name="person")
+    assert key != choice.settings_key("import", masks="one", format="png", class_name="dog")
     for backend in ("motion", "torchvision"):
-        assert segmenters.video_key(backend, weights="none.pth", threshold=1.0)(VIDEO) == {}
+        assert choice.video_key(backend, weights="none.pth", threshold=1.0)(VIDEO) == {}
 
 
 # parameters, the stage
@@ -356,7 +355,7 @@ class Project:
         monkeypatch.chdir(folder)
         monkeypatch.setenv("OBJABN_CACHE", str(folder / "cache"))
         monkeypatch.setattr(sys, "argv", ["stage", "folder"])
-        index_command.main(["folder", "--videos", values["videos"], "--test-share", "0.5"])
+        index.main(["folder", "--videos", values["videos"], "--test-share", "0.5"])
         decode.main()
 
     def segment(self) -> tuple[pd.DataFrame, dict[str, float]]:

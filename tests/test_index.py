@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from listed_files import REALDATA, make_files
 
-from objabn import index as ix
-from objabn.durations import video_seconds
-from objabn.listing.folder import read_folder
-from objabn.video import read_video, write_video
+from objabn.index import table as ix
+from objabn.index.durations import video_seconds
+from objabn.index.folder import read_folder
+from objabn.video.read import read_video, write_video
 
 realdata = [pytest.mark.realdata, pytest.mark.skipif(not REALDATA.is_dir(), reason="no ../shared/realdata")]
 

@@ -6,9 +6,9 @@ import pytest
 from listed_files import REALDATA, make_files, make_json, make_splits
 
 from objabn.__main__ import main
-from objabn.index import read_index
-from objabn.index_command import main as index
-from objabn.video import write_video
+from objabn.cli.index import main as index
+from objabn.index.table import read_index
+from objabn.video.read import write_video
 
 realdata = [pytest.mark.realdata, pytest.mark.skipif(not REALDATA.is_dir(), reason="no ../shared/realdata")]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objabn import intervals
-from objabn.intervals import MEASURES, Difference, differences, paired_difference, row_difference, scope
+from objabn.report import intervals
+from objabn.report.intervals import MEASURES, Difference, differences, paired_difference, row_difference, scope
 
 NAN = float("nan")
 ABN, PLAIN = ("abn", False), ("plain", False)

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from objabn.layers import DepthwiseConv3d, PointwiseConv3d, TemporalConv3d, quicken
-from objabn.model import x3d_blocks
+from objabn.model.fast_layers import DepthwiseConv3d, PointwiseConv3d, TemporalConv3d, quicken
+from objabn.model.network import x3d_blocks
 
 LAYERS = {
     "depthwise": (DepthwiseConv3d, {"kernel_size": 3, "padding": 1, "groups": 6, "bias": False}),

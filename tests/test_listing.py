@@ -5,12 +5,12 @@ import re
 import pytest
 from listed_files import REALDATA, make_files, make_json, make_splits, splits_of
 
-from objabn.index import build
-from objabn.listing.base import group_of
-from objabn.listing.folder import read_folder
-from objabn.listing.lists import read_ucf101
-from objabn.listing.ssv2 import read_ssv2
-from objabn.listing.table import read_csv
+from objabn.index.csv_list import read_csv
+from objabn.index.folder import read_folder
+from objabn.index.listing import group_of
+from objabn.index.lists import read_ucf101
+from objabn.index.ssv2 import read_ssv2
+from objabn.index.table import build
 
 realdata = [pytest.mark.realdata, pytest.mark.skipif(not REALDATA.is_dir(), reason="no ../shared/realdata")]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torchmetrics.functional.classification import binary_jaccard_index
 
-from objabn.localisation import THRESHOLDS, best_threshold, energy_inside, iou_by_threshold, pointing
+from objabn.evaluation.localisation import THRESHOLDS, best_threshold, energy_inside, iou_by_threshold, pointing
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from objabn.locks import one_at_a_time
+from objabn.system.locks import one_at_a_time
 
 ROOT = Path(__file__).parents[1]
 HOLD = """
 import sys
 from pathlib import Path
-from objabn.locks import one_at_a_time
+from objabn.system.locks import one_at_a_time
 with one_at_a_time(Path(sys.argv[1])) as waited:
     print("holds", waited, flush=True)
     sys.stdin.readline()
@@ -54,7 +54,7 @@ def test_without_locks_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def unsupported(*_: object) -> None:
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr("objabn.locks.fcntl.flock", unsupported)
+    monkeypatch.setattr("objabn.system.locks.fcntl.flock", unsupported)
     with one_at_a_time(tmp_path) as waited:
         assert not waited
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from objabn.losses import LossWeights, mask_loss, mha_loss, pc_loss, total_loss
+from objabn.training.losses import LossWeights, mask_loss, mha_loss, pc_loss, total_loss
 
 HALF = [[0.0, 1.0], [0.5, 0.5]]
 MASK = [[0.0, 1.0], [1.0, 0.0]]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objabn.map_files import KeptMaps, read_maps, write_maps
+from objabn.evaluation.kept_maps import KeptMaps, read_maps, write_maps
 
 
 def kept() -> KeptMaps:

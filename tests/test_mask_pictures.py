@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from test_mask_quality import found, table
 
-from objabn.mask_pictures import COLOURS, choose, draw_masks, overlay
-from objabn.mask_quality import video_quality
-from objabn.masks import GRID
-from objabn.segmentation import segment_videos, unit_names
-from objabn.stores import StoreReader, StoreWriter
+from objabn.segmentation.contact_sheet import COLOURS, choose, draw_masks, overlay
+from objabn.segmentation.quality import video_quality
+from objabn.segmentation.segment import segment_videos, unit_names
+from objabn.stores.array import StoreReader, StoreWriter
+from objabn.stores.masks import GRID
 
 NO_INSTANCES = pd.DataFrame(columns=["class", "score", "x0", "y0", "x1", "y1"])
 
@@ -95,7 +95,7 @@ def test_a_picture(
 
 
 def test_a_video_of_one_frame(tmp_path: Path) -> None:
-    from objabn.cache import Cache
+    from objabn.system.cache import Cache
 
     for name in ("frames", "masks"):
         (tmp_path / name).mkdir()

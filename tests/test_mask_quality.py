@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from objabn.cache import Cache
-from objabn.mask_quality import summarise, video_quality
-from objabn.masks import GRID
-from objabn.segmentation import segment_videos, unit_names
-from objabn.segmenters import Instances
-from objabn.stores import StoreReader, StoreWriter
+from objabn.segmentation.quality import summarise, video_quality
+from objabn.segmentation.segment import segment_videos, unit_names
+from objabn.segmentation.segmenters.choice import Instances
+from objabn.stores.array import StoreReader, StoreWriter
+from objabn.stores.masks import GRID
+from objabn.system.cache import Cache
 
 LENGTHS = {"a": 4, "failed": 0, "c": 3}
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objabn.masks import GRID, GROUPS, mask_iou, quantise, score_planes, union_mask
+from objabn.stores.masks import GRID, GROUPS, mask_iou, quantise, score_planes, union_mask
 
 scores = st.floats(0, 1) | st.integers(0, 255).map(lambda step: step / 255)
 instance_lists = st.lists(st.tuples(scores, st.sampled_from(["person", "dog"])), max_size=6)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objabn.metrics import is_flat, map_entropy, mean_over_frames, top_k
+from objabn.evaluation.metrics import is_flat, map_entropy, mean_over_frames, top_k
 
 seeds = st.integers(0, 2**32 - 1)
 

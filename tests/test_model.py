@@ -11,9 +11,9 @@ from pytorchvideo.models.hub.x3d import x3d_m
 from pytorchvideo.models.x3d import create_x3d
 from torch import Tensor, nn
 
-from objabn.losses import LossWeights, total_loss
-from objabn.model import MapMixer, ObjectABN, Output, apply_map, x3d_blocks
-from objabn.params import BLOCKS, MAPS
+from objabn.config.schema import BLOCKS, MAPS
+from objabn.model.network import MapMixer, ObjectABN, Output, apply_map, x3d_blocks
+from objabn.training.losses import LossWeights, total_loss
 
 NUM_MAPS = {"abn": 1, "mask": 1, "mha": 3}
 SMALL = {"num_frames": 4, "crop": 32, "width_factor": 1.0, "depth_factor": 1.0, "dropout": 0.5}

@@ -7,11 +7,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from objabn.actions import MOTIONS, Pose, Style
-from objabn.backgrounds import BACKGROUNDS
-from objabn.figures import figure_shapes, skeleton
-from objabn.other_actions import OTHER_MOTIONS
-from objabn.synthetic import ACTIONS, OTHER_ACTIONS, make_scene, plan, render_frame
+from objabn.synthetic.actions import MOTIONS, Pose, Style
+from objabn.synthetic.backgrounds import BACKGROUNDS
+from objabn.synthetic.figures import figure_shapes, skeleton
+from objabn.synthetic.pretraining_actions import OTHER_MOTIONS
+from objabn.synthetic.scenes import ACTIONS, OTHER_ACTIONS, make_scene, plan, render_frame
 
 STYLE = Style(amplitude=1.0, side=1, variant=0.5)
 BODY = replace(make_scene("clap", seed=0, split="x", number=0).looks, shoulders=1.1, legs=1.0)

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from objabn.overlap import beside
+from objabn.segmentation.prefetch import beside
 
 
 def test_results_come_in_order() -> None:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from objabn import overlays
-from objabn.evaluation import VideoMaps
-from objabn.overlays import Panels, coloured, crop_of, panel_size
-from objabn.pictures import draw_maps, map_label
+from objabn.evaluation.evaluate import VideoMaps
+from objabn.explanation import panels as panels_module
+from objabn.explanation.panels import Panels, coloured, crop_of, panel_size
+from objabn.report.strips import draw_maps, map_label
 
 BLUE, RED = (0, 0, 127.5), (127.5, 0, 0)  # jet's ends: 0 and 1
 
@@ -114,10 +114,10 @@ def test_every_label_is_written(left, width):
 @pytest.mark.parametrize("title", ["Putting [something] on a surface " * 5, "$5 or \\$" * 40, "長い名前" * 30])
 @pytest.mark.parametrize("width", [40, 80])
 def test_a_long_title_is_cut_with_dots_within_the_picture(monkeypatch, title, width):
-    parts = overlays._text
+    parts = panels_module._text
     drawn("x", width=width)
     tried: list[str] = []
-    monkeypatch.setattr(overlays, "_text", lambda text, size: tried.append(text) or parts(text, size))
+    monkeypatch.setattr(panels_module, "_text", lambda text, size: tried.append(text) or parts(text, size))
     picture, panels = drawn(title, width=width)
     line = picture[:26]
     assert line.max() > 150

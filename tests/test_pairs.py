@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_clips import SIZE, open_made, parameters, write_stores
 
-from objabn.pairs import PairedClips, audit_numbers, mean_over_views, top1_table
-from objabn.partners import partners
+from objabn.audits.paired_clips import PairedClips, audit_numbers, mean_over_views, top1_table
+from objabn.clips.partners import partners
 
 classes_of_videos = st.lists(st.integers(0, 4), min_size=2, max_size=40).map(np.array)
 

@@ -21,8 +21,8 @@ import zc.lockfile
 from clones import environment, make_clone, run_dvc
 from test_pipeline import make_tiny, ran
 
-from objabn.gpus import leased_gpus, lock_folder
-from objabn.locks import one_at_a_time
+from objabn.system.locks import one_at_a_time
+from objabn.training.gpus import leased_gpus, lock_folder
 
 GPU = "GPU-made-up"
 WAITS_FOR_GPU = "GPUs 0: 0 free, 1 needed; waiting for other trainings"

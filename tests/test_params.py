@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from objabn.parameter_file import ParamsError, control_and_block, load_params, parse_params
-from objabn.yaml12 import read_yaml
+from objabn.config.file import ParamsError, control_and_block, load_params, parse_params
+from objabn.config.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "params.yaml").read_text()

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from clones import edit_params, git, make_clone, run_dvc
 
-from objabn.synthetic import make_scene, render_video
-from objabn.video import write_video
+from objabn.synthetic.scenes import make_scene, render_video
+from objabn.video.read import write_video
 
 ROWS = [(attention, pc) for attention in ("abn", "mask", "mha") for pc in ("false", "true")]
 TRAIN, EVALUATE = {"train", "train-control"}, {"evaluate", "evaluate-control"}

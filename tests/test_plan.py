@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from objabn import plan_command, plan_counts
 from objabn.__main__ import main
-from objabn.index import COLUMNS
-from objabn.parameter_file import ParamsError, load_params, parse_params
-from objabn.params import Dataset, Params
-from objabn.plan import (
+from objabn.cli import plan
+from objabn.config.file import ParamsError, load_params, parse_params
+from objabn.config.schema import Dataset, Params
+from objabn.config.yaml12 import read_yaml
+from objabn.index.table import COLUMNS
+from objabn.plan import counts as counts_module
+from objabn.plan.costs import (
     COMPARE_SEC,
     DVC_SEC,
     EVALUATE_SEC,
@@ -34,7 +36,6 @@ from objabn.plan import (
     size,
     total,
 )
-from objabn.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "params.yaml").read_text()
@@ -122,7 +123,7 @@ def test_segmenters_share_the_frames() -> None:
 
 
 def test_the_stores_have_hundreds_of_files_at_most() -> None:
-    ssv2 = plan_counts.PUBLISHED["ssv2"]
+    ssv2 = counts_module.PUBLISHED["ssv2"]
     params = given("dataset=ssv2")
     lines = {line.stage: line for line in costs(params.datasets["ssv2"], params.table, ssv2, RATES)}
     assert (lines["decode"].files, lines["segment"].files) == (918 + 2, 574 + 2 + 4)
@@ -246,7 +247,7 @@ def block(name: str) -> Dataset:
     ],
 )
 def test_counts_without_any_file(place: Path, name: str, expected: tuple) -> None:
-    counts, own = plan_counts.count(name, block(name))
+    counts, own = counts_module.count(name, block(name))
     assert (counts.train, counts.test, counts.frames, counts.classes) == expected
     assert counts.origin.startswith("the block synthesize" if name == "synthetic" else "published figures")
     assert own.empty
@@ -257,19 +258,19 @@ def test_counts_of_a_decoded_index(place: Path) -> None:
     store = place / "data/folder/frames"
     store.mkdir()
     index.assign(frames=[10] * 7 + [0]).to_csv(store / "videos.csv", index=False)
-    counts, own = plan_counts.count("folder", block("folder"))
+    counts, own = counts_module.count("folder", block("folder"))
     assert (counts.train, counts.test, counts.frames, counts.classes) == (6, 2, 70, 2)
     assert counts.origin == "data/folder/index.csv and its decoded frames"
     assert own.empty
 
 
 def test_counts_by_the_headers_of_the_videos_that_are_there(place: Path) -> None:
-    from objabn.video import write_video
+    from objabn.video.read import write_video
 
     index = write_index(place, "folder", 8)
     for number, frames in ((0, 10), (5, 20)):
         write_video(place / "data/folder/videos" / index["path"][number], np.zeros((frames, 32, 32, 3), np.uint8))
-    counts, own = plan_counts.count("folder", block("folder"))
+    counts, own = counts_module.count("folder", block("folder"))
     assert counts.frames == 8 * 15
     assert counts.origin == "data/folder/index.csv and the headers of 2 videos"
     assert own["frames"].tolist() == [10, 20]
@@ -277,13 +278,13 @@ def test_counts_by_the_headers_of_the_videos_that_are_there(place: Path) -> None
 
 def test_counts_of_an_index_whose_videos_are_elsewhere(place: Path) -> None:
     write_index(place, "ucf101", 8)
-    counts, own = plan_counts.count("ucf101", block("ucf101"))
+    counts, own = counts_module.count("ucf101", block("ucf101"))
     assert (counts.train, counts.test, counts.frames) == (6, 2, round(8 * 2_480_000 / 13_320))
     assert "published figures" in counts.origin
     assert own.empty
     write_index(place, "folder", 8)
     with pytest.raises(ValueError, match=r"^data/folder/videos: expected videos of data/folder/index.csv, found none"):
-        plan_counts.count("folder", block("folder"))
+        counts_module.count("folder", block("folder"))
 
 
 def test_nothing_is_known_of_a_data_set(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -344,7 +345,7 @@ def test_the_same_as_json(place: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_videos_that_are_there_are_what_is_measured(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from objabn.video import write_video
+    from objabn.video.read import write_video
 
     tiny(place)
     values = read_yaml((place / "params.yaml").read_text())
@@ -391,62 +392,62 @@ def test_videos_that_are_there_are_what_is_measured(place: Path, capsys: pytest.
     ],
 )
 def test_what_does_not_fit_is_said(place: Path, monkeypatch, free: int, expected: list[str]) -> None:
-    monkeypatch.setattr(plan_command.shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    monkeypatch.setattr(plan.shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
     lines = [Cost("decode", 1.0, 2_000, 1, ""), Cost("  side cache", None, 1_000, 1, "", in_cache=True)]
-    assert plan_command._disk(lines) == expected
+    assert plan._disk(lines) == expected
 
 
 def test_a_busy_machine_is_said() -> None:
-    assert plan_command._warn_of_others(0.19) == []
-    (line,) = plan_command._warn_of_others(0.4)
+    assert plan._warn_of_others(0.19) == []
+    (line,) = plan._warn_of_others(0.4)
     assert line == "WARNING: other processes used 40% of this machine meanwhile: the times may be far too long"
 
 
 def test_what_other_processes_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from objabn import plan_clock
+    from objabn.plan import clock
 
-    ticks = plan_clock.os.sysconf("SC_CLK_TCK")
+    ticks = clock.os.sysconf("SC_CLK_TCK")
     stat = tmp_path / "stat"
     stat.write_text(f"cpu  {3 * ticks} {ticks} {2 * ticks} {99 * ticks} {50 * ticks} 0 0 {ticks} 0 0\ncpu0 1 2\n")
-    assert plan_clock._used(stat)[0] == 7  # user, nice, system, stolen; neither idle nor waiting
-    assert plan_clock._used(tmp_path / "none")[:2] == (0.0, 0.0)
+    assert clock._used(stat)[0] == 7  # user, nice, system, stolen; neither idle nor waiting
+    assert clock._used(tmp_path / "none")[:2] == (0.0, 0.0)
     moments = iter([(100.0, 10.0, 0.0), (115.0, 19.0, 10.0)])  # 15 s busy, 9 of them ours, of 10 s
-    monkeypatch.setattr(plan_clock, "_used", lambda: next(moments))
-    monkeypatch.setattr(plan_clock.os, "cpu_count", lambda: 2)
-    with plan_clock.Others() as others:
+    monkeypatch.setattr(clock, "_used", lambda: next(moments))
+    monkeypatch.setattr(clock.os, "cpu_count", lambda: 2)
+    with clock.Others() as others:
         pass
     assert others.share == pytest.approx(0.3)
 
 
 @pytest.mark.slow
 def test_a_stand_in_finds_instances(synthetic: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from objabn import plan_segmenter
+    from objabn.plan import stand_in_segmenter
 
     frames = np.random.default_rng(0).integers(0, 256, (2, 96, 128, 3)).astype(np.uint8)
-    segmenter, instead = plan_segmenter.segmenter_to_measure(synthetic, tmp_path)
+    segmenter, instead = stand_in_segmenter.segmenter_to_measure(synthetic, tmp_path)
     assert instead == ""  # the shipped weights are there
-    monkeypatch.setattr(plan_segmenter.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(stand_in_segmenter.importlib.util, "find_spec", lambda name: None)
     small = block("ucf101").model_copy(
         update={"segment": block("ucf101").segment.model_copy(update={"short_edge": 128, "batch_size": 2})}
     )
-    segmenter, instead = plan_segmenter.segmenter_to_measure(small, tmp_path)
+    segmenter, instead = stand_in_segmenter.segmenter_to_measure(small, tmp_path)
     assert instead.startswith("torchvision's R50-FPN stands in for detectron2, which is not installed")
-    assert [len(found.scores) for found in segmenter(frames, "")] == [plan_segmenter.INSTANCES] * 2
+    assert [len(found.scores) for found in segmenter(frames, "")] == [stand_in_segmenter.INSTANCES] * 2
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.detectron2
 @pytest.mark.slow
 def test_detectron2_with_random_weights_finds_instances(tmp_path: Path) -> None:
-    from objabn import plan_segmenter
+    from objabn.plan import stand_in_segmenter
 
     frames = np.random.default_rng(0).integers(0, 256, (2, 96, 128, 3)).astype(np.uint8)
     small = block("ucf101").model_copy(
         update={"segment": block("ucf101").segment.model_copy(update={"short_edge": 128, "batch_size": 2})}
     )
-    segmenter, instead = plan_segmenter.segmenter_to_measure(small, tmp_path)
+    segmenter, instead = stand_in_segmenter.segmenter_to_measure(small, tmp_path)
     assert instead.startswith("random weights")
-    assert [len(found.scores) for found in segmenter(frames, "")] == [plan_segmenter.INSTANCES] * 2
+    assert [len(found.scores) for found in segmenter(frames, "")] == [stand_in_segmenter.INSTANCES] * 2
 
 
 def test_parameters_of_the_shipped_file_are_what_load_gives() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from objabn.probe import fit_logistic, linear_probe, pooled_features
+from objabn.pretrain.linear_probe import fit_logistic, linear_probe, pooled_features
 
 
 class Colours(torch.utils.data.Dataset):
@@ -78,7 +78,7 @@ def test_the_backbone_stays_untouched_and_the_score_repeats():
 
 
 def test_only_the_embedded_data_can_be_made_anew(tmp_path):
-    from objabn.probe import embedded_clips
+    from objabn.pretrain.linear_probe import embedded_clips
 
     with pytest.raises(ValueError, match="expected the embedded data set, whose block has synthesize, got another"):
         embedded_clips(SimpleNamespace(synthesize=None), tmp_path)

@@ -25,15 +25,16 @@ from torch import nn
 from torch.distributed import DistNetworkError, TCPStore
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from objabn import processes, training
-from objabn.cache import Cache, unit_key
-from objabn.clips import loader
-from objabn.devices import make_fabric, synchronise
-from objabn.files import is_running
-from objabn.params import Dataset
-from objabn.processes import Processes
-from objabn.resume import KIND, Checkpoint
-from objabn.training import build_model, train
+from objabn.clips.dataset import loader
+from objabn.config.schema import Dataset
+from objabn.model.device import make_fabric, synchronise
+from objabn.system.cache import Cache, unit_key
+from objabn.system.files import is_running
+from objabn.training import processes
+from objabn.training import train as train_module
+from objabn.training.checkpoint import KIND, Checkpoint
+from objabn.training.processes import Processes
+from objabn.training.train import build_model, train
 
 GOES_ON = "the same command goes on from the last checkpoint"
 ALWAYS = 1e-9  # minutes between two checkpoints within an epoch
@@ -72,7 +73,7 @@ def in_each(folder: Path, place: Path) -> dict[str, Any]:
     rank = int(os.environ["LOCAL_RANK"])
     found: dict[str, Any] = {}
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(training, "build_model", fixed_statistics)
+        patched.setattr(train_module, "build_model", fixed_statistics)
         for name, params in ALIKE.items():
             found[name] = trained(folder, place / name, parallel(params), parallel=True)
     for name, minutes in (("undisturbed", None), ("after an epoch", 1e6), ("after a step", ALWAYS)):
@@ -96,7 +97,7 @@ def by_two(stores: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict
 @pytest.mark.parametrize("name", ALIKE)
 def test_two_processes_give_the_numbers_of_one(by_two, stores: Path, tmp_path: Path, monkeypatch, name: str) -> None:  # noqa: F811
     """The same losses and terms at each of ten steps, the same accuracies, and then the same weights."""
-    monkeypatch.setattr(training, "build_model", fixed_statistics)
+    monkeypatch.setattr(train_module, "build_model", fixed_statistics)
     one = trained(stores, tmp_path, ALIKE[name])
     curves, expected = (pd.read_csv(place / "curves.csv") for place in (by_two[1] / name, tmp_path))
     pd.testing.assert_frame_equal(curves, expected, rtol=1e-5, atol=1e-5)
@@ -141,7 +142,7 @@ def test_a_split_smaller_than_a_batch_is_a_clear_fault(by_two) -> None:
 def fail(folder: Path, place: Path, how: str) -> None:
     """One process meets a fault in its third step; the other waits for it."""
     torch.set_num_threads(1)
-    params, calls, total_loss = parallel(RESUMED), [], training.total_loss
+    params, calls, total_loss = parallel(RESUMED), [], train_module.total_loss
 
     def wrong(*args: Any, **kwargs: Any) -> Any:
         calls.append(None)
@@ -159,7 +160,7 @@ def fail(folder: Path, place: Path, how: str) -> None:
         return total, {**terms, "mha": terms["mha"] * math.nan}
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(training, "total_loss", wrong)
+        patched.setattr(train_module, "total_loss", wrong)
         checkpoint = Checkpoint(Cache(place / "cache"), KEY, ALWAYS)
         trained(folder, place, params, parallel=True, checkpoint=checkpoint)
 

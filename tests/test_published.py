@@ -1,6 +1,6 @@
 import pytest
 
-from objabn.published import NUMBERS, PUBLISHED, TABLES, beside_published, published_difference, standard_error
+from objabn.report.published import NUMBERS, PUBLISHED, TABLES, beside_published, published_difference, standard_error
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from objabn.cache import Cache
-from objabn.params import Dataset
-from objabn.ray_engine import _share, fill
-from objabn.segmentation import KIND, make_compute, output_key, segment_videos, unit_names
-from objabn.segmenters import build
-from objabn.sources import open_frames
-from objabn.stores import StoreWriter, read_table
-from objabn.synthetic import ACTIONS, make_scene, render_frame
+from objabn.config.schema import Dataset
+from objabn.segmentation.ray_engine import _share, fill
+from objabn.segmentation.segment import KIND, make_compute, output_key, segment_videos, unit_names
+from objabn.segmentation.segmenters.choice import build
+from objabn.stores.array import StoreWriter, read_table
+from objabn.stores.frames import open_frames
+from objabn.synthetic.scenes import ACTIONS, make_scene, render_frame
+from objabn.system.cache import Cache
 
 NUM_FRAMES = 6
 VIDEOS = 4

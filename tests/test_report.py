@@ -8,8 +8,8 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from objabn.report import comparison, to_markdown
-from objabn.table_picture import draw_table
+from objabn.report.table_picture import draw_table
+from objabn.report.tables import comparison, to_markdown
 
 RESULTS = {
     ("abn", False): {"top1": 50.0, "top5": 90.0, "entropy_u": 2.7512, "flat_share_u": 0.0},

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from made_report import EVIL, FRAMES, page
 
-from objabn import intervals
-from objabn.params import Dataset
+from objabn.config.schema import Dataset
+from objabn.report import intervals
 
 pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

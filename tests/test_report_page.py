@@ -14,9 +14,10 @@ from made_report import CLASSES, EVIL, ROWS, page
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
-from objabn import html_report, intervals
-from objabn.html_report import picture_url, read_mask_quality, shown_parameters
-from objabn.params import Dataset
+from objabn.config.schema import Dataset
+from objabn.report import intervals
+from objabn.report.page import page as page_module
+from objabn.report.page.page import picture_url, read_mask_quality, shown_parameters
 
 THREE = {("abn", False): "u", ("abn", True): "u", ("mask", False): "o"}
 
@@ -187,7 +188,7 @@ def test_worst_masks_and_lost_videos(tmp_path: Path, synthetic: Dataset) -> None
 def test_of_many_lost_videos_the_first_are_named(
     tmp_path: Path, synthetic: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(html_report, "_MAX_LOST", 1)
+    monkeypatch.setattr(page_module, "_MAX_LOST", 1)
     text = page(tmp_path, synthetic, lost=True)
     assert len(Tables(text).tables["videos that were lost"]) == 1 + 1
     assert "the first 1, the others stand in <code>data/made &#34;up&#34;/frames/videos.csv</code>" in text
@@ -210,11 +211,11 @@ def test_a_picture_is_made_smaller_until_it_fits(tmp_path: Path, monkeypatch: py
 
     def size() -> tuple[int, int]:
         content = base64.b64decode(picture_url(tmp_path / "masks.png").removeprefix("data:image/jpeg;base64,"))
-        assert len(content) <= html_report._MAX_PICTURE
+        assert len(content) <= page_module._MAX_PICTURE
         return Image.open(io.BytesIO(content)).size
 
     assert size() == (160, 120)
-    monkeypatch.setattr(html_report, "_MAX_PICTURE", 14_000)
+    monkeypatch.setattr(page_module, "_MAX_PICTURE", 14_000)
     assert size() == (120, 90)
 
 

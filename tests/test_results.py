@@ -8,8 +8,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from objabn import results
-from objabn.results import column_names, read_column, read_results, write_results
+from objabn.evaluation import results
+from objabn.evaluation.results import column_names, read_column, read_results, write_results
 
 
 def table(first: int, length: int) -> pd.DataFrame:

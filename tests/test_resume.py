@@ -18,12 +18,12 @@ from test_structure import EXEMPT, STAGES, closure
 from test_training import BLOCK, changed, split, stores  # noqa: F401 (a fixture)
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from objabn import training
-from objabn.cache import Cache, unit_key
-from objabn.checkpoints import run_record
-from objabn.params import Dataset
-from objabn.resume import KIND, Checkpoint, Position, is_finished, own_code, run_key
-from objabn.training import TrainingError, train
+from objabn.config.schema import Dataset
+from objabn.model.run import run_record
+from objabn.system.cache import Cache, unit_key
+from objabn.training import train as train_module
+from objabn.training.checkpoint import KIND, Checkpoint, Position, is_finished, own_code, run_key
+from objabn.training.train import TrainingError, train
 
 ROOT = Path(__file__).parents[1]
 KEY = unit_key(what="a training")
@@ -135,7 +135,7 @@ def test_interrupted_while_validating(
     go: Callable[..., Trained], undisturbed: Trained, monkeypatch, capsys, minutes: float, begins: int
 ) -> None:
     """All batches of the epoch are done: none of it is left to load."""
-    calls, validate = [], training.validate
+    calls, validate = [], train_module.validate
 
     def second(*arguments: object) -> float:
         calls.append(arguments)
@@ -143,7 +143,7 @@ def test_interrupted_while_validating(
             raise Interrupted
         return validate(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training, "validate", second)
+    monkeypatch.setattr(train_module, "validate", second)
     with pytest.raises(Interrupted):
         go(minutes)
     capsys.readouterr()
@@ -227,7 +227,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("objabn.files.os.fsync", full)
+        patched.setattr("objabn.system.files.os.fsync", full)
         with pytest.raises(OSError, match="No space left") as error:
             go()
     assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(cache.path(KIND, KEY)))
@@ -275,7 +275,7 @@ def test_seconds_add_up(
 
 def test_the_clock_of_a_checkpoint(tmp_path: Path, monkeypatch) -> None:
     now = 0.0
-    monkeypatch.setattr("objabn.resume.time.monotonic", lambda: now)
+    monkeypatch.setattr("objabn.training.checkpoint.time.monotonic", lambda: now)
     checkpoint = Checkpoint(Cache(tmp_path), KEY, 2)
     now = 119.0
     assert not checkpoint.due()
@@ -322,7 +322,7 @@ def test_the_key_is_that_of_the_same_training_only(folder: Path, synthetic: Data
         key(folder, synthetic, masks="other"),
     ]
     with monkeypatch.context() as patched:
-        patched.setattr("objabn.checkpoints.version", lambda package: "another")
+        patched.setattr("objabn.model.run.version", lambda package: "another")
         others.append(key(folder, synthetic))
     (folder / "index.csv").write_text("another\n")
     others.append(key(folder, synthetic))
@@ -366,12 +366,14 @@ def test_the_key_holds_the_parameters_that_dvc_tracks(folder: Path, synthetic: D
     assert {"train.lr", "weights.pc", "decode.height", "videos"} < seen
 
 
-@pytest.mark.parametrize("file", ["objabn/losses.py", "objabn/model.py", "objabn/resume.py"])
+@pytest.mark.parametrize("file", ["training/losses.py", "model/network.py", "training/checkpoint.py"])
 def test_the_key_holds_the_code(folder: Path, synthetic: Dataset, monkeypatch, file: str) -> None:
-    from objabn import resume
+    from objabn.training import checkpoint
 
-    own, digest = key(folder, synthetic), resume.file_digest
-    monkeypatch.setattr(resume, "file_digest", lambda path: "another" if path == ROOT / file else digest(path))
+    own, digest = key(folder, synthetic), checkpoint.file_digest
+    monkeypatch.setattr(
+        checkpoint, "file_digest", lambda path: "another" if path == ROOT / "objabn" / file else digest(path)
+    )
     assert key(folder, synthetic) != own
 
 
@@ -379,18 +381,23 @@ def test_the_code_of_the_train_stage_is_all_of_it(tmp_path: Path) -> None:
     """As the stage runs: with what it has imported when it makes the key."""
     script = """
 import json, runpy, sys
-from objabn import checkpoints, clips, missing, resume, stores
-def report(*_): print(json.dumps(resume.own_code())); sys.exit()
+from objabn.model import run
+from objabn.clips import dataset
+from objabn.stores import missing
+from objabn.training import checkpoint
+from objabn.stores import array
+def report(*_): print(json.dumps(checkpoint.own_code())); sys.exit()
 missing.check_missing = lambda *_: None
-stores.read_table = clips.open_split = checkpoints.run_record = lambda *_, **__: type("", (), {"class_names": []})
-resume.run_key = report
+array.read_table = dataset.open_split = run.run_record = lambda *_, **__: type("", (), {"class_names": []})
+checkpoint.run_key = report
 sys.argv = ["stages/train.py", "synthetic", "--control", "plain", "--seed", "0"]
 runpy.run_module("stages.train", run_name="__main__", alter_sys=True)
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     found = set(json.loads(done.stdout))
-    assert closure("stages/train.py") - EXEMPT - {"objabn/processes.py"} <= found  # that only where there are several
-    assert "objabn/resume.py" in own_code()
+    several = {"objabn/training/processes.py"}  # imported only where there are several processes
+    assert closure("stages/train.py") - EXEMPT - several <= found
+    assert "objabn/training/checkpoint.py" in own_code()
     assert not any(name.startswith(("tests", "/")) for name in own_code())
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from objabn.clips import ClipDataset, open_split
-from objabn.parameter_file import load_params
-from objabn.plan import mask_shard
-from objabn.segmentation import _shard_length
-from objabn.stores import StoreWriter
+from objabn.clips.dataset import ClipDataset, open_split
+from objabn.config.file import load_params
+from objabn.plan.costs import mask_shard
+from objabn.segmentation.segment import _shard_length
+from objabn.stores.array import StoreWriter
 
 NUM_VIDEOS, NUM_FRAMES = 220_000, 9_400_000
 MOST_FILES, MOST_BYTES = 1_000, 200 * 2**20

@@ -7,12 +7,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from objabn.cache import Cache
-from objabn.masks import GRID, union_mask
-from objabn.params import Dataset
-from objabn.segmentation import output_key, segment_videos, unit_names
-from objabn.segmenters import Instances, settings_key
-from objabn.stores import StoreReader, StoreWriter
+from objabn.config.schema import Dataset
+from objabn.segmentation.segment import output_key, segment_videos, unit_names
+from objabn.segmentation.segmenters.choice import Instances, settings_key
+from objabn.stores.array import StoreReader, StoreWriter
+from objabn.stores.masks import GRID, union_mask
+from objabn.system.cache import Cache
 
 KEY = {"segment": {"backend": "made"}, "decode": {"height": 8}}
 

@@ -10,18 +10,19 @@ from torchvision.models.detection import maskrcnn_resnet50_fpn
 from torchvision.models.detection.roi_heads import project_masks_on_boxes
 from torchvision.ops import masks_to_boxes
 
-from objabn import figure_frames, segmenter_training, segmenters
 from objabn.__main__ import main
-from objabn.figure_frames import FigureFrames, boxes_of, held_out_frames
-from objabn.masks import mask_iou
-from objabn.parameter_file import load_params
-from objabn.segmenter_training import make_optimiser, pretrain_segmenter, score, train_step, weights_bytes
-from objabn.segmenters import GRID, Instances
-from objabn.segmenters.figures_rcnn import figures_rcnn
-from objabn.segmenters.paste import paste_masks
-from objabn.synthetic import ACTIONS, OTHER_ACTIONS, plan, render_frame
-from objabn.synthetic_files import on_grid
-from objabn.unfinished import state_path
+from objabn.config.file import load_params
+from objabn.pretrain import frames, segmenter
+from objabn.pretrain.frames import FigureFrames, boxes_of, held_out_frames
+from objabn.pretrain.segmenter import make_optimiser, pretrain_segmenter, score, train_step, weights_bytes
+from objabn.pretrain.unfinished import state_path
+from objabn.segmentation.segmenters import choice
+from objabn.segmentation.segmenters.choice import GRID, Instances
+from objabn.segmentation.segmenters.figures_rcnn import figures_rcnn
+from objabn.segmentation.segmenters.paste import paste_masks
+from objabn.stores.masks import mask_iou
+from objabn.synthetic.scenes import ACTIONS, OTHER_ACTIONS, plan, render_frame
+from objabn.synthetic.synthesize import on_grid
 
 PARAMS = load_params(Path(__file__).parents[1] / "params.yaml").datasets["synthetic"]
 SETTINGS = {"model": "figures", "short_edge": 192, "proposals": 30, "device": "cpu"}
@@ -30,9 +31,9 @@ SETTINGS = {"model": "figures", "short_edge": 192, "proposals": 30, "device": "c
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
     """Short validation, frequent checkpoints; one thread, because so small a network only waits for more."""
-    monkeypatch.setattr(segmenter_training, "HELD_OUT_FRAMES", 3)
-    monkeypatch.setattr(segmenter_training, "VALIDATION_STEPS", 3)
-    monkeypatch.setattr(segmenter_training, "CHECKPOINT_STEPS", 2)
+    monkeypatch.setattr(segmenter, "HELD_OUT_FRAMES", 3)
+    monkeypatch.setattr(segmenter, "VALIDATION_STEPS", 3)
+    monkeypatch.setattr(segmenter, "CHECKPOINT_STEPS", 2)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -79,8 +80,8 @@ def test_the_stream_shows_none_of_the_data_sets_actions_and_scenes(monkeypatch):
         seen.append((action, place["seed"], place["split"]))
         return make_scene(action, **place)
 
-    make_scene = figure_frames.make_scene
-    monkeypatch.setattr(figure_frames, "make_scene", spy)
+    make_scene = frames.make_scene
+    monkeypatch.setattr(frames, "make_scene", spy)
     for number in range(30):
         FigureFrames(seed=0)[number]
     assert not {action for action, *_ in seen} & set(ACTIONS)
@@ -123,8 +124,8 @@ def test_boxes_by_hand():
 
 def test_masks_follow_the_image_when_it_is_flipped(monkeypatch):
     """A mask's outline lies on the image's edges, more than on those of its mirror image."""
-    monkeypatch.setattr(figure_frames, "SECOND_FIGURE", 0.0)
-    monkeypatch.setattr(figure_frames, "degraded", lambda frames, draw: frames)
+    monkeypatch.setattr(frames, "SECOND_FIGURE", 0.0)
+    monkeypatch.setattr(frames, "degraded", lambda frames, draw: frames)
     matched = 0
     for number in range(12):
         image, target = FigureFrames(seed=3)[number]
@@ -225,7 +226,7 @@ def test_the_file_is_small_and_plain(weights):
 
 def test_it_finds_each_figure_through_the_backend(learnt, weights):
     frames, targets, *_ = learnt  # frames of 192 rows: as trained
-    found = segmenters.build("torchvision", weights=str(weights), **SETTINGS)(frames)
+    found = choice.build("torchvision", weights=str(weights), **SETTINGS)(frames)
     for instances, target in zip(found, targets, strict=True):
         n = len(instances.scores)
         assert instances.masks.shape == (n, GRID, GRID)
@@ -242,19 +243,19 @@ def test_it_finds_each_figure_through_the_backend(learnt, weights):
 def test_batched_equals_single(learnt, weights):
     frames = learnt[0]
     batched, single = (
-        segmenters.build("torchvision", weights=str(weights), batch_size=size, **SETTINGS)(frames) for size in (4, 1)
+        choice.build("torchvision", weights=str(weights), batch_size=size, **SETTINGS)(frames) for size in (4, 1)
     )
     for a, b in zip(batched, single, strict=True):
         assert len(a.scores) == len(b.scores) > 0
         assert a.scores == pytest.approx(b.scores, abs=1e-4)
         assert a.boxes == pytest.approx(b.boxes, abs=1e-3)
         assert (a.masks != b.masks).mean() < 1e-3
-    assert segmenters.build("torchvision", weights=str(weights), **SETTINGS)(frames[:0]) == []
+    assert choice.build("torchvision", weights=str(weights), **SETTINGS)(frames[:0]) == []
 
 
 def test_frames_of_another_size_keep_their_masks(learnt, weights):
     frames, *_ = learnt
-    segment = segmenters.build("torchvision", weights=str(weights), **SETTINGS)
+    segment = choice.build("torchvision", weights=str(weights), **SETTINGS)
     large = frames.repeat(2, axis=1).repeat(2, axis=2)
     for a, b in zip(segment(frames), segment(large), strict=True):
         assert mask_iou(a.masks[:1], b.masks[:1]) >= 0.8
@@ -263,18 +264,18 @@ def test_frames_of_another_size_keep_their_masks(learnt, weights):
 def test_weights_that_do_not_fit_are_refused(weights, tmp_path):
     other = tmp_path / "other.pth"
     with pytest.raises(ValueError, match="no such file; expected a state_dict of figures") as fault:
-        segmenters.build("torchvision", weights=str(other), **SETTINGS)
+        choice.build("torchvision", weights=str(other), **SETTINGS)
     assert str(fault.value).endswith("as `python -m objabn pretrain segmenter` writes it")
     torch.save(maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=2).state_dict(), other)
     with pytest.raises(ValueError, match=rf"^{other}: does not fit figures: \d+ tensors of another shape"):
-        segmenters.build("torchvision", weights=str(other), **SETTINGS)
+        choice.build("torchvision", weights=str(other), **SETTINGS)
     state = torch.load(weights, weights_only=True)
     del state["backbone.stem.0.weight"]
     torch.save(state, other)
     with pytest.raises(ValueError, match=r"1 missing keys \(first: backbone\.stem\.0\.weight\), 0 unexpected"):
-        segmenters.build("torchvision", weights=str(other), **SETTINGS)
+        choice.build("torchvision", weights=str(other), **SETTINGS)
     with pytest.raises(ValueError, match="does not fit maskrcnn_resnet50_fpn_v2"):
-        segmenters.build("torchvision", weights=str(weights), model="maskrcnn_resnet50_fpn_v2", device="cpu")
+        choice.build("torchvision", weights=str(weights), model="maskrcnn_resnet50_fpn_v2", device="cpu")
 
 
 # Scores
@@ -344,7 +345,7 @@ def test_the_command_trains_and_its_slips_are_one_line(tmp_path, capsys):
     command = ["pretrain", "segmenter", "--seed", "1", "--workers", "0", "--batch-size", "2", "--out", str(out)]
     assert main([*command, "--steps", "1"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == 1
-    assert len(segmenters.build("torchvision", weights=str(out), **SETTINGS)(held_out_frames(2)[0])) == 2
+    assert len(choice.build("torchvision", weights=str(out), **SETTINGS)(held_out_frames(2)[0])) == 2
     for slip, message in (
         (["--steps", "0"], "--steps: expected at least 1, got 0"),
         (["--steps", "1", "--lr", "0"], "--lr: expected a number above 0, got 0.0"),

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torchvision.models import detection
 from torchvision.models.detection.image_list import ImageList
 
-from objabn import segmenters
-from objabn.segmenters import GRID, Instances, paste
-from objabn.segmenters import torchvision as backend
+from objabn.segmentation.segmenters import choice
+from objabn.segmentation.segmenters.choice import GRID, Instances, paste
+from objabn.segmentation.segmenters.choice import torchvision as backend
 
 
 def textured(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -72,7 +72,7 @@ def check_contract(instances: Instances) -> None:
 
 
 def test_unknown_backend_lists_the_known_ones() -> None:
-    for ask in (segmenters.build, segmenters.version, segmenters.video_key):
+    for ask in (choice.build, choice.version, choice.video_key):
         with pytest.raises(ValueError, match="segmenter backend") as fault:
             ask("sam")
         assert str(fault.value) == (
@@ -82,7 +82,7 @@ def test_unknown_backend_lists_the_known_ones() -> None:
 
 def test_version_needs_no_torch() -> None:
     code = (
-        "import sys; from objabn import segmenters as s\n"
+        "import sys; from objabn.segmentation.segmenters import choice as s\n"
         "print([s.version(b) for b in s.BACKENDS], {'torch', 'cv2'} & set(sys.modules))"
     )
     run = subprocess.run(
@@ -92,7 +92,7 @@ def test_version_needs_no_torch() -> None:
 
 
 def test_settings_of_other_backends_are_ignored() -> None:
-    segmenters.build("motion", threshold=20.0, min_area=0.01, weights=None, short_edge=800)
+    choice.build("motion", threshold=20.0, min_area=0.01, weights=None, short_edge=800)
 
 
 # motion
@@ -101,7 +101,7 @@ def test_settings_of_other_backends_are_ignored() -> None:
 @pytest.mark.parametrize(("height", "width"), [(120, 160), (64, 64), (240, 200)])
 def test_motion_finds_a_moving_blob(height: int, width: int) -> None:
     frames, truth = moving_blobs([((0.1, 0.3), (0.9, 0.7))], height=height, width=width)
-    found = segmenters.build("motion")(frames)
+    found = choice.build("motion")(frames)
     assert len(found) == len(frames)
     for instances, mask in zip(found, truth, strict=True):
         check_contract(instances)
@@ -112,7 +112,7 @@ def test_motion_finds_a_moving_blob(height: int, width: int) -> None:
 
 def test_motion_tells_two_blobs_apart_and_boxes_fit_their_masks() -> None:
     frames, truth = moving_blobs([((0.1, 0.25), (0.9, 0.25)), ((0.9, 0.75), (0.1, 0.75))])
-    for instances, mask in zip(segmenters.build("motion")(frames), truth, strict=True):
+    for instances, mask in zip(choice.build("motion")(frames), truth, strict=True):
         check_contract(instances)
         assert len(instances.masks) == 2
         assert not (instances.masks[0] & instances.masks[1]).any()
@@ -128,7 +128,7 @@ def test_motion_finds_nothing_in_a_still_video() -> None:
     frames = np.stack([(background + rng.normal(0, 3, background.shape)).clip(0, 255) for _ in range(20)]).astype(
         np.uint8
     )
-    for instances in segmenters.build("motion")(frames):
+    for instances in choice.build("motion")(frames):
         check_contract(instances)
         assert len(instances.scores) == 0
 
@@ -136,31 +136,31 @@ def test_motion_finds_nothing_in_a_still_video() -> None:
 @pytest.mark.parametrize("num_frames", [0, 1])
 def test_motion_needs_more_than_a_frame(num_frames: int) -> None:
     frames, _ = moving_blobs([((0.1, 0.3), (0.9, 0.7))])
-    found = segmenters.build("motion")(frames[:num_frames])
+    found = choice.build("motion")(frames[:num_frames])
     assert [len(instances.scores) for instances in found] == [0] * num_frames
 
 
 def test_motion_drops_what_is_smaller_than_min_area() -> None:
     frames, _ = moving_blobs([((0.1, 0.3), (0.9, 0.7))])  # an ellipse of pi * 0.08 * 0.18 = 0.045 of the frame
-    assert all(len(one.scores) == 1 for one in segmenters.build("motion", min_area=0.03)(frames))
-    assert all(len(one.scores) == 0 for one in segmenters.build("motion", min_area=0.06)(frames))
+    assert all(len(one.scores) == 1 for one in choice.build("motion", min_area=0.03)(frames))
+    assert all(len(one.scores) == 0 for one in choice.build("motion", min_area=0.06)(frames))
 
 
 def test_motion_sees_a_background_that_is_hidden_most_of_the_time() -> None:
     # Flickering stuff covers the middle in 60 % of the frames; a median background would take it for the backdrop.
     rng, frames = np.random.default_rng(0), np.repeat(textured(128, 128)[None], 20, axis=0)
     frames[:12, 40:80, 40:80] = rng.uniform(0, 255, (12, 1, 1, 3))
-    found = segmenters.build("motion")(frames.astype(np.uint8))
+    found = choice.build("motion")(frames.astype(np.uint8))
     assert [len(one.scores) for one in found[12:]] == [0] * 8
     assert sum(len(one.scores) for one in found[:12]) >= 10
 
 
 def test_motion_scores_grow_with_contrast_and_repeat_exactly() -> None:
     frames, _ = moving_blobs([((0.1, 0.3), (0.9, 0.7))])
-    first, again = (segmenters.build("motion")(frames) for _ in range(2))
+    first, again = (choice.build("motion")(frames) for _ in range(2))
     assert all(np.array_equal(a, b) for x, y in zip(first, again, strict=True) for a, b in zip(x, y, strict=True))
     faint = textured(120, 160)[None] + 0.3 * (frames - textured(120, 160)[None])
-    weaker = segmenters.build("motion")(faint.clip(0, 255).astype(np.uint8))
+    weaker = choice.build("motion")(faint.clip(0, 255).astype(np.uint8))
     assert all(a.scores[0] > b.scores[0] for a, b in zip(first, weaker, strict=True) if len(b.scores))
 
 
@@ -267,8 +267,8 @@ def tiny_frames(num_frames: int = 3) -> np.ndarray:
 
 def test_torchvision_keeps_the_contract_batched_or_not(checkpoint: Path) -> None:
     frames = tiny_frames()
-    batched = segmenters.build("torchvision", weights=str(checkpoint), batch_size=2, **TINY)(frames)
-    single = segmenters.build("torchvision", weights=str(checkpoint), batch_size=1, **TINY)(frames)
+    batched = choice.build("torchvision", weights=str(checkpoint), batch_size=2, **TINY)(frames)
+    single = choice.build("torchvision", weights=str(checkpoint), batch_size=1, **TINY)(frames)
     assert len(batched) == len(single) == 3
     for a, b in zip(batched, single, strict=True):
         check_contract(a)
@@ -281,7 +281,7 @@ def test_torchvision_keeps_the_contract_batched_or_not(checkpoint: Path) -> None
 
 def test_torchvision_agrees_with_torchvisions_own_paste(checkpoint: Path) -> None:
     frame = textured(256, 256, 5).astype(np.uint8)
-    found = segmenters.build("torchvision", weights=str(checkpoint), **TINY | {"max_instances": 5})(frame[None])[0]
+    found = choice.build("torchvision", weights=str(checkpoint), **TINY | {"max_instances": 5})(frame[None])[0]
     network = detection.maskrcnn_resnet50_fpn(
         weights=None,
         weights_backbone=None,
@@ -303,10 +303,10 @@ def test_torchvision_agrees_with_torchvisions_own_paste(checkpoint: Path) -> Non
 
 
 def test_torchvision_finds_nothing_above_a_floor_of_one(checkpoint: Path) -> None:
-    found = segmenters.build("torchvision", weights=str(checkpoint), **TINY | {"score_floor": 1.0})(tiny_frames(2))
+    found = choice.build("torchvision", weights=str(checkpoint), **TINY | {"score_floor": 1.0})(tiny_frames(2))
     assert [len(one.scores) for one in found] == [0, 0]
     check_contract(found[0])
-    assert segmenters.build("torchvision", weights=str(checkpoint), **TINY)(tiny_frames(1)[:0]) == []
+    assert choice.build("torchvision", weights=str(checkpoint), **TINY)(tiny_frames(1)[:0]) == []
 
 
 @torch.inference_mode()
@@ -340,7 +340,7 @@ def test_torchvisions_coco_file_of_2019_loads(tmp_path: Path) -> None:
         old[key] = value
     assert len(set(old) - set(state)) == 8 + 2 + 16
     torch.save(old, tmp_path / "coco.pth")
-    found = segmenters.build("torchvision", weights=str(tmp_path / "coco.pth"), **TINY)(tiny_frames(1))
+    found = choice.build("torchvision", weights=str(tmp_path / "coco.pth"), **TINY)(tiny_frames(1))
     assert set(found[0].classes) <= set(backend.CATEGORIES[91][1:])
     assert len(found[0].classes) == 100
 
@@ -349,7 +349,7 @@ def test_torchvision_loads_the_second_version(tmp_path: Path) -> None:
     network = detection.maskrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None, num_classes=2)
     torch.save(network.state_dict(), tmp_path / "v2.pth")
     settings = TINY | {"model": "maskrcnn_resnet50_fpn_v2", "max_instances": 7}
-    found = segmenters.build("torchvision", weights=str(tmp_path / "v2.pth"), **settings)(tiny_frames(1))
+    found = choice.build("torchvision", weights=str(tmp_path / "v2.pth"), **settings)(tiny_frames(1))
     check_contract(found[0])
     assert 0 < len(found[0].scores) <= 7
 
@@ -380,20 +380,20 @@ def test_weights_must_fit(
 ) -> None:
     path = resaved(checkpoint, tmp_path / "w.pth", drop, **extra)
     with pytest.raises(ValueError, match="does not fit") as fault:
-        segmenters.build("torchvision", weights=path, **TINY)
+        choice.build("torchvision", weights=path, **TINY)
     assert str(fault.value).startswith(f"{path}: does not fit maskrcnn_resnet50_fpn: {message}")
     assert "\n" not in str(fault.value)
 
 
 def test_weights_of_the_other_model_do_not_fit(checkpoint: Path) -> None:
     with pytest.raises(ValueError, match="does not fit maskrcnn_resnet50_fpn_v2: "):
-        segmenters.build("torchvision", weights=str(checkpoint), **TINY | {"model": "maskrcnn_resnet50_fpn_v2"})
+        choice.build("torchvision", weights=str(checkpoint), **TINY | {"model": "maskrcnn_resnet50_fpn_v2"})
 
 
 def test_weights_file_missing(tmp_path: Path) -> None:
     path = tmp_path / "none.pth"
     with pytest.raises(ValueError, match="no such file") as fault:
-        segmenters.build("torchvision", weights=str(path))
+        choice.build("torchvision", weights=str(path))
     assert str(fault.value) == (
         f"{path}: no such file; expected a state_dict of torchvision's maskrcnn_resnet50_fpn_v2 (.pth), "
         "such as the file of its MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1"
@@ -409,7 +409,7 @@ def test_weights_of_the_zoo_come_by_torchvisions_cache(
     kept.parent.mkdir(parents=True)
     kept.write_bytes(checkpoint.read_bytes())
     frames = np.random.default_rng(0).integers(0, 256, (2, 60, 80, 3), np.uint8)
-    by_zoo, by_path = (segmenters.build("torchvision", weights=each, **TINY) for each in ("zoo", str(checkpoint)))
+    by_zoo, by_path = (choice.build("torchvision", weights=each, **TINY) for each in ("zoo", str(checkpoint)))
     for one, other in zip(by_zoo(frames, ""), by_path(frames, ""), strict=True):
         np.testing.assert_array_equal(one.scores, other.scores)
         np.testing.assert_array_equal(one.masks, other.masks)
@@ -422,7 +422,7 @@ def test_weights_that_cannot_be_downloaded(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
     with pytest.raises(ValueError, match="to download") as fault:
-        segmenters.build("torchvision", weights="zoo")
+        choice.build("torchvision", weights="zoo")
     assert str(fault.value) == (
         "segment.weights: expected torchvision to download "
         f"{backend.WEIGHTS['maskrcnn_resnet50_fpn_v2'].url}, got <urlopen error no route to host>; "
@@ -432,20 +432,20 @@ def test_weights_that_cannot_be_downloaded(tmp_path: Path, monkeypatch: pytest.M
 
 def test_the_small_network_is_in_no_zoo() -> None:
     with pytest.raises(ValueError, match=r"^zoo: no such file; expected a state_dict of figures"):
-        segmenters.build("torchvision", weights="zoo", model="figures")
+        choice.build("torchvision", weights="zoo", model="figures")
 
 
 def test_weights_file_of_another_kind(tmp_path: Path) -> None:
     path = tmp_path / "w.pth"
     path.write_text("not a checkpoint")
     with pytest.raises(ValueError, match="got a file that torch cannot read"):
-        segmenters.build("torchvision", weights=str(path))
+        choice.build("torchvision", weights=str(path))
     torch.save({"model": {}, "epoch": 3}, path)
     with pytest.raises(ValueError, match="got something else than a dictionary of tensors"):
-        segmenters.build("torchvision", weights=str(path))
+        choice.build("torchvision", weights=str(path))
     torch.save({backend.CLASS_KEY: torch.zeros(5, 1024)}, path)
     with pytest.raises(ValueError, match=r"expected 91 classes \(COCO\) or 2 \(background, person\), got 5$"):
-        segmenters.build("torchvision", weights=str(path))
+        choice.build("torchvision", weights=str(path))
 
 
 def test_unknown_model() -> None:
@@ -453,4 +453,4 @@ def test_unknown_model() -> None:
         ValueError,
         match=r"^torchvision model: expected one of maskrcnn_resnet50_fpn, maskrcnn_resnet50_fpn_v2, figures, got 'x'$",
     ):
-        segmenters.build("torchvision", weights="w.pth", model="x")
+        choice.build("torchvision", weights="w.pth", model="x")

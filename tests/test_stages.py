@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from objabn.parameter_file import ParamsError
-from stages import Paths, row_path, run_stage
+from objabn.config.file import ParamsError
 from stages.arguments import parse
+from stages.paths import Paths, row_path, run_stage
 
 ROOT = Path(__file__).parents[1]
 FULL = "no space left on the disk"

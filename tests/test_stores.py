@@ -10,7 +10,7 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objabn.stores import RowNumbers, StoreReader, StoreWriter, read_table
+from objabn.stores.array import RowNumbers, StoreReader, StoreWriter, read_table
 
 SHARD = 8
 LENGTHS = {"a": 3, "empty": 0, "b": 5, "c": 30, "d": 1, "last": 7}  # "b" ends with the first shard, "c" covers four

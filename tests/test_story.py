@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 
-from objabn import intervals
-from objabn.intervals import LUCK, MEASURES, scope
-from objabn.params import MAPS
-from objabn.story import QUESTIONS, answers
+from objabn.config.schema import MAPS
+from objabn.report import intervals
+from objabn.report.answers import QUESTIONS, answers
+from objabn.report.intervals import LUCK, MEASURES, scope
 
 Row = tuple[str, bool]
 

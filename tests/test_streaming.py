@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from made_videos import cut, encode, moving_bar, turn_right
 
-from objabn import streaming
-from objabn.streaming import stream_video
-from objabn.video import DecordUnfit, VideoError, open_writer, read_video, write_video
+from objabn.explanation import frame_stream
+from objabn.explanation.frame_stream import stream_video
+from objabn.video.read import DecordUnfit, VideoError, open_writer, read_video, write_video
 
 
 def turned(path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_long_video_is_pyavs_since_decord_decodes_ahead(tmp_path, monkeypatch)
     write_video(tmp_path / "a.mp4", moving_bar(21))
     frames, _ = read_video(tmp_path / "a.mp4")
     for limit, decoder in ((frames.nbytes, "decord"), (frames.nbytes - 1, "pyav")):
-        monkeypatch.setattr(streaming, "DECORD_BYTES", limit)
+        monkeypatch.setattr(frame_stream, "DECORD_BYTES", limit)
         stream = stream_video(tmp_path / "a.mp4")
         assert stream.info.decoder == decoder
         np.testing.assert_array_equal(np.stack([frame.copy() for frame in stream]), frames)
@@ -68,7 +68,7 @@ def test_behind_a_decord_that_fails_pyav_goes_on(tmp_path, monkeypatch, failing)
         yield from 255 - frames[:failing]
         raise DecordUnfit
 
-    monkeypatch.setattr(streaming, "decord_frames", fails)
+    monkeypatch.setattr(frame_stream, "decord_frames", fails)
     found = np.stack(list(stream_video(tmp_path / "a.mp4")))
     np.testing.assert_array_equal(found, np.concatenate([255 - frames[:failing], frames[failing:]]))
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from objabn.results import write_results
-from objabn.study import confusion, entropies, headline
+from objabn.evaluation.results import write_results
+from objabn.report.study import confusion, entropies, headline
 
 ALL = {"flat_share": 0.0, "iou_fit": 0.4, "iou_truth": 0.5, "pointing": 0.9, "energy": 0.3, "iou_best": 0.6}
 

@@ -18,12 +18,12 @@ import pandas as pd
 import pytest
 from clones import edit_params, environment, hear_ctrl_c, make_clone, run_dvc
 
-from objabn.cache import Cache
-from objabn.index import build, write_index
-from objabn.parameter_file import load_params
-from objabn.segmentation import output_key, unit_names
-from objabn.stores import StoreWriter, read_table
-from objabn.video import write_video
+from objabn.config.file import load_params
+from objabn.index.table import build, write_index
+from objabn.segmentation.segment import output_key, unit_names
+from objabn.stores.array import StoreWriter, read_table
+from objabn.system.cache import Cache
+from objabn.video.read import write_video
 
 ROOT = Path(__file__).parents[1]
 NUM_VIDEOS = 12
@@ -286,7 +286,7 @@ def test_a_full_disk_is_one_line_and_the_previous_output_stays(
 
 def test_a_full_disk_without_one(checkout: Checkout, monkeypatch: pytest.MonkeyPatch, capfd) -> None:
     """The same in this process, where no file system can be mounted."""
-    from stages import run_stage, segment
+    from stages.paths import run_stage, segment
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -296,7 +296,7 @@ def test_a_full_disk_without_one(checkout: Checkout, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(checkout.folder)
     monkeypatch.setenv("OBJABN_CACHE", str(checkout.folder / "another"))
     monkeypatch.setattr(sys, "argv", ["stages/segment.py", "synthetic"])
-    monkeypatch.setattr("objabn.files.os.fsync", full)
+    monkeypatch.setattr("objabn.system.files.os.fsync", full)
     with pytest.raises(SystemExit) as error:
         run_stage(segment.main)
     assert error.value.code == 2

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from objabn import synthetic
-from objabn.actions import MOTIONS, Style
-from objabn.backgrounds import BACKGROUNDS, render_background
-from objabn.figures import skeleton
-from objabn.synthetic import ACTIONS, make_scene, plan, render_frame, render_video
+from objabn.synthetic import scenes
+from objabn.synthetic.actions import MOTIONS, Style
+from objabn.synthetic.backgrounds import BACKGROUNDS, render_background
+from objabn.synthetic.figures import skeleton
+from objabn.synthetic.scenes import ACTIONS, make_scene, plan, render_frame, render_video
 
 STYLE = Style(amplitude=1.0, side=1, variant=0.5)
 
@@ -61,11 +61,11 @@ def test_single_frame_equals_the_videos_frame():
 
 def test_another_process_renders_the_same_pixels():
     code = (
-        "import hashlib; from objabn.synthetic import *;"
+        "import hashlib; from objabn.synthetic.scenes import *;"
         "s = make_scene('clap', seed=7, split='test', number=11);"
         "print(hashlib.sha256(b''.join(a.tobytes() for a in render_frame(s, 9))).hexdigest())"
     )
-    root = Path(synthetic.__file__).parents[1]
+    root = Path(scenes.__file__).parents[1]
     environment = os.environ | {"PYTHONHASHSEED": "123", "PYTHONPATH": str(root)}
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     here = render_frame(make_scene("clap", seed=7, split="test", number=11), 9)
@@ -106,7 +106,7 @@ def test_person_mask_is_where_the_figure_covers_half_of_the_pixel(monkeypatch):
 
     def frame_on(level):
         backdrop = np.full((scene.height, scene.width, 3), level, np.float32)
-        monkeypatch.setattr(synthetic, "render_background", lambda *_: backdrop)
+        monkeypatch.setattr(scenes, "render_background", lambda *_: backdrop)
         return render_frame(scene, 4)
 
     dark, person, _ = frame_on(0)

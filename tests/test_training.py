@@ -12,16 +12,16 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from objabn.checkpoints import run_record, save_run
-from objabn.clips import ClipDataset, clip_tensors, loader, open_split
-from objabn.devices import make_fabric
-from objabn.evaluation import evaluate_run, map_names, maps_of_videos
-from objabn.model import x3d_blocks
-from objabn.params import LOSSES, MAPS, Dataset
-from objabn.pictures import draw_maps
-from objabn.schedules import learning_rate
-from objabn.stores import StoreWriter
-from objabn.training import TrainingError, build_model, load_model, train
+from objabn.clips.dataset import ClipDataset, clip_tensors, loader, open_split
+from objabn.config.schema import LOSSES, MAPS, Dataset
+from objabn.evaluation.evaluate import evaluate_run, map_names, maps_of_videos
+from objabn.model.device import make_fabric
+from objabn.model.network import x3d_blocks
+from objabn.model.run import run_record, save_run
+from objabn.report.strips import draw_maps
+from objabn.stores.array import StoreWriter
+from objabn.training.schedule import learning_rate
+from objabn.training.train import TrainingError, build_model, load_model, train
 
 BLOCK = {
     "videos": "videos",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from objabn.training_notes import training_notes
+from objabn.evaluation.training_notes import training_notes
 
 
 def run(folder: Path, version: str, curves: str) -> Path:

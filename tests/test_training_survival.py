@@ -180,7 +180,7 @@ def test_an_edit_of_parameters_or_code_starts_anew(
     assert "goes on" not in checkout.run()
     assert checkout.content() != undisturbed[0]
     edit_params(checkout.folder, lambda values: values["datasets"]["synthetic"]["train"].update(lr=3e-3, workers=1))
-    losses = checkout.folder / "objabn/losses.py"
+    losses = checkout.folder / "objabn/training/losses.py"
     code = losses.read_text()
     losses.write_text(code + "\n")
     assert "goes on" not in checkout.run()
@@ -194,7 +194,7 @@ def test_an_edit_of_parameters_or_code_starts_anew(
 def test_a_full_disk_is_one_line_and_the_previous_run_stays(
     checkout: Training, undisturbed: tuple[dict[str, bytes], float], monkeypatch: pytest.MonkeyPatch, capfd
 ) -> None:
-    from stages import run_stage, train
+    from stages.paths import run_stage, train
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -205,7 +205,7 @@ def test_a_full_disk_is_one_line_and_the_previous_run_stays(
     monkeypatch.setenv("OBJABN_CACHE", str(checkout.cache.root))
     monkeypatch.setattr(sys, "argv", ["stages/train.py", *ROW])
     with monkeypatch.context() as patched:
-        patched.setattr("objabn.files.os.fsync", full)
+        patched.setattr("objabn.system.files.os.fsync", full)
         with pytest.raises(SystemExit) as error:
             run_stage(train.main)
     assert error.value.code == 2

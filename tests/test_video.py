@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from made_videos import encode, encode_sound, moving_bar, reference
 
-from objabn import probing, video
-from objabn.video import VideoError, file_digest, read_video, write_video
+from objabn.video import probe, read
+from objabn.video.read import VideoError, file_digest, read_video, write_video
 
 ROOT = Path(__file__).parents[1]
 REALDATA = ROOT.parent / "shared" / "realdata"
@@ -40,7 +40,7 @@ def test_written_frames_come_back_in_order(tmp_path, num_frames):
     assert np.abs(read.astype(int) - frames).mean() < 6  # 4:2:0 blurs colours at the bar's edges
     bar = (read.min(axis=3) > 128).all(axis=1)  # (N, W)
     assert [int(row.argmax()) for row in bar] == [2 * n for n in range(num_frames)]
-    assert info == video.VideoInfo(12.5, 48, 96, num_frames, "decord")
+    assert info == read.VideoInfo(12.5, 48, 96, num_frames, "decord")
     assert os.listdir(tmp_path / "made") == ["a.mp4"]
 
 
@@ -82,18 +82,18 @@ def test_resizing_averages_when_shrinking(tmp_path):
 
 def test_resizing_frames_by_hand():
     frame = np.array([[0, 100], [200, 40]], np.uint8)[..., None].repeat(3, 2)
-    assert video.resized(frame, (2, 2)) is frame
-    assert video.resized(frame, (1, 1))[0, 0].tolist() == [85] * 3
-    assert video.resized(frame, (1, 2))[0, :, 0].tolist() == [100, 70]
-    assert video.resized(frame, (4, 2))[:, 0, 0].tolist() == [0, 50, 150, 200]
-    assert video.resized(frame, (4, 1))[:, 0, 0].tolist() == [50, 68, 103, 120]  # rows 50 and 120; 67.5, 102.5
+    assert read.resized(frame, (2, 2)) is frame
+    assert read.resized(frame, (1, 1))[0, 0].tolist() == [85] * 3
+    assert read.resized(frame, (1, 2))[0, :, 0].tolist() == [100, 70]
+    assert read.resized(frame, (4, 2))[:, 0, 0].tolist() == [0, 50, 150, 200]
+    assert read.resized(frame, (4, 1))[:, 0, 0].tolist() == [50, 68, 103, 120]  # rows 50 and 120; 67.5, 102.5
 
 
 def test_equals_the_resize_of_the_whole(tmp_path):
     write_video(tmp_path / "a.mp4", moving_bar(10))
     whole, _ = read_video(tmp_path / "a.mp4")
     small, _ = read_video(tmp_path / "a.mp4", size=(30, 80), batch=3)
-    np.testing.assert_array_equal(small, np.stack([video.resized(frame, (30, 80)) for frame in whole]))
+    np.testing.assert_array_equal(small, np.stack([read.resized(frame, (30, 80)) for frame in whole]))
 
 
 def test_a_cut_avi_gives_the_frames_before_the_cut(tmp_path):
@@ -154,7 +154,7 @@ def test_frames_promised_by_a_webm(seconds, sound, starts, promised):
     container = SimpleNamespace(
         format=SimpleNamespace(name="matroska,webm"), streams=[stream] * (1 + sound), duration=2_060_000
     )
-    assert probing.container_frames(container, stream, starts) == promised
+    assert probe.container_frames(container, stream, starts) == promised
 
 
 @pytest.mark.parametrize("fraction", [0.01, 0.2, 0.5, 0.8, 0.99])
@@ -182,7 +182,7 @@ def make_broken(path: Path) -> dict[str, Path]:
     made["folder.mp4"].mkdir()
     encode_sound(made["sound.mp3"])
     encode_sound(made["cover.mp3"], moving_bar(1)[0])
-    probing.libraries().cv2.imwrite(str(made["image.png"]), moving_bar(1)[0])
+    probe.libraries().cv2.imwrite(str(made["image.png"]), moving_bar(1)[0])
     write_video(path / "a.mp4", moving_bar(5))
     made["head.mp4"].write_bytes((path / "a.mp4").read_bytes()[:100])
     return made | {"absent.mp4": path / "absent.mp4"}
@@ -243,7 +243,7 @@ def test_digest_is_blake2b_of_the_content(tmp_path):
 
 
 def test_importing_loads_no_decoder():
-    code = "import sys, objabn.video; print(sorted({'torch', 'cv2', 'av', 'decord'} & set(sys.modules)))"
+    code = "import sys, objabn.video.read; print(sorted({'torch', 'cv2', 'av', 'decord'} & set(sys.modules)))"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
         == "[]\n"
@@ -268,7 +268,7 @@ def test_without_decord_pyav_serves_the_same(tmp_path):
     write_video(tmp_path / "a.mp4", moving_bar(20))
     code = (
         "import sys; sys.modules['decord'] = None\n"
-        "import numpy as np; from objabn.video import read_video\n"
+        "import numpy as np; from objabn.video.read import read_video\n"
         f"frames, info = read_video({str(tmp_path / 'a.mp4')!r}); print(info)\n"
         f"np.save({str(tmp_path / 'a.npy')!r}, frames)"
     )

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from made_videos import cut, encode, encode_sound, moving_bar, reference, turn_right
 
-from objabn.decoding import decode_videos
-from objabn.index import build
-from objabn.params import Decode
-from objabn.video import VideoError, read_video, write_video
+from objabn.config.schema import Decode
+from objabn.decoding.decode import decode_videos
+from objabn.index.table import build
+from objabn.video.read import VideoError, read_video, write_video
 
 REALDATA = Path(__file__).parents[2] / "shared" / "realdata"
 realdata = [pytest.mark.realdata, pytest.mark.skipif(not REALDATA.is_dir(), reason="no ../shared/realdata")]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from clones import hear_ctrl_c
 
-from objabn.workers import Lost, in_processes
+from objabn.decoding.workers import Lost, in_processes
 
 ROOT = Path(__file__).parents[1]
 
@@ -159,7 +159,7 @@ def runs(process: int) -> bool:
 
 def test_a_worker_that_cannot_start_is_not_the_items_fault() -> None:
     code = (
-        "import types, sys; from objabn.workers import in_processes\n"
+        "import types, sys; from objabn.decoding.workers import in_processes\n"
         "gone = types.ModuleType('gone'); sys.modules['gone'] = gone\n"
         "exec('def function(item): return item', gone.__dict__)\n"
         "print(list(in_processes(gone.function, [1, 2], workers=1, timeout_sec=9)))"
@@ -172,7 +172,8 @@ def test_a_worker_that_cannot_start_is_not_the_items_fault() -> None:
 def test_an_interruption_while_the_workers_start_ends_them_at_once() -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from contextlib import closing; from objabn.workers import in_processes; from test_workers import behave\n"
+        "from contextlib import closing; from objabn.decoding.workers import in_processes\n"
+        "from test_workers import behave\n"
         "with closing(in_processes(behave, [('sleep', 600)] * 4, workers=2, timeout_sec=600)) as results:\n"
         "    print('ready', flush=True)\n"
         "    for _, result in results: print(result, flush=True)"
@@ -193,7 +194,8 @@ def test_busy_workers_end_with_the_process_that_started_them(how: signal.Signals
     """They sleep for ten minutes, one of them idle."""
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from contextlib import closing; from objabn.workers import in_processes; from test_workers import behave\n"
+        "from contextlib import closing; from objabn.decoding.workers import in_processes\n"
+        "from test_workers import behave\n"
         "items = [('pid', 0), ('pid', 0), ('pid', 0), *[('sleep', 600)] * 4]\n"
         "with closing(in_processes(behave, items, workers=2, timeout_sec=600)) as results:\n"
         "    for _, result in results: print(result, flush=True)"

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_clips import FRAMES, SIZE, open_made, parameters
 
-from objabn.clips import open_split
-from objabn.partners import partners
-from objabn.sources import Reader
-from objabn.stores import StoreReader, StoreWriter
-from objabn.wrong_masks import shift_of, wrong_masks
+from objabn.clips.dataset import open_split
+from objabn.clips.partners import partners
+from objabn.stores.array import StoreReader, StoreWriter
+from objabn.stores.frames import Reader
+from objabn.training.wrong_masks import shift_of, wrong_masks
 
 LENGTHS = {"a0": 8, "a1": 5, "b0": 3, "b1": 8}
 CLASSES = np.array([0, 0, 1, 1])

@@ -1,0 +1,138 @@
+"""Does a network lean on the background? Top-1 on clips whose figure or background is taken away or exchanged.
+
+A clip's background is a clean plate: at each pixel the median over the frames that no mask covers, and what is covered
+in all frames filled in from around. It stands still, as the cameras must for it to be sharp; where they move it is a
+blur of the scene's colours. After Xiao et al., Noise or Signal (ICLR 2021), there for images.
+
+Shapes: B batch, T frames, H/W stored frame, G grid of the masks.
+"""
+
+from collections import defaultdict
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import Dataset as TorchDataset
+
+from objabn.audits.paired_clips import PairedClips, batches, top1_table
+from objabn.clips.dataset import Batch, ClipDataset, clip_tensors
+from objabn.clips.geometry import MEAN
+from objabn.config.schema import Dataset
+from objabn.model.device import make_fabric
+from objabn.model.network import ObjectABN
+
+GREY = round(255 * MEAN)  # of a background that is none: 0 to the network
+_MARGIN = 0.025  # around a mask that the plate leaves out, share of the shorter side: outlines, soft edges
+_FILL_RADIUS = 3  # pixels, of cv2.inpaint
+
+
+def clean_plate(frames: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """The background of a clip, uint8 (H, W, 3); grey when the masks leave nothing of it.
+
+    Args:
+        frames: uint8 (T, H, W, 3).
+        masks: what is no background, uint8 (T, G, G) of zeros and ones over the whole frame.
+    """
+    num_frames, height, width, _ = frames.shape
+    reach = round(_MARGIN * min(height, width))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    sized = [cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST_EXACT) for mask in masks]
+    covered = np.stack([cv2.dilate(mask, kernel) for mask in sized]) > 0  # (T, H, W)
+    num_free = num_frames - covered.sum(axis=0)  # (H, W)
+    if not num_free.any():
+        return np.full(frames.shape[1:], GREY, np.uint8)
+    values = np.where(covered[..., None], np.int16(256), frames)  # covered ones last
+    values.sort(axis=0)
+    middle = (np.maximum(num_free, 1) - 1) // 2
+    plate = np.take_along_axis(values, middle[None, :, :, None], axis=0)[0]
+    never = (num_free == 0).astype(np.uint8)
+    return cv2.inpaint(plate.clip(0, 255).astype(np.uint8), never, _FILL_RADIUS, cv2.INPAINT_TELEA)
+
+
+def composite(frames: Tensor, masks: Tensor, backgrounds: Tensor) -> Tensor:
+    """What the masks cover of the frames, on other backgrounds; uint8 (B, T, H, W, 3).
+
+    The masks' edges are as soft as a cell of their grid is wide.
+
+    Args:
+        frames: uint8 (B, T, H, W, 3).
+        masks: uint8 (B, T, G, G) of zeros and ones over the whole frame.
+        backgrounds: uint8 (B, H, W, 3).
+    """
+    size = (frames.shape[2], frames.shape[3])
+    share = F.interpolate(masks.float(), size=size, mode="bilinear", align_corners=False)[..., None]  # (B, T, H, W, 1)
+    return (share * frames + (1 - share) * backgrounds[:, None]).round().byte()
+
+
+class ClipsWithPlates(TorchDataset[Batch]):
+    """Clips of a data set with two backgrounds each: `plate`, its own, and `other_plate`, its partner's.
+
+    Args:
+        key: which masks, "masks" or "truth".
+    """
+
+    def __init__(self, dataset: ClipDataset, key: str) -> None:
+        self._pairs, self._key = PairedClips(dataset), key
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, item: int) -> Batch:
+        """`frames`, `box`, `flip`, `masks` (of either key), `plate` and `other_plate` uint8 (H, W, 3)."""
+        pair = self._pairs[item]
+        plates = {
+            f"{which}plate": clean_plate(pair[f"{which}frames"].numpy(), pair[which + self._key].numpy())
+            for which in ("", "other_")
+        }
+        kept = {name: pair[name] for name in ("frames", "box", "flip")} | {"masks": pair[self._key]}
+        return kept | {name: torch.from_numpy(plate) for name, plate in plates.items()}
+
+
+def variants(batch: Batch) -> dict[str, Tensor]:
+    """Clips of a batch of `ClipsWithPlates` in five forms, uint8 (B, T, H, W, 3) by name; the label stays the figure's.
+
+    "": as they are; foreground: the figure on grey; background: the plate alone, standing still; pasted: the figure on
+    its own plate; swapped: on the plate of a video of another class.
+    """
+    frames, masks = batch["frames"], batch["masks"]
+    return {
+        "": frames,
+        "foreground": composite(frames, masks, torch.full_like(batch["plate"], GREY)),
+        "background": batch["plate"][:, None].expand_as(frames),
+        "pasted": composite(frames, masks, batch["plate"]),
+        "swapped": composite(frames, masks, batch["other_plate"]),
+    }
+
+
+@torch.no_grad()
+def accuracy_on_backgrounds(
+    model: ObjectABN, dataset: ClipDataset, params: Dataset, *, key: str = "masks"
+) -> pd.DataFrame:
+    """Top-1 of a trained network on the forms of `variants`, one row a video; views are averaged.
+
+    Columns: video, label, top1, top1_foreground, top1_background, top1_pasted, top1_swapped; each 0 or 1; with true
+    masks all but the first three end in `_truth`. `pasted` tells what cutting and pasting costs by itself: the
+    background's part of a drop is top1_pasted - top1_swapped.
+
+    Args:
+        key: which masks cut, "masks" or "truth"; the data set must have them.
+
+    Raises:
+        ValueError: there are no such masks, the network yields numbers that are not finite, or there are fewer than
+            two videos.
+    """
+    if key not in dataset[0]:
+        raise ValueError(f"backgrounds: the data set has no masks of the kind {key}")
+    fabric = make_fabric(params)
+    model = model.to(fabric.device).eval()
+    logits: dict[str, list[Tensor]] = defaultdict(list)
+    for batch in batches(ClipsWithPlates(dataset, key), len(dataset), params, f"backgrounds ({key})"):
+        batch = fabric.to_device(batch)
+        for name, frames in variants(batch).items():
+            clips = clip_tensors(batch | {"frames": frames}, params.data.crop)
+            column = f"top1_{name}{'_truth' if key == 'truth' else ''}" if name else "top1"
+            logits[column].append(model(clips).perception_logits)
+    return top1_table(logits, dataset)

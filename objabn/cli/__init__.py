@@ -1,0 +1,1 @@
+"""Commands of `python -m objabn`, one thin file a command."""

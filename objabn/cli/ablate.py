@@ -1,0 +1,109 @@
+"""`python -m objabn ablate`: controls and audits, over seeds, on the embedded data as it is and on a biased one.
+
+Each is an experiment of DVC's in a temporary directory, so params.yaml and the workspace stay as they are; what has
+been computed before comes from DVC's cache, and an interrupted one goes on. Takes an hour on two CPU cores.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from objabn.config.file import add_overrides, load_params
+from objabn.system.cache import Cache
+from objabn.system.files import write_bytes
+
+FOLDER = Path("ablations")
+TARGETS = ("compare@synthetic", "audits@synthetic-rows")
+TABLES = tuple(f"synthetic{kind}.{suffix}" for kind in ("", "-audits") for suffix in ("md", "csv", "png"))
+_ALWAYS = (
+    "dataset=synthetic",
+    "loss.attention=abn",
+    "loss.pc=false",
+    "table.attention=[abn,mask,mha]",
+    "table.pc=[false]",
+    "table.seeds=[0,1,2]",
+    "table.audits=[rows]",
+)
+# Name of a run -> what it sets besides. biased: in nine training videos of ten the background is the action's own kind;
+# test videos show any, so that a row which learnt the background does not profit from it.
+RUNS = {
+    "controls": ("table.controls=[plain,shifted-masks,other-masks,mha-default,mask-area,mask-max]",),
+    "biased": (
+        "table.controls=[plain]",
+        "datasets.synthetic.synthesize.bias=0.9",
+        "datasets.synthetic.synthesize.test_bias=0.0",
+    ),
+}
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Registers `ablate` with a parser's subcommands; `args.run(args)` returns an exit status or raises ValueError."""
+    parser = subparsers.add_parser(
+        "ablate",
+        help="controls and audits over seeds, on the embedded data (an hour)",
+        description="Runs experiments of DVC's in temporary directories and copies their tables to ablations/<name>/. "
+        "The workspace stays as it is.",
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(RUNS)} (default: all)")
+    add_overrides(parser, "after what a run sets itself")
+    parser.set_defaults(run=run)
+
+
+def settings(name: str, given: list[str]) -> list[str]:
+    """`KEY=VALUE` of a run, each key once: the last one of its own and the given ones."""
+    by_key = {each.partition("=")[0]: each for each in (*_ALWAYS, *RUNS[name], *given)}
+    return list(by_key.values())
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the experiments one after another and copies their tables; 0, or DVC's exit status when one fails.
+
+    Raises:
+        ValueError: an unknown name, or parameters at fault.
+    """
+    names = args.names or list(RUNS)
+    if unknown := [name for name in names if name not in RUNS]:
+        raise ValueError(f"ablate: expected {' or '.join(RUNS)}, got {', '.join(unknown)}")
+    for name in names:
+        load_params(overrides=settings(name, args.set_param))  # before anything is computed
+    for name in names:
+        experiment = f"ablate-{name}"
+        if status := _dvc_run(experiment, settings(name, args.set_param)):
+            return status
+        for table in _copy_tables(experiment, FOLDER / name):
+            print(table)
+    return 0
+
+
+def _dvc_run(experiment: str, changes: list[str]) -> int:
+    """Runs the pipeline as an experiment of this name, in place of an earlier one; DVC's exit status."""
+    dvc = [sys.executable, "-m", "dvc", "exp"]
+    subprocess.run([*dvc, "remove", "--quiet", experiment], capture_output=True)  # there may be none
+    command = [*dvc, "run", "--temp", "--name", experiment, *TARGETS]
+    # The stages' `python` is this one, their side cache this checkout's: a temporary directory would have its own.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    environment = {**os.environ, "PATH": path, "OBJABN_CACHE": str(Cache().root.absolute())}
+    for change in changes:
+        command += ["-S", change]
+    return subprocess.run(command, env=environment).returncode
+
+
+def _copy_tables(experiment: str, folder: Path) -> list[Path]:
+    """Writes the tables that an experiment's commit holds into a folder."""
+    pattern = f"refs/exps/*/*/{experiment}"
+    listed = subprocess.run(
+        ["git", "for-each-ref", "--sort=-committerdate", "--format=%(refname)", pattern],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    references = listed.stdout.split()  # the newest first: there may be others, of other commits
+    if not references:
+        raise ValueError(f"{experiment}: expected an experiment of this name after DVC ran it, found none")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in TABLES:
+        shown = subprocess.run(["git", "show", f"{references[0]}:tables/{name}"], check=True, capture_output=True)
+        write_bytes(folder / name, shown.stdout)
+    return [folder / name for name in TABLES]

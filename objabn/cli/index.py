@@ -1,0 +1,116 @@
+"""`python -m objabn index <layout>`: lists a data set's videos in data/<dataset>/index.csv.
+
+python -m objabn index ucf101 --videos DIR --splits DIR [--split 1]        # official lists, or any in their format
+python -m objabn index ssv2 --videos DIR --splits DIR                      # the official json files
+python -m objabn index csv --videos DIR --csv FILE                         # columns path, label, split
+python -m objabn index folder --videos DIR [--test-share 0.2 --seed 0]     # one folder a class
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from objabn.config.schema import NAME
+from objabn.index.csv_list import read_csv
+from objabn.index.durations import video_seconds
+from objabn.index.folder import read_folder
+from objabn.index.listing import Listing
+from objabn.index.lists import read_ucf101
+from objabn.index.ssv2 import read_ssv2
+from objabn.index.summary import left_out, summary, write_left_out
+from objabn.index.table import build, write_index
+
+OPTIONS = {
+    "ucf101": ("splits", "split"),
+    "ssv2": ("splits", "labels_json", "train_json", "validation_json"),
+    "csv": ("csv",),
+    "folder": ("test_share", "seed", "train_list", "test_list"),
+}
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Registers `index` with a parser's subcommands; `args.run(args)` returns 0 or raises ValueError."""
+    parser = subparsers.add_parser("index", help="list a data set's videos in data/<dataset>/index.csv")
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `index`."""
+    add = parser.add_argument
+    layouts = "ucf101, ssv2: official lists; csv: a table; folder: one folder a class"
+    add("layout", choices=tuple(OPTIONS), help=layouts)
+    add("--videos", type=Path, required=True, help="directory of the videos: <class>/<video>; ssv2: <id>.webm")
+    add("--dataset", help="its block in params.yaml (default: the layout's name)")
+    add(
+        "--splits",
+        type=Path,
+        help="ucf101: directory of classInd.txt, trainlist0N.txt, testlist0N.txt; "
+        "ssv2: of [something-something-v2-]labels.json, train.json and validation.json",
+    )
+    add("--split", type=int, help="ucf101: N (default: 1)")
+    for name in ("labels", "train", "validation"):
+        add(f"--{name}-json", type=Path, help=f"ssv2: this file instead of the {name} in --splits")
+    add("--csv", type=Path, help="csv: file with the columns path (relative to the videos), label, split (train, test)")
+    add("--test-share", type=float, help="folder: share of each class's videos that goes to test (default: 0.2)")
+    add("--seed", type=int, help="folder: another seed draws other test videos (default: 0)")
+    add("--train-list", type=Path, help="folder: file of train paths, one a line, instead of a share")
+    add("--test-list", type=Path, help="folder: file of test paths")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Writes data/<dataset>/index.csv, and left_out.csv beside it, below the working directory; prints the summary; 0.
+
+    Raises:
+        ValueError: an option of another layout, a bad data set name, or whatever the readers refuse.
+    """
+    _refuse_alien_options(args)
+    dataset = args.dataset or args.layout
+    if not NAME.fullmatch(dataset):
+        raise ValueError(f"--dataset: expected a name of a-z, 0-9 and _, starting with a letter, got {dataset!r}")
+    listing = _read(args)
+    index, missing = build(listing.videos, args.videos, seconds_of=video_seconds)
+    left = left_out(listing, missing)
+    folder = Path("data") / dataset
+    write_left_out(left, folder / "left_out.csv")
+    write_index(index, folder / "index.csv")
+    print(summary(listing, index, left))
+    if len(left):
+        print(f"wrote {folder / 'left_out.csv'}: all {len(left)} that were left out")
+    print(f"wrote {folder / 'index.csv'}; params.yaml: datasets.{dataset}.videos has to be {args.videos}")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`run` on a command line without the word `index`."""
+    parser = argparse.ArgumentParser(prog="python -m objabn index")
+    add_arguments(parser)
+    return run(parser.parse_args(argv))
+
+
+def _refuse_alien_options(args: argparse.Namespace) -> None:
+    """Raises ValueError for the first option that another layout has and this one has not."""
+    own = OPTIONS[args.layout]
+    for names in OPTIONS.values():
+        for name in names:
+            if name not in own and getattr(args, name) is not None:
+                owners = " and ".join(layout for layout, theirs in OPTIONS.items() if name in theirs)
+                raise ValueError(f"index {args.layout}: --{name.replace('_', '-')} belongs to index {owners}")
+
+
+def _read(args: argparse.Namespace) -> Listing:
+    """What the layout's reader makes of the options given."""
+    options = {name: value for name in OPTIONS[args.layout] if (value := getattr(args, name)) is not None}
+    if args.layout == "folder":
+        return read_folder(args.videos, **options)
+    if args.layout == "ssv2":
+        return read_ssv2(args.videos, **options)
+    if args.layout == "csv":
+        if "csv" not in options:
+            raise ValueError("index csv: --csv, expected the file with the columns path, label and split, got nothing")
+        return read_csv(args.videos, options["csv"])
+    if "splits" not in options:
+        raise ValueError("index ucf101: --splits, expected the directory of the official lists, got nothing")
+    return read_ucf101(args.videos, **options)

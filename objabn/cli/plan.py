@@ -1,0 +1,142 @@
+"""`python -m objabn plan`: what a run will cost on this machine, before it starts.
+
+python -m objabn plan -S dataset=ucf101 -S datasets.ucf101.train.epochs=10
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+import textwrap
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from objabn.config.file import add_overrides, load_params
+from objabn.plan.costs import Cost, Counts, Rates, costs, duration, first_row, size, total
+
+WIDTH = 110  # columns, of what the figures rest on
+BUSY = 0.2  # share of the cores from which on other processes make the times too long
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Registers `plan` with a parser's subcommands; `args.run(args)` returns 0 or raises ValueError."""
+    parser = subparsers.add_parser(
+        "plan",
+        help="what a run will cost: time, disk and files of each stage, from a minute of measuring",
+        description="Measures this machine for up to a minute and prints what each stage of the pipeline will take, "
+        "as if nothing were there yet. Changes nothing.",
+    )
+    add_overrides(parser, "such as dataset=ucf101")
+    parser.add_argument("--params", default="params.yaml", help="parameter file (default: params.yaml)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the plan; 0.
+
+    Raises:
+        ValueError: parameters at fault, a data set of which nothing is known, or one that cannot be measured.
+    """
+    params = load_params(args.params, args.set_param)
+    started = time.perf_counter()
+    from objabn.plan.clock import Others
+    from objabn.plan.counts import count
+    from objabn.plan.measure import measure
+
+    start_sec = time.perf_counter() - started
+    dataset = params.datasets[params.dataset]
+    counts, own = count(params.dataset, dataset)
+    with tempfile.TemporaryDirectory(prefix="objabn-plan-") as place, Others() as others:
+        rates = measure(dataset, params.table, params.controls, counts, own, Path(place), start_sec)
+    lines = costs(dataset, params.table, counts, rates)
+    first_sec = first_row(dataset, params.table, counts, rates)
+    notes = [*_disk(lines), *_gpu(rates), *_warn_of_others(others.share)]
+    if args.json:
+        stages = [asdict(line) for line in [*lines, total(lines)]]
+        figures: dict[str, Any] = {"dataset": params.dataset, "counts": asdict(counts), "rates": asdict(rates)}
+        figures |= {"stages": stages, "first_row_sec": first_sec, "notes": notes}
+        print(json.dumps(figures, indent=2))
+        return 0
+    print(_heading(params.dataset, counts, rates))
+    print(_table([*lines, total(lines)]))
+    measuring = duration(time.perf_counter() - started)
+    print(f"first row of the table after {duration(first_sec)}; measuring took {measuring}\n")
+    print("\n".join([*_bases(counts, rates), "", *notes]))
+    return 0
+
+
+def _heading(dataset: str, counts: Counts, rates: Rates) -> str:
+    splits = f"{counts.train:,} train and {counts.test:,} test videos, {counts.frames:,} frames"
+    return f"{dataset}: {splits}, {counts.classes} classes\non: {rates.device}\n"
+
+
+def _bases(counts: Counts, rates: Rates) -> list[str]:
+    """What each figure rests on."""
+    bases = {"videos": counts.origin, "decode": rates.decode.basis, "segment": rates.segment.basis}
+    if rates.synthesize:
+        bases["synthesize"] = rates.synthesize.basis
+    bases["train, evaluate"] = rates.rows_basis
+    return [textwrap.fill(f"{name}: {basis}", WIDTH, subsequent_indent="  ") for name, basis in bases.items()]
+
+
+def _table(lines: list[Cost]) -> str:
+    cells = [("stage", "time", "disk", "files", "each")]
+    for line in lines:
+        time_text = "" if line.sec is None else duration(line.sec)
+        cells.append((line.stage, time_text, size(line.num_bytes), f"{line.files:,}", line.each))
+    widths = [max(len(row[column]) for row in cells) for column in range(4)]
+    text = []
+    for stage, *numbers, each in cells:
+        aligned = "  ".join(cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True))
+        text.append(f"{stage.ljust(widths[0])}  {aligned}  {each}".rstrip())
+    text.insert(-1, "-" * len(text[-1]))
+    return "\n".join(text)
+
+
+def _disk(lines: list[Cost]) -> list[str]:
+    """What is needed and free, where the outputs go and where the side cache is; a warning where it does not fit."""
+    from objabn.system.cache import Cache
+
+    outputs, cache = Path(), Cache().root
+    needs = {outputs: sum(line.num_bytes for line in lines if not line.in_cache)}
+    cached = sum(line.num_bytes for line in lines if line.in_cache)
+    if _existing(cache).stat().st_dev == outputs.stat().st_dev:
+        needs[outputs] += cached
+        names = {outputs: f"outputs and side cache ({cache})"}
+    else:
+        needs[cache] = cached
+        names = {outputs: "outputs", cache: f"side cache ({cache})"}
+    notes = []
+    for place, needed in needs.items():
+        free = shutil.disk_usage(_existing(place)).free
+        notes.append(f"disk: {names[place]} need {size(needed)}, {size(free)} are free there")
+        if needed > free:
+            notes.append(f"WARNING: {names[place]} do not fit: {size(needed - free)} more are needed")
+    return notes
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest directory above it that is there."""
+    return next(each for each in (path, *path.absolute().parents) if each.exists())
+
+
+def _gpu(rates: Rates) -> list[str]:
+    """What was held of the GPU's memory, when there is one."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return []
+    held = {"segment": rates.segment.gpu_bytes, "train": max(row.gpu_bytes for row in rates.rows.values())}
+    amounts = ", ".join(f"{stage} {size(amount)}" for stage, amount in held.items() if amount)
+    there = torch.cuda.get_device_properties(0).total_memory
+    return [f"GPU memory: {amounts} (measured) of {size(there)}"]
+
+
+def _warn_of_others(share: float) -> list[str]:
+    """A warning when other processes kept the machine busy."""
+    if share < BUSY:
+        return []
+    return [f"WARNING: other processes used {share:.0%} of this machine meanwhile: the times may be far too long"]

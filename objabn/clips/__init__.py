@@ -1,0 +1,1 @@
+"""Clips: frame and mask stores become batches of a data set."""

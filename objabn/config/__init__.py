@@ -1,0 +1,1 @@
+"""params.yaml: its schema, and how the file is read and checked."""

@@ -1,0 +1,1 @@
+"""Decoding: registered videos become the frame store."""

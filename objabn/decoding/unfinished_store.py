@@ -1,0 +1,120 @@
+"""A store that appears whole or not at all, and goes on where a killed process stopped: behind its last whole shard.
+
+Until `<name>` is whole, `.<name>.unfinished/` stands beside it (so that it only has to be renamed):
+
+    store/       what there is of the store
+    rows.jsonl   rows of its table
+    state.npz    of what it is (`key`), how many rows count, and the entries behind the last whole shard
+"""
+
+import io
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from objabn.stores.array import ARRAY, TABLE, StoreWriter
+from objabn.system.files import move_dir, write_bytes
+
+_ROWS, _STATE = "rows.jsonl", "state.npz"
+_ROWS_AT_ONCE = 64  # kept at a time where there is only a table
+Resume = tuple[list[dict[str, Any]], np.ndarray]
+
+
+class UnfinishedStore:
+    """Appends videos to a store at `path`.
+
+    Args:
+        path: the store; what is there stays until `finish`.
+        key: of everything that determines the content. What was begun with another key is thrown away.
+        make_writer: from directory and `StoreWriter`'s `resume`; None writes a table of videos only.
+    """
+
+    def __init__(
+        self, path: Path, key: str, make_writer: Callable[[Path, Resume | None], StoreWriter] | None = None
+    ) -> None:
+        self._path, self._key = path, key
+        self._work = path.with_name(f".{path.name}.unfinished")
+        self._store = self._work / "store"
+        self._writer: StoreWriter | None = None
+        self.rows: list[dict[str, Any]] = []  # of the videos that are done, with offset and frames
+        saved = self._saved()
+        if saved is not None and make_writer is not None:
+            try:
+                self._writer = make_writer(self._store, saved)
+            except ValueError:  # damaged
+                saved = None
+        if saved is None:
+            shutil.rmtree(self._work, ignore_errors=True)
+            self._store.mkdir(parents=True)
+            self._writer = make_writer(self._store, None) if make_writer is not None else None
+        else:
+            self.rows = saved[0]
+            write_bytes(self._work / _ROWS, _lines(self.rows))  # without those that do not count
+        self._num_kept = len(self.rows)
+        self._num_synced = len(self._writer.whole_shards()) if self._writer else 0
+
+    def append(self, frames: np.ndarray, num_frames: int, **row: Any) -> None:
+        """Adds a video's frames, of which a table alone takes the number only, and its row."""
+        offset = self.rows[-1]["offset"] + self.rows[-1]["frames"] if self.rows else 0
+        self.rows.append({**row, "offset": offset, "frames": num_frames})
+        if self._writer is None:
+            is_due = len(self.rows) - self._num_kept >= _ROWS_AT_ONCE
+        else:
+            self._writer.append(frames, **row)
+            is_due = len(self._writer.whole_shards()) > self._num_synced
+        if is_due:
+            self._keep()
+
+    def finish(self) -> pd.DataFrame:
+        """Puts the whole store in its place; its table."""
+        if self._writer is not None:
+            table = self._writer.close()
+        else:
+            table = pd.DataFrame(self.rows)
+            table.to_csv(self._store / TABLE, index=False, lineterminator="\n")
+        move_dir(self._store, self._path)
+        shutil.rmtree(self._work)
+        return table
+
+    def _keep(self) -> None:
+        """From now on a killed process costs what comes after."""
+        pending = np.zeros((0,), np.uint8)
+        if self._writer is not None:
+            shards = self._writer.whole_shards()
+            for path in [*shards[self._num_synced :], self._store / ARRAY / "zarr.json"]:
+                with open(path, "rb") as file:
+                    os.fsync(file.fileno())
+            pending, self._num_synced = self._writer.pending, len(shards)
+        with open(self._work / _ROWS, "ab") as file:
+            file.write(_lines(self.rows[self._num_kept :]))
+            file.flush()
+            os.fsync(file.fileno())
+        self._num_kept = len(self.rows)
+        content = io.BytesIO()
+        np.savez(content, key=np.array(self._key), num_rows=np.array(self._num_kept), pending=pending)
+        write_bytes(self._work / _STATE, content.getvalue())
+
+    def _saved(self) -> Resume | None:
+        """What an earlier process kept; None when there is nothing, or of another key, or damaged."""
+        try:
+            with np.load(self._work / _STATE, allow_pickle=False) as state:
+                if str(state["key"]) != self._key:
+                    return None
+                num_rows, pending = int(state["num_rows"]), state["pending"]
+            if not self._store.is_dir():  # moved already
+                return None
+            lines = (self._work / _ROWS).read_bytes().split(b"\n")[:num_rows]
+            return [json.loads(line) for line in lines], pending
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+            return None
+
+
+def _lines(rows: list[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()

@@ -1,0 +1,1 @@
+"""Evaluation: what is measured of a trained network, video by video."""

@@ -1,0 +1,74 @@
+"""A row's file of attention maps: what the report's gallery shows of some test videos.
+
+V videos, M maps, T frames, h/w grid of the maps.
+"""
+
+import io
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from objabn.system.files import replace_file
+
+
+class KeptMaps(NamedTuple):
+    """Maps of some test videos: of the first view of the first seed."""
+
+    videos: np.ndarray  # str (V,): ids
+    map_names: np.ndarray  # str (M,): letters u, o, b or g, as in the results' columns
+    maps: np.ndarray  # uint8 (V, M, T, h, w): round(255 * M)
+    frames: np.ndarray  # int64 (V, T): the clip's frames, numbers within the video
+    boxes: np.ndarray  # float32 (V, 4): the crop that the network saw: x0 y0 x1 y1 in [0, 1] of the frame
+
+
+_KINDS = {"videos": ("U", 1), "map_names": ("U", 1), "maps": ("u1", 5), "frames": ("i8", 2), "boxes": ("f4", 2)}
+
+
+def _fault(kept: KeptMaps) -> str | None:
+    """The first thing that is not as in `KeptMaps`."""
+    for name, (kind, num_axes) in _KINDS.items():
+        array = getattr(kept, name)
+        if not array.dtype.str[1:].startswith(kind) or array.ndim != num_axes:
+            return f"{name}: expected {kind} of {num_axes} axes, got {array.dtype.str[1:]} of {array.ndim}"
+    num_videos, num_maps, num_frames = kept.maps.shape[:3]
+    shapes = {"videos": (num_videos,), "map_names": (num_maps,), "frames": (num_videos, num_frames)}
+    for name, shape in (shapes | {"boxes": (num_videos, 4)}).items():
+        if (found := getattr(kept, name).shape) != shape:
+            return f"{name}: expected {shape} beside maps {kept.maps.shape}, got {found}"
+    return None
+
+
+def write_maps(path: Path, kept: KeptMaps) -> None:
+    """Writes an npz whole or not at all. The same maps give the same bytes, in any environment.
+
+    Not by numpy's `savez`, whose zip says other things of itself from one Python to the next; and not compressed, since
+    zlib's versions differ, too.
+    """
+    fault = _fault(kept)
+    assert fault is None, fault
+    with replace_file(path) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for name, array in kept._asdict().items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, array, allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue())  # dated 1980
+
+
+def read_maps(path: Path) -> KeptMaps:
+    """Reads what `write_maps` wrote.
+
+    Raises:
+        ValueError: there is no such file, or it holds something else.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: expected the row's attention maps, got no file; `dvc repro` evaluates the row again")
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            kept = KeptMaps(**{name: content[name] for name in _KINDS})
+    except (ValueError, EOFError, KeyError, OSError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path}: expected a row's attention maps, got another or a broken file ({reason})") from error
+    if fault := _fault(kept):
+        raise ValueError(f"{path}: not a row's attention maps: {fault}")
+    return kept

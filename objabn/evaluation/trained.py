@@ -1,0 +1,85 @@
+"""A finished run, found and loaded for use on any video."""
+
+import re
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from objabn.config.schema import Dataset
+from objabn.evaluation.evaluate import map_names
+from objabn.model.network import ObjectABN
+from objabn.model.run import RUN, WEIGHTS
+from objabn.training.train import load_model
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run's network in evaluation mode, and what it was trained as.
+
+    Attributes:
+        directory: with model.safetensors and run.json.
+        params: its data set's parameters, as they were for this run.
+        maps: letters of its maps: u, o, b, or g (Grad-CAM) where it has no attention branch.
+        record: run.json.
+    """
+
+    directory: Path
+    model: ObjectABN
+    params: Dataset
+    attention: str
+    class_names: tuple[str, ...]
+    maps: tuple[str, ...]
+    device: torch.device
+    record: dict[str, Any]
+
+
+def find_run(directory: Path) -> tuple[Path, int]:
+    """A run's directory from its own path, or from its parent's: that of the lowest seed; and how many seeds there are.
+
+    Raises:
+        ValueError: there is no finished run.
+    """
+    expected = f"expected a run's directory ({WEIGHTS} and {RUN}) or its parent (seed-0, ...)"
+    if not directory.is_dir():
+        raise ValueError(f"run {directory}: {expected}, found {'a file' if directory.exists() else 'nothing'}")
+    inside = sorted(path.name for path in directory.iterdir())
+    if WEIGHTS in inside or RUN in inside:
+        return directory, 1
+    seeds = sorted(int(found[1]) for name in inside if (found := re.fullmatch(r"seed-(\d+)", name)))
+    if not seeds:
+        listed = ", ".join(inside[:5]) + (", ..." if len(inside) > 5 else "")
+        raise ValueError(f"run {directory}: {expected}, found {listed or 'an empty directory'}")
+    return directory / f"seed-{seeds[0]}", len(seeds)
+
+
+def load(run: str | PathLike[str], *, device: str = "auto") -> TrainedRun:
+    """Loads a run, so that explaining many videos reads it once.
+
+    Args:
+        run: its directory, or the parent with the directories of several seeds, of which the lowest is taken.
+        device: "auto" (a CUDA device if there is one), "cpu" or "cuda".
+
+    Raises:
+        ValueError: no run there, an incomplete or damaged one, or no such device.
+    """
+    if device not in DEVICES:
+        raise ValueError(f"device: expected {', '.join(DEVICES)}, got {device!r}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device: expected auto or cpu on a machine without a CUDA device, got cuda")
+    directory, _ = find_run(Path(run))
+    try:
+        model, record = load_model(directory)
+        params = Dataset.model_validate(record["params"])
+        attention, class_names = record["attention"], tuple(record["class_names"])
+    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+        if str(error).startswith(str(directory)):
+            raise
+        reason = f"no {error} in {RUN}" if isinstance(error, KeyError) else " ".join(str(error).split())[:200]
+        raise ValueError(f"{directory}: expected a run of this version of objabn, got {reason}") from error
+    where = torch.device("cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda")
+    return TrainedRun(directory, model.to(where), params, attention, class_names, map_names(attention), where, record)

@@ -1,0 +1,1 @@
+"""Explanations: the maps of a trained run for any video."""

@@ -1,0 +1,142 @@
+"""Attention maps over frames: the colours of all pictures of maps, and side-by-side panels of a whole frame each.
+
+H/W frame in pixels, h/w grid of a map.
+"""
+
+import logging
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.font_manager import FontProperties
+from matplotlib.mathtext import MathTextParser
+
+from objabn.video.probe import libraries
+
+MAX_HEIGHT, MIN_HEIGHT, MAX_WIDTH = 360, 240, 640  # of a panel, pixels
+_GAP, _LINE = 4, 26  # between panels; height of a line of text
+_FONT_SIZE, _LEAST_FONT_SIZE = 17, 11
+_BACKGROUND, _INK = 24, 235  # grey levels
+_DARKENED = 0.3  # brightness of what the network does not see
+
+
+@cache
+def palette() -> np.ndarray:
+    """Colours of 0 (blue) to 1 (red), float64 (256, 3) in 0..255."""
+    return matplotlib.colormaps["jet"](np.arange(256))[:, :3] * 255
+
+
+def coloured(frame: np.ndarray, attention_map: np.ndarray, *, smooth: bool = True) -> np.ndarray:
+    """A map (h, w) in [0, 1] as colours over a grey frame uint8 (H, W, 3); uint8 (H, W, 3). 0 is blue, 1 is red.
+
+    Args:
+        smooth: enlarged bilinearly, as maps are; False keeps the cells' edges, as masks have them.
+    """
+    cv2 = libraries().cv2
+    size = (frame.shape[1], frame.shape[0])
+    how = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST
+    enlarged = np.clip(cv2.resize(attention_map.astype(np.float32), size, interpolation=how), 0, 1)
+    colours = palette()[np.minimum((enlarged * 256).astype(np.int64), 255)]
+    grey = frame.mean(axis=-1, keepdims=True)
+    return (0.45 * grey + 0.55 * colours).round().astype(np.uint8)
+
+
+def panel_size(height: int, width: int) -> tuple[int, int]:
+    """Height and width of a panel for frames of this size, in their ratio; both even.
+
+    At most 360 high and 640 wide. What is less than 240 high is enlarged to that, what lies between stays as it is.
+    """
+    scale = min(max(MIN_HEIGHT / height, 1.0), MAX_HEIGHT / height, MAX_WIDTH / width)
+    return max(2, 2 * round(height * scale / 2)), max(2, 2 * round(width * scale / 2))
+
+
+def crop_of(box: np.ndarray, size: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns, at least one, of a picture of this (height, width) in a box x0, y0, x1, y1 in [0, 1]."""
+    sides = []
+    for low, high, length in ((box[1], box[3], size[0]), (box[0], box[2], size[1])):
+        first = min(max(round(float(low) * length), 0), length - 1)
+        sides.append(slice(first, max(min(round(float(high) * length), length), first + 1)))
+    return sides[0], sides[1]
+
+
+class Panels:
+    """Side by side, below two lines of text: the frame, each map over it, and the mask where there is one.
+
+    Args:
+        size: (height, width) of a panel.
+        box: the network's crop, x0, y0, x1, y1 in [0, 1] of the frame. What lies outside is darkened.
+        labels: of the maps, in their order; `$...$` is mathematics.
+        with_mask: whether the mask has a panel.
+    """
+
+    def __init__(self, size: tuple[int, int], box: np.ndarray, labels: list[str], *, with_mask: bool) -> None:
+        self._size, self._labels, self._with_mask = size, labels, with_mask
+        self._crop = crop_of(box, size)
+        self._number = 1 + len(labels) + with_mask
+        width = self._number * (size[1] + _GAP) - _GAP
+        self.size = (2 * _LINE + size[0], width + width % 2)  # (height, width) of a picture, even
+
+    def draw(
+        self, frame: np.ndarray, maps: Mapping[str, np.ndarray], mask: np.ndarray | None, title: str, seconds: float
+    ) -> np.ndarray:
+        """One picture, uint8 (*self.size, 3).
+
+        Args:
+            frame: uint8 (*size, 3), the whole frame at the panel's size.
+            maps: float (h, w) in [0, 1] over the crop, by name, as many as labels.
+            mask: bool (h, w) over the whole frame, or None.
+            title: of the first line.
+            seconds: when the frame is shown.
+        """
+        assert len(maps) == len(self._labels), f"{list(maps)} {self._labels}"
+        assert (mask is not None) == self._with_mask
+        dark = (frame * _DARKENED).astype(np.uint8)
+        panels = [dark.copy() for _ in range(self._number)]
+        panels[0][self._crop] = frame[self._crop]
+        for panel, each in zip(panels[1:], maps.values(), strict=False):
+            panel[self._crop] = coloured(frame[self._crop], each)
+        if mask is not None:
+            whole = coloured(frame, mask, smooth=False)
+            panels[-1] = (whole * _DARKENED).astype(np.uint8)
+            panels[-1][self._crop] = whole[self._crop]
+        picture = np.full((*self.size, 3), _BACKGROUND, np.uint8)
+        _write(picture, title.replace("$", r"\$"), 0, 0, self.size[1])
+        labels = [f"{seconds:.1f} s", *self._labels, *["mask"] * self._with_mask]
+        for number, (panel, label) in enumerate(zip(panels, labels, strict=True)):
+            left = number * (self._size[1] + _GAP)
+            picture[2 * _LINE :, left : left + self._size[1]] = panel
+            _write(picture, label, _LINE, left, self._size[1])
+        return picture
+
+
+def _write(picture: np.ndarray, text: str, top: int, left: int, width: int) -> None:
+    """Text in a line of this width: smaller where it is too long, in the end cut, with dots."""
+    margin = 6
+    room = max(width - 2 * margin, 0)
+    for size in range(_FONT_SIZE, _LEAST_FONT_SIZE - 1, -1):
+        image, depth = _text(text, size)
+        if image.shape[1] <= room:
+            break
+    while image.shape[1] > room and len(text) > 4 and not text.startswith("$"):  # half a formula is none
+        text = text.removesuffix("...")[:-1].rstrip(" \\") + "..."
+        image, depth = _text(text, _LEAST_FONT_SIZE)
+    rows, columns = min(image.shape[0], _LINE), min(image.shape[1], room)
+    first = min(max(_LINE - 7 + depth - image.shape[0], 0), _LINE - rows)  # all lines on one baseline
+    place = picture[top + first : top + first + rows, left + margin : left + margin + columns]
+    ink = image[:rows, :columns, None] / 255
+    place[:] = (place * (1 - ink) + _INK * ink).round().astype(np.uint8)
+
+
+@cache
+def _parser() -> Any:
+    logging.getLogger("matplotlib.mathtext").setLevel(logging.ERROR)  # of letters that the font has not
+    return MathTextParser("agg")
+
+
+@lru_cache(maxsize=64)
+def _text(text: str, size: int) -> tuple[np.ndarray, int]:
+    """Text as coverage in 0..255, uint8 (height, width), and how many of its rows lie below the baseline."""
+    parsed = _parser().parse(text, 72, FontProperties(size=size))
+    return np.asarray(parsed.image), round(parsed.depth)

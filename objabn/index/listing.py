@@ -1,0 +1,102 @@
+"""What a reader of lists gives back, and what all readers share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import pandas as pd
+
+from objabn.index.table import LISTED
+
+_GROUPED = re.compile(r"(.*_g\d+)_c\d+")  # clips of one group are cut from one recording
+
+
+class Row(NamedTuple):
+    """One listed video; `where` is the line that names it, for messages."""
+
+    path: str
+    label: str
+    split: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The videos that a data set should have, whether or not their files exist.
+
+    Attributes:
+        videos: columns video, path, label, split; at least one row; ids and paths are unique.
+        classes: the class list, which may name classes that no listed video has.
+        notes: what the reader passed over or took for something else, one line each.
+        left_out: files that it found but did not list: (path, label, reason).
+    """
+
+    videos: pd.DataFrame
+    classes: list[str]
+    notes: list[str] = field(default_factory=list)
+    left_out: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def table_of(rows: Iterable[Row]) -> pd.DataFrame:
+    """Rows as a table of columns LISTED, in the given order; a video's id is its path without suffix.
+
+    Raises:
+        ValueError: no row, a path twice, or two files with one id.
+    """
+    seen: dict[str, Row] = {}
+    for row in rows:
+        if row.path in seen:
+            first = seen[row.path]
+            raise ValueError(
+                f"{row.where}: expected each video once, got {row.path} again, in {row.split}; "
+                f"first at {first.where}, in {first.split}"
+            )
+        seen[row.path] = row
+    if not seen:
+        raise ValueError("expected at least one listed video, got none")
+    table = pd.DataFrame([row[:3] for row in seen.values()], columns=LISTED[1:], dtype=str)
+    stems = pd.Series([PurePosixPath(path).with_suffix("").as_posix() for path in seen], dtype=str)
+    table["video"] = stems.where(~stems.duplicated(keep=False), table["path"])  # a.mp4 and a.avi keep their suffixes
+    twice = table["video"][table["video"].duplicated()].tolist()
+    if twice:
+        raise ValueError(f"{twice[0]}: expected an id for one video, got two videos with it; rename one")
+    return table[LISTED]
+
+
+def group_of(path: str) -> str:
+    """What must not be split: the recording that a clip is cut from where the name tells it, else the video itself."""
+    match = _GROUPED.fullmatch(PurePosixPath(path).with_suffix("").as_posix())
+    return match[1] if match else path
+
+
+def outermost(path: str) -> str:
+    """The class of a video in <class>/<video>: its outermost folder."""
+    return path.split("/", 1)[0]
+
+
+def require_directory(path: Path, what: str = "the directory of the videos") -> None:
+    """Raises ValueError unless `path` is a directory."""
+    if not path.is_dir():
+        raise ValueError(f"{path}: expected {what}, got {'a file' if path.exists() else 'nothing'}")
+
+
+def read_text(path: Path, what: str = "a text file") -> str:
+    """A UTF-8 file without its byte order mark, line ends as they are.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise ValueError(f"{path}: expected {what}, got: {reason}") from error
+
+
+def few(names: list[str], most: int = 3) -> str:
+    """The first names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

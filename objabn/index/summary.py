@@ -1,0 +1,90 @@
+"""What `python -m objabn index` says of a data set: counts, what was left out and why, what looks wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from objabn.index.listing import Listing, few, group_of
+from objabn.index.table import SPLITS, class_names
+from objabn.system.files import write_text
+
+LEFT_OUT = ["path", "label", "split", "reason"]
+
+
+def left_out(listing: Listing, missing: pd.DataFrame) -> pd.DataFrame:
+    """Everything that is not in the index, columns LEFT_OUT: what `build` missed, and files that no split lists."""
+    unlisted = [(path, label, "", reason) for path, label, reason in listing.left_out]
+    return pd.concat([missing[LEFT_OUT], pd.DataFrame(unlisted, columns=LEFT_OUT, dtype=str)], ignore_index=True)
+
+
+def write_left_out(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+    """Writes what was left out, whole or not at all; with nothing left out there is no such file afterwards."""
+    if table.empty:
+        Path(path).unlink(missing_ok=True)
+        return
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([LEFT_OUT, *table[LEFT_OUT].itertuples(index=False)])
+    write_text(Path(path), text.getvalue())
+
+
+def summary(listing: Listing, index: pd.DataFrame, left: pd.DataFrame) -> str:
+    """A few lines: what is listed, what of it was found, what is left out, notes, and warnings about the split.
+
+    Args:
+        listing: what a reader gave.
+        index: what `build` made of it, with its seconds.
+        left: what `left_out` made of it.
+    """
+    listed = listing.videos
+    size = index["bytes"].astype("int64")
+    length = f"{size.sum() / 1e6:.1f} MB, {_seconds(index['seconds'])}"
+    lines = [f"listed: {_counts(listed, len(listing.classes))}"]
+    lines += [f"found: {_counts(index, len(class_names(index)))}; {length}"]
+    for reason, rows in left.groupby("reason", sort=False):
+        lines.append(f"left out: {len(rows)} ({reason}): {few(rows['path'].tolist())}")
+    lines += [f"note: {note}" for note in listing.notes]
+
+    classes, found = set(listing.classes), set(index["label"])
+    in_split = {name: set(index["label"][index["split"] == name]) for name in SPLITS}
+    content = index["digest"].where(size > 0)  # empty files are equal, but no leak
+    twice = index["split"].where(content.notna()).groupby([index["split"], content]).transform("size") > 1
+    for level, names, what in (
+        ("note", classes - set(listed["label"]), "classes without a listed video"),
+        ("note", index["video"][twice], "videos whose content another of the same split has, too"),
+        ("note", index["video"][index["seconds"].isna() & (size > 0)], "files that do not tell their duration"),
+        ("warning", set(listed["label"]) - found, "listed classes without a found video"),
+        ("warning", found - in_split["train"], "found classes without a train video"),
+        ("warning", found - in_split["test"], "found classes without a test video"),
+        ("warning", _on_both_sides(index, index["path"].map(group_of)), "groups in both train and test"),
+        ("warning", _on_both_sides(index, content, index["video"]), "videos whose content is in both train and test"),
+        ("warning", index["video"][size == 0], "empty files (0 bytes)"),
+    ):
+        if len(names):
+            lines.append(f"{level}: {len(names)} {what}: {few(sorted(names))}")
+    return "\n".join(lines)
+
+
+def _counts(table: pd.DataFrame, num_classes: int) -> str:
+    """Such as: 3 videos, 2 classes: 2 train, 1 test."""
+    split = table["split"].value_counts()
+    splits = ", ".join(f"{split.get(name, 0)} {name}" for name in SPLITS)
+    return f"{len(table)} videos, {num_classes} classes: {splits}"
+
+
+def _seconds(seconds: pd.Series) -> str:
+    """Their sum, and for how many files it is not known."""
+    unknown = int(seconds.isna().sum())
+    known = f"{seconds.sum():.1f}" if unknown < len(seconds) else "?"
+    return f"{known} s" + (f" (? of {unknown} videos)" if unknown else "")
+
+
+def _on_both_sides(index: pd.DataFrame, keys: pd.Series, names: pd.Series | None = None) -> set[str]:
+    """The keys found in both train and test, or the names of their rows."""
+    both = index["split"].groupby(keys).transform("nunique") > 1
+    return set((keys if names is None else names)[both])

@@ -1,0 +1,1 @@
+"""The planner: what a run will cost on this machine."""

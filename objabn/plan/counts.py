@@ -1,0 +1,81 @@
+"""How many videos and frames a data set has, as well as can be told without decoding it."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from objabn.config.schema import Dataset
+from objabn.index.table import class_names, read_index
+from objabn.plan.costs import Counts
+from objabn.stores.array import TABLE, read_table
+from objabn.synthetic.scenes import ACTIONS
+
+# UCF101 split 1: 13,320 videos, 27 hours at 25 frames a second. Something-Something v2: the labelled splits (220,847
+# videos with the unlabelled test split, which no index has); 4.03 s at 12 frames a second on average.
+PUBLISHED = {
+    "ucf101": Counts(9_537, 3_783, 2_480_000, 101, "published figures of UCF101, split 1"),
+    "ssv2": Counts(168_913, 24_777, 9_400_000, 174, "published figures of Something-Something v2, labelled splits"),
+}
+PROBED = 36  # videos whose headers are read
+
+
+def count(name: str, params: Dataset) -> tuple[Counts, pd.DataFrame]:
+    """Counts of a data set of the checkout in the working directory, and rows of its index whose videos are there.
+
+    From what it is synthesized from, its table of videos when that is decoded, its index and the headers of a few dozen
+    videos, or the published figures, whichever is there first. The rows have a column `frames` and are few.
+
+    Raises:
+        ValueError: there is none of these.
+    """
+    none = pd.DataFrame()
+    if params.synthesize is not None:
+        made = params.synthesize
+        frames = (made.train_videos + made.test_videos) * (made.min_frames + made.max_frames) // 2
+        return Counts(made.train_videos, made.test_videos, frames, len(ACTIONS), "the block synthesize"), none
+    path = Path("data") / name / "index.csv"
+    if not path.is_file():
+        if name in PUBLISHED:
+            return PUBLISHED[name], none
+        raise ValueError(
+            f"{path}: no such file, expected an index (`python -m objabn index`); "
+            f"without one the figures of {' and '.join(PUBLISHED)} alone are known"
+        )
+    index = read_index(path)
+    splits = index["split"].value_counts()
+    train, test, classes = int(splits.get("train", 0)), int(splits.get("test", 0)), len(class_names(index))
+    probed = _probe(index, Path(params.videos))
+    store = Path("data") / name / "frames"
+    if (store / TABLE).is_file():
+        table = read_table(store)
+        if set(table["digest"]) == set(index["digest"]):
+            return Counts(train, test, int(table["frames"].sum()), classes, f"{path} and its decoded frames"), probed
+    if len(probed):
+        frames = round(len(index) * probed["frames"].mean())
+        return Counts(train, test, frames, classes, f"{path} and the headers of {len(probed)} videos"), probed
+    if name in PUBLISHED:
+        mean = PUBLISHED[name].frames / PUBLISHED[name].videos
+        origin = f"{path}; frames a video: {PUBLISHED[name].origin} (none of its videos is in {params.videos})"
+        return Counts(train, test, round(len(index) * mean), classes, origin), probed
+    raise ValueError(f"{params.videos}: expected videos of {path}, found none; see datasets.{name}.videos")
+
+
+def _probe(index: pd.DataFrame, videos: Path) -> pd.DataFrame:
+    """Up to PROBED rows spread over the index whose videos say how many frames they have, with a column `frames`."""
+    chosen = index.iloc[np.unique(np.linspace(0, len(index) - 1, PROBED).round().astype(int))]
+    frames = [_header_frames(videos / path) for path in chosen["path"]]
+    chosen = chosen.assign(frames=frames)
+    return chosen[chosen["frames"] > 0]
+
+
+def _header_frames(path: Path) -> int:
+    """Frames that a video's header promises; 0 where it does not tell, or there is no such video."""
+    if not path.is_file():
+        return 0
+    video = cv2.VideoCapture(str(path))
+    try:
+        return max(int(video.get(cv2.CAP_PROP_FRAME_COUNT)), 0) if video.isOpened() else 0
+    finally:
+        video.release()

@@ -1,0 +1,1 @@
+"""Pretraining: the embedded data's own backbone and segmenter."""

@@ -1,0 +1,157 @@
+"""Pretrains the embedded profile's X3D on an endless stream of synthetic clips of other actions than the data set's.
+
+    python -m objabn pretrain backbone --steps 1800 --seed 0 --out FILE     # and again with --resume after a kill
+
+On a CPU that something else uses too, OMP_NUM_THREADS=1 is the faster: torch's threads wait for each other.
+
+It stands in for Kinetics-400, which real data's backbones have seen. FILE is a checkpoint of pytorchvideo's format, so
+`model.pretrained` may name it; the recipe and scores stand beside it, FILE with the suffix .json.
+
+Shapes: B batch, T frames of a clip, H/W frame, S crop in pixels, L classes (the other actions).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from importlib.metadata import version
+from math import isfinite
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from objabn import __version__
+from objabn.clips.dataset import clip_tensors
+from objabn.config.schema import Dataset
+from objabn.model.network import x3d_blocks
+from objabn.pretrain.clips import ClipStream
+from objabn.pretrain.linear_probe import embedded_clips, linear_probe
+from objabn.pretrain.unfinished import encode, load_state, save_state, state_path
+from objabn.progress import progress
+from objabn.synthetic.scenes import OTHER_ACTIONS
+from objabn.system.files import write_bytes, write_text
+from objabn.training.schedule import learning_rate
+
+CHECKPOINT_STEPS = 100  # a kill costs at most so many
+VALIDATION_STEPS = 500
+HELD_OUT_CLIPS = 480
+
+
+class _X3D(nn.Module):
+    """The six blocks in a row; its state has pytorchvideo's keys, `blocks.<n>...`."""
+
+    def __init__(self, params: Dataset, num_classes: int) -> None:
+        super().__init__()
+        blocks = x3d_blocks(
+            num_classes=num_classes,
+            num_frames=params.data.num_frames,
+            crop=params.data.crop,
+            width_factor=params.model.width_factor,
+            depth_factor=params.model.depth_factor,
+            dropout=0.0,  # no clip comes twice
+        )
+        self.blocks = nn.ModuleList(blocks).to(memory_format=torch.channels_last_3d)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Logits (B, L) of normalised clips (B, 3, T, S, S)."""
+        for block in self.blocks:
+            clips = block(clips)
+        return clips
+
+
+@torch.no_grad()
+def held_out_top1(model: nn.Module, params: Dataset, seed: int, num_clips: int, *, workers: int) -> float:
+    """Top-1 in percent on unseen clips of the other actions."""
+    model.eval()
+    device = next(model.parameters()).device
+    correct = 0
+    stream = ClipStream(params, seed=seed, split="held-out")
+    for batch in stream.batches(0, num_clips, 16, workers=workers):
+        batch = {name: value.to(device) for name, value in batch.items()}
+        correct += int((model(clip_tensors(batch, params.data.crop)).argmax(dim=1) == batch["label"]).sum())
+    return 100 * correct / num_clips
+
+
+def pretrain_backbone(
+    params: Dataset,
+    out: Path,
+    *,
+    steps: int,
+    seed: int,
+    batch_size: int = 16,
+    lr: float = 5e-3,
+    workers: int = 1,
+    resume: bool = False,
+) -> dict[str, Any]:
+    """Trains, writes the weights to `out` and the recipe beside it, and returns the recipe.
+
+    Args:
+        steps: of the whole schedule, those before a `resume` included.
+        lr: the peak, of Adam.
+        workers: processes that render; the result does not depend on them.
+
+    Raises:
+        ValueError: when the loss is not finite, or a checkpoint belongs to other settings.
+    """
+    settings = {"steps": steps, "seed": seed, "batch_size": batch_size, "lr": lr, "actions": list(OTHER_ACTIONS)}
+    settings["model"] = params.model.model_dump(include={"width_factor", "depth_factor"})
+    settings["data"] = params.data.model_dump()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.manual_seed(seed)
+    model = _X3D(params, len(OTHER_ACTIONS)).to(device)
+    optimiser = torch.optim.Adam(model.parameters(), lr=lr)
+    state: dict[str, Any] = {"step": 0, "seconds": 0.0, "losses": [], "curve": []}
+    if resume and (found := load_state(out, settings)):
+        state = found
+        model.load_state_dict(state.pop("model"))
+        optimiser.load_state_dict(state.pop("optimiser"))
+
+    started, first, losses = time.perf_counter() - state["seconds"], state["step"], state["losses"]
+    batches = ClipStream(params, seed=seed).batches(first * batch_size, steps * batch_size, batch_size, workers=workers)
+    bar = progress(batches, total=steps, initial=first, desc="pretrain", unit="step")
+    for step, batch in enumerate(bar, first + 1):
+        model.train()
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(step, steps, lr)
+        batch = {name: value.to(device) for name, value in batch.items()}
+        loss = F.cross_entropy(model(clip_tensors(batch, params.data.crop)), batch["label"])
+        losses.append(float(loss.detach()))
+        if not isfinite(losses[-1]):
+            raise ValueError(f"the loss is not finite in step {step}; expected --lr to be smaller, got {lr:g}")
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        bar.set_postfix(loss=f"{np.mean(losses[-50:]):.3f}", refresh=False)
+        if step % VALIDATION_STEPS == 0 or step == steps:
+            top1 = held_out_top1(model, params, seed, HELD_OUT_CLIPS, workers=workers)
+            state["curve"].append([step, float(np.mean(losses[-VALIDATION_STEPS:])), top1])
+            bar.write(f"step {step}/{steps}: loss {state['curve'][-1][1]:.3f}, held-out top-1 {top1:.1f} %")
+        if step % CHECKPOINT_STEPS == 0 or step == steps:
+            state |= {"step": step, "seconds": time.perf_counter() - started}
+            trained = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
+            save_state(out, settings, {**state, **trained})
+
+    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    write_bytes(out, encode({"model_state": weights}))
+    with TemporaryDirectory() as folder:
+        probed = linear_probe(list(model.cpu().blocks), *embedded_clips(params, Path(folder)), params.data.crop)
+    recipe = {
+        "what": "X3D for the embedded data set, pretrained on synthetic clips of other actions",
+        **settings,
+        "optimiser": "Adam, linear warm-up, half a cosine to 0",
+        "held_out_clips": HELD_OUT_CLIPS,
+        "held_out_top1": state["curve"][-1][2],
+        "linear_probe_top1": probed,
+        "curve": [dict(zip(("step", "loss", "held_out_top1"), row, strict=True)) for row in state["curve"]],
+        "seconds": round(state["seconds"], 1),
+        "device": f"{device.type}, {torch.get_num_threads()} threads, {workers} workers",
+        "versions": {"objabn": __version__, **{name: version(name) for name in ("torch", "pytorchvideo", "numpy")}},
+    }
+    write_text(out.with_suffix(".json"), json.dumps(recipe, indent=2) + "\n")
+    state_path(out).unlink(missing_ok=True)
+    return recipe

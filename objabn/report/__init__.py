@@ -1,0 +1,1 @@
+"""The report: intervals, tables, answers in words, and pictures."""

@@ -1,0 +1,213 @@
+"""The questions that the table is made for, answered in words from the rows that are there."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import pandas as pd
+
+from objabn.report.intervals import LUCK, MAX_FLAT, MIN_VIDEOS, Difference, Row, row_difference, scope
+from objabn.report.published import published_difference
+
+TRUTH = ("pointing", "iou_truth")
+UNANSWERED = "**Not answered here:**"
+
+
+class Wording(NamedTuple):
+    """How a measure's differences are told."""
+
+    less: str
+    more: str
+    name: str
+    unit: str
+    decimals: int
+
+
+WORDING = {
+    "top1": Wording("less accurate by", "more accurate by", "top-1", " points", 1),
+    "entropy": Wording("sharper by", "less sharp by", "entropy", " bits", 2),
+    "pointing": Wording("highest on the truth less often, by", "highest on the truth more often, by", "pointing",
+                        " points", 1),
+    "iou_truth": Wording("its IoU with the truth lower by", "its IoU with the truth higher by", "IoU with the truth",
+                         "", 3),
+}  # fmt: skip
+
+
+class Comparison(NamedTuple):
+    """A row against another in a measure of `intervals.MEASURES`."""
+
+    row: Row
+    reference: Row
+    measure: str
+    wanted: int  # the sign of the difference that says yes to the question; 0: it is not one of yes and no
+
+
+class Question(NamedTuple):
+    """Words and what answers them. Comparisons whose rows are not there are left out."""
+
+    words: str
+    comparisons: tuple[Comparison, ...]
+
+
+def _row(name: str) -> Row:
+    return name.removesuffix(" + PC"), name.endswith(" + PC")
+
+
+def row_name(row: Row) -> str:
+    """What a row is called in sentences: `mask + PC`."""
+    return f"{row[0]} + PC" if row[1] else row[0]
+
+
+def _asked(words: str, *comparisons: tuple[str, str, str, int]) -> Question:
+    return Question(
+        words, tuple(Comparison(_row(own), _row(other), name, sign) for own, other, name, sign in comparisons)
+    )
+
+
+# A row, the row it is compared with, the measure, the sign of the difference that says yes (0: no such question). Names
+# other than those of the table's own rows are controls'.
+QUESTIONS = (
+    _asked(
+        "Did the mask loss sharpen the maps?",
+        ("mask", "abn", "entropy", -1),
+        ("mha", "abn", "entropy", -1),
+    ),
+    _asked(
+        "Is the sharp map also right?",
+        *((row, "abn", measure, 1) for row in ("mask", "mha") for measure in TRUTH),
+        *((row, "plain", measure, 1) for row in ("mask", "mha") for measure in TRUTH),
+        *(("mask", wrong, measure, 1) for wrong in ("shifted-masks", "other-masks") for measure in TRUTH),
+    ),
+    _asked(
+        "Do wrong masks sharpen the maps as well?",
+        ("shifted-masks", "abn", "entropy", -1),
+        ("other-masks", "abn", "entropy", -1),
+    ),
+    _asked(
+        "Did PC help?",
+        *(
+            (f"{row} + PC", row, measure, sign)
+            for row in ("abn", "mask", "mha")
+            for measure, sign in (("entropy", -1), ("top1", 1))
+        ),
+    ),
+    _asked(
+        "Did mha cost accuracy?",
+        ("mha", "abn", "top1", -1),
+        ("mha", "mask", "top1", -1),
+        ("mha + PC", "abn + PC", "top1", -1),
+        ("mha + PC", "mask + PC", "top1", -1),
+    ),
+    _asked(
+        "Is mha better when it starts as the identity?",
+        ("mha", "mha-default", "top1", 1),
+        ("mha", "mha-default", "entropy", -1),
+        ("mha-identity", "mha", "top1", 1),
+        ("mha-identity", "mha", "entropy", -1),
+    ),
+    _asked(
+        "What does another way of resizing the masks change?",
+        *(
+            (f"mask-{resize}", "mask", measure, 0)
+            for resize in ("area", "max", "nearest")
+            for measure in ("entropy", "iou_truth", "top1")
+        ),
+    ),
+)
+
+
+def answers(per_video: Mapping[Row, pd.DataFrame], num_seeds: int, published: str | None = None) -> list[str]:
+    """A paragraph a question of QUESTIONS, then what is not answered and what the intervals cover.
+
+    Args:
+        per_video: results of each row, of which `intervals.COLUMNS` are read.
+        num_seeds: trainings of a row.
+        published: the paper's data set whose own differences stand beside ours, a key of `published.PUBLISHED`.
+    """
+    told, untold = [], []
+    for question in QUESTIONS:
+        found = {each: _difference(per_video, each) for each in question.comparisons}
+        known = {each: difference for each, difference in found.items() if difference is not None}
+        if known:
+            told.append(" ".join([f"**{question.words}**", *_verdict(known), *_sentences(known, published)]))
+        else:
+            untold.append(f"{question.words} {_missing(per_video, question)}")
+    if untold:
+        told.append(f"{UNANSWERED} {' '.join(untold)}")
+    return [*told, f"{scope(num_seeds)} {LUCK}"]
+
+
+def _difference(per_video: Mapping[Row, pd.DataFrame], asked: Comparison) -> Difference | None:
+    if asked.row not in per_video or asked.reference not in per_video:
+        return None
+    return row_difference(per_video[asked.row], per_video[asked.reference], asked.measure)
+
+
+def _verdict(known: Mapping[Comparison, Difference]) -> list[str]:
+    """Yes or no, of all comparisons together; nothing where that was not asked."""
+    if not all(asked.wanted for asked in known):
+        return []
+    signs = {_sign(found) * asked.wanted for asked, found in known.items()}
+    if len(signs) == 1:
+        return [{1: "Yes.", 0: "Not beyond noise.", -1: "No, the opposite."}[signs.pop()]]
+    return ["Yes and no." if {1, -1} <= signs else "In part." if 1 in signs else "No."]
+
+
+def _sentences(known: Mapping[Comparison, Difference], published: str | None) -> list[str]:
+    """One for each pair of rows."""
+    pairs: dict[tuple[Row, Row], list[str]] = {}
+    for asked, found in known.items():
+        pairs.setdefault(asked[:2], []).append(_claim(asked, found) + _papers(asked, published))
+    return [f"{row_name(row)} against {_other(other)}: {', '.join(claims)}." for (row, other), claims in pairs.items()]
+
+
+def _sign(found: Difference) -> int:
+    """0 where it is not beyond noise."""
+    return (1 if found.mean > 0 else -1) if found.beyond_noise else 0
+
+
+def _other(row: Row) -> str:
+    """The row that another one is compared with."""
+    return "the Grad-CAM of plain" if row[0] == "plain" else row_name(row)
+
+
+def _claim(asked: Comparison, found: Difference) -> str:
+    """One difference: its size when it is beyond noise, with its sign when it is not."""
+    less, more, name, unit, decimals = WORDING[asked.measure]
+    sizes = tuple(found[:3])
+    if found.beyond_noise:
+        if found.mean < 0:
+            sizes = (-found.mean, -found.high, -found.low)
+        return f"{less if found.mean < 0 else more} {_interval(sizes, unit, f'.{decimals}f')}"
+    numbers = _interval(sizes, unit, f"+z.{decimals}f")
+    if found.flat > MAX_FLAT:
+        limit = (
+            f"maps of one of them are flat in {100 * found.flat:.1f} % of the frames, {100 * MAX_FLAT:g} % is the limit"
+        )
+        return f"in {name} no claim, {limit} ({numbers})"
+    return f"in {name} nothing beyond noise ({numbers})"
+
+
+def _interval(numbers: tuple[float, ...], unit: str, form: str) -> str:
+    mean, low, high = (format(each, form) for each in numbers)
+    return f"{mean}{unit} [{low}, {high}]"
+
+
+def _papers(asked: Comparison, published: str | None) -> str:
+    """The paper's own difference, if it has both rows."""
+    found = published_difference(published, asked.row, asked.reference, asked.measure)
+    if found is None:
+        return ""
+    wording = WORDING[asked.measure]
+    size = f"{abs(found):.{wording.decimals}f}{wording.unit}"
+    return f" (the paper: {size} {'lower' if found < 0 else 'higher'})"
+
+
+def _missing(per_video: Mapping[Row, pd.DataFrame], question: Question) -> str:
+    """What an answer would take."""
+    rows = {row: None for asked in question.comparisons for row in (asked.row, asked.reference) if row not in per_video}
+    there = [asked for asked in question.comparisons if {asked.row, asked.reference} <= set(per_video)]
+    if not there:
+        return f"It takes rows that are not in the table ({', '.join(map(row_name, rows))})."
+    if all(asked.measure in TRUTH for asked in there):
+        return "It takes ground truth; IoU fit is agreement with the segmenter's masks."
+    return f"It takes {MIN_VIDEOS} test videos of which both rows have such numbers."

@@ -1,0 +1,68 @@
+"""The audits as a picture: what each row loses on another video's background, and its insertion and deletion curves."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from objabn.system.files import replace_file
+
+_DROPS = {"swap_drop": ("swap drop", "#40739e"), "background_gap": ("background gap", "#e1b12c")}
+_BAR = 0.38  # width, of the distance between rows
+
+
+def draw_audits(table: pd.DataFrame, curves: Mapping[str, pd.DataFrame], dataset: str, path: Path) -> None:
+    """Writes a PNG of three panels.
+
+    Args:
+        table: `audit_report.audit_table`.
+        curves: by row the mean curves (`deletion.curves_of`) with a column `seed`; rows without maps have no lines.
+    """
+    figure = Figure(figsize=(12.5, 4.2), dpi=120, layout="constrained")
+    bars, insertion, deletion = figure.subplots(1, 3, width_ratios=[1.3, 1, 1])
+    figure.suptitle(f"{dataset}: audits", fontsize=11)
+    _draw_drops(bars, table)
+    for axes, kind in ((insertion, "insertion"), (deletion, "deletion")):
+        _draw_curves(axes, kind, curves)
+    handles, labels = insertion.get_legend_handles_labels()
+    if handles:
+        deletion.legend(handles, labels, frameon=False, fontsize=7)
+    with replace_file(path) as partial:
+        figure.savefig(partial, format="png")
+
+
+def _draw_drops(axes: Axes, table: pd.DataFrame) -> None:
+    """Bars of both drops, cut by the true masks where there are some, else by the segmenter's."""
+    end = "_truth" if "swap_drop_truth" in table else ""
+    for number, (column, (label, colour)) in enumerate(_DROPS.items()):
+        positions = [at + (number - 0.5) * _BAR for at in range(len(table))]
+        spread = table.get(f"{column}{end}_std")
+        axes.bar(positions, table[f"{column}{end}"], width=_BAR, yerr=spread, label=label, color=colour, capsize=2)
+    axes.set_xticks(range(len(table)), table["row"], rotation=30, ha="right", fontsize=8)
+    axes.set_ylabel("points of top-1")
+    axes.axhline(0, color="black", linewidth=0.6)
+    axes.set_title("figures on another's background", fontsize=9)
+    axes.legend(frameon=False, fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_curves(axes: Axes, kind: str, curves: Mapping[str, pd.DataFrame]) -> None:
+    """Mean over seeds of a row's curve by M_o, else by M_u; dashed by a random ranking."""
+    for number, (row, table) in enumerate(curves.items()):
+        means = table.groupby(["curve", "share"], sort=True)["probability"].mean()
+        known = [name for name in (f"{kind}_o", f"{kind}_u") if name in means.index.get_level_values("curve")]
+        if not known:
+            continue
+        colour = colormaps["tab10"](number % 10)
+        letter = known[0][-1]
+        axes.plot(means[known[0]].index, means[known[0]], color=colour, marker=".", label=f"{row}, $M_{letter}$")
+        random = means[f"{kind}_random"]
+        axes.plot(random.index, random, color=colour, linestyle="--", linewidth=0.8)
+    axes.set_xlabel("share of the cells shown" if kind == "insertion" else "share of the cells blurred")
+    axes.set_ylabel("probability of the predicted class")
+    axes.set_ylim(0, 1)
+    axes.set_title(f"{kind} (dashed: random)", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)

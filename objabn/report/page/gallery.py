@@ -1,0 +1,170 @@
+"""The report's gallery: frames, masks and every row's maps of the chosen videos, for the page's script.
+
+T frames of a clip, S side of a picture in pixels, h/w grid of the maps.
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+
+from objabn.clips.geometry import MEAN, STD, resample_clips, resample_masks
+from objabn.config.schema import Dataset
+from objabn.evaluation.kept_maps import KeptMaps
+from objabn.explanation.panels import palette
+from objabn.report.answers import row_name
+from objabn.report.intervals import Row
+from objabn.report.page.gallery_choice import Order, choose
+from objabn.report.tables import MAP_NAMES
+from objabn.stores.frames import Reader
+from objabn.stores.masks import union_mask
+
+MAX_PIXELS = 160  # side of a frame
+_QUALITY = 80  # of the frames' JPEG
+
+
+class Stores(NamedTuple):
+    """What there was to see in the videos: readers of the data set's frames, masks and, or None, ground truth."""
+
+    frames: Reader
+    masks: Reader
+    truth: Reader | None
+
+
+def make_gallery(
+    per_video: Mapping[Row, pd.DataFrame], kept: Mapping[Row, KeptMaps], seed: int, stores: Stores, dataset: Dataset
+) -> tuple[dict[str, Any], list[str]]:
+    """The gallery of these rows, as `gallery` gives it, and the names of rows that it leaves out (`shared_rows`).
+
+    Args:
+        per_video: results of each video and seed, columns as for `gallery_choice.choose`, predicted and seed.
+        kept: maps of each row, all of `seed`.
+    """
+    shared = shared_rows(kept)
+    videos = next(iter(shared.values())).videos
+    lines = {row: per_video[row] for row in shared}
+    tables = {row: each[(each["seed"] == seed) & each["video"].isin(videos)] for row, each in lines.items()}
+    shown = gallery(choose(tables), tables, shared, stores, dataset)
+    return shown, [row_name(row) for row in kept if row not in shared]
+
+
+def shared_rows(kept: Mapping[Row, KeptMaps]) -> dict[Row, KeptMaps]:
+    """The rows whose maps belong to the same frames as the last row's; a control may look at others (`data`).
+
+    Raises:
+        ValueError: a row has maps of other videos than the last one.
+    """
+    last, reference = list(kept.items())[-1]
+    for row, own in kept.items():
+        if not np.array_equal(own.videos, reference.videos):
+            raise ValueError(
+                f"maps of {row_name(row)}: expected the {len(reference.videos)} videos of {row_name(last)}, got "
+                f"{len(own.videos)}, or others; evaluate both again"
+            )
+    return {
+        row: own
+        for row, own in kept.items()
+        if np.array_equal(own.frames, reference.frames) and np.array_equal(own.boxes, reference.boxes)
+    }
+
+
+def gallery(
+    orders: Sequence[Order],
+    tables: Mapping[Row, pd.DataFrame],
+    kept: Mapping[Row, KeptMaps],
+    stores: Stores,
+    dataset: Dataset,
+) -> dict[str, Any]:
+    """All that the page's script shows, ready for JSON. Bytes are base64.
+
+    Args:
+        tables: of each row a line a video of the results of `kept`'s seed.
+        kept: as `shared_rows` gives them.
+
+    Returns:
+        `pixels`: S; `colours`: 256 x RGB; `rows`: names; `orders`: name, words and videos, positions in `videos`;
+        `videos`: id, label, `numbers` of the frames in the video, `strip` (a JPEG of the T grey frames, one below the
+        other, as data: URL), `masks` and `truth` (grids of 0 and 1, or null) and `rows`: predicted, right and its
+        `maps`. A grid is `height`, `width` and `data`, uint8 (T, h, w); a map's has its name, entropy in bits (null
+        where it is flat) and iou with the truth, or the masks (null).
+    """
+    chosen = list(dict.fromkeys(video for order in orders for video in order.videos))
+    positions = {video: at for at, video in enumerate(chosen)}
+    lines = {row: tables[row].set_index("video").to_dict("index") for row in kept}
+    pixels = min(MAX_PIXELS, dataset.data.crop)
+    first = next(iter(kept.values()))
+    places = {video: at for at, video in enumerate(first.videos.tolist())}
+    has_truth = stores.truth is not None
+    videos = []
+    for video in chosen:
+        at = places[video]
+        seen = _seen(first, at, stores, dataset, pixels)
+        rows = [_row_maps(lines[row][video], own, at, has_truth) for row, own in kept.items()]
+        label = str(next(iter(lines.values()))[video]["label"])
+        videos.append({"id": video, "label": label, **seen, "rows": rows})
+    return {
+        "pixels": pixels,
+        "finer": dataset.data.crop > pixels,  # what the network saw
+        "colours": _text(palette().round()),
+        "rows": [row_name(row) for row in kept],
+        "target": "the truth" if has_truth else "the training masks",
+        "orders": [
+            {"name": order.name, "words": order.words, "videos": [positions[video] for video in order.videos]}
+            for order in orders
+        ],
+        "videos": videos,
+    }
+
+
+def _seen(kept: KeptMaps, at: int, stores: Stores, dataset: Dataset, pixels: int) -> dict[str, Any]:
+    """Frames and masks of a clip, in the crop that the network saw; masks as the evaluation resamples them."""
+    video, numbers, grid = str(kept.videos[at]), kept.frames[at], kept.maps.shape[-1]
+    boxes, flips = torch.from_numpy(kept.boxes[at])[None], torch.zeros(1, dtype=torch.bool)
+    clip = resample_clips(torch.from_numpy(stores.frames.read(video, numbers))[None], boxes, flips, pixels)
+    grey = ((clip * STD + MEAN).clamp(0, 1) * 255).mean(dim=1).round().byte()[0].numpy()  # (T, S, S)
+    found: dict[str, Any] = {
+        "numbers": numbers.tolist(),
+        "strip": jpeg_url(Image.fromarray(grey.reshape(-1, pixels)), _QUALITY),
+    }
+    for name, reader, resize in (("masks", stores.masks, dataset.mask.resize), ("truth", stores.truth, "area")):
+        found[name] = None
+        if reader is not None:
+            union = union_mask(reader.read(video, numbers), dataset.mask.score_threshold, dataset.mask.groups)
+            cells = resample_masks(torch.from_numpy(union)[None], boxes, flips, grid, resize)[0]
+            found[name] = _grid(cells.byte().numpy())
+    return found
+
+
+def _row_maps(line: Mapping[Any, Any], kept: KeptMaps, at: int, has_truth: bool) -> dict[str, Any]:
+    """A row's prediction for a video, and its maps."""
+    maps = []
+    for letter, own in zip(kept.map_names.tolist(), kept.maps[at], strict=True):
+        iou = line.get(f"iou_truth_{letter}" if has_truth else f"iou_fit_{letter}")
+        numbers = {"entropy": _number(line.get(f"entropy_{letter}")), "iou": _number(iou)}
+        maps.append({"name": MAP_NAMES[letter], **numbers, **_grid(own)})
+    return {"predicted": str(line["predicted"]), "right": bool(line["top1"]), "maps": maps}
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or pd.isna(value) else round(float(value), 3)
+
+
+def _grid(cells: np.ndarray) -> dict[str, Any]:
+    """uint8 (T, h, w)."""
+    return {"height": cells.shape[1], "width": cells.shape[2], "data": _text(cells)}
+
+
+def _text(values: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(values, np.uint8).tobytes()).decode()
+
+
+def jpeg_url(picture: Image.Image, quality: int) -> str:
+    """A JPEG, as data: URL."""
+    content = io.BytesIO()
+    picture.save(content, "JPEG", quality=quality)
+    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"

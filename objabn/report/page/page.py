@@ -1,0 +1,266 @@
+"""The report: one HTML page that shows a run of the pipeline, opened from the disk, with no network."""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+from PIL import Image
+from plotly.offline import get_plotlyjs
+
+from objabn.config.schema import Dataset
+from objabn.report.answers import UNANSWERED, row_name
+from objabn.report.intervals import COLUMNS as INTERVAL_COLUMNS
+from objabn.report.intervals import Row
+from objabn.report.page.confusion import class_names, confusion, recalls, sparse
+from objabn.report.page.gallery import jpeg_url
+from objabn.report.page.plots import Plot
+from objabn.report.published import TABLES
+from objabn.report.tables import (
+    MAP_NAMES,
+    difference_cells,
+    main_cells,
+    map_cells,
+    measure_notes,
+    notes,
+    published_cells,
+)
+
+# What is read of a row's results, beside `intervals.COLUMNS`.
+COLUMNS = (
+    *INTERVAL_COLUMNS, "label", "predicted",
+    *(f"{kind}_{letter}" for kind in ("entropy", "iou_truth", "iou_fit") for letter in MAP_NAMES),
+)  # fmt: skip
+_TEMPLATES = Path(__file__).parent / "templates"
+_MAX_PICTURE = 1_000_000  # bytes of the masks' picture
+_WORST = 10  # videos of the worst masks
+_MAX_LOST = 200  # videos that are named
+# How much a machine is given and for how long; nothing that is shown depends on it.
+_UNSHOWN = {"decode": {"max_failed", "workers", "timeout_sec"}, "train": {"workers", "checkpoint_minutes"}}
+_MASK_WORDS = {
+    "frames": "frames",
+    "instances_per_frame": "instances a frame",
+    "empty_share": "frames without an instance",
+    "person_share": "frames with a person",
+    "iou_truth": "IoU with the truth",
+    "iou_truth_person": "IoU with the truth, persons",
+    "iou_truth_test": "IoU with the truth, test videos",
+    "iou_truth_person_test": "IoU with the truth, test videos, persons",
+}
+_SHARES = ("empty_share", "person_share")
+
+
+_TEXTS = ("video", "label", "split", "unit")  # columns of results/<ds>/segment.csv
+
+
+class Masks(NamedTuple):
+    """What is known of the masks."""
+
+    quality: Mapping[str, float]  # `mask_quality.summarise`
+    videos: pd.DataFrame  # `mask_quality.video_quality`
+    picture: Path
+
+
+class Trained(NamedTuple):
+    """What the rows were made of."""
+
+    seeds: Sequence[int]
+    versions: Mapping[str, str]  # of the libraries, as the trainings noted them; may be empty
+    left_out: Sequence[str]  # rows that the gallery does not show
+
+
+def render(
+    name: str,
+    dataset: Dataset,
+    table: pd.DataFrame,
+    words: Sequence[str],
+    per_video: Mapping[Row, pd.DataFrame],
+    plots: Sequence[Plot],
+    gallery: Mapping[str, Any],
+    masks: Masks,
+    videos: pd.DataFrame,
+    trained: Trained,
+) -> str:
+    """The page. The same arguments give the same text.
+
+    Args:
+        name: of the data set.
+        table: `report.comparison`.
+        words: `story.answers`.
+        per_video: results of each video and seed: video, label and predicted at least.
+        gallery: `gallery.gallery`.
+        videos: the frame store's table of videos.
+    """
+    rows = list(per_video)
+    names = class_names(per_video)
+    counts = {row: confusion(per_video[row], names) for row in rows}
+    shares = {row: recalls(counts[row]) for row in rows}
+    num_labels = next(iter(counts.values())).sum(axis=1) // len(trained.seeds)
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"strong": _strong, "difference": _difference, "shade": _shade, "map_name": _map_name}
+    maps = map_cells(table)
+    main, differences = _by_row(table, main_cells(table)), _by_row(table, difference_cells(table))
+    return environment.get_template("report.html").render(
+        name=name,
+        css=Markup(_text("report.css")),
+        scripts=[Markup(_text(each)) for each in ("gallery.js", "classes.js")],
+        plotly_js=Markup(get_plotlyjs()),
+        words=words,
+        answered=not words[0].startswith(UNANSWERED),
+        facts=_facts(rows, per_video, videos, dataset, trained),
+        main=main,
+        groups=_groups(main),
+        beside=_by_row(table, published_cells(table)),
+        differences=differences,
+        maps=maps.assign(row=_row_names(maps["attention"], maps["PC"] == "yes")) if len(maps) else maps,
+        measures=measure_notes(maps),
+        notes=notes(table, dataset.published),
+        published=TABLES.get(dataset.published) if dataset.published else None,
+        plots=plots,
+        gallery=dict(gallery),
+        views=dataset.eval.views,
+        classes={
+            "names": names,
+            "rows": [{"name": row_name(row), "counts": sparse(counts[row])} for row in rows],
+        },
+        per_class=[
+            (label, int(num), [float(shares[row][at]) for row in rows])
+            for at, (label, num) in enumerate(zip(names, num_labels, strict=True))
+        ],
+        rows=[row_name(row) for row in rows],
+        quality=[(_MASK_WORDS.get(key, key), _quality(key, value)) for key, value in masks.quality.items()],
+        worst=_worst(masks.videos),
+        picture=picture_url(masks.picture),
+        lost=_lost(videos),
+        max_lost=_MAX_LOST,
+        num_videos=len(videos),
+        parameters=yaml.safe_dump(shown_parameters(dataset), sort_keys=False, allow_unicode=True),
+        trained=trained,
+    )
+
+
+def read_mask_quality(path: Path) -> pd.DataFrame:
+    """`mask_quality.video_quality` from its file; what looks like a number, or like nothing, in an id stays text."""
+    columns = pd.read_csv(path, nrows=0).columns
+    missing = {name: [""] for name in columns if name not in _TEXTS}
+    return pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, str), keep_default_na=False, na_values=missing)
+
+
+def _text(name: str) -> str:
+    return (_TEMPLATES / name).read_text()
+
+
+def _strong(text: str) -> Markup:
+    """Text whose `**parts**` are strong."""
+    parts = text.split("**")
+    return Markup("").join(
+        Markup("<strong>{}</strong>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)
+    )
+
+
+def _map_name(text: str) -> Markup:
+    """Text in which M_o is written with its letter below."""
+    return Markup(re.sub(r"\bM_([uob])\b", r"M<sub>\1</sub>", str(escape(text))))
+
+
+def _groups(main: pd.DataFrame) -> list[tuple[str, dict[str, int]]]:
+    """The main table's columns under what they have in common: headings, and which column each is; no empty group."""
+    names = list(map(str, main))
+    entropies = {name.removeprefix("entropy "): at for at, name in enumerate(names) if name.startswith("entropy ")}
+    others = {name: at for at, name in enumerate(names) if at not in entropies.values()}
+    return [group for group in (("accuracy", others), ("entropy, bits", entropies)) if group[1]]
+
+
+def _difference(text: str) -> Markup:
+    """`mean [low, high] *`, the interval small."""
+    if not text:
+        return Markup("")
+    mean, _, rest = text.partition(" [")
+    interval, _, star = rest.partition("]")
+    mark = Markup('<abbr class="star" title="beyond noise">*</abbr>') if star.strip() else Markup("")
+    return Markup('<span class="mean">{}{}</span> <span class="interval">[{}]</span>').format(mean, mark, interval)
+
+
+def _shade(share: float) -> str:
+    """Background of a cell that holds a share in [0, 1]."""
+    return f"rgba(0, 114, 178, {0.05 + 0.35 * share:.3f})"
+
+
+def _row_names(attention: pd.Series, pc: pd.Series) -> list[str]:
+    return [row_name((str(name), bool(with_pc))) for name, with_pc in zip(attention, pc, strict=True)]
+
+
+def _by_row(table: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """Cells without attention and PC, under the rows' names."""
+    named = cells.drop(columns=["attention", "PC"], errors="ignore")
+    return named.set_axis(_row_names(table["attention"], table["pc"]), axis=0)
+
+
+def _facts(
+    rows: Sequence[Row], per_video: Mapping[Row, pd.DataFrame], videos: pd.DataFrame, dataset: Dataset, trained: Trained
+) -> list[str]:
+    num_videos = next(iter(per_video.values()))["video"].nunique()
+    seeds = ", ".join(map(str, trained.seeds))
+    return [
+        f"{len(rows)} row{'s' * (len(rows) != 1)}",
+        f"seed{'s' * (len(trained.seeds) != 1)} {seeds}",
+        f"{num_videos:,} test videos",
+        f"{videos['label'].nunique()} classes",
+        f"backbone: {dataset.model.pretrained or 'from scratch'}",
+    ]
+
+
+def _quality(key: str, value: float) -> str:
+    if key == "frames":
+        return f"{value:,.0f}"
+    return f"{100 * value:.1f} %" if key in _SHARES else f"{value:.3f}"
+
+
+def _worst(videos: pd.DataFrame) -> pd.DataFrame:
+    """The videos whose masks are worst, as texts: by IoU with the truth, else by frames without an instance."""
+    usable = videos[videos["frames"] > 0]
+    by, ascending = ("iou_truth", True) if "iou_truth" in usable else ("empty_share", False)
+    worst = usable.sort_values([by, "video"], ascending=[ascending, True]).head(_WORST)
+    cells = {"video": worst["video"], "split": worst["split"]}
+    for key in ("instances_per_frame", "empty_share", "person_share", "iou_truth", "iou_truth_person"):
+        if key in worst:
+            cells[_MASK_WORDS[key]] = worst[key].map(lambda value, key=key: _quality(key, value))
+    return pd.DataFrame(cells).astype(str)
+
+
+def _lost(videos: pd.DataFrame) -> pd.DataFrame:
+    """Videos that failed or are truncated, as texts."""
+    found = videos[videos["status"] != "ok"]
+    return found[["video", "split", "status", "error", "frames"]].astype(str)
+
+
+def shown_parameters(dataset: Dataset) -> dict[str, Any]:
+    """The data set's parameters that the page shows: those that a number, or what is seen, may depend on."""
+    shown = dataset.model_dump(mode="json")
+    for block, keys in _UNSHOWN.items():
+        shown[block] = {key: value for key, value in shown[block].items() if key not in keys}
+    if shown["synthesize"] is None:
+        del shown["synthesize"]
+    return shown
+
+
+def picture_url(path: Path) -> str:
+    """A picture as JPEG in a data: URL, made smaller until it has no more than _MAX_PICTURE bytes."""
+    with Image.open(io.BytesIO(path.read_bytes())) as picture:
+        pixels = picture.convert("RGB")
+    while True:
+        url = jpeg_url(pixels, 85)
+        if len(url) * 3 // 4 <= _MAX_PICTURE:
+            return url
+        pixels = pixels.resize((pixels.width * 3 // 4, pixels.height * 3 // 4), Image.Resampling.LANCZOS)

@@ -1,0 +1,246 @@
+"""The report's plots, each with its numbers as a table: accuracy against entropy, entropies, training curves."""
+
+import html
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import plotly.io
+from plotly.subplots import make_subplots
+
+from objabn.report.answers import row_name
+from objabn.report.intervals import Row, compared_map
+from objabn.report.published import PUBLISHED, standard_error
+from objabn.report.table_picture import COLOURS
+from objabn.report.tables import MAP_NAMES
+
+MAX_BITS = math.log2(10)  # of an entropy of ten bins
+_BINS = 48  # of a histogram
+_ROW_COLOURS = {"abn": "#0072b2", "mask": "#d55e00", "mha": "#00875f", "plain": "#6b6b6b"}
+_OTHERS = ("#a64d79", "#b8860b", "#3a8fb7", "#8c564b", "#5e4fa2", "#7f7f00")  # of controls, in turn
+_HOVER = "<br>%{x:.3f} bits<br>top-1 %{y:.2f} %<extra></extra>"
+_SHARE = "<br>%{x:.2f} bits: %{y:.1f} % of the videos<extra></extra>"
+_GRID, _INK = "#e3e7ec", "#1d2733"
+_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
+
+
+class Plot(NamedTuple):
+    """A figure and what it says, for those who do not see it."""
+
+    name: str
+    title: str
+    label: str  # what is seen, a sentence or two
+    note: str
+    html: str
+    numbers: pd.DataFrame  # texts
+
+
+def row_colours(rows: list[Row]) -> dict[Row, str]:
+    """A colour of each row; with and without PC are alike."""
+    others = [name for name in dict.fromkeys(name for name, _ in rows) if name not in _ROW_COLOURS]
+    known = _ROW_COLOURS | {name: _OTHERS[at % len(_OTHERS)] for at, name in enumerate(others)}
+    return {row: known[row[0]] for row in rows}
+
+
+Curves = Mapping[str, Mapping[str, list[float]]]  # of each seed, as `training_notes.training_notes` gives them
+
+
+def all_plots(
+    tables: Mapping[Row, pd.DataFrame],
+    results: Mapping[Row, Mapping[str, float]],
+    curves: Mapping[Row, Curves],
+    published: str | None,
+) -> list[Plot]:
+    """The plots in the page's order; arguments as for each of them."""
+    accuracy = accuracy_plot(tables, results, published)
+    return [*([accuracy] if accuracy else []), entropy_plot(tables), *curve_plots(curves)]
+
+
+def accuracy_plot(
+    tables: Mapping[Row, pd.DataFrame], results: Mapping[Row, Mapping[str, float]], published: str | None
+) -> Plot | None:
+    """Top-1 against the entropy of the map that a row is compared by, with the paper's rows where there are some.
+
+    None when no row has an entropy: all maps are flat.
+
+    Args:
+        tables: results of each video and seed.
+        results: each row's numbers by name.
+        published: a key of `published.PUBLISHED`, or None.
+    """
+    figure, colours, lines = go.Figure(), row_colours(list(tables)), []
+    for row, table in tables.items():
+        letter = compared_map(results[row], "entropy")
+        if letter is None:
+            continue
+        x, y = results[row][f"entropy_{letter}"], results[row]["top1"]
+        bits = table.groupby("video")[f"entropy_{letter}"].mean().dropna()
+        off_x = results[row].get(
+            f"entropy_{letter}_std", float(bits.std(ddof=1)) / math.sqrt(len(bits)) if len(bits) > 1 else 0.0
+        )
+        off_y = results[row].get("top1_std", standard_error(y, table["video"].nunique()))
+        name = row_name(row)
+        figure.add_scatter(
+            x=[x],
+            y=[y],
+            name=html.escape(name),
+            mode="markers",
+            marker={"size": 12, "color": colours[row], "symbol": "circle-open" if row[1] else "circle",
+                    "line": {"width": 2.5, "color": colours[row]}},
+            error_x={"array": [off_x], "thickness": 1, "width": 3},
+            error_y={"array": [off_y], "thickness": 1, "width": 3},
+            hovertemplate=f"{html.escape(name)}, {MAP_NAMES[letter]}{_HOVER}",
+        )  # fmt: skip
+        lines.append([name, MAP_NAMES[letter], f"{x:.3f} ± {off_x:.3f}", f"{y:.2f} ± {off_y:.2f}"])
+    for row, numbers in PUBLISHED[published].items() if published else ():
+        top1, _, *entropies = numbers
+        bits_of = next((each for each in (entropies[1], entropies[0]) if each is not None), None)
+        if row not in tables or top1 is None or bits_of is None:
+            continue
+        name = f"{row_name(row)}, the paper"
+        figure.add_scatter(
+            x=[bits_of],
+            y=[top1],
+            name=html.escape(name),
+            mode="markers",
+            marker={"size": 11, "color": colours[row], "symbol": "diamond-open" if row[1] else "diamond"},
+            hovertemplate=f"{html.escape(name)}{_HOVER}",
+        )
+        lines.append([name, "", f"{bits_of:.3f}", f"{top1:.2f}"])
+    if not lines:
+        return None
+    figure.update_layout(_layout(360 + 18 * -(-len(lines) // 3), "entropy (bits, lower is sharper)", "top-1 (%)"))
+    spread = any("top1_std" in result for result in results.values())
+    note = (
+        "Bars: ± standard deviation over seeds." if spread else "Bars: ± one standard error, from the number of videos."
+    )
+    return Plot(
+        "accuracy",
+        "Accuracy against entropy",
+        "Scatter plot: each row's top-1 accuracy against the entropy of its map; the sharper and more accurate, the "
+        "further up and left.",
+        f"{note} Open marks: with PC.",
+        _html(figure, "accuracy"),
+        pd.DataFrame(lines, columns=["row", "map", "entropy, bits", "top-1 %"]),
+    )
+
+
+def entropy_plot(tables: Mapping[Row, pd.DataFrame]) -> Plot:
+    """Histograms of the videos' entropies, a strip a row, a colour a map.
+
+    Args:
+        tables: results of each video and seed.
+    """
+    edges = np.linspace(0, MAX_BITS, _BINS + 1)
+    middles = ((edges[1:] + edges[:-1]) / 2).round(6)
+    names = [row_name(row) for row in tables]
+    figure = make_subplots(rows=len(tables), cols=1, shared_xaxes=True, vertical_spacing=0.12 / len(tables))
+    told, lines = set(), []
+    for strip, (row, table) in enumerate(tables.items(), start=1):
+        for letter, map_name in MAP_NAMES.items():
+            if f"entropy_{letter}" not in table:
+                continue
+            values = table[f"entropy_{letter}"]
+            counts, _ = np.histogram(values.dropna().clip(0, MAX_BITS), edges)
+            figure.add_bar(
+                x=middles,
+                width=MAX_BITS / _BINS,
+                y=(100 * counts / len(values)).round(3),
+                name=re.sub("_(.)", r"<sub>\1</sub>", map_name),
+                legendgroup=letter,
+                showlegend=letter not in told,
+                marker={"color": COLOURS[letter], "line": {"width": 0}},
+                opacity=0.75,
+                hovertemplate=f"{html.escape(row_name(row))}, {map_name}{_SHARE}",
+                row=strip,
+                col=1,
+            )
+            told.add(letter)
+            quartiles = [f"{each:.3f}" if pd.notna(each) else "" for each in values.quantile([0.25, 0.5, 0.75])]
+            lines.append([row_name(row), map_name, *quartiles, str(int(values.isna().sum()))])
+        figure.add_annotation(
+            text=html.escape(names[strip - 1]), x=0, y=1, xref="x domain" if strip == 1 else f"x{strip} domain",
+            yref="y domain" if strip == 1 else f"y{strip} domain", xanchor="left", yanchor="top", showarrow=False,
+            font={"size": 13, "color": _INK},
+        )  # fmt: skip
+    figure.update_layout(_layout(64 * len(tables) + 110, "", ""), barmode="overlay", bargap=0)
+    figure.update_xaxes(range=[0, MAX_BITS], gridcolor=_GRID, zeroline=False, ticks="outside", tickcolor=_GRID)
+    figure.update_yaxes(showticklabels=False, showgrid=False, zeroline=False, fixedrange=True)
+    figure.update_xaxes(title="entropy (bits, lower is sharper)", row=len(tables), col=1)
+    return Plot(
+        "entropies",
+        "Entropies of the test videos",
+        "Histograms of the videos' entropies, one strip a row: " + ", ".join(names) + ".",
+        "Videos whose maps are all flat are in none of them.",
+        _html(figure, "entropies"),
+        pd.DataFrame(lines, columns=["row", "map", "lower quartile", "median", "upper quartile", "flat videos"]),
+    )
+
+
+_CURVES = {
+    "val_top1": ("validation", "Validation accuracy", "validation top-1 (%)"),
+    "loss": ("loss", "Training loss", "training loss"),
+}
+
+
+def curve_plots(curves: Mapping[Row, Curves]) -> list[Plot]:
+    """Validation accuracy and training loss by epoch, a line a row and seed; none without curves.
+
+    Args:
+        curves: of each row and seed, epoch, loss and val_top1, a number an epoch.
+    """
+    colours, plots = row_colours(list(curves)), []
+    for column, (name, title, axis) in _CURVES.items():
+        figure, lines, epochs = go.Figure(), [], [1.0]
+        for row, seeds in curves.items():
+            for at, (seed, curve) in enumerate(seeds.items()):
+                hover = f"{html.escape(row_name(row))}, seed {seed}<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>"
+                figure.add_scatter(
+                    x=curve["epoch"], y=curve[column], name=html.escape(row_name(row)), legendgroup=row_name(row),
+                    showlegend=at == 0, mode="lines+markers", marker={"size": 4}, hovertemplate=hover,
+                    line={"color": colours[row], "dash": "dash" if row[1] else "solid", "width": 1.6},
+                )  # fmt: skip
+                known = [value for value in curve[column] if pd.notna(value)]
+                if known:
+                    epochs += curve["epoch"]
+                    ends = [f"{known[0]:.4g}", f"{known[-1]:.4g}"]
+                    lines.append([row_name(row), seed, str(len(curve["epoch"])), *ends])
+        if not lines:
+            continue
+        figure.update_layout(_layout(330 + 18 * -(-len(curves) // 4), "epoch", axis))
+        figure.update_xaxes(tick0=1, dtick=max(1, round(max(epochs) / 8)))
+        label = f"Line plot: {axis} by epoch, a line a row and seed."
+        numbers = pd.DataFrame(lines, columns=["row", "seed", "epochs", "first epoch", "last epoch"])
+        plots.append(Plot(name, title, label, "Dashed: with PC.", _html(figure, name), numbers))
+    return plots
+
+
+def _layout(height: int, x: str, y: str) -> dict[str, Any]:
+    axis = {"gridcolor": _GRID, "zeroline": False, "linecolor": _GRID, "automargin": True}
+    return {
+        "template": "none",
+        "height": height,
+        "margin": {"l": 56, "r": 12, "t": 12, "b": 48},
+        "font": {"family": _FONT, "size": 13, "color": _INK},
+        "xaxis": {**axis, "title": x},
+        "yaxis": {**axis, "title": y},
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0, "xanchor": "left"},
+        "hoverlabel": {"font": {"family": _FONT}},
+        "dragmode": False,
+    }
+
+
+def _html(figure: go.Figure, name: str) -> str:
+    """The figure's own element and script; the page holds plotly.js."""
+    return plotly.io.to_html(
+        figure,
+        config={"displayModeBar": False, "responsive": True},
+        include_plotlyjs=False,
+        full_html=False,
+        default_height=f"{figure.layout.height}px",
+        div_id=f"plot-{name}",
+    )

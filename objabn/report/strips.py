@@ -1,0 +1,77 @@
+"""A picture of attention maps as in the paper's figures: frames above, maps below."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from objabn.evaluation.evaluate import GRAD_CAM, VideoMaps
+from objabn.explanation.panels import coloured
+from objabn.system.files import replace_file
+
+MAX_FRAMES = 8  # shown, spread over the clip (the paper shows every second of 16)
+_PIXELS = 96  # side of a frame in the picture
+_LEAST_COLUMNS, _CHARACTERS = 4, 14  # room for a title; letters of 9 points that a column has room for
+
+
+def map_label(name: str) -> str:
+    """What a map is called beside pictures of it; `$...$` is mathematics."""
+    return "Grad-CAM" if name == GRAD_CAM else f"$M_{name}$"
+
+
+def draw_maps(videos: list[VideoMaps], path: Path, *, side: int = _PIXELS) -> None:
+    """Writes a PNG: for each video a row of frames, and below it a row of each map (absolute scale, 0 blue, 1 red).
+
+    Where the masks are known they are the last row; where times are, they stand on the frames.
+
+    Args:
+        videos: with as many frames each, of which at most `MAX_FRAMES` are shown.
+        side: of a frame in the picture, pixels.
+    """
+    num_frames = len(videos[0].frames)
+    shown = np.linspace(0, num_frames - 1, min(MAX_FRAMES, num_frames)).round().astype(int)
+    columns = max(len(shown), _LEAST_COLUMNS)
+    num_rows = [1 + len(video.maps) + (video.masks is not None) for video in videos]
+    figure = Figure(figsize=(columns * 1.05 + 0.5, sum(num_rows) * 1.0 + len(videos) * 0.35), dpi=side)
+    heights = [height for number in num_rows for height in (0.3, *[1.0] * number)]
+    grid = figure.add_gridspec(
+        len(heights),
+        columns,
+        height_ratios=heights,
+        hspace=0.03,
+        wspace=0.03,
+        left=0.06,
+        right=0.995,
+        top=0.995,
+        bottom=0.005,
+    )
+    line = 0
+    for video in videos:
+        title = figure.add_subplot(grid[line, :])
+        title.axis("off")
+        font_size = min(9, 9 * _CHARACTERS * columns / max(len(video.title), 1))
+        title.text(0, 0.15, video.title, fontsize=font_size, va="bottom", parse_math=False)
+        rows = [("", video.frames[shown])]
+        for name, maps in video.maps.items():
+            label = map_label(name).replace("-", "-\n")
+            rows.append((label, np.stack([coloured(video.frames[at], maps[at]) for at in shown])))
+        if video.masks is not None:
+            masks = video.masks
+            rows.append(("mask", np.stack([coloured(video.frames[at], masks[at], smooth=False) for at in shown])))
+        for offset, (label, images) in enumerate(rows, start=1):
+            for column, image in enumerate(images):
+                axes = figure.add_subplot(grid[line + offset, column])
+                axes.imshow(image, interpolation="nearest")
+                axes.set_xticks([])
+                axes.set_yticks([])
+                if offset == 1 and video.seconds is not None:
+                    outlined = [withStroke(linewidth=1.5, foreground="black")]
+                    time = f"{video.seconds[shown[column]]:.1f} s"
+                    axes.text(0.04, 0.95, time, fontsize=7, color="white", va="top", path_effects=outlined,
+                              transform=axes.transAxes)  # fmt: skip
+                if column == 0 and label:
+                    axes.set_ylabel(label, rotation=0, labelpad=18 if label == "mask" else 14, va="center")
+        line += 1 + len(rows)
+    with replace_file(path) as partial:
+        figure.savefig(partial, format="png")

@@ -1,0 +1,86 @@
+"""The comparison tables as a picture, with the entropies as bars."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+
+from objabn.report.tables import MAP_NAMES, difference_cells, main_cells, map_cells, published_cells, row_cells
+from objabn.system.files import replace_file
+
+COLOURS = {"u": "#7f8fa6", "o": "#c23616", "b": "#40739e", "g": "#e1b12c"}
+_LINE, _BARS = 0.27, 2.6  # height of a table's line and of the bars, inches
+_TITLE = 0.3  # height of a table's title
+_CHARACTER = 0.078  # width, inches
+_BAR = 0.24  # width, of the distance between rows
+_DIFFERENCES = "differences to abn with 95 % intervals, * beyond noise"
+
+
+def draw_table(table: pd.DataFrame, dataset: str, path: Path) -> None:
+    """Writes a PNG: accuracies with the paper's numbers, entropies as bars, differences to abn, figures of each map."""
+    beside = published_cells(table)
+    theirs = [name for name in beside.columns if name.endswith(": paper")]
+    parts = {f"{dataset}: comparison of loss configurations": pd.concat([main_cells(table), beside[theirs]], axis=1)}
+    compared = difference_cells(table)
+    told = (compared != "").any(axis=1)
+    if told.any():
+        parts[_DIFFERENCES] = pd.concat([row_cells(table), compared], axis=1)[told]
+    maps = map_cells(table)
+    if not maps.empty:
+        parts["maps"] = maps
+    widest = max(_widths(each).sum() for each in parts.values())
+    heights = [_LINE * (len(each) + 1) for each in parts.values()]
+    heights.insert(1, _BARS)
+    size = (_CHARACTER * widest + 0.4, sum(heights) + 0.8 + _TITLE * len(parts))
+    figure = Figure(figsize=size, dpi=120, layout="constrained")
+    above, bars, *below = figure.subplots(len(heights), 1, height_ratios=heights)
+    for axes, (title, each) in zip((above, *below), parts.items(), strict=True):
+        axes.set_title(title, fontsize=11 if axes is above else 9)
+        _draw_cells(axes, each, _widths(each) / widest)
+    _draw_entropies(bars, table)
+    with replace_file(path) as partial:
+        figure.savefig(partial, format="png")
+
+
+def _widths(cells: pd.DataFrame) -> pd.Series:
+    """Of each column, in characters."""
+    return pd.Series([max(map(len, (heading, *cells[heading]))) + 2 for heading in cells.columns])
+
+
+def _draw_cells(axes: Axes, cells: pd.DataFrame, widths: pd.Series) -> None:
+    """A table of cells that fills the height of its axes; widths are shares of theirs."""
+    axes.axis("off")
+    share = widths.sum()
+    drawn = axes.table(
+        cells.to_numpy().tolist(), colLabels=list(cells.columns), colWidths=list(widths), cellLoc="center",
+        bbox=Bbox.from_bounds((1 - share) / 2, 0, share, 1),
+    )  # fmt: skip
+    drawn.auto_set_font_size(False)
+    drawn.set_fontsize(8)
+    for (line, _), cell in drawn.get_celld().items():
+        cell.set_linewidth(0.4)
+        if line == 0:
+            cell.set_text_props(weight="bold")
+            cell.set_facecolor("#e8eef5")
+
+
+def _draw_entropies(axes: Axes, table: pd.DataFrame) -> None:
+    """Bars: the entropy of each map of each row that has maps."""
+    columns = {letter: f"entropy_{letter}" for letter in MAP_NAMES if f"entropy_{letter}" in table}
+    table = table.dropna(subset=list(columns.values()), how="all").reset_index(drop=True)
+    shown = table[list(columns.values())].notna()
+    places = shown.cumsum(axis=1).sub((shown.sum(axis=1) + 1) / 2, axis=0)  # of a row's bars about its middle
+    for letter, column in columns.items():
+        own = table[shown[column]]
+        positions = own.index + places.loc[own.index, column] * (_BAR + 0.02)
+        label = MAP_NAMES[letter] if letter == "g" else f"$M_{letter}$"
+        axes.bar(positions, own[column], width=_BAR, label=label, color=COLOURS[letter])
+    names = [f"{row.attention}{' + pc' if row.pc else ''}" for row in table.itertuples()]
+    axes.set_xticks(range(len(names)), [name.replace("-", "-\n") for name in names], fontsize=8)
+    axes.set_ylabel("entropy (bits)")
+    axes.set_ylim(0, 3.4)
+    axes.axhline(3.3219, color="grey", linewidth=0.6, linestyle="--")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, ncols=4, loc="lower right", bbox_to_anchor=(1, 1))

@@ -1,0 +1,1 @@
+"""Segmentation: the frame store becomes the mask store."""

@@ -1,0 +1,156 @@
+"""A contact sheet of instance masks over frames: what the segmenter found and missed, at a glance."""
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from objabn.segmentation.quality import REPORT_SCORE
+from objabn.segmentation.segment import INSTANCES
+from objabn.stores.array import StoreReader
+from objabn.stores.frames import Reader
+from objabn.stores.masks import GROUPS, union_mask
+from objabn.system.files import replace_file
+
+NUM_VIDEOS, NUM_TYPICAL = 12, 8  # shown, and how many of them typical of their classes; the others are the worst
+NUM_FRAMES = 4  # of each video, spread over it
+COLOURS = {"person": (255, 140, 0), "other": (40, 120, 255)}  # RGB
+TRUTH_COLOUR = (255, 255, 255)
+_HEIGHT, _GAP, _DPI = 180, 4, 100  # pixels of a frame, and between frames
+_COLUMNS = 2
+
+
+def choose(per_video: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Ids of the videos to show: typical ones, spread over the classes, and the worst of all.
+
+    Worse is a lower IoU with the truth (of persons, where the segmenter finds any); without truth, more frames without
+    an instance, then fewer instances. A class's typical video is its median. The same figures give the same choice.
+    At least one video has to have frames.
+    """
+    usable = per_video[per_video["frames"] > 0].sort_values("video")
+    by, ascending = ["empty_share", "instances_per_frame"], [False, True]
+    for name in ("iou_truth", "iou_truth_person"):
+        if name in usable and usable[name].any():
+            by, ascending = [name], [True]
+    order = usable.sort_values(by, ascending=ascending, kind="stable")
+    classes = sorted(set(order["label"]))
+    spread = np.linspace(0, len(classes) - 1, min(NUM_TYPICAL, len(classes))).round().astype(int)
+    of_class = [order["video"][order["label"] == classes[number]].tolist() for number in spread]
+    typical = [videos[len(videos) // 2] for videos in of_class]
+    worst = [video for video in order["video"] if video not in typical]
+    return typical, worst[: NUM_VIDEOS - len(typical)]
+
+
+def _enlarged(planes: np.ndarray, group: str, size: tuple[int, int]) -> np.ndarray:
+    """The union of a group's instances, uint8 0 or 1, of `size` (width, height) and with smooth edges."""
+    mask = union_mask(planes, REPORT_SCORE, [group]).astype(np.float32)
+    return (cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR) >= 0.5).astype(np.uint8)
+
+
+def _outline(image: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int], thickness: int) -> None:
+    outlines, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(image, outlines, -1, colour, thickness, cv2.LINE_AA)
+
+
+def overlay(frame: np.ndarray, planes: np.ndarray, instances: pd.DataFrame, truth: np.ndarray | None) -> np.ndarray:
+    """A frame uint8 (H, W, 3) with its masks, uint8 (180, W', 3).
+
+    Args:
+        planes: score planes, uint8 (2, 128, 128).
+        instances: the frame's rows of the table of instances; their boxes are drawn.
+        truth: true planes, or None; their outlines are drawn.
+    """
+    size = (round(frame.shape[1] * _HEIGHT / frame.shape[0]), _HEIGHT)
+    image = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if frame.shape[0] > _HEIGHT else cv2.INTER_CUBIC)
+    grey = image.mean(axis=-1, keepdims=True)
+    image = (0.45 * image + 0.45 * grey).astype(np.uint8)  # paler and darker, so that the colours stand out
+    for group in reversed(GROUPS):  # persons on top
+        mask, colour = _enlarged(planes, group, size), COLOURS[group]
+        image[mask > 0] = (0.55 * image[mask > 0] + 0.45 * np.array(colour)).astype(np.uint8)
+        _outline(image, mask, colour, 2)
+    boxes = (instances[["x0", "y0", "x1", "y1"]].to_numpy() * [*size, *size]).round().astype(int).tolist()
+    for (x0, y0, x1, y1), name in zip(boxes, instances["class"], strict=True):
+        cv2.rectangle(image, (x0, y0), (x1, y1), COLOURS["person" if name == "person" else "other"], 1)
+    if truth is not None:
+        for group in GROUPS:
+            _outline(image, _enlarged(truth, group, size), TRUTH_COLOUR, 1)
+    return image
+
+
+def draw_masks(per_video: pd.DataFrame, frames: Reader, store: Path, truth: Path | None, path: Path) -> None:
+    """Writes a PNG: for each of a dozen videos its figures and a strip of frames with masks, boxes and true outlines.
+
+    Args:
+        per_video: figures of each video (`mask_quality.video_quality`).
+        frames: where the frames are read.
+        store: the mask store.
+        truth: the store of true masks, where there is one.
+    """
+    typical, worst = choose(per_video)
+    videos = [*typical, *worst]
+    masks, truths = StoreReader(store), StoreReader(truth) if truth else None
+    wanted = pc.field("video").isin(videos) & (pc.field("score") >= np.float32(REPORT_SCORE))
+    instances = pq.read_table(store / INSTANCES, filters=wanted).to_pandas()
+    rows = {row["video"]: row for row in per_video.to_dict("records")}
+    strips = []
+    for video in videos:
+        last = rows[video]["frames"] - 1
+        shown = np.unique(np.linspace(0, last, NUM_FRAMES + 2).round().astype(int)[1:-1])
+        images, planes = frames.read(video, shown), masks.read(video, shown)
+        true_planes = truths.read(video, shown) if truths else [None] * len(shown)
+        found = instances[instances["video"] == video]
+        cells = [
+            overlay(image, plane, found[found["frame"] == number], true)
+            for number, image, plane, true in zip(shown, images, planes, true_planes, strict=True)
+        ]
+        strips.append(_side_by_side(cells))
+    least = "lowest IoU" if truth else "least found"
+    titles = [_title(rows[video], least if video in worst else "typical") for video in videos]
+    with replace_file(path) as partial:
+        _sheet(strips, titles, truth is not None).savefig(partial, format="png")
+
+
+def _side_by_side(cells: list[np.ndarray]) -> np.ndarray:
+    """Cells (180, W', 3) in a row, as wide as `NUM_FRAMES` of them: a short video has fewer."""
+    strip = np.full((_HEIGHT, (cells[0].shape[1] + _GAP) * NUM_FRAMES - _GAP, 3), 255, np.uint8)
+    for number, cell in enumerate(cells):
+        left = number * (cell.shape[1] + _GAP)
+        strip[:, left : left + cell.shape[1]] = cell
+    return strip
+
+
+def _title(row: dict[Hashable, Any], kind: str) -> tuple[str, str]:
+    """A video's name and its figures."""
+    figures = f"{row['instances_per_frame']:.2f} instances a frame, a person in {row['person_share']:.0%} of frames"
+    figures += f", none at all in {row['empty_share']:.0%}"
+    if "iou_truth" in row:
+        figures += f"; IoU {row['iou_truth']:.2f}, persons {row['iou_truth_person']:.2f}"
+    return f"{row['video']}  ({row['split']}, {kind})", figures
+
+
+def _sheet(strips: list[np.ndarray], titles: list[tuple[str, str]], has_truth: bool) -> Figure:
+    """The strips below their titles, in two columns, and a legend; sizes in pixels."""
+    width, height, title, margin, legend = max(strip.shape[1] for strip in strips), _HEIGHT, 40, 12, 36
+    num_lines = -(-len(strips) // _COLUMNS)
+    total = (_COLUMNS * (width + margin) + margin, legend + num_lines * (height + title) + margin)
+    figure = Figure(figsize=(total[0] / _DPI, total[1] / _DPI), dpi=_DPI)
+    for number, (strip, (name, figures)) in enumerate(zip(strips, titles, strict=True)):
+        left = margin + number % _COLUMNS * (width + margin)
+        top = total[1] - legend - number // _COLUMNS * (height + title)
+        figure.figimage(strip, left, top - title - height)
+        figure.text(left / total[0], (top - 18) / total[1], name, fontsize=10, weight="bold")
+        figure.text(left / total[0], (top - 34) / total[1], figures, fontsize=9, color="0.25")
+    handles = [Patch(color=f"#{bytes(colour).hex()}", label=group) for group, colour in COLOURS.items()]
+    if has_truth:
+        handles.append(Patch(facecolor="white", edgecolor="black", label="outline: truth"))
+    score = f"instances with a score of at least {REPORT_SCORE}"
+    figure.legend(handles=handles, title=None, loc="upper right", ncols=3, frameon=False, fontsize=9)
+    figure.text(margin / total[0], 1 - 24 / total[1], f"Masks: {score}", fontsize=11)
+    return figure

@@ -1,0 +1,69 @@
+"""How good the masks are: figures of each video, and of the data set."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from objabn.segmentation.segment import INSTANCES
+from objabn.stores.array import StoreReader
+from objabn.stores.masks import GROUPS, mask_iou, union_mask
+
+REPORT_SCORE = 0.5  # least score of an instance that counts here, whatever training chooses later
+
+
+def video_quality(table: pd.DataFrame, store: Path, truth: Path | None) -> pd.DataFrame:
+    """Figures of each video's masks, one row for each row of the table of videos, in its order.
+
+    Columns: `video`, `label`, `split`, `frames`; per frame `instances_per_frame`, `empty_share` (frames without an
+    instance), `person_share` (frames with a person); where there is ground truth the IoU of the union of all instances
+    with the true one and that of persons only, mean over the frames: `iou_truth`, `iou_truth_person`. A video without
+    frames has none of them (NaN).
+    """
+    masks = StoreReader(store)
+    truths = StoreReader(truth) if truth else None
+    counted = pq.read_table(store / INSTANCES, columns=["video"], filters=pc.field("score") >= np.float32(REPORT_SCORE))
+    instances = {count["values"].as_py(): count["counts"].as_py() for count in counted["video"].value_counts()}
+    rows = []
+    for video, frames in zip(table["video"], table["frames"], strict=True):
+        row: dict[str, float] = {}
+        if frames:
+            planes = masks.read_all(video)
+            found = {groups: union_mask(planes, REPORT_SCORE, groups) for groups in (GROUPS, GROUPS[:1])}
+            row["instances_per_frame"] = instances.get(video, 0) / frames
+            row["empty_share"] = 1 - found[GROUPS].any(axis=(-2, -1)).mean()
+            row["person_share"] = found[GROUPS[:1]].any(axis=(-2, -1)).mean()
+            if truths is not None:
+                true_planes = truths.read_all(video)[: len(planes)]
+                for suffix, groups in (("", GROUPS), ("_person", GROUPS[:1])):
+                    true = union_mask(true_planes, REPORT_SCORE, groups)
+                    row[f"iou_truth{suffix}"] = mask_iou(found[groups], true).mean()
+        rows.append(row)
+    figures = pd.DataFrame(rows, index=table.index).round(6)
+    return pd.concat([table[["video", "label", "split", "frames"]], figures], axis=1)
+
+
+def summarise(per_video: pd.DataFrame) -> dict[str, float]:
+    """A data set's figures from those of its videos (`video_quality`).
+
+    Keys: `frames`; `instances_per_frame`, `empty_share`, `person_share` over all frames; where there is ground truth
+    the mean over the videos, `iou_truth` and `iou_truth_person`, and over those of the test split, `iou_truth_test`
+    and `iou_truth_person_test`.
+
+    Raises:
+        ValueError: when no video has frames.
+    """
+    usable = per_video[per_video["frames"] > 0]
+    if usable.empty:
+        raise ValueError(f"masks: expected at least one video with frames, found none among {len(per_video)}")
+    shares = ("instances_per_frame", "empty_share", "person_share")
+    ious = usable.filter(regex="^iou_truth")
+    report = {
+        "frames": usable["frames"].sum(),
+        **{name: np.average(usable[name], weights=usable["frames"]) for name in shares},
+        **ious.mean(),
+        **ious[usable["split"] == "test"].mean().add_suffix("_test"),
+    }
+    return {name: round(float(value), 6) for name, value in report.items()}

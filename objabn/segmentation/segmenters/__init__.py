@@ -1,0 +1,1 @@
+"""Segmenters: one file a backend."""

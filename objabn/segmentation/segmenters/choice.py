@@ -1,0 +1,119 @@
+"""Instance segmentation of video frames: one function type, one module a backend.
+
+    segment = build("motion", threshold=25.0)
+    instances = segment(frames, "walk/a")    # uint8 (N, H, W, 3) RGB of one video, its id -> one Instances a frame
+
+The id is the index's, such as Bend/v_Bend_g01_c01. Whoever looks at pixels ignores it; `import` finds its masks by it.
+
+Which instances count (score, class) is decided by whoever reads the mask store, never here.
+"""
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from objabn.stores.masks import GRID as GRID  # the grid of Instances.masks
+from objabn.video.read import file_digest
+
+# Backend -> the settings that its output depends on, besides the content of `weights`.
+SETTINGS = {
+    "motion": ("threshold", "min_area"),
+    "torchvision": ("model", "short_edge", "proposals", "score_floor"),
+    "detectron2": ("model", "short_edge", "proposals", "score_floor"),
+    "import": ("format", "class_name"),  # and the masks' content, see `video_key`
+}
+BACKENDS = tuple(SETTINGS)
+MODULES = {"import": "imported"}  # where the name differs
+
+
+class Instances(NamedTuple):
+    """Instances of one frame, highest score first, spatially in normalised coordinates of the frame."""
+
+    masks: np.ndarray  # (n, GRID, GRID) bool, row = y: the frame resampled to the grid
+    scores: np.ndarray  # (n,) float32 in [0, 1]
+    classes: np.ndarray  # (n,) str: COCO names ("person", "dog", ...); "moving" for motion
+    boxes: np.ndarray  # (n, 4) float32 in [0, 1]: x0, y0, x1, y1
+
+
+Segmenter = Callable[[np.ndarray, str], list[Instances]]
+
+
+def build(backend: str, **settings: Any) -> Segmenter:
+    """Segmenter of a backend: frames of one video, uint8 (N, H, W, 3) RGB, and its id to N `Instances`.
+
+    Only the chosen backend is imported. Settings that a backend does not know are ignored, so a whole block of
+    parameters can be handed over.
+
+    Raises:
+        ValueError: for an unknown backend, or settings that the backend cannot work with (see its module).
+    """
+    _check(backend)
+    # Import statements and not importlib: the test that compares dvc.yaml with our imports reads them.
+    if backend == "motion":
+        from objabn.segmentation.segmenters import motion
+
+        return motion.build(**settings)
+    if backend == "detectron2":
+        from objabn.segmentation.segmenters import detectron2
+
+        return detectron2.build(**settings)
+    if backend == "import":
+        from objabn.segmentation.segmenters import imported
+
+        return imported.build(**settings)
+    from objabn.segmentation.segmenters import torchvision
+
+    return torchvision.build(**settings)
+
+
+def settings_key(backend: str, weights: str | None = None, **settings: Any) -> dict[str, Any]:
+    """What a backend's masks depend on besides the frames, as JSON-serialisable values.
+
+    Raises:
+        ValueError: for an unknown backend.
+    """
+    chosen = {name: settings[name] for name in SETTINGS[backend] if name in settings}
+    content = None
+    if backend != "motion" and weights:
+        # Not a file: the name that the backend resolves (detectron2's `zoo`: the one file that it has of the model).
+        content = file_digest(weights) if Path(weights).is_file() else weights
+    return {"backend": backend, "version": version(backend), "weights": content, **chosen}
+
+
+def video_key(backend: str, **settings: Any) -> Callable[[str], dict[str, Any]]:
+    """Function of a video's id: what its masks depend on besides its frames and `settings_key`; most often nothing.
+
+    Raises:
+        ValueError: for an unknown backend, or masks that are not there (see `imported`).
+    """
+    _check(backend)
+    if backend == "import":
+        from objabn.segmentation.segmenters import imported
+
+        return imported.video_key(**settings)
+    return lambda video: {}
+
+
+def version(backend: str) -> int:
+    """VERSION of a backend's module: part of the key of cached masks, raised when its output changes.
+
+    Read from the source, so that asking does not import torch.
+
+    Raises:
+        ValueError: for an unknown backend.
+    """
+    _check(backend)
+    name = f"{MODULES.get(backend, backend)}.py"
+    source = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "VERSION":
+            return int(ast.literal_eval(node.value))
+    raise AssertionError(f"{name} assigns no VERSION")
+
+
+def _check(backend: str) -> None:
+    if backend not in BACKENDS:
+        raise ValueError(f"segmenter backend: expected one of {', '.join(BACKENDS)}, got {backend!r}")

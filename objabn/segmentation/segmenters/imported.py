@@ -1,0 +1,177 @@
+"""Masks that come from elsewhere: people, SAM, a data set's own annotations (backend `import`).
+
+    png   <masks>/<video id>/00000.png, ...: as in DAVIS, one PNG a frame, in the order of their numbers. Greyscale of 0
+          and 255: one instance. Other greyscale, and palette: each value above 0 is one, but 255 in a palette is void.
+    coco  <masks> is one COCO json, see `coco`.
+
+A video id is the column `video` of index.csv: the video's path without its suffix. Sizes may differ from the frames',
+and from PNG to PNG: everything spatial lives in normalised coordinates. Instances without a pixel are left out.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from objabn.segmentation.segmenters import coco
+from objabn.segmentation.segmenters.choice import GRID, Instances, Segmenter
+from objabn.system.cache import unit_key
+from objabn.video.read import file_digest
+
+VERSION = 1  # also of coco
+
+VOID = 255  # in palette images: neither object nor background
+FORMATS = ("png", "coco")
+
+
+def build(*, masks: str, format: str = "png", class_name: str = "person", **_: Any) -> Segmenter:
+    """Segmenter that reads a video's masks; of its frames it looks only at how many they are.
+
+    Args:
+        masks: the directory of the PNGs, or the COCO json.
+        format: png or coco.
+        class_name: of instances that come without a class: those of PNGs, and annotations without a category.
+
+    Raises:
+        ValueError: another format, or a json that cannot be understood; from the segmenter: a video without masks, or
+            with masks of another number of frames, or a file that cannot be understood.
+    """
+    _check_format(format)
+    videos = coco.read(masks) if format == "coco" else {}
+
+    def from_pngs(frames: np.ndarray, video: str) -> list[Instances]:
+        paths = _pngs(masks, video)
+        _check_length(str(Path(masks) / video), "PNGs", len(paths), len(frames))
+        found, any_void = [], False
+        for path in paths:
+            instances, void = _read_png(path)
+            found.append(_place((mask, 1.0, class_name) for mask in instances))
+            any_void |= void
+        if any_void and not any(len(each.scores) for each in found):
+            raise ValueError(
+                f"{Path(masks) / video}: expected instances, got only {VOID}, which is void in a palette image; "
+                "save masks of 0 and 255 as greyscale"
+            )
+        return found
+
+    def from_coco(frames: np.ndarray, video: str) -> list[Instances]:
+        images = _images(masks, videos, video)
+        _check_length(f"{masks}: video {video}", "images", len(images), len(frames))
+        return [
+            _place((coco.mask(image, one), one.score, one.name or class_name) for one in image.annotations)
+            for image in images
+        ]
+
+    return from_coco if format == "coco" else from_pngs
+
+
+def video_key(*, masks: str, format: str = "png", **_: Any) -> Callable[[str], dict[str, Any]]:
+    """Function of a video's id: the content of its masks, as JSON-serialisable values.
+
+    Raises:
+        ValueError: another format, or a json that cannot be understood; from the function: a video without masks.
+    """
+    _check_format(format)
+    videos = coco.read(masks) if format == "coco" else {}
+
+    def of_pngs(video: str) -> dict[str, Any]:
+        return {"masks": [file_digest(path) for path in _pngs(masks, video)]}
+
+    def of_coco(video: str) -> dict[str, Any]:
+        images = _images(masks, videos, video)
+        content = [(one.height, one.width, [annotation[1:] for annotation in one.annotations]) for one in images]
+        return {"masks": unit_key(content=content)}
+
+    return of_coco if format == "coco" else of_pngs
+
+
+def _check_format(format: str) -> None:
+    if format not in FORMATS:
+        raise ValueError(f"import format: expected one of {', '.join(FORMATS)}, got {format!r}")
+
+
+def _check_length(where: str, what: str, got: int, expected: int) -> None:
+    if got != expected:
+        raise ValueError(f"{where}: expected {expected} {what}, one a frame, got {got}")
+
+
+def _images(masks: str, videos: dict[str, list[coco.Image]], video: str) -> list[coco.Image]:
+    if video not in videos:
+        example = next((images[0].file_name for images in videos.values()), "none")
+        raise ValueError(
+            f"{masks}: expected images of video {video}, named {video}/<frame number>.<ext>, got {example}"
+        )
+    return videos[video]
+
+
+def _pngs(masks: str, video: str) -> list[Path]:
+    """The PNGs of a video, in the order of their numbers. Raises: ValueError when there is no folder for them."""
+    folder = Path(masks) / video
+    if not folder.is_dir():
+        expected = f"the PNGs of video {video}, one a frame" if Path(masks).is_dir() else "a folder of PNGs a video"
+        missing = folder if Path(masks).is_dir() else Path(masks)
+        raise ValueError(f"{missing}: expected {expected}, got {'a file' if missing.exists() else 'no such directory'}")
+    paths = [path for path in folder.iterdir() if path.suffix.lower() == ".png" and not path.name.startswith(".")]
+    return sorted(paths, key=lambda path: coco.by_number(path.name))
+
+
+def _read_png(path: Path) -> tuple[list[np.ndarray], bool]:
+    """The instances of a PNG in the order of their values, bool (H, W) each; and whether part of it is void.
+
+    Raises:
+        ValueError: not a picture, or not one of labels.
+    """
+    try:
+        with Image.open(path) as picture:
+            mode, values = picture.mode, np.asarray(picture)
+    except Exception as error:  # Pillow raises half a dozen types for a file that is not a picture
+        raise ValueError(f"{path}: expected a PNG, got a file that cannot be read ({type(error).__name__})") from error
+    if mode == "RGB" and (values == values[..., :1]).all():
+        mode, values = "L", values[..., 0]
+    if mode not in ("1", "L", "P", "I;16", "I"):
+        raise ValueError(f"{path}: expected greyscale or a palette, got {'colours' if mode == 'RGB' else mode}")
+    labels = np.flatnonzero(np.bincount(values.ravel().astype(np.int64)))
+    labels = labels[labels > 0]
+    if mode == "L" and VOID in labels and len(labels) > 1:
+        got = f"{len(labels)} values up to 255 (smoothed edges, or a palette lost?)"
+        raise ValueError(f"{path}: expected greyscale of 0 and 255, or of labels below 255, got {got}")
+    void = mode == "P" and VOID in labels
+    return [values == label for label in labels if not (void and label == VOID)], bool(void)
+
+
+def _place(found: Iterable[tuple[np.ndarray, float, str]]) -> Instances:
+    """Instances on the grid from masks bool (H, W), scores and classes.
+
+    A cell belongs to an instance that covers half of it or more: areas are exact, whatever the sizes.
+    """
+    rows = []
+    for mask, score, name in found:
+        height, width = mask.shape
+        y, x = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        if len(y):
+            inside = slice(y[0], y[-1] + 1), slice(x[0], x[-1] + 1)
+            # Whole numbers below 2^24 for up to 16 megapixels: exact in float32, in any order of summation.
+            areas = _overlaps(height)[:, inside[0]] @ mask[inside].astype(np.float32) @ _overlaps(width)[:, inside[1]].T
+            box = (x[0] / width, y[0] / height, (x[-1] + 1) / width, (y[-1] + 1) / height)
+            rows.append((2 * areas >= height * width, score, name, box))
+    rows.sort(key=lambda row: -row[1])
+    return Instances(
+        np.array([row[0] for row in rows], bool).reshape(-1, GRID, GRID),
+        np.array([row[1] for row in rows], np.float32),
+        np.array([row[2] for row in rows], np.str_),
+        np.array([row[3] for row in rows], np.float32).reshape(-1, 4),
+    )
+
+
+@lru_cache(maxsize=8)
+def _overlaps(pixels: int) -> np.ndarray:
+    """How much of each pixel lies in each cell, along one side: (GRID, pixels) float32.
+
+    A pixel is GRID units long and a cell `pixels` units, so these are whole numbers.
+    """
+    cells, edges = np.arange(GRID + 1) * pixels, np.arange(pixels + 1) * GRID
+    overlap = np.minimum(cells[1:, None], edges[1:]) - np.maximum(cells[:-1, None], edges[:-1])
+    return overlap.clip(0).astype(np.float32)

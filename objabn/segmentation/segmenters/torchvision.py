@@ -1,0 +1,209 @@
+"""Mask R-CNN from torchvision, with a local weights file in torchvision's own format: COCO's, or the small `figures`.
+
+The network runs as torchvision runs it, but for the last step: its paste rounds boxes to whole pixels, so the 28 x 28
+masks go through `paste_masks` instead, straight to the grid.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torchvision.models import detection
+from torchvision.models.detection import backbone_utils
+from torchvision.ops import FrozenBatchNorm2d
+
+from objabn.segmentation.segmenters.choice import Instances, Segmenter
+from objabn.segmentation.segmenters.figures_rcnn import figures_rcnn
+from objabn.segmentation.segmenters.rcnn import by_frame, check_keys, device_of, in_bf16
+
+VERSION = 1  # also of figures_rcnn
+
+WEIGHTS = {
+    "maskrcnn_resnet50_fpn": detection.MaskRCNN_ResNet50_FPN_Weights.COCO_V1,
+    "maskrcnn_resnet50_fpn_v2": detection.MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1,
+}
+MODELS = (*WEIGHTS, "figures")
+CATEGORIES = {  # by number of classes in the checkpoint, background included
+    91: tuple(detection.MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1.meta["categories"]),
+    2: ("__background__", "person"),
+}
+ZOO = "zoo"
+CLASS_KEY = "roi_heads.box_predictor.cls_score.weight"
+
+
+def build(
+    *,
+    weights: str,
+    model: str = "maskrcnn_resnet50_fpn_v2",
+    short_edge: int = 800,
+    long_edge: int = 1333,
+    proposals: int = 1000,
+    score_floor: float = 0.05,
+    max_instances: int = 100,
+    batch_size: int = 4,
+    device: str = "auto",
+    **_: Any,
+) -> Segmenter:
+    """Segmenter that runs Mask R-CNN: bf16 arithmetic on CUDA, float32 on the CPU.
+
+    Args:
+        weights: zoo (torchvision downloads its COCO weights of `model`, once), or the path of a state_dict (.pth) of
+            `model`: torchvision's own, with 91 classes, or one with 2 (person).
+        model: maskrcnn_resnet50_fpn_v2, maskrcnn_resnet50_fpn, or figures: the small one of the embedded data, which
+            `segmenter_training` trains.
+        short_edge: frames are resized so that their short edge has this many pixels ...
+        long_edge: ... and their long edge no more than these.
+        proposals: regions a frame that the second stage classifies.
+        score_floor: instances must score above this.
+        max_instances: most instances a frame, the best scored.
+        batch_size: frames a forward pass.
+        device: auto (CUDA when there is one), cpu, cuda, cuda:1, ...
+
+    Raises:
+        ValueError: for an unknown model, or weights that are missing, unreadable, not this model's, or cannot be
+            downloaded.
+    """
+    if model not in MODELS:
+        raise ValueError(f"torchvision model: expected one of {', '.join(MODELS)}, got {model!r}")
+    state = _read(weights, model)
+    num_classes = len(state[CLASS_KEY]) if CLASS_KEY in state else 91
+    if num_classes not in CATEGORIES:
+        raise ValueError(f"{weights}: expected 91 classes (COCO) or 2 (background, person), got {num_classes}")
+    network = _network(
+        model,
+        num_classes,
+        min_size=short_edge,
+        max_size=long_edge,
+        rpn_post_nms_top_n_test=proposals,
+        box_score_thresh=score_floor,
+        box_detections_per_img=max_instances,
+    )
+    _load(network, state, weights, model)
+    where = device_of(device)
+    network = network.to(where)
+    if where.type == "cuda":
+        run_in_bf16(network, "cuda")
+    return segmenter(network, num_classes, batch_size)
+
+
+def segmenter(network: detection.MaskRCNN, num_classes: int, batch_size: int) -> Segmenter:
+    """Segmenter around a network as it stands, put into evaluation mode.
+
+    Args:
+        num_classes: a key of CATEGORIES.
+        batch_size: frames a forward pass.
+    """
+    names = np.array(CATEGORIES[num_classes])
+    where = next(network.parameters()).device
+    network.eval()
+
+    def segment(frames: np.ndarray, _video: str = "") -> list[Instances]:
+        batches = (frames[start : start + batch_size] for start in range(0, len(frames), batch_size))
+        return [instances for batch in batches for instances in _forward(network, batch, where, names)]
+
+    return segment
+
+
+@torch.inference_mode()
+def _forward(
+    network: detection.MaskRCNN, frames: np.ndarray, device: torch.device, names: np.ndarray
+) -> list[Instances]:
+    """Instances of a batch of frames, uint8 (B, H, W, 3)."""
+    # np.array copies: torch takes neither read-only memory (a store's) nor negative strides without complaint.
+    pixels = torch.from_numpy(np.array(frames)).to(device).permute(0, 3, 1, 2).float() / 255  # (B, 3, H, W)
+    images, _ = network.transform(list(pixels))
+    features = network.backbone(images.tensors)
+    regions, _ = network.rpn(images, features)
+    found, _ = network.roi_heads(features, regions, images.image_sizes)
+
+    counts = [len(one["scores"]) for one in found]
+    height, width = images.image_sizes[0]  # of the resized frames, all alike: the frames are of one video
+    boxes = torch.cat([one["boxes"] for one in found]) / pixels.new_tensor([width, height, width, height])  # (n, 4)
+    masks = torch.cat([one["masks"] for one in found])[:, 0]  # (n, 28, 28)
+    scores, labels = (torch.cat([one[key] for one in found]) for key in ("scores", "labels"))
+    return [Instances(*fields) for fields in by_frame(masks, boxes, scores, labels, names, counts)]
+
+
+def _read(path: str, model: str) -> dict[str, Tensor]:
+    """Tensors of a weights file. Raises: ValueError when it is missing or holds anything else."""
+    if model in WEIGHTS:
+        origin = f"{type(WEIGHTS[model]).__name__}.{WEIGHTS[model].name}"
+        expected = f"expected a state_dict of torchvision's {model} (.pth), such as the file of its {origin}"
+    else:
+        expected = f"expected a state_dict of {model} (.pth), as `python -m objabn pretrain segmenter` writes it"
+    if path == ZOO and model in WEIGHTS:
+        return _download(model)
+    if not Path(path).is_file():
+        raise ValueError(f"{path}: no such file; {expected}")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises half a dozen types for a file that is not its own
+        raise ValueError(f"{path}: {expected}, got a file that torch cannot read ({type(error).__name__})") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f"{path}: {expected}, got something else than a dictionary of tensors")
+    return state
+
+
+def _download(model: str) -> dict[str, Tensor]:
+    """torchvision's own weights, by its cache. Raises: ValueError when they are not there and cannot be had."""
+    chosen = WEIGHTS[model]
+    try:
+        return dict(chosen.get_state_dict(progress=True, check_hash=True))
+    except (OSError, RuntimeError) as error:  # no connection; a file whose digest is another
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"segment.weights: expected torchvision to download {chosen.url}, got {reason}; "
+            "bring the file by other means and name its path"
+        ) from error
+
+
+def _network(model: str, num_classes: int, **settings: Any) -> detection.MaskRCNN:
+    """The untrained network with the layers that torchvision's checkpoint of it was made with."""
+    if model == "figures":
+        # Twice as fast on a CPU: torch's convolutions are, and everything after them is small.
+        return figures_rcnn(num_classes, **settings).to(memory_format=torch.channels_last)
+    if model == "maskrcnn_resnet50_fpn_v2":
+        return detection.maskrcnn_resnet50_fpn_v2(
+            weights=None, weights_backbone=None, num_classes=num_classes, **settings
+        )
+    # torchvision's function would build ordinary batch norms unless it downloads weights; its checkpoint has frozen
+    # ones. Those load the buffers of either kind, and in evaluation both compute the same.
+    backbone = backbone_utils.resnet_fpn_backbone(
+        backbone_name="resnet50", weights=None, norm_layer=FrozenBatchNorm2d, trainable_layers=3
+    )
+    return detection.MaskRCNN(backbone, num_classes, **settings)
+
+
+def _load(network: nn.Module, state: dict[str, Tensor], path: str, model: str) -> None:
+    """Fills the network. Raises: ValueError unless each key finds its place, with its shape."""
+    frozen = not any(key.endswith("num_batches_tracked") for key in state)
+    try:
+        # Not a comparison of key sets: torchvision renames older files' keys while it loads.
+        missing, unexpected = network.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        faults = [line.strip() for line in str(error).splitlines() if "size mismatch" in line]
+        raise ValueError(
+            f"{path}: does not fit {model}: {len(faults)} tensors of another shape (first: {faults[0]})"
+        ) from error
+    check_keys(path, model, missing, unexpected)
+    if model == "maskrcnn_resnet50_fpn" and frozen and len(state[CLASS_KEY]) == 91:
+        # torchvision does the same for its own checkpoint, trained when frozen batch norms had no epsilon.
+        for layer in network.modules():
+            if isinstance(layer, FrozenBatchNorm2d):
+                layer.eps = 0.0
+
+
+def run_in_bf16(network: detection.MaskRCNN, device_type: str) -> None:
+    """Makes the network's convolutions and linear layers run in bf16, and hand over float32 in between."""
+    heads = network.roi_heads
+    for part in (
+        network.backbone,
+        network.rpn.head,
+        heads.box_head,
+        heads.box_predictor,
+        heads.mask_head,
+        heads.mask_predictor,
+    ):
+        part.forward = in_bf16(part.forward, device_type)

@@ -1,0 +1,1 @@
+"""Synthetic videos: the embedded data and its ground-truth masks."""

@@ -1,0 +1,42 @@
+"""Writes planned synthetic videos as mp4 files, and their exact masks as a store of ground truth."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from objabn.progress import progress
+from objabn.stores.array import StoreWriter
+from objabn.stores.masks import GRID, GROUPS
+from objabn.synthetic.scenes import Scene, render_video
+from objabn.video.read import write_video
+
+
+def on_grid(masks: np.ndarray) -> np.ndarray:
+    """Masks bool (N, H, W) on the mask store's grid, bool (N, 128, 128): cells that are covered by half or more."""
+    covered = [cv2.resize(mask.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_LINEAR) for mask in masks]
+    return np.stack(covered) >= 0.5
+
+
+def write_videos(scenes: list[tuple[str, str, str, Scene]], videos: Path, truth: Path) -> list[dict[str, str]]:
+    """Rows of the index (video, path, label, split), after writing every scene.
+
+    Args:
+        scenes: video id, action, split and scene, as `synthetic.plan` gives them.
+        videos: directory for `<action>/<video id>.mp4`.
+        truth: directory for a mask store whose planes are 255 where the figure (person) or a distractor (other) is.
+    """
+    writer = StoreWriter(truth, (len(GROUPS), GRID, GRID), frames_per_shard=1024)
+    rows = []
+    for video, action, split, scene in progress(scenes, desc="synthesize", unit="video"):
+        frames, person, other = render_video(scene)
+        path = Path(action) / f"{video}.mp4"
+        (videos / path).parent.mkdir(exist_ok=True)
+        write_video(videos / path, frames)
+        planes = np.stack([on_grid(person), on_grid(other)], axis=1)
+        writer.append(planes.astype(np.uint8) * 255, video=path.with_suffix("").as_posix())
+        rows.append(
+            {"video": path.with_suffix("").as_posix(), "path": path.as_posix(), "label": action, "split": split}
+        )
+    writer.close()
+    return rows

@@ -1,0 +1,1 @@
+"""What every package needs of the machine: files, digests, locks, the side cache, memory."""

@@ -1,0 +1,1 @@
+"""Training: losses, schedule, the training loop, and its checkpoints."""

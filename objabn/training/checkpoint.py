@@ -1,0 +1,184 @@
+"""Training goes on where a killed process stopped: how far it is, kept as one unit of the side cache.
+
+A unit holds the weights (safetensors) and behind them the trainer's state (`torch.save`, read with `weights_only`), in
+one file so that they are always of the same moment. Data order and crops come from (seed, epoch, video), dropout from
+torch's generators, whose states are kept: a continued training gives the bits of an undisturbed one, on the CPU with
+the same number of threads. Where several processes train, each has its own such states and sums, and the first writes
+them all. A unit's key holds all that determines the weights, the code included (`run_key`).
+"""
+
+import io
+import json
+import pickle
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch.optim.lr_scheduler import LambdaLR
+
+from objabn.config.schema import Dataset
+from objabn.model.network import ObjectABN
+from objabn.model.run import RUN, WEIGHTS, cpu_state
+from objabn.system.cache import Cache, unit_key
+from objabn.training import collectives
+from objabn.video.read import file_digest
+
+KIND = "training"  # of a unit in the side cache
+# What the train stage reads of a data set's block; of `train`, not what leaves the weights as they are.
+_PARAMS: Any = {
+    "videos": True,
+    "decode": {"height", "width", "store"},
+    **dict.fromkeys(("data", "mask", "model", "weights", "train"), True),
+}
+_OTHER_PARAMS: Any = {"train": {"workers", "checkpoint_minutes"}}
+_ROOT = Path(__file__).parents[2]
+_MISREAD = (SafetensorError, pickle.UnpicklingError, EOFError)
+
+
+@dataclass
+class Position:
+    """Where a training stands: before batch `batch` of epoch `epoch`, both from 0."""
+
+    epoch: int = 0
+    batch: int = 0
+    sums: dict[str, float] = field(default_factory=dict)  # of the epoch's terms, over its batches so far
+    rows: list[dict[str, float]] = field(default_factory=list)  # of curves.csv, one for each epoch so far
+    seconds: float = 0.0  # spent up to here, also by processes that were killed
+    waited: float = 0.0  # of them, seconds that the training's steps waited for batches
+
+    def __post_init__(self) -> None:
+        self._began = time.perf_counter()
+
+    def elapsed(self) -> float:
+        """Seconds spent on the training until now."""
+        return self.seconds + time.perf_counter() - self._began
+
+
+class Parts(NamedTuple):
+    """What changes while training."""
+
+    network: ObjectABN
+    optimiser: torch.optim.Optimizer
+    scheduler: LambdaLR
+
+
+class Checkpoint:
+    """Keeps and finds one training's state.
+
+    Args:
+        key: `run_key`.
+        minutes: between two checkpoints within an epoch (`due`).
+    """
+
+    def __init__(self, cache: Cache, key: str, minutes: float) -> None:
+        self._cache, self._key, self._sec = cache, key, 60 * minutes
+        self._kept = time.monotonic()
+
+    def due(self) -> bool:
+        return time.monotonic() - self._kept >= self._sec
+
+    def keep(self, parts: Parts, position: Position) -> None:
+        """Writes all of it, or nothing: the one before stays when this one fails."""
+        on_cuda = next(parts.network.parameters()).is_cuda
+        cuda = torch.cuda.get_rng_state() if on_cuda else None
+        own = {"generators": (torch.get_rng_state(), cuda), "sums": position.sums}
+        everyones = collectives.everyones(own)
+        if collectives.rank() > 0:
+            return
+        weights, state = save(cpu_state(parts.network)), io.BytesIO()
+        torch.save(
+            {
+                "position": asdict(position),
+                "optimiser": parts.optimiser.state_dict(),
+                "scheduler": parts.scheduler.state_dict(),
+                "processes": everyones,
+            },
+            state,
+        )
+        self._cache.store(KIND, self._key, len(weights).to_bytes(8, "little") + weights + state.getvalue())
+        self._kept = time.monotonic()
+
+    def restore(self, parts: Parts) -> Position:
+        """Sets `parts` and torch's generators to what was kept, if anything was; where the training stands then.
+
+        Raises:
+            ValueError: the unit is whole, but not a checkpoint of such a training; or processes train different things.
+        """
+        rank = collectives.rank()
+        key, unit = collectives.first((self._key, None if rank else self._cache.load(KIND, self._key)))
+        if key != self._key:
+            what = "parameters, data, libraries, code and kind of device"
+            raise ValueError(f"train.nodes: expected the same {what} on all nodes, got others here")
+        if unit is None:
+            return Position()
+        try:
+            end = 8 + int.from_bytes(unit[:8], "little")
+            weights = load(unit[8:end])
+            state = torch.load(io.BytesIO(unit[end:]), map_location="cpu", weights_only=True)
+            own = state["processes"][rank]
+            position = Position(**{**state["position"], "sums": own["sums"]})
+            parts.network.load_state_dict(weights)
+            parts.optimiser.load_state_dict(state["optimiser"])
+            parts.scheduler.load_state_dict(state["scheduler"])
+            cpu, cuda = own["generators"]
+            torch.set_rng_state(cpu)
+            if cuda is not None:
+                torch.cuda.set_rng_state(cuda)
+        except (*_MISREAD, RuntimeError, ValueError, LookupError, TypeError, AttributeError):
+            path = self._cache.path(KIND, self._key)
+            raise ValueError(f"{path}: expected a checkpoint of this training, got something else; remove it") from None
+        return position
+
+    def remove(self) -> None:
+        self._cache.path(KIND, self._key).unlink(missing_ok=True)
+
+
+def run_key(run: Mapping[str, Any], stores: Sequence[Path]) -> str:
+    """Key of a training's unit: all that determines its weights and curves.
+
+    Args:
+        run: what its run.json will say (`checkpoints.run_record`).
+        stores: of frames and masks. Their shards' names and sizes stand for their content, which would take long to
+            read: a shard is compressed, other content has another size.
+    """
+    params = Dataset.model_validate(run["params"])
+    on_cuda = params.train.accelerator != "cpu" and torch.cuda.is_available()
+    shards = [
+        (path.relative_to(store).as_posix(), path.stat().st_size)
+        for store in stores
+        for path in sorted(store.rglob("*"))
+        if path.is_file()
+    ]
+    return unit_key(
+        **{name: run[name] for name in ("attention", "pc", "seed", "masks", "class_names", "versions", "inputs")},
+        params=params.model_dump(include=_PARAMS, exclude=_OTHER_PARAMS),
+        shards=shards,
+        device=torch.cuda.get_device_name() if on_cuda else "cpu",
+        code={name: file_digest(_ROOT / name) for name in own_code()},
+    )
+
+
+def own_code() -> list[str]:
+    """Files of ours that this process has imported, relative to where `objabn` and `stages` stand.
+
+    In a stage that has imported what it uses these are its code. An edit of any starts an unfinished training anew.
+    """
+    files = {Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))}
+    below = {file.relative_to(_ROOT) for file in files if file.is_relative_to(_ROOT)}
+    return sorted(file.as_posix() for file in below if file.parts[0] in ("objabn", "stages"))
+
+
+def is_finished(run_dir: Path, timing: Path, key: str) -> bool:
+    """Whether the training of this key has ended and left its run here; `timing` holds its key beside the times."""
+    if not (timing.is_file() and all((run_dir / name).is_file() for name in (WEIGHTS, RUN))):
+        return False
+    try:
+        return json.loads(timing.read_text()).get("key") == key
+    except (ValueError, AttributeError):
+        return False

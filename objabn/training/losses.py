@@ -1,0 +1,144 @@
+"""The losses of Object-ABN as pure functions, and the total loss with its named terms.
+
+Shapes: B batch, T frames, h/w grid of the attention maps, M maps, L classes, D feature size.
+Every loss returns a float32 scalar, the mean over the batch.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from objabn.config.schema import MAPS
+
+_EPS = 1e-12  # inside the root of a norm: its gradient at 0 is then 0, not NaN
+
+
+class LossWeights(NamedTuple):
+    """The lambdas of the total loss, in the paper's values."""
+
+    attention: float = 1.0
+    background: float = 1.0
+    mask: float = 10.0
+    mha: float = 10.0
+    pc: float = 1e-4
+    pc1: float = 1.0
+    pc2: float = 1e-3
+
+
+def mask_loss(object_maps: Tensor, union_masks: Tensor) -> Tensor:
+    """Mean squared error of the object-constrained maps and the union masks: L_mask = MSE(M_o, M'_gt).
+
+    Args:
+        object_maps: M_o, float (B, T, h, w) in [0, 1].
+        union_masks: M'_gt, float (B, T, h, w) in {0, 1}.
+
+    Paper: Eq. (3), Sec. 3.2.
+    """
+    return F.mse_loss(object_maps, union_masks)
+
+
+def mha_loss(object_maps: Tensor, background_maps: Tensor, union_masks: Tensor, background_weight: float) -> Tensor:
+    """Mask loss on M_o plus its inverse on M_b: L_mha = MSE(M_o, M'_gt) + lambda_b MSE(M_b, 1 - M'_gt).
+
+    Args:
+        object_maps, background_maps: M_o and M_b, float (B, T, h, w) in [0, 1].
+        union_masks: M'_gt, float (B, T, h, w) in {0, 1}.
+        background_weight: lambda_b.
+
+    Paper: Eq. (7), Sec. 3.3. There is no loss on M_u.
+    """
+    return F.mse_loss(object_maps, union_masks) + background_weight * F.mse_loss(background_maps, 1 - union_masks)
+
+
+def _norm(difference: Tensor, kind: str) -> Tensor:
+    """Norm over the last axis, "l2" or "squared"."""
+    squared = difference.square().sum(dim=-1)
+    return squared if kind == "squared" else (squared + _EPS).sqrt()
+
+
+def pc_loss(
+    features: Tensor, centroids: Tensor, labels: Tensor, *, pull: float = 1.0, push: float = 1e-3, norm: str = "l2"
+) -> Tensor:
+    """Prototype Conformity: features go to their class's centroid and, with it, away from the others.
+
+    L_PC = pull ||f - w_y|| - push / (K - 1) * sum over j != y of (||f - w_j|| + ||w_y - w_j||)
+
+    It has no lower bound.
+
+    Args:
+        features: f, float (B, D).
+        centroids: w, float (K, D), trainable.
+        labels: y, int64 (B,) in [0, K).
+        pull, push: lambda_PC1 and lambda_PC2.
+        norm: "l2" (the paper's) or "squared".
+
+    Paper: Eq. (8), Sec. 3.4.
+    """
+    to_centroids = _norm(features[:, None] - centroids[None], norm)  # (B, K)
+    own = centroids[labels]  # (B, D)
+    between = _norm(own[:, None] - centroids[None], norm)  # (B, K)
+    others = torch.ones_like(to_centroids).scatter(1, labels[:, None], 0.0)  # (B, K), 0 at y
+    pulled = to_centroids.gather(1, labels[:, None])[:, 0]  # (B,)
+    pushed = ((to_centroids + between) * others).sum(dim=1) / max(len(centroids) - 1, 1)  # (B,)
+    return (pull * pulled - push * pushed).mean()
+
+
+def total_loss(
+    attention_logits: Tensor | None,
+    perception_logits: Tensor,
+    maps: Tensor,
+    features: Tensor | None,
+    labels: Tensor,
+    *,
+    attention: str,
+    union_masks: Tensor | None,
+    centroids: Tensor | None,
+    weights: LossWeights,
+    pc_norm: str = "l2",
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The scalar to minimise and its unweighted terms by name.
+
+    L = L_per + lambda L_att + lambda_mask L_mask + lambda_PC L_PC          ("abn" without L_mask, "mask")
+    L = L_per + lambda L_att + lambda_mha L_mha + lambda_PC L_PC            ("mha")
+    L = L_per                                                               ("plain", the control)
+
+    L_per and L_att are cross entropies of the branches' logits.
+
+    Args:
+        attention_logits, perception_logits: y_a and y_p before softmax, float (B, L); no y_a for "plain".
+        maps: float (B, M, T, h, w) in [0, 1], in the order of `MAPS[attention]`.
+        features: f, float (B, D); read for the PC loss only.
+        labels: int64 (B,).
+        attention: "abn", "mask", "mha" or "plain".
+        union_masks: M'_gt, float (B, T, h, w); not read for "abn" and "plain".
+        centroids: w, float (L, D), or None for a configuration without the PC loss.
+        weights: the lambdas.
+        pc_norm: as `pc_loss`.
+
+    Paper: Eq. (9), Eq. (10), Sec. 3.4.
+    """
+    terms = {"perception": F.cross_entropy(perception_logits, labels)}
+    if attention_logits is not None:
+        terms["attention"] = F.cross_entropy(attention_logits, labels)
+    by_name = dict(zip(MAPS[attention], maps.unbind(dim=1), strict=True))
+    scale: Mapping[str, float] = {
+        "perception": 1.0,
+        "attention": weights.attention,
+        "mask": weights.mask,
+        "mha": weights.mha,
+        "pc": weights.pc,
+    }
+    if "o" in by_name:
+        assert union_masks is not None, f"{attention} needs union masks"
+        if attention == "mask":
+            terms["mask"] = mask_loss(by_name["o"], union_masks)
+        else:
+            terms["mha"] = mha_loss(by_name["o"], by_name["b"], union_masks, weights.background)
+    if centroids is not None:
+        assert features is not None, "the PC loss needs the attention branch's features"
+        terms["pc"] = pc_loss(features, centroids, labels, pull=weights.pc1, push=weights.pc2, norm=pc_norm)
+    total = sum((scale[name] * term for name, term in terms.items()), start=torch.zeros_like(terms["perception"]))
+    return total, terms

@@ -1,0 +1,266 @@
+"""Trains one configuration with Adam, one clip a video and epoch."""
+
+import math
+import os
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch.optim.lr_scheduler import LambdaLR
+
+from objabn.clips.dataset import Batch, ClipDataset, clip_tensors, loader, mask_tensors, num_batches
+from objabn.config.schema import MAPS, Dataset
+from objabn.model.device import make_fabric, synchronise
+from objabn.model.network import ObjectABN
+from objabn.model.run import CURVES, load_run, save_run, write_rows
+from objabn.progress import Awaited, progress
+from objabn.training import collectives
+from objabn.training.checkpoint import Checkpoint, Parts, Position
+from objabn.training.losses import LossWeights, total_loss
+from objabn.training.schedule import learning_rate
+
+
+class TrainingError(ValueError):
+    """Training cannot go on; the message says why in one line."""
+
+
+def build_model(params: Dataset, attention: str, pc: bool, num_classes: int, *, pretrained: bool = True) -> ObjectABN:
+    """The network of a configuration; `pretrained` False skips the backbone's weights (they will be loaded anyway)."""
+    settings = params.model.model_dump()
+    if not pretrained:
+        settings["pretrained"] = None
+    return ObjectABN(
+        attention=attention,
+        pc=pc,
+        num_classes=num_classes,
+        num_frames=params.data.num_frames,
+        crop=params.data.crop,
+        centroid_std=params.train.centroid_std,
+        **settings,
+    )
+
+
+def load_model(directory: Path) -> tuple[ObjectABN, dict[str, Any]]:
+    """A finished run's network in evaluation mode, and its run.json."""
+    state, run = load_run(directory)
+    params = Dataset.model_validate(run["params"])
+    model = build_model(params, run["attention"], run["pc"], len(run["class_names"]), pretrained=False)
+    model.load_state_dict(state)
+    return model.eval(), run
+
+
+def _optimiser(model: ObjectABN, params: Dataset) -> torch.optim.Optimizer:
+    """Adam on what is not frozen: the backbone, the layers that it does not bring, the class centroids."""
+    new = [value for layer in model.new_layers() for value in layer.parameters()]
+    apart = {id(value) for value in [*new, model.centroids]}
+    backbone = [value for value in model.parameters() if value.requires_grad and id(value) not in apart]
+    lr = params.train.lr
+    groups: list[dict[str, Any]] = [{"params": backbone}, {"params": new, "lr": params.train.new_layers_lr or lr}]
+    if model.centroids is not None:
+        groups.append({"params": [model.centroids], "lr": params.train.centroid_lr or lr})
+    return torch.optim.Adam(groups, lr=lr, fused=True)
+
+
+def _scheduler(optimiser: torch.optim.Optimizer, params: Dataset, steps: int) -> LambdaLR:
+    """The learning rates' course over all `steps`; call `step` after each."""
+    if params.train.schedule == "constant":
+        return LambdaLR(optimiser, lambda done: 1.0)
+    return LambdaLR(optimiser, lambda done: learning_rate(min(done + 1, steps), steps, 1.0))
+
+
+def _stop_if_not_finite(terms: dict[str, float], batch: Batch, dataset: ClipDataset, epoch: int) -> None:
+    bad = [name for name, value in terms.items() if not math.isfinite(value)]
+    if bad:
+        videos = ", ".join(dataset.table["video"][int(row)] for row in batch["row"])
+        raise TrainingError(f"{' and '.join(bad)} not finite in epoch {epoch + 1}; videos of the batch: {videos}")
+
+
+@torch.no_grad()
+def validate(model: Any, dataset: ClipDataset, params: Dataset, fabric: Fabric) -> float:
+    """Top-1 of the perception branch in percent; each process takes its share of the clips.
+
+    Args:
+        model: the network itself: where it stands in DDP, that would wait in `forward` for processes without a clip.
+    """
+    model.eval()
+    collectives.share_statistics(model)
+    correct = torch.zeros((), device=fabric.device)
+    share = (fabric.global_rank, fabric.world_size)
+    for batch in loader(dataset, params.train.batch_size, workers=params.train.workers, share=share):
+        batch = fabric.to_device(batch)
+        with fabric.autocast():
+            logits = model(clip_tensors(batch, params.data.crop)).perception_logits
+        correct += (logits.argmax(dim=1) == batch["label"]).sum()
+    return 100 * float(collectives.total(correct)) / len(dataset)
+
+
+def _train_epoch(
+    model: Any,
+    parts: Parts,
+    fabric: Fabric,
+    params: Dataset,
+    attention: str,
+    dataset: ClipDataset,
+    seed: int,
+    position: Position,
+    checkpoint: Checkpoint | None,
+) -> dict[str, float]:
+    """Means over the batches of the epoch from `position` on: `loss`, its terms, `train_top1` in percent.
+
+    Each step follows the mean gradient of `train.accumulate` batches, the epoch's last one of those that are left.
+    Adds to `position.waited`.
+    """
+    model.train()
+    network, optimiser, scheduler = parts
+    weights = LossWeights(**params.weights.model_dump())
+    size, epoch, accumulate = params.train.batch_size, position.epoch, params.train.accumulate
+    total_batches, waited = num_batches(dataset, size), position.waited
+    sums: Counter[str] = Counter(position.sums)
+    settings: dict[str, Any] = {"workers": params.train.workers, "seed": seed, "shuffle": True}
+    settings["share"] = (fabric.global_rank, fabric.world_size)
+    batches = Awaited(loader(dataset, size, epoch=epoch, first=position.batch, **settings))
+    bar = progress(
+        batches,
+        total=total_batches,
+        initial=position.batch,
+        desc=f"epoch {epoch + 1}/{params.train.epochs}",
+        unit="batch",
+        disable=not fabric.is_global_zero,
+    )
+    optimiser.zero_grad()
+    began = position.elapsed()
+    for number, batch in enumerate(bar, position.batch + 1):
+        batch = fabric.to_device(batch)
+        union = None
+        if "o" in MAPS[attention]:
+            union = mask_tensors(batch, "masks", network.map_size, params.mask.resize)
+        steps = number % accumulate == 0 or number == total_batches
+        with fabric.no_backward_sync(model, enabled=not steps):
+            output = model(clip_tensors(batch, params.data.crop))
+            total, terms = total_loss(
+                output.attention_logits,
+                output.perception_logits,
+                output.maps,
+                output.features,
+                batch["label"],
+                attention=attention,
+                union_masks=union,
+                centroids=network.centroids,
+                weights=weights,
+                pc_norm=params.train.pc_norm,
+            )
+            first_of_step = (number - 1) // accumulate * accumulate
+            fabric.backward(total / min(accumulate, total_batches - first_of_step))
+        hits = (output.perception_logits.argmax(dim=1) == batch["label"]).float().mean()
+        named = {"loss": total, **terms, "train_top1": 100 * hits}
+        values = dict(zip(named, torch.stack(list(named.values())).tolist(), strict=True))  # waits for the device once
+        _stop_if_not_finite(values, batch, dataset, epoch)
+        sums.update(values)
+        position.waited = waited + batches.seconds
+        wait = batches.seconds / (position.elapsed() - began)
+        bar.set_postfix(loss=f"{values['loss']:.3f}", wait=f"{wait:.0%}", refresh=False)
+        if not steps:
+            continue
+        optimiser.step()
+        scheduler.step()
+        optimiser.zero_grad()
+        if checkpoint and collectives.agreed(checkpoint.due(), fabric.device):
+            checkpoint.keep(parts, replace(position, batch=number, sums=dict(sums), seconds=position.elapsed()))
+    return collectives.means({name: value / total_batches for name, value in sums.items()})
+
+
+def train(
+    params: Dataset,
+    attention: str,
+    pc: bool,
+    seed: int,
+    train_set: ClipDataset,
+    test_set: ClipDataset,
+    run_dir: Path,
+    checkpoint: Checkpoint | None = None,
+    *,
+    parallel: bool = False,
+) -> tuple[ObjectABN, dict[str, Any]]:
+    """The trained network and its timing; writes curves.csv (one row an epoch) into `run_dir` as it goes.
+
+    Args:
+        run_dir: read in the first process only.
+        checkpoint: where it goes on if it was interrupted, and keeps how far it is; None keeps nothing.
+        parallel: in a process that `processes` started: each takes its slice of every batch, and all follow the mean
+            gradient. False trains in this process alone, whatever `train.devices` says.
+
+    Raises:
+        TrainingError: the loss or one of its terms is not finite.
+        ValueError: the device is not there, the pretrained weights or the checkpoint do not fit, or several processes
+            have less than a batch.
+    """
+    fabric = make_fabric(params, parallel=parallel)
+    fabric.seed_everything(seed, verbose=False)
+    if fabric.world_size > 1 and len(train_set) < params.train.batch_size:
+        raise ValueError(
+            f"train.batch_size: expected at most {len(train_set)}, the training videos, with {fabric.world_size} "
+            f"processes, got {params.train.batch_size}"
+        )
+    network = build_model(params, attention, pc, len(train_set.class_names))
+    if params.train.sync_batchnorm and fabric.world_size > 1:
+        synchronise(network)
+    if params.model.pretrained:
+        num_classes = len(train_set.class_names)
+        print(
+            f"{params.model.pretrained}: all keys fit but the head's projection, drawn anew for {num_classes} classes"
+        )
+    adam = _optimiser(network, params)
+    batches = num_batches(train_set, params.train.batch_size)
+    scheduler = _scheduler(adam, params, params.train.epochs * math.ceil(batches / params.train.accumulate))
+    model, optimiser = fabric.setup(network, adam)
+    parts = Parts(network, optimiser, scheduler)
+    if fabric.global_rank:  # each its own dropout
+        torch.manual_seed(int(np.random.SeedSequence([seed, fabric.global_rank]).generate_state(1)[0]))
+    position = checkpoint.restore(parts) if checkpoint else Position()
+    if position.epoch or position.batch:
+        print(f"goes on after {position.epoch * batches + position.batch} of {params.train.epochs * batches} batches")
+    with open(run_dir / CURVES if fabric.is_global_zero else os.devnull, "w", newline="") as file:
+        write_rows(file, position.rows, header=True)
+        while position.epoch < params.train.epochs:
+            means = _train_epoch(model, parts, fabric, params, attention, train_set, seed, position, checkpoint)
+            row = {"epoch": position.epoch + 1, **means, "val_top1": validate(network, test_set, params, fabric)}
+            write_rows(file, [row], header=not position.rows)
+            rows, seconds = [*position.rows, row], position.elapsed()
+            position = Position(position.epoch + 1, rows=rows, seconds=seconds, waited=position.waited)
+            if checkpoint:
+                checkpoint.keep(parts, position)
+            print(
+                f"epoch {position.epoch}/{params.train.epochs}: loss {means['loss']:.3f}, "
+                f"val top-1 {row['val_top1']:.1f} %, {len(train_set) * position.epoch / seconds:.1f} clips/s, "
+                f"{position.waited / seconds:.1%} waiting for data",
+                flush=True,
+            )
+    times = {"train_seconds": position.elapsed(), "data_wait_seconds": position.waited}
+    return network, {**times, "device": str(fabric.device)}
+
+
+def train_and_save(
+    params: Dataset,
+    attention: str,
+    pc: bool,
+    seed: int,
+    train_set: ClipDataset,
+    test_set: ClipDataset,
+    run_dir: Path,
+    checkpoint: Checkpoint | None,
+    record: dict[str, Any],
+) -> dict[str, Any]:
+    """`train` in as many processes as `params` says, this being one of them; the first saves the run, too.
+
+    Args:
+        record: what run.json will say (`checkpoints.run_record`).
+    """
+    parallel = params.train.devices * params.train.nodes > 1
+    model, timing = train(params, attention, pc, seed, train_set, test_set, run_dir, checkpoint, parallel=parallel)
+    if collectives.rank() == 0:
+        save_run(run_dir, model, record)
+    return timing

@@ -1,0 +1,1 @@
+"""Video files: the libraries that read them, probing, reading, writing."""

@@ -1,0 +1,74 @@
+"""The pipeline's stages: parse arguments, load parameters, call `objabn`, write outputs. Only they know file paths.
+
+`python -m stages.<stage> --help`. A stage imports what is heavy after it has validated its arguments and parameters.
+"""
+
+import errno
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from objabn.config.schema import LOSSES
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where a data set's files are, relative to the repository's root."""
+
+    dataset: str
+
+    def data(self, name: str) -> Path:
+        """index.csv, videos, truth, frames or masks."""
+        return Path("data") / self.dataset / name
+
+    @property
+    def segment_report(self) -> Path:
+        """Beside it a table of the same name, `.csv`, with a row for each video."""
+        return Path("results") / self.dataset / "segment.json"
+
+    @property
+    def mask_picture(self) -> Path:
+        return Path("reports") / self.dataset / "masks.png"
+
+    def run(self, row: str, seed: int) -> Path:
+        return Path("runs") / self.dataset / row / f"seed-{seed}"
+
+    def timing(self, row: str, seed: int) -> Path:
+        """Beside the runs, not in them: nothing that a later stage depends on may hold a time."""
+        return Path("runs") / self.dataset / "timing" / f"{row.replace('/', '-')}-seed-{seed}.json"
+
+    def lock(self, row: str, seed: int) -> Path:
+        """An empty directory to hold while a run is made: the run's own is replaced, and a row's is all its seeds'."""
+        return Path("runs") / self.dataset / "locks" / f"{row.replace('/', '-')}-seed-{seed}"
+
+    def result(self, row: str) -> Path:
+        return Path("results") / self.dataset / f"{row}.json"
+
+    def audit(self, row: str) -> Path:
+        """With `.parquet`, and `.csv` of curves. Not below `results`, on all of which `compare` depends."""
+        return Path("audits") / self.dataset / f"{row}.json"
+
+    def picture(self, row: str) -> Path:
+        return Path("reports") / self.dataset / f"{row.replace('/', '-')}.png"
+
+    def table(self, suffix: str, of: str = "") -> Path:
+        return Path("tables") / f"{self.dataset}{of}.{suffix}"
+
+
+def row_path(name: str, pc: bool) -> str:
+    """Where a row stands below a data set's runs and results; `name` is an attention, or else a control's."""
+    return f"{name}/pc-{str(pc).lower()}" if name in LOSSES else f"controls/{name}"
+
+
+def run_stage(main: Callable[[], None]) -> None:
+    """Runs a stage; a fault of the input is its message on stderr and exit status 2, not a traceback."""
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        message = str(error)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = f" (writing {error.filename})" if error.filename else ""
+            message = f"no space left on the disk{where}; make room and run it again"
+        print(f"{Path(sys.argv[0]).stem}: {message}", file=sys.stderr)
+        sys.exit(2)

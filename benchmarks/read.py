@@ -25,7 +25,8 @@ import numpy as np
 import pandas as pd
 from torchcodec.decoders import VideoDecoder
 
-from objabn.clips.dataset import ClipDataset, loader
+from objabn.clips.batches import loader
+from objabn.clips.dataset import ClipDataset
 from objabn.config.file import load_params
 from objabn.config.schema import Data, Decode, Mask
 from objabn.decoding.decode import decode_videos

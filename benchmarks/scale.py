@@ -30,8 +30,9 @@ from dvc.repo import Repo
 from objabn.clips.dataset import ClipDataset, open_split
 from objabn.config.file import load_params
 from objabn.index.table import COLUMNS, write_index
-from objabn.segmentation.segment import FRAMES_PER_SHARD
-from objabn.stores.array import TABLE, StoreWriter
+from objabn.stores.array import StoreWriter
+from objabn.stores.masks import FRAMES_PER_SHARD
+from objabn.stores.table import TABLE
 
 ROOT = Path(__file__).parents[1]
 SIZES = {"ucf101": (13_320, 2_484_000), "ssv2": (220_000, 9_400_000)}  # videos and frames

@@ -23,8 +23,9 @@ import numpy as np
 import torch
 from torchvision.models import detection
 
-from objabn.segmentation.segmenters.choice import Instances, build
+from objabn.segmentation.segmenters.choice import build
 from objabn.segmentation.segmenters.figures_rcnn import figures_rcnn
+from objabn.segmentation.segmenters.instances import Instances
 from objabn.stores.masks import GRID, mask_iou
 from objabn.synthetic.scenes import ACTIONS, make_scene, render_frame
 from objabn.synthetic.synthesize import on_grid

@@ -18,9 +18,10 @@ import h5py
 import numpy as np
 from pycocotools import mask as coco
 
-from objabn.segmentation.segment import INSTANCES, ZSTD_LEVEL
-from objabn.stores.array import StoreReader, StoreWriter, read_table
-from objabn.stores.masks import GRID, GROUPS
+from objabn.segmentation.segment import ZSTD_LEVEL
+from objabn.stores.array import StoreReader, StoreWriter
+from objabn.stores.masks import GRID, GROUPS, INSTANCES
+from objabn.stores.table import read_table
 from objabn.synthetic.scenes import plan, render_video
 from objabn.synthetic.synthesize import on_grid
 

@@ -31,21 +31,26 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 import objabn.model.network
-from objabn.clips.dataset import ClipDataset, clip_tensors, crop_box, frame_indices, loader, mask_tensors
+from objabn.clips.batches import clip_tensors, loader, mask_tensors
+from objabn.clips.dataset import ClipDataset
+from objabn.clips.sampling import crop_box, frame_indices
 from objabn.config.file import load_params
-from objabn.config.schema import MAPS, Dataset
+from objabn.config.rows import MAPS
+from objabn.config.schema import Dataset
 from objabn.decoding.decode import decode_videos, num_cores
 from objabn.index.table import build
 from objabn.model.device import make_fabric
 from objabn.model.network import ObjectABN
-from objabn.stores.array import StoreReader, read_table
+from objabn.model.run import Run, build_model
+from objabn.stores.array import StoreReader
 from objabn.stores.frames import open_frames
 from objabn.stores.masks import union_mask
+from objabn.stores.table import read_table
 from objabn.synthetic.scenes import plan
 from objabn.synthetic.synthesize import write_videos
 from objabn.training.checkpoint import Parts, Position
-from objabn.training.losses import LossWeights, total_loss
-from objabn.training.train import _optimiser, _scheduler, _train_epoch, build_model
+from objabn.training.losses import total_loss
+from objabn.training.train import make_optimiser, make_scheduler, train_epoch
 
 MEAN, STD = 0.45, 0.225
 PARTS = ("forward", "backward", "optimiser")
@@ -95,8 +100,8 @@ def step(network: ObjectABN, adam: Any, params: Dataset, attention: str, clips: 
     marks = [now()]
     output = network(clips)
     loss, _ = total_loss(
-        *output, labels, attention=attention, union_masks=union, centroids=network.centroids,
-        weights=LossWeights(**params.weights.model_dump()), pc_norm=params.train.pc_norm,
+        output, labels, attention=attention, union_masks=union, centroids=network.centroids,
+        weights=params.loss_weights, pc_norm=params.train.pc_norm,
     )  # fmt: skip
     marks.append(now())
     adam.zero_grad()
@@ -119,8 +124,8 @@ def load_profile(dataset: str, batch_size: int | None, workers: int | None) -> D
     """A block of params.yaml, with no more loader processes than cores, and without a backbone's weights: they do not
     matter here and may not be there."""
     if workers is None:
-        workers = min(load_params(Path("params.yaml")).datasets[dataset].train.workers, num_cores())
-    changes = [f"datasets.{dataset}.train.workers={workers}"]
+        workers = min(load_params(Path("params.yaml")).datasets[dataset].machine.loader_workers, num_cores())
+    changes = [f"datasets.{dataset}.machine.loader_workers={workers}"]
     if dataset != "synthetic":
         changes.append(f"datasets.{dataset}.model.pretrained=null")
     if batch_size:
@@ -158,7 +163,8 @@ class Loop:
         self.plain = PlainDataset(table, place / "videos", names, masks, params)
         self.params, self.attention, self.clock = params, attention, dict[str, float]()
         torch.manual_seed(0)
-        self.network = build_model(params, attention, False, len(names))
+        self.training = Run(params, attention, False, 0)
+        self.network = build_model(self.training, len(names))
         self.run = {"plain loop": self._plain, "one resident batch": self._resident, "ours": self._ours}[name]
         if name == "plain loop":
             self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -166,8 +172,8 @@ class Loop:
             self.adam: Any = torch.optim.Adam(value for value in self.network.parameters() if value.requires_grad)
             return
         self.fabric = make_fabric(params)
-        self.adam = _optimiser(self.network, params)
-        self.scheduler = _scheduler(self.adam, params, 10**6)
+        self.adam = make_optimiser(self.network, params)
+        self.scheduler = make_scheduler(self.adam, params, 10**6)
         self.model, self.adam = self.fabric.setup(self.network, self.adam)
         self.network.train()
         batch = self.fabric.to_device(next(iter(loader(self.own, params.train.batch_size, workers=0, shuffle=True))))
@@ -177,7 +183,9 @@ class Loop:
     def _plain(self) -> None:
         size = (self.network.map_size, self.network.map_size)
         train = self.params.train
-        for each in DataLoader(self.plain, batch_size=train.batch_size, shuffle=True, num_workers=train.workers):
+        for each in DataLoader(
+            self.plain, batch_size=train.batch_size, shuffle=True, num_workers=self.params.machine.loader_workers
+        ):
             each = {name: value.to(self.device) for name, value in each.items()}
             union = F.interpolate(each["mask"], size, mode="nearest") if "o" in MAPS[self.attention] else None
             step(self.network, self.adam, self.params, self.attention, each["clip"], union, each["label"])
@@ -190,7 +198,7 @@ class Loop:
 
     def _ours(self) -> None:
         parts = Parts(self.network, self.adam, self.scheduler)
-        _train_epoch(self.model, parts, self.fabric, self.params, self.attention, self.own, 0, Position(), None)
+        train_epoch(self.model, parts, self.fabric, self.training, self.own, Position(), None)
 
 
 def serve(loop: Loop) -> None:

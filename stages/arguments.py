@@ -3,8 +3,11 @@
 import argparse
 from typing import Any
 
-from objabn.config.file import ParamsError, control_and_block, load_params
-from objabn.config.schema import LOSSES, Dataset, Params
+from objabn.config.faults import ParamsError
+from objabn.config.file import load_params
+from objabn.config.rows import LOSSES
+from objabn.config.schema import Dataset, Params
+from objabn.config.selection import control_and_block
 from stages.paths import row_path
 
 

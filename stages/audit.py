@@ -6,10 +6,10 @@
 import json
 from functools import reduce
 
-from objabn.config.schema import MAPS
+from objabn.config.rows import MAPS
 from stages.arguments import parse
 from stages.paths import Paths, run_stage
-from stages.trained import trained_networks
+from stages.trained import trained_runs
 
 
 def main() -> None:
@@ -20,12 +20,13 @@ def main() -> None:
 
     from objabn.audits.backgrounds import accuracy_on_backgrounds
     from objabn.audits.insertion_deletion import curves_of
-    from objabn.audits.paired_clips import summarise_audits
+    from objabn.audits.summary import summarise_audits
     from objabn.evaluation.map_replacement import accuracy_under
     from objabn.system.files import write_bytes, write_text
 
     per_seed, curves = [], []
-    for seed, model, clips in trained_networks(arguments, params, dataset):
+    for seed, run, clips in trained_runs(arguments, params, dataset):
+        model = run.model
         cutters = ("masks", "truth") if dataset.truth else ("masks",)
         found = [accuracy_on_backgrounds(model, clips, dataset, key=key) for key in cutters]
         if MAPS[attention]:

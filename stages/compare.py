@@ -10,23 +10,26 @@ from stages.paths import Paths, row_path, run_stage
 def main() -> None:
     arguments, params, dataset = parse(__doc__)
     paths = Paths(arguments.dataset)
-    rows: list[tuple[str, bool]] = [(name, False) for name in params.table.controls]
-    rows += [(attention, pc) for attention in params.table.attention for pc in params.table.pc]
-
     from objabn.evaluation.kept_maps import read_maps
     from objabn.evaluation.results import read_results
     from objabn.report.answers import answers
     from objabn.report.intervals import differences
+    from objabn.report.names import Row
     from objabn.report.page.gallery import Stores, make_gallery
-    from objabn.report.page.page import COLUMNS, Masks, Trained, read_mask_quality, render
+    from objabn.report.page.page import COLUMNS, Masks, Trained, render
     from objabn.report.page.plots import all_plots
     from objabn.report.published import beside_published
+    from objabn.report.strips import draw_maps, kept_pictures
     from objabn.report.table_picture import draw_table
     from objabn.report.tables import comparison, to_markdown
-    from objabn.stores.array import StoreReader, read_table
+    from objabn.segmentation.quality import read_mask_quality
+    from objabn.stores.array import StoreReader
     from objabn.stores.frames import open_frames
+    from objabn.stores.table import read_table
     from objabn.system.files import write_text
 
+    rows = [Row(name, False) for name in params.table.controls]
+    rows += [Row(attention, pc) for attention in params.table.attention for pc in params.table.pc]
     files = {row: paths.result(row_path(*row)) for row in rows}
     results = {row: json.loads(files[row].read_text()) for row in rows}
     kept = {row: read_maps(files[row].with_suffix(".npz")) for row in rows}
@@ -47,6 +50,9 @@ def main() -> None:
 
     frames = open_frames(paths.data("frames"), Path(dataset.videos), dataset.decode)
     truth = StoreReader(Path(dataset.truth)) if dataset.truth else None
+    for row in rows:
+        seed = per_video[row][per_video[row]["seed"] == seeds[0]]
+        draw_maps(kept_pictures(kept[row], seed, frames, dataset.data.crop), paths.picture(row_path(*row)))
     stores = Stores(frames, StoreReader(paths.data("masks")), truth)
     gallery, left_out = make_gallery(per_video, kept, seeds[0], stores, dataset)
     curves = {row: training["curves"] for row, training in trainings.items()}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stages.arguments import parse
-from stages.paths import Paths, run_stage
+from stages.paths import Paths, code_of, run_stage
 
 
 def main() -> None:
@@ -12,10 +12,18 @@ def main() -> None:
 
     from objabn.decoding.decode import decode_videos
     from objabn.index.table import read_index
-    from objabn.stores.missing import describe_losses
+    from objabn.stores.table import describe_losses
 
     index = read_index(paths.data("index.csv"))
-    table = decode_videos(index, Path(dataset.videos), paths.data("frames"), dataset.decode)
+    table = decode_videos(
+        index,
+        Path(dataset.videos),
+        paths.data("frames"),
+        dataset.decode,
+        workers=dataset.machine.decode_workers,
+        timeout_sec=dataset.machine.decode_timeout_sec,
+        code=code_of("decode"),
+    )
     counts = table["status"].value_counts()
     print(
         f"{len(table)} videos: {', '.join(f'{counts.get(name, 0)} {name}' for name in ('ok', 'truncated', 'failed'))}"

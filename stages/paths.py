@@ -9,7 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from objabn.config.schema import LOSSES
+import yaml
+
+from objabn.config.rows import LOSSES
+from objabn.system.files import code_digest
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,17 @@ class Paths:
         return Path("audits") / self.dataset / f"{row}.json"
 
     def picture(self, row: str) -> Path:
-        return Path("reports") / self.dataset / f"{row.replace('/', '-')}.png"
+        """The maps of a row, over frames."""
+        return Path("reports") / self.dataset / "maps" / f"{row.replace('/', '-')}.png"
 
     def table(self, suffix: str, of: str = "") -> Path:
         return Path("tables") / f"{self.dataset}{of}.{suffix}"
+
+
+def code_of(stage: str) -> str:
+    """Digest the code that dvc.yaml names for a stage: what an interrupted run left counts under the same code only."""
+    deps = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]["deps"]
+    return code_digest(Path(dep) for dep in deps if dep.startswith(("objabn/", "stages/")))
 
 
 def row_path(name: str, pc: bool) -> str:

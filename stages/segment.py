@@ -21,24 +21,24 @@ def main() -> None:
     from objabn.segmentation import ray_engine
     from objabn.segmentation.contact_sheet import draw_masks
     from objabn.segmentation.quality import summarise, video_quality
-    from objabn.segmentation.segment import make_compute, output_key, segment_videos, unit_names
+    from objabn.segmentation.segment import make_compute, segment_videos
     from objabn.segmentation.segmenters.choice import build, video_key
-    from objabn.stores.array import read_table
+    from objabn.segmentation.units import output_key, unit_names
     from objabn.stores.frames import open_frames
-    from objabn.stores.missing import check_missing
+    from objabn.stores.table import check_missing, read_table
     from objabn.system.cache import Cache
     from objabn.system.files import replace_dir, write_text
     from objabn.system.locks import one_at_a_time
 
     table = read_table(paths.data("frames"))
-    check_missing(table, dataset.decode.max_failed)  # before the expensive part
+    check_missing(table, dataset.machine.max_failed)  # before the expensive part
     frames = open_frames(paths.data("frames"), Path(dataset.videos), dataset.decode)
     masks, settings = paths.data("masks"), dataset.segment.model_dump()
     names = unit_names(table, output_key(dataset), video_key(**settings))
     fill = None
-    if dataset.segment.engine == "ray":
+    if dataset.machine.segment_engine == "ray":
         make = partial(make_compute, paths.data("frames"), dataset)
-        fill = partial(ray_engine.fill, make=make, workers=dataset.segment.workers)
+        fill = partial(ray_engine.fill, make=make, workers=dataset.machine.segment_workers)
     with one_at_a_time(masks.parent):
         with replace_dir(masks) as store:
             segmented, cached = segment_videos(

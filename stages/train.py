@@ -8,20 +8,19 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
-from objabn.config.schema import MAPS
+from objabn.config.rows import MAPS
 from stages.arguments import parse
-from stages.paths import Paths, run_stage
+from stages.paths import Paths, code_of, run_stage
 
 
 def main() -> None:
     arguments, _, dataset = parse(__doc__, row=True, seed=True)
     paths = Paths(arguments.dataset)
-    row, seed = (arguments.attention, arguments.pc), arguments.seed
+    seed = arguments.seed
 
     from objabn.clips.dataset import VALIDATION, open_split
-    from objabn.model.run import run_record
-    from objabn.stores.array import read_table
-    from objabn.stores.missing import check_missing
+    from objabn.model.run import Run, run_record
+    from objabn.stores.table import check_missing, read_table
     from objabn.system.cache import Cache
     from objabn.system.files import replace_dir, write_text
     from objabn.system.locks import one_at_a_time
@@ -30,6 +29,7 @@ def main() -> None:
     from objabn.training.train import train_and_save
     from objabn.training.wrong_masks import wrong_masks
 
+    run = Run(dataset, arguments.attention, arguments.pc, seed, arguments.control, arguments.masks)
     processes = None
     if dataset.train.devices * dataset.train.nodes > 1:
         from objabn.training.processes import Processes
@@ -37,30 +37,30 @@ def main() -> None:
         processes = Processes(dataset.train.devices, dataset.train.nodes)
 
     frames, masks = paths.data("frames"), paths.data("masks")
-    check_missing(read_table(frames), dataset.decode.max_failed)
+    check_missing(read_table(frames), dataset.machine.max_failed)
     own_masks = masks if "o" in MAPS[arguments.attention] else None
     replace = partial(wrong_masks, arguments.masks, seed) if arguments.masks != "own" else None
     train_set = open_split("train", dataset, frames, own_masks, seed=seed, replace_masks=replace)
     test_set = open_split("test", dataset, frames, None, seed=seed, evaluation=VALIDATION)
     inputs = [paths.data("index.csv"), frames / "videos.csv", masks / "instances.parquet"]
     inputs += [path for path in [Path(dataset.model.pretrained or "")] if path.is_file()]
-    names, which = train_set.class_names, {"control": arguments.control, "masks": arguments.masks}
-    record = run_record(*row, seed, names, dataset, inputs, **which)
-    run, times = paths.run(arguments.row, seed), paths.timing(arguments.row, seed)
+    record = run_record(run, train_set.class_names, inputs)
+    run_dir, times = paths.run(arguments.row, seed), paths.timing(arguments.row, seed)
     elsewhere = processes is not None and processes.node > 0  # the first machine's stage holds the lock and writes
     lock = nullcontext(False) if elsewhere else one_at_a_time(paths.lock(arguments.row, seed))
     with lock as waited, leased_gpus(dataset.train.devices, dataset.train.accelerator):  # nothing asks CUDA before
-        checkpoint = Checkpoint(Cache(), key := run_key(record, [frames, masks]), dataset.train.checkpoint_minutes)
-        make = partial(train_and_save, dataset, *row, seed, train_set, test_set, checkpoint=checkpoint, record=record)
+        key = run_key(record, [frames, masks], code_of("train"))
+        checkpoint = Checkpoint(Cache(), key, dataset.machine.checkpoint_minutes)
+        make = partial(train_and_save, run, train_set, test_set, checkpoint=checkpoint, record=record)
         if processes:
             make = partial(processes.run, make)
         if elsewhere:
-            make(run)
+            make(run_dir)
             return
-        if waited and is_finished(run, times, key):
-            print(f"{run}: finished by the process that this one waited for")
+        if waited and is_finished(run_dir, times, key):
+            print(f"{run_dir}: finished by the process that this one waited for")
             return
-        with replace_dir(run) as directory:
+        with replace_dir(run_dir) as directory:
             timing = make(directory)
         write_text(times, json.dumps({**timing, "key": key}, indent=2) + "\n")
         checkpoint.remove()

@@ -1,4 +1,4 @@
-"""The trained networks of a row, for the stages that measure them."""
+"""The trained runs of a row, for the stages that measure them."""
 
 import argparse
 from collections.abc import Iterator
@@ -10,23 +10,23 @@ from stages.paths import Paths
 
 if TYPE_CHECKING:
     from objabn.clips.dataset import ClipDataset
-    from objabn.model.network import ObjectABN
+    from objabn.evaluation.trained import TrainedRun
 
 
-def trained_networks(
+def trained_runs(
     arguments: argparse.Namespace, params: Params, dataset: Dataset
-) -> Iterator[tuple[int, "ObjectABN", "ClipDataset"]]:
-    """Of each seed of the row: the seed, its network and the test split's clips, with ground truth where there is one.
+) -> Iterator[tuple[int, "TrainedRun", "ClipDataset"]]:
+    """Yield each seed of the row, its trained run, and the clips of the test split, with ground truth if there is any.
 
     Args:
         arguments: `dataset` and `row`, of `arguments.parse`.
     """
     from objabn.clips.dataset import open_split
-    from objabn.training.train import load_model
+    from objabn.evaluation.trained import load_trained
 
     paths = Paths(arguments.dataset)
     for seed in params.table.seeds:
-        model, run = load_model(paths.run(arguments.row, seed))
+        run = load_trained(paths.run(arguments.row, seed))
         clips = open_split(
             "test",
             dataset,
@@ -35,6 +35,6 @@ def trained_networks(
             seed=seed,
             evaluation=dataset.eval,
             truth=Path(dataset.truth) if dataset.truth else None,
-            class_names=run["class_names"],
+            class_names=list(run.class_names),
         )
-        yield seed, model, clips
+        yield seed, run, clips

@@ -34,15 +34,19 @@ def make_model() -> Callable:
     """Builds a small network (3 classes, clips of 4 x 32 x 32, maps of 4 x 4); keywords replace its settings."""
     import torch
 
+    from objabn.config.schema import Model
     from objabn.model.network import ObjectABN
 
+    papers = load_params(ROOT / "params.yaml").datasets["ucf101"].model.model_dump()
+    small = {"pretrained": None, "split": "res3", "width_factor": 1.0, "depth_factor": 1.0, "attention_depth": 1,
+             "attention_channels": 8}  # fmt: skip
     torch.set_num_threads(1)  # so small a network is 30 times slower when its threads wait on a busy machine
 
     def build(seed: int = 0, **settings: object) -> ObjectABN:
-        small = {"attention": "mha", "pc": True, "num_classes": 3, "num_frames": 4, "crop": 32, "split": "res3",
-                 "width_factor": 1.0, "depth_factor": 1.0, "attention_depth": 1, "attention_channels": 8}  # fmt: skip
+        config = Model(**{**papers, **small, **{name: settings.pop(name) for name in papers.keys() & settings.keys()}})
         torch.manual_seed(seed)
-        return ObjectABN(**{**small, **settings})
+        clips = {"num_classes": 3, "num_frames": 4, "crop": 32}
+        return ObjectABN(config, **{"attention": "mha", "pc": True, **clips, **settings})
 
     return build
 
@@ -50,7 +54,7 @@ def make_model() -> Callable:
 @pytest.fixture(scope="session")
 def rcnn_state() -> dict:
     """Random weights of detectron2's R50-FPN."""
-    from random_rcnn import random_state
+    from tests.helpers.random_rcnn import random_state
 
     return random_state()
 
@@ -58,7 +62,7 @@ def rcnn_state() -> dict:
 @pytest.fixture(scope="session")
 def rcnn_weights(rcnn_state: dict, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The same in a file as those of detectron2's model zoo."""
-    from random_rcnn import save_pkl
+    from tests.helpers.random_rcnn import save_pkl
 
     path = save_pkl(rcnn_state, tmp_path_factory.mktemp("zoo") / "model_final.pkl")
     yield path

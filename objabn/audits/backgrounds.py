@@ -17,10 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
-from objabn.audits.paired_clips import PairedClips, batches, top1_table
-from objabn.clips.dataset import Batch, ClipDataset, clip_tensors
+from objabn.clips.batches import Batch, clip_tensors
+from objabn.clips.dataset import ClipDataset
 from objabn.clips.geometry import MEAN
 from objabn.config.schema import Dataset
+from objabn.evaluation.conditions import batches, top1_table
+from objabn.evaluation.paired_clips import PairedClips
 from objabn.model.device import make_fabric
 from objabn.model.network import ObjectABN
 

@@ -21,10 +21,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-from objabn.audits.paired_clips import batches, mean_over_views
-from objabn.clips.dataset import ClipDataset, clip_tensors
+from objabn.clips.batches import clip_tensors
+from objabn.clips.dataset import ClipDataset
 from objabn.clips.seeds import video_number
-from objabn.config.schema import MAPS, Dataset
+from objabn.config.rows import MAPS
+from objabn.config.schema import Dataset
+from objabn.evaluation.conditions import batches, mean_over_views
 from objabn.model.device import make_fabric
 from objabn.model.network import ObjectABN
 

@@ -45,9 +45,9 @@ def needed_units() -> set[str]:
     """
     import pandas as pd
 
-    from objabn.segmentation.segment import output_key, unit_names
     from objabn.segmentation.segmenters.choice import video_key
-    from objabn.stores.array import TABLE, read_table
+    from objabn.segmentation.units import output_key, unit_names
+    from objabn.stores.table import TABLE, read_table
 
     needed: set[str] = set()
     for record in sorted(Path("results").glob("*/segment.csv")):
@@ -103,9 +103,9 @@ def _test_of_need() -> Callable[[Entry], bool]:
     """Whether a unit is needed; one of a kind that this command knows nothing of is.
 
     Which training would look for a checkpoint only the training itself can say, so their age decides: one that runs
-    writes one after each epoch and every `train.checkpoint_minutes`.
+    writes one after each epoch and every `machine.checkpoint_minutes`.
     """
-    from objabn.segmentation import segment
+    from objabn.segmentation import units
     from objabn.training import checkpoint
 
     needed = needed_units()
@@ -114,6 +114,6 @@ def _test_of_need() -> Callable[[Entry], bool]:
         if unit.kind == checkpoint.KIND:
             with suppress(FileNotFoundError):
                 return time.time() - unit.path.stat().st_mtime < _ABANDONED_SEC
-        return unit.kind != segment.KIND or unit.key in needed
+        return unit.kind != units.KIND or unit.key in needed
 
     return is_needed

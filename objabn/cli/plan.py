@@ -5,6 +5,7 @@ python -m objabn plan -S dataset=ucf101 -S datasets.ucf101.train.epochs=10
 
 import argparse
 import json
+import os
 import shutil
 import tempfile
 import textwrap
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from objabn.config.file import add_overrides, load_params
-from objabn.plan.costs import Cost, Counts, Rates, costs, duration, first_row, size, total
+from objabn.plan.costs import Cost, Counts, Rates, costs, total
+from objabn.plan.units import duration, size
 
 WIDTH = 110  # columns, of what the figures rest on
 BUSY = 0.2  # share of the cores from which on other processes make the times too long
@@ -42,28 +44,27 @@ def run(args: argparse.Namespace) -> int:
     """
     params = load_params(args.params, args.set_param)
     started = time.perf_counter()
-    from objabn.plan.clock import Others
     from objabn.plan.counts import count
     from objabn.plan.measure import measure
 
     start_sec = time.perf_counter() - started
     dataset = params.datasets[params.dataset]
     counts, own = count(params.dataset, dataset)
-    with tempfile.TemporaryDirectory(prefix="objabn-plan-") as place, Others() as others:
-        rates = measure(dataset, params.table, params.controls, counts, own, Path(place), start_sec)
+    busy = os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 0.0
+    with tempfile.TemporaryDirectory(prefix="objabn-plan-") as place:
+        rates = measure(dataset, params.table, counts, own, Path(place), start_sec)
     lines = costs(dataset, params.table, counts, rates)
-    first_sec = first_row(dataset, params.table, counts, rates)
-    notes = [*_disk(lines), *_gpu(rates), *_warn_of_others(others.share)]
+    notes = [*_unknown(lines), *_disk(lines), *_gpu(rates), *_warn_of_others(busy)]
     if args.json:
         stages = [asdict(line) for line in [*lines, total(lines)]]
         figures: dict[str, Any] = {"dataset": params.dataset, "counts": asdict(counts), "rates": asdict(rates)}
-        figures |= {"stages": stages, "first_row_sec": first_sec, "notes": notes}
+        figures |= {"stages": stages, "notes": notes}
         print(json.dumps(figures, indent=2))
         return 0
     print(_heading(params.dataset, counts, rates))
     print(_table([*lines, total(lines)]))
     measuring = duration(time.perf_counter() - started)
-    print(f"first row of the table after {duration(first_sec)}; measuring took {measuring}\n")
+    print(f"measuring took {measuring}\n")
     print("\n".join([*_bases(counts, rates), "", *notes]))
     return 0
 
@@ -78,16 +79,16 @@ def _bases(counts: Counts, rates: Rates) -> list[str]:
     bases = {"videos": counts.origin, "decode": rates.decode.basis, "segment": rates.segment.basis}
     if rates.synthesize:
         bases["synthesize"] = rates.synthesize.basis
-    bases["train, evaluate"] = rates.rows_basis
+    bases["train, evaluate"] = rates.row.basis
     return [textwrap.fill(f"{name}: {basis}", WIDTH, subsequent_indent="  ") for name, basis in bases.items()]
 
 
 def _table(lines: list[Cost]) -> str:
-    cells = [("stage", "time", "disk", "files", "each")]
+    cells = [("stage", "time", "disk", "each")]
     for line in lines:
         time_text = "" if line.sec is None else duration(line.sec)
-        cells.append((line.stage, time_text, size(line.num_bytes), f"{line.files:,}", line.each))
-    widths = [max(len(row[column]) for row in cells) for column in range(4)]
+        cells.append((line.stage, time_text, size(line.num_bytes), line.each))
+    widths = [max(len(row[column]) for row in cells) for column in range(3)]
     text = []
     for stage, *numbers, each in cells:
         aligned = "  ".join(cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True))
@@ -123,20 +124,24 @@ def _existing(path: Path) -> Path:
     return next(each for each in (path, *path.absolute().parents) if each.exists())
 
 
+def _unknown(lines: list[Cost]) -> list[str]:
+    """A warning when the time of a stage could not be measured."""
+    unknown = [line.stage for line in lines if line.sec is None and not line.in_cache]
+    return [f"WARNING: the total is without the time of {', '.join(unknown)}"] if unknown else []
+
+
 def _gpu(rates: Rates) -> list[str]:
-    """What was held of the GPU's memory, when there is one."""
+    """What a batch of training held of the GPU's memory, when there is one."""
     import torch
 
-    if not torch.cuda.is_available():
+    if not rates.row.gpu_bytes:
         return []
-    held = {"segment": rates.segment.gpu_bytes, "train": max(row.gpu_bytes for row in rates.rows.values())}
-    amounts = ", ".join(f"{stage} {size(amount)}" for stage, amount in held.items() if amount)
     there = torch.cuda.get_device_properties(0).total_memory
-    return [f"GPU memory: {amounts} (measured) of {size(there)}"]
+    return [f"GPU memory: train {size(rates.row.gpu_bytes)} (measured) of {size(there)}"]
 
 
 def _warn_of_others(share: float) -> list[str]:
-    """A warning when other processes kept the machine busy."""
+    """A warning when other processes kept the machine busy in the minute before."""
     if share < BUSY:
         return []
-    return [f"WARNING: other processes used {share:.0%} of this machine meanwhile: the times may be far too long"]
+    return [f"WARNING: other processes used {share:.0%} of this machine: the times may be far too long"]

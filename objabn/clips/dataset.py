@@ -4,60 +4,27 @@ The loader hands over uint8 frames, a crop box and uint8 union masks; resampling
 training device (`geometry`). All randomness comes from (seed, epoch, video), never from the state of a worker.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from objabn.clips.geometry import crop_shares, resample_clips, resample_masks
+from objabn.clips.sampling import clip_starts, crop_box, frame_indices
 from objabn.clips.seeds import video_number
 from objabn.config.schema import Data, Eval, Mask
 from objabn.config.schema import Dataset as DatasetParams
-from objabn.stores.array import StoreReader, read_table
+from objabn.stores.array import StoreReader
 from objabn.stores.frames import Reader, open_frames
 from objabn.stores.masks import union_mask
+from objabn.stores.table import read_table
 
-Batch = dict[str, Tensor]
 ReplaceMasks = Callable[[StoreReader, pd.Series, np.ndarray], Reader]
 COLUMNS = ["video", "label", "frames", "height", "width"]  # what clips need of the table of videos
 VALIDATION = Eval(start="centre", views=1, batch_size=1)  # while training: one clip a video, the same in every epoch
-
-
-def frame_indices(num_frames: int, start: int, length: int, stride: int, pad: str) -> np.ndarray:
-    """Frame numbers of a clip, int64 (length,) in [0, num_frames).
-
-    Past the end the last frame is repeated (`pad` "last"), or the video starts again ("loop").
-    """
-    indices = start + stride * np.arange(length)
-    return np.minimum(indices, num_frames - 1) if pad == "last" else indices % num_frames
-
-
-def clip_starts(num_frames: int, span: int, views: int) -> np.ndarray:
-    """First frames of `views` clips spread evenly over a video, int64 (views,); a single one is centred in time."""
-    room = max(num_frames - span, 0)
-    return (np.arange(views) * 2 + 1) * room // (2 * views)
-
-
-def crop_box(data: Data, height: int, width: int, draw: np.random.Generator | None) -> tuple[np.ndarray, bool]:
-    """Crop box of a clip, float32 (4,), and whether to flip it: random, or without `draw` the centre, unflipped.
-
-    Args:
-        height, width: of the original frame; only their ratio matters.
-    """
-    if draw is not None:
-        short_side = draw.uniform(data.short_side_min, data.short_side_max)
-        at_x, at_y = draw.uniform(size=2)
-        flip = bool(draw.random() < data.flip)
-    else:
-        short_side, at_x, at_y, flip = data.short_side_eval, 0.5, 0.5, False
-    high, wide = crop_shares(height, width, short_side, data.crop)
-    x0, y0 = at_x * (1 - wide), at_y * (1 - high)
-    return np.array([x0, y0, x0 + wide, y0 + high], np.float32), flip
 
 
 class ClipDataset(TorchDataset[dict]):
@@ -179,53 +146,3 @@ def open_split(
         evaluation=evaluation,
         truth=StoreReader(truth) if truth else None,
     )
-
-
-def loader(
-    dataset: ClipDataset,
-    batch_size: int,
-    *,
-    workers: int,
-    seed: int = 0,
-    epoch: int = 0,
-    shuffle: bool = False,
-    first: int = 0,
-    share: tuple[int, int] = (0, 1),
-) -> Iterator[Batch]:
-    """Batches of one epoch; training ones in an order drawn from (seed, epoch), the incomplete last one dropped.
-
-    Args:
-        first: batches before this one are left out, those of an epoch that goes on.
-        share: (r, n), the r-th of n equal slices of each batch; n divides `batch_size`. An incomplete batch fills the
-            slices in turn.
-    """
-    dataset.epoch = epoch
-    order = np.random.default_rng([seed, epoch]).permutation(len(dataset)) if shuffle else np.arange(len(dataset))
-    if shuffle and len(dataset) > batch_size:
-        order = order[: len(dataset) // batch_size * batch_size]
-    order, own = order[first * batch_size :], batch_size // share[1]
-    batches = DataLoader(
-        dataset,
-        batch_size=own,
-        sampler=order[np.arange(len(order)) % batch_size // own == share[0]].tolist(),
-        num_workers=workers,
-        pin_memory=torch.cuda.is_available(),
-    )
-    with torch.random.fork_rng(devices=[], enabled=first > 0):  # `iter` draws a number; the epoch's beginning has
-        started = iter(batches)
-    yield from started
-
-
-def num_batches(dataset: ClipDataset, batch_size: int) -> int:
-    """How many batches a training epoch has."""
-    return max(len(dataset) // batch_size, 1)
-
-
-def clip_tensors(batch: Batch, crop: int) -> Tensor:
-    """Normalised clips of a batch, float32 (B, 3, T, crop, crop), on the batch's device."""
-    return resample_clips(batch["frames"], batch["box"], batch["flip"], crop)
-
-
-def mask_tensors(batch: Batch, key: str, size: int, resize: str) -> Tensor:
-    """Union masks of a batch on the maps' grid, float32 (B, T, size, size); `key` is "masks" or "truth"."""
-    return resample_masks(batch[key], batch["box"], batch["flip"], size, resize)

@@ -49,6 +49,11 @@ def resample_clips(frames: Tensor, boxes: Tensor, flips: Tensor, size: int) -> T
     return normalised.sub_(MEAN / STD)
 
 
+def to_pixels(clips: Tensor) -> Tensor:
+    """Undo the normalisation of clips: float32 of the same shape in [0, 255]."""
+    return (clips * STD + MEAN).clamp(0, 1) * 255
+
+
 def resample_masks(masks: Tensor, boxes: Tensor, flips: Tensor, size: int, resize: str) -> Tensor:
     """Union masks on the attention map's grid, float32 (B, T, h, w) of zeros and ones.
 

@@ -1,74 +1,20 @@
-"""The schema of params.yaml (`parameter_file` reads it).
+"""The schema of params.yaml (`config.file` reads it).
 
 No parameter has a default here: DVC tracks the values in params.yaml, not this file, so a default that changed would
 leave stale results. The field comments give units.
 """
 
 import re
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-# The attention maps of each configuration, in the model's order: unconstrained, object-constrained, background.
-MAPS: dict[str, tuple[str, ...]] = {"abn": ("u",), "mask": ("o",), "mha": ("u", "o", "b"), "plain": ()}
-Attention = Literal["abn", "mask", "mha"]
-LOSSES: tuple[str, ...] = get_args(Attention)
+from objabn.config.blocks import Block, Count, NonNegative, Positive, Seed, Share
+from objabn.config.rows import Control, Loss, Table
+
 BLOCKS = ("stem", "res2", "res3", "res4", "res5")  # of an X3D, before its head
 Group = Literal["person", "other"]
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-CHANGEABLE = ("data", "mask", "model", "weights", "train")  # blocks of a data set that a control may differ in
-CONTROL_NAME = re.compile(r"[a-z][a-z0-9_-]*")
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-
-
-class Block(BaseModel):
-    """A frozen block of parameters that rejects unknown keys and does not coerce types."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-
-class Loss(Block):
-    attention: Attention
-    pc: bool
-
-
-class Control(Block):
-    """A row beside the loss configurations, always without PC."""
-
-    attention: Literal["plain", "abn", "mask", "mha"]  # plain: the X3D without an attention branch
-    masks: Literal["own", "shifted", "other"]  # that it is trained with (`wrong_masks`)
-    set: dict[str, Any]  # dotted key within the data set's block, in one of CHANGEABLE -> its value for this row
-
-    @model_validator(mode="after")
-    def _has_masks(self) -> "Control":
-        if self.masks != "own" and "o" not in MAPS[self.attention]:
-            raise ValueError(f"masks: expected own ({self.attention} is trained without masks), got {self.masks!r}")
-        return self
-
-
-class Table(Block):
-    attention: Annotated[list[Attention], Field(min_length=1)]
-    pc: Annotated[list[bool], Field(min_length=1)]
-    controls: list[str]  # names of blocks under `controls`
-    seeds: Annotated[list[Seed], Field(min_length=1)]
-    audits: list[Literal["rows"]]  # rows: those without PC, and the controls
-
-    @model_validator(mode="after")
-    def _no_repeats(self) -> "Table":
-        for name in ("attention", "pc", "controls", "seeds", "audits"):
-            values = getattr(self, name)
-            if len(set(values)) != len(values):
-                raise ValueError(f"{name}: expected each value once, got {values}")
-        if self.audits and False not in self.pc:
-            raise ValueError(
-                f"audits: expected [] without false in pc (they are of rows without PC), got {self.audits}"
-            )
-        return self
 
 
 class Synthesize(Block):
@@ -97,25 +43,15 @@ class Decode(Block):
     quality: Annotated[int, Field(ge=1, le=100)]  # of jpeg
     store: bool  # false: nothing is stored, clips are decoded from the video files each time
     frames_per_shard: Annotated[int, Field(ge=16, multiple_of=16)]
-    max_failed: Share  # training refuses to start when more of a split is missing
-    workers: Count | None  # processes; null: one a core
-    timeout_sec: Annotated[float, Field(gt=0, le=1e6)]  # a video that takes longer has failed
 
 
-class Engine(Block):
-    """Where segmentation is computed; its result does not depend on it."""
-
-    engine: Literal["local", "ray"]  # this process | Ray's actors, on this machine or a cluster
-    workers: Count | None  # Ray's actors; null: one a GPU, or one a core
-
-
-class Motion(Engine):
+class Motion(Block):
     backend: Literal["motion"]
     threshold: Positive  # distance of RGB colours (0-255) between a pixel and its background
     min_area: Share  # of the frame
 
 
-class MaskRCNN(Engine):
+class MaskRCNN(Block):
     short_edge: Annotated[int, Field(ge=32)]  # pixels, of the network's input
     proposals: Count
     score_floor: Annotated[float, Field(gt=0, le=1)]  # instances below are not stored
@@ -136,7 +72,7 @@ class Detectron2(MaskRCNN):
     model: str  # name of a Mask R-CNN's config in detectron2's model zoo
 
 
-class Import(Engine):
+class Import(Block):
     backend: Literal["import"]
     masks: str  # directory of <video id>/<frame>.png, or path of a COCO json
     format: Literal["png", "coco"]
@@ -197,7 +133,9 @@ class Model(Block):
         return self
 
 
-class Weights(Block):
+class LossWeights(Block):
+    """The lambdas of the total loss."""
+
     attention: NonNegative  # lambda
     background: NonNegative  # lambda_b
     mask: NonNegative  # lambda_mask
@@ -217,8 +155,6 @@ class Train(Block):
     centroid_std: Positive  # of the normal distribution the class centroids are drawn from
     centroid_lr: Positive | None  # null: lr
     pc_norm: Literal["l2", "squared"]
-    workers: Annotated[int, Field(ge=0)]  # loader processes; 0 loads in the training process
-    checkpoint_minutes: Positive  # between two checkpoints within an epoch; there is one after each epoch anyway
     devices: Count  # processes on a machine, one a GPU; each takes its share of batch_size
     nodes: Count  # machines
     sync_batchnorm: bool  # BatchNorm over all processes' clips; false: each over its own
@@ -241,6 +177,18 @@ class Eval(Block):
     batch_size: Count
 
 
+class Machine(Block):
+    """How the work is done. None of it changes a result, so no stage of dvc.yaml depends on it."""
+
+    decode_workers: Count | None  # processes; null: one a core
+    decode_timeout_sec: Annotated[float, Field(gt=0, le=1e6)]  # a video that takes longer has failed
+    max_failed: Share  # segmentation and training refuse to start when more of a split is missing
+    segment_engine: Literal["local", "ray"]  # this process | Ray's actors, on this machine or a cluster
+    segment_workers: Count | None  # Ray's actors; null: one a GPU, or one a core
+    loader_workers: Annotated[int, Field(ge=0)]  # processes that load clips; 0 loads in the training process
+    checkpoint_minutes: Positive  # between two checkpoints within an epoch; there is one after each epoch anyway
+
+
 class Dataset(Block):
     videos: str  # directory that the paths in index.csv are relative to
     truth: str | None  # ground-truth masks in the mask store's format, for scoring only
@@ -251,9 +199,10 @@ class Dataset(Block):
     data: Data
     mask: Mask
     model: Model
-    weights: Weights
+    loss_weights: LossWeights
     train: Train
     eval: Eval
+    machine: Machine
 
     @model_validator(mode="after")
     def _masks_exist(self) -> "Dataset":

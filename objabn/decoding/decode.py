@@ -13,22 +13,19 @@ from typing import Any
 import pandas as pd
 
 from objabn.config.schema import Decode
-from objabn.decoding import one_video, unfinished_store, workers
+from objabn.decoding import one_video
 from objabn.decoding.unfinished_store import Resume, UnfinishedStore
 from objabn.decoding.workers import Lost, in_processes
 from objabn.progress import progress
-from objabn.stores import array
-from objabn.stores.array import StoreWriter, read_table
+from objabn.stores.array import StoreWriter
+from objabn.stores.table import read_table
 from objabn.system.files import write_text
 from objabn.system.locks import one_at_a_time
-from objabn.video import probe, read
+from objabn.video.libraries import LIBRARIES
+from objabn.video.read import read_video
 
 FRAMES_PER_CHUNK = 8
-_CODE = (
-    __file__,
-    *(str(module.__file__) for module in (one_video, probe, array, unfinished_store, read, workers)),
-)
-_LIBRARIES = ("av", "decord", "imagecodecs", "numpy", "opencv-python-headless", "zarr")
+_PACKAGES = ("av", "decord", "imagecodecs", "numpy", "opencv-python-headless", "zarr")
 
 
 def decode_videos(
@@ -37,7 +34,10 @@ def decode_videos(
     store: Path,
     decode: Decode,
     *,
-    read: Callable[..., Any] = read.read_video,
+    workers: int | None = None,
+    timeout_sec: float = 600.0,
+    code: str = "",
+    read: Callable[..., Any] = read_video,
 ) -> pd.DataFrame:
     """The table of videos, one row for each row of the index; makes the store, or a table alone (`decode.store` false).
 
@@ -49,9 +49,12 @@ def decode_videos(
     so is what another process finishes while this one waits for it.
 
     Args:
-        read: as `read.read_video`; has a module of its own, since other processes import it.
+        workers: processes; None takes one a core.
+        timeout_sec: seconds; a video that takes longer has failed.
+        code: digest of the code that decodes (`files.code_digest`); what was begun with another one is not used.
+        read: as `read_video`; has a module of its own, since other processes import it.
     """
-    key, done = _key(index, videos, decode), store.with_name(f".{store.name}.key")
+    key, done = _key(index, videos, decode, code), store.with_name(f".{store.name}.key")
     with one_at_a_time(store.parent) as waited:
         if waited and store.is_dir() and done.is_file() and done.read_text() == key:
             return read_table(store)
@@ -59,14 +62,20 @@ def decode_videos(
         unfinished = UnfinishedStore(store, key, partial(make_writer, decode) if decode.store else None)
         if unfinished.rows:
             print(f"{store}: {len(unfinished.rows)} videos were decoded by a run that was interrupted", flush=True)
-        _decode_rest(unfinished, index.to_dict("records"), videos, decode, read)
+        _decode_rest(unfinished, index.to_dict("records"), videos, decode, read, workers or num_cores(), timeout_sec)
         table = unfinished.finish()
         write_text(done, key)
     return table
 
 
 def _decode_rest(
-    unfinished: UnfinishedStore, rows: list[Any], videos: Path, decode: Decode, read: Callable[..., Any]
+    unfinished: UnfinishedStore,
+    rows: list[Any],
+    videos: Path,
+    decode: Decode,
+    read: Callable[..., Any],
+    workers: int,
+    timeout_sec: float,
 ) -> None:
     """Appends the videos that are not in the store yet, in the order of the index whoever is done first."""
     left = rows[len(unfinished.rows) :]
@@ -74,9 +83,9 @@ def _decode_rest(
     results = in_processes(
         partial(one_video.in_worker, size=size, keep=decode.store, read=read),
         [(videos / row["path"], row["digest"]) for row in left],
-        workers=min(decode.workers or num_cores(), max(len(left), 1)),
-        timeout_sec=decode.timeout_sec,
-        preload=(*probe.LIBRARIES, one_video.__name__),
+        workers=min(workers, max(len(left), 1)),
+        timeout_sec=timeout_sec,
+        preload=(*LIBRARIES, one_video.__name__),
     )
     bar = progress(left, desc="decode", unit="video", initial=len(unfinished.rows), total=len(rows))
     with closing(results):
@@ -106,9 +115,8 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _key(index: pd.DataFrame, videos: Path, decode: Decode) -> str:
-    """Of everything that the table and the frames depend on, this code and the libraries included."""
-    versions = {each.name: each.version for each in metadata.distributions() if each.name in _LIBRARIES}
-    parts = [index.to_dict("records"), str(videos), decode.model_dump(exclude={"workers", "max_failed"}), versions]
-    content = json.dumps(parts, sort_keys=True).encode()
-    return hashlib.blake2b(b"".join([content, *(Path(path).read_bytes() for path in _CODE)])).hexdigest()
+def _key(index: pd.DataFrame, videos: Path, decode: Decode, code: str) -> str:
+    """Digest everything that the table and the frames depend on, the code and the libraries included."""
+    versions = {each.name: each.version for each in metadata.distributions() if each.name in _PACKAGES}
+    parts = [index.to_dict("records"), str(videos), decode.model_dump(), versions, code]
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from objabn.video import probe
-from objabn.video.read import VideoError, file_digest, read_video
+from objabn.system.files import file_digest
+from objabn.video import libraries
+from objabn.video.probe import VideoError
+from objabn.video.read import read_video
 
 
 def failed(reason: str) -> dict[str, Any]:
@@ -57,6 +59,6 @@ def in_worker(
     task: tuple[Path, str], *, size: tuple[int, int], keep: bool, read: Callable[..., Any]
 ) -> tuple[np.ndarray, int, dict[str, Any]]:
     """`decode_one` in a process that does nothing else: frames (none unless `keep`), their number, outcome."""
-    probe.only_decode()
+    libraries.only_decode()
     frames, outcome = decode_one(*task, size=size, read=read)
     return frames if keep else frames[:0], len(frames), outcome

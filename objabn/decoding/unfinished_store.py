@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from objabn.stores.array import ARRAY, TABLE, StoreWriter
+from objabn.stores.array import ARRAY, StoreWriter
+from objabn.stores.table import TABLE
 from objabn.system.files import move_dir, write_bytes
 
 _ROWS, _STATE = "rows.jsonl", "state.npz"
@@ -62,12 +63,13 @@ class UnfinishedStore:
 
     def append(self, frames: np.ndarray, num_frames: int, **row: Any) -> None:
         """Adds a video's frames, of which a table alone takes the number only, and its row."""
-        offset = self.rows[-1]["offset"] + self.rows[-1]["frames"] if self.rows else 0
-        self.rows.append({**row, "offset": offset, "frames": num_frames})
         if self._writer is None:
+            offset = self.rows[-1]["offset"] + self.rows[-1]["frames"] if self.rows else 0
+            self.rows.append({**row, "offset": offset, "frames": num_frames})
             is_due = len(self.rows) - self._num_kept >= _ROWS_AT_ONCE
         else:
             self._writer.append(frames, **row)
+            self.rows.append(self._writer.rows[-1])
             is_due = len(self._writer.whole_shards()) > self._num_synced
         if is_due:
             self._keep()

@@ -1,72 +1,25 @@
 """Evaluates trained networks on the test split: results of each video, and a row's numbers from them."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
-from objabn.clips.dataset import Batch, ClipDataset, clip_tensors, loader, mask_tensors
-from objabn.clips.geometry import MEAN, STD
-from objabn.config.schema import MAPS, Dataset
-from objabn.evaluation.gradcam import grad_cam
-from objabn.evaluation.kept_maps import KeptMaps
-from objabn.evaluation.localisation import THRESHOLDS, best_threshold, energy_inside, iou_by_threshold, pointing
+from objabn.clips.batches import Batch, clip_tensors, loader, mask_tensors
+from objabn.clips.dataset import ClipDataset
+from objabn.config.rows import map_names
+from objabn.config.schema import Dataset
+from objabn.evaluation.localisation import energy_inside, iou_by_threshold, pointing
+from objabn.evaluation.maps import logits_and_maps
 from objabn.evaluation.metrics import is_flat, map_entropy, mean_over_frames, top_k
-from objabn.evaluation.results import CURVE, column_names, read_column
+from objabn.evaluation.results import CURVE
 from objabn.model.device import make_fabric
 from objabn.model.network import ObjectABN
 from objabn.progress import progress
 from objabn.stores.masks import mask_iou
 
 MAP_THRESHOLD = 0.5  # a cell belongs to the attended region from here on
-GRAD_CAM = "g"  # the letter of Grad-CAM's maps, beside those of `MAPS`
-
-
-def map_names(attention: str) -> tuple[str, ...]:
-    """The maps that a configuration is evaluated with: its own, or Grad-CAM's where it has none."""
-    return MAPS[attention] or (GRAD_CAM,)
-
-
-@torch.no_grad()
-def logits_and_maps(model: ObjectABN, clips: Tensor) -> tuple[Tensor, Tensor]:
-    """Perception logits (B, L) and maps (B, M, T, h, w) in the order of `map_names`."""
-    if model.attention_branch is None:
-        return grad_cam(model.perception_branch, model.extractor(clips))
-    output = model(clips)
-    return output.perception_logits, output.maps
-
-
-class MapKeeper:
-    """Keeps the maps of some videos of a data set, of each the first view: for `evaluate_run`, then for a file.
-
-    Which ones depends on the data set alone: all where there are no more than `most`, else so many spread over it.
-    """
-
-    def __init__(self, dataset: ClipDataset, attention: str, most: int = 512) -> None:
-        videos = dataset.table["video"]
-        self._chosen = np.unique(np.linspace(0, len(videos) - 1, min(most, len(videos))).round().astype(int))
-        self._videos = videos.iloc[self._chosen].to_numpy(dtype=str)
-        self._map_names, self._views = np.array(map_names(attention)), dataset.views
-        self._seen = 0  # clips
-        self._found: dict[str, list[np.ndarray]] = {"maps": [], "frames": [], "boxes": []}
-
-    def __call__(self, batch: Batch, maps: np.ndarray) -> None:
-        """Takes the next batch of clips and its maps, float32 (B, M, T, h, w) in [0, 1]."""
-        clips = np.arange(self._seen, self._seen + len(maps))
-        self._seen += len(maps)
-        kept = (clips % self._views == 0) & np.isin(clips // self._views, self._chosen)
-        self._found["maps"].append((255 * maps[kept]).round().astype(np.uint8))
-        self._found["frames"].append(batch["frame_numbers"].cpu().numpy()[kept])
-        self._found["boxes"].append(batch["box"].cpu().numpy()[kept])
-
-    def kept(self) -> KeptMaps:
-        """What was kept, once all batches were there."""
-        found = {name: np.concatenate(each) for name, each in self._found.items()}
-        return KeptMaps(videos=self._videos, map_names=self._map_names, **found)
 
 
 def evaluate_run(
@@ -96,7 +49,7 @@ def evaluate_run(
     """
     fabric = make_fabric(params)
     model = model.to(fabric.device).eval()
-    batches = loader(dataset, params.eval.batch_size, workers=params.train.workers)
+    batches = loader(dataset, params.eval.batch_size, workers=params.machine.loader_workers)
     total = -(-len(dataset) // params.eval.batch_size)
     held: dict[str, np.ndarray] = {}  # results of clips whose videos are not complete
     num_done = 0  # videos
@@ -172,66 +125,3 @@ def _video_results(dataset: ClipDataset, rows: slice, clips: dict[str, np.ndarra
         is_curve = name.startswith(CURVE)
         columns[name] = list(values.mean(axis=1).astype(np.float32)) if is_curve else _mean_over_frames(values)
     return pd.DataFrame(columns)
-
-
-class VideoMaps(NamedTuple):
-    """One clip and its maps, for a picture."""
-
-    title: str
-    frames: np.ndarray  # uint8 (T, S, S, 3): the crop that the network saw
-    maps: dict[str, np.ndarray]  # float (T, h, w) in [0, 1], by the map's name
-    masks: np.ndarray | None = None  # bool (T, n, n) over that crop, where they are to be shown
-    seconds: np.ndarray | None = None  # float (T,), when each frame is shown, likewise
-
-
-def maps_of_videos(
-    model: ObjectABN, attention: str, dataset: ClipDataset, params: Dataset, *, num_videos: int = 4
-) -> list[VideoMaps]:
-    """The first test videos of `num_videos` classes, spread over the classes, with the maps of their clips."""
-    device = next(model.parameters()).device
-    first = dataset.table.drop_duplicates("label").sort_values("label").index.to_numpy()
-    chosen = first[np.linspace(0, len(first) - 1, min(num_videos, len(first))).round().astype(int)]
-    samples = [dataset[int(row) * dataset.views] for row in chosen]
-    batch = {name: torch.stack([sample[name] for sample in samples]).to(device) for name in samples[0]}
-    clips = clip_tensors(batch, params.data.crop)
-    logits, all_maps = logits_and_maps(model.eval(), clips)
-    pixels = ((clips * STD + MEAN).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 4, 1).cpu().numpy()
-    pictures = []
-    for number, row in enumerate(chosen):
-        predicted = dataset.class_names[int(logits[number].argmax())]
-        title = f"{dataset.table['label'][row]}: predicted {predicted} ({dataset.table['video'][row]})"
-        maps = dict(zip(map_names(attention), all_maps[number].cpu().numpy(), strict=True))
-        pictures.append(VideoMaps(title, pixels[number], maps))
-    return pictures
-
-
-def summarise(results: Path) -> dict[str, float]:
-    """A row's numbers, from its file of results alone and a column at a time.
-
-    Means over videos, then over seeds, NaN left out; with several seeds their sample standard deviations as `*_std`.
-    top1 and top5 in percent, entropies in bits, everything else in [0, 1]. For each curve, iou_best_x is the mean IoU
-    at iou_best_threshold_x, the best threshold over all videos and seeds. A number that does not exist (the entropy
-    when all maps are flat) is left out.
-    """
-    seeds = read_column(results, "seed")
-    of_seeds: dict[str, pd.Series] = {}  # numbers of each seed
-    thresholds: dict[str, float] = {}
-    for name in column_names(results):
-        if name in ("video", "label", "predicted", "seed"):
-            continue
-        values = read_column(results, name)
-        if name.startswith(CURVE):
-            map_name = name.removeprefix(CURVE)
-            best = best_threshold(values)
-            name, values = f"iou_best_{map_name}", values[:, best]
-            thresholds[name] = float(THRESHOLDS[best])
-        scale = 100 if name in ("top1", "top5") else 1
-        of_seeds[name] = scale * pd.Series(values, dtype=float).groupby(seeds).mean()
-    row, spread = {}, {}
-    for name, means in of_seeds.items():
-        row[name] = means.mean()
-        if name in thresholds:
-            row[name.replace("best", "best_threshold")] = thresholds[name]
-        if len(means) > 1:
-            spread[f"{name}_std"] = means.std(ddof=1)
-    return {name: round(float(value), 6) for name, value in (row | spread).items() if pd.notna(value)}

@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from objabn.clips.batches import Batch
+from objabn.clips.dataset import ClipDataset
+from objabn.config.rows import map_names
 from objabn.system.files import replace_file
 
 
@@ -72,3 +75,32 @@ def read_maps(path: Path) -> KeptMaps:
     if fault := _fault(kept):
         raise ValueError(f"{path}: not a row's attention maps: {fault}")
     return kept
+
+
+class MapKeeper:
+    """Keeps the maps of some videos of a data set, of each the first view: for `evaluate_run`, then for a file.
+
+    Which ones depends on the data set alone: all where there are no more than `most`, else so many spread over it.
+    """
+
+    def __init__(self, dataset: ClipDataset, attention: str, most: int = 512) -> None:
+        videos = dataset.table["video"]
+        self._chosen = np.unique(np.linspace(0, len(videos) - 1, min(most, len(videos))).round().astype(int))
+        self._videos = videos.iloc[self._chosen].to_numpy(dtype=str)
+        self._map_names, self._views = np.array(map_names(attention)), dataset.views
+        self._seen = 0  # clips
+        self._found: dict[str, list[np.ndarray]] = {"maps": [], "frames": [], "boxes": []}
+
+    def __call__(self, batch: Batch, maps: np.ndarray) -> None:
+        """Takes the next batch of clips and its maps, float32 (B, M, T, h, w) in [0, 1]."""
+        clips = np.arange(self._seen, self._seen + len(maps))
+        self._seen += len(maps)
+        kept = (clips % self._views == 0) & np.isin(clips // self._views, self._chosen)
+        self._found["maps"].append((255 * maps[kept]).round().astype(np.uint8))
+        self._found["frames"].append(batch["frame_numbers"].cpu().numpy()[kept])
+        self._found["boxes"].append(batch["box"].cpu().numpy()[kept])
+
+    def kept(self) -> KeptMaps:
+        """What was kept, once all batches were there."""
+        found = {name: np.concatenate(each) for name, each in self._found.items()}
+        return KeptMaps(videos=self._videos, map_names=self._map_names, **found)

@@ -9,9 +9,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from objabn.audits.paired_clips import PairedClips, batches, top1_table
-from objabn.clips.dataset import ClipDataset, clip_tensors, mask_tensors
-from objabn.config.schema import MAPS, Dataset
+from objabn.clips.batches import clip_tensors, mask_tensors
+from objabn.clips.dataset import ClipDataset
+from objabn.config.rows import MAPS
+from objabn.config.schema import Dataset
+from objabn.evaluation.conditions import batches, top1_table
+from objabn.evaluation.paired_clips import PairedClips
 from objabn.model.device import make_fabric
 from objabn.model.network import ObjectABN
 

@@ -3,9 +3,12 @@
 Shapes: V videos, M maps, T frames, h/w grid of the maps, L classes.
 """
 
+import math
+
 import numpy as np
 
 BINS = 10
+MAX_BITS = math.log2(BINS)  # the largest entropy, 3.3219
 FLAT = 1e-6  # a map whose range is below this has no shape to measure
 
 

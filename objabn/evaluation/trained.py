@@ -1,4 +1,4 @@
-"""A finished run, found and loaded for use on any video."""
+"""Finds a finished run and loads its network: the one way in for evaluation, audits and explanations."""
 
 import re
 from dataclasses import dataclass
@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 
+from objabn.config.renamed import with_new_names
+from objabn.config.rows import map_names
 from objabn.config.schema import Dataset
-from objabn.evaluation.evaluate import map_names
 from objabn.model.network import ObjectABN
-from objabn.model.run import RUN, WEIGHTS
-from objabn.training.train import load_model
+from objabn.model.run import RUN, WEIGHTS, Run, build_model, load_run
 
 DEVICES = ("auto", "cpu", "cuda")
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,26 @@ def load(run: str | PathLike[str], *, device: str = "auto") -> TrainedRun:
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device: expected auto or cpu on a machine without a CUDA device, got cuda")
     directory, _ = find_run(Path(run))
+    return load_trained(directory, torch.device("cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda"))
+
+
+def load_trained(directory: Path, device: torch.device = _CPU) -> TrainedRun:
+    """Load the run in a directory onto a device, its network in evaluation mode.
+
+    Raises:
+        ValueError: an incomplete or damaged run, or one that this version cannot read.
+    """
     try:
-        model, record = load_model(directory)
-        params = Dataset.model_validate(record["params"])
-        attention, class_names = record["attention"], tuple(record["class_names"])
+        state, record = load_run(directory)
+        params = Dataset.model_validate(with_new_names(record["params"]))
+        run = Run(params, record["attention"], record["pc"], record["seed"])
+        class_names = tuple(record["class_names"])
+        model = build_model(run, len(class_names), pretrained=False)
+        model.load_state_dict(state)
     except (KeyError, TypeError, RuntimeError, ValueError) as error:
         if str(error).startswith(str(directory)):
             raise
         reason = f"no {error} in {RUN}" if isinstance(error, KeyError) else " ".join(str(error).split())[:200]
         raise ValueError(f"{directory}: expected a run of this version of objabn, got {reason}") from error
-    where = torch.device("cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda")
-    return TrainedRun(directory, model.to(where), params, attention, class_names, map_names(attention), where, record)
+    maps = map_names(run.attention)
+    return TrainedRun(directory, model.to(device).eval(), params, run.attention, class_names, maps, device, record)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from objabn.clips.dataset import frame_indices
+from objabn.clips.sampling import frame_indices
 from objabn.config.schema import Data
 from objabn.video.read import resized
 

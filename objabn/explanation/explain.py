@@ -17,9 +17,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from objabn.clips.dataset import crop_box
 from objabn.clips.geometry import resample_clips
-from objabn.evaluation.evaluate import logits_and_maps
+from objabn.clips.sampling import crop_box
+from objabn.evaluation.maps import logits_and_maps
 from objabn.evaluation.trained import TrainedRun, load
 from objabn.explanation.clip_stream import PlacedClip, end_to_end
 from objabn.explanation.explanation import Explanation

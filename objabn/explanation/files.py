@@ -7,16 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from objabn.evaluation.evaluate import VideoMaps
 from objabn.evaluation.trained import TrainedRun
 from objabn.explanation.clip_stream import PlacedClip
 from objabn.explanation.explanation import Explanation
 from objabn.explanation.known_masks import KnownMasks
 from objabn.explanation.panels import Panels, crop_of
 from objabn.model.run import versions
-from objabn.report.strips import MAX_FRAMES, draw_maps, map_label
+from objabn.report.names import map_label
+from objabn.report.strips import MAX_FRAMES, VideoMaps, draw_maps
 from objabn.system.files import replace_file, write_text
-from objabn.video.read import open_writer, resized
+from objabn.video.read import resized
+from objabn.video.write import open_writer
 
 OVERLAY, STRIP, MAPS, EXPLANATION = "overlay.mp4", "strip.png", "maps.npz", "explanation.json"
 _SIDE = 160  # of a frame in the strip, pixels

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from objabn.config.schema import Dataset, Mask
-from objabn.stores.array import StoreReader, read_table
+from objabn.stores.array import StoreReader
 from objabn.stores.masks import union_mask
+from objabn.stores.table import read_table
 
 
 class KnownMasks:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from objabn.video.probe import VideoError, libraries, video_stream
+from objabn.video.libraries import libraries
+from objabn.video.probe import VideoError, video_stream
 
 # No decoder is allowed: else FFmpeg decodes a frame to learn what it looks like, which is ten times slower on VP9.
 HEADER_ONLY = {"codec_whitelist": "none", "analyzeduration": "1"}

@@ -15,8 +15,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from objabn.system.files import write_text
-from objabn.video.read import file_digest
+from objabn.system.files import file_digest, write_text
 
 LISTED = ["video", "path", "label", "split"]
 SPLITS = ("train", "test")

@@ -4,29 +4,20 @@
                           +-> h1 weighted by M = h2 -> perception branch -> logits y_p
 
 Shapes: B batch, T frames, C channels of h1, S crop in pixels, h/w grid of h1 and of the maps, M maps, L classes,
-D feature size. This is the only module that imports pytorchvideo.
+D feature size.
 """
 
 import math
-import warnings
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from objabn.config.schema import BLOCKS, MAPS
+from objabn.config.rows import MAPS
+from objabn.config.schema import BLOCKS, Model
 from objabn.model.fast_layers import quicken
-
-with warnings.catch_warnings():  # its swish is a torch.jit.script function, which torch 2.15 deprecates at import
-    warnings.simplefilter("ignore", category=FutureWarning)
-    warnings.simplefilter("ignore", category=DeprecationWarning)
-    from pytorchvideo.models.hub.x3d import checkpoint_paths
-    from pytorchvideo.models.weight_init import init_net_weights
-    from pytorchvideo.models.x3d import create_x3d, create_x3d_res_stage
-
-_BOTTLENECK_FACTOR = 2.25  # X3D's: inner channels over outer channels
+from objabn.model.x3d import init_weights, residual_stage, x3d_blocks
 
 
 class Output(NamedTuple):
@@ -36,63 +27,6 @@ class Output(NamedTuple):
     perception_logits: Tensor  # y_p before softmax, (B, L): the prediction
     maps: Tensor  # (B, M, T, h, w) in [0, 1]; M is 0 without an attention branch
     features: Tensor | None  # f, (B, D): after the residual blocks, averaged over T, h, w; None likewise
-
-
-def x3d_blocks(
-    *, num_classes: int, num_frames: int, crop: int, width_factor: float, depth_factor: float, dropout: float,
-    pretrained: str | None = None,
-) -> list[nn.Module]:  # fmt: skip
-    """The six blocks of an X3D (stem, res2, res3, res4, res5, head without softmax), with a new projection to L.
-
-    Args:
-        num_frames, crop: of the input clip; they fix the head's pooling.
-        pretrained: "kinetics400" (pytorchvideo's zoo, X3D-M), a path of a checkpoint of that format, or None.
-
-    Raises:
-        ValueError: when the checkpoint cannot be read or any of its keys but the projection's does not fit.
-    """
-    net = create_x3d(
-        model_num_class=num_classes,
-        input_clip_length=num_frames,
-        input_crop_size=crop,
-        width_factor=width_factor,
-        depth_factor=depth_factor,
-        dropout_rate=dropout,
-        head_activation=None,
-    )
-    if pretrained is not None:
-        _load_backbone(net, pretrained)
-    return list(net.blocks)
-
-
-def _load_backbone(net: nn.Module, source: str) -> None:
-    """Loads all weights but those of the head's projection, whose number of classes is another."""
-    if source == "kinetics400":
-        checkpoint: Any = torch.hub.load_state_dict_from_url(checkpoint_paths["x3d_m"], map_location="cpu")
-    else:
-        if not Path(source).is_file():
-            raise ValueError(
-                f"model.pretrained: expected kinetics400, null or the path of a checkpoint, got {source!r}"
-            )
-        try:
-            checkpoint = torch.load(source, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises many kinds for files that are not its own
-            raise ValueError(f"{source}: expected a PyTorch checkpoint, got {type(error).__name__}") from error
-    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model_state"), dict):
-        raise ValueError(f"{source}: expected a checkpoint with the key model_state (pytorchvideo's format)")
-    head = ("blocks.5.proj.weight", "blocks.5.proj.bias")
-    given = {key: value for key, value in checkpoint["model_state"].items() if key not in head}
-    own = {key: value.shape for key, value in net.state_dict().items() if key not in head}
-    faults = [f"{key} is missing" for key in own.keys() - given.keys()]
-    faults += [f"{key} is not in the model" for key in given.keys() - own.keys()]
-    faults += [
-        f"{key} has shape {tuple(given[key].shape)}, expected {tuple(own[key])}"
-        for key in own.keys() & given.keys()
-        if given[key].shape != own[key]
-    ]
-    if faults:
-        raise ValueError(f"{source}: {len(faults)} keys do not fit the model, first: {min(faults)}")
-    net.load_state_dict(given, strict=False)
 
 
 class AttentionBranch(nn.Module):
@@ -107,13 +41,7 @@ class AttentionBranch(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, depth: int, num_classes: int, priors: Sequence[float]) -> None:
         super().__init__()
-        self.blocks = create_x3d_res_stage(
-            depth=depth,
-            dim_in=in_channels,
-            dim_inner=int(_BOTTLENECK_FACTOR * channels),
-            dim_out=channels,
-            conv_stride=(1, 1, 1),
-        )
+        self.blocks = residual_stage(in_channels, channels, depth)
         self.class_maps = nn.Sequential(
             nn.BatchNorm3d(channels),
             nn.Conv3d(channels, num_classes, kernel_size=1, bias=False),
@@ -127,7 +55,7 @@ class AttentionBranch(nn.Module):
             norm,
             nn.Sigmoid(),
         )
-        init_net_weights(self)
+        init_weights(self)
         with torch.no_grad():
             norm.bias.copy_(torch.tensor(priors).logit())
 
@@ -186,35 +114,23 @@ class ObjectABN(nn.Module):
     """The network of one configuration.
 
     Args:
+        config: the block `model` of params.yaml.
         attention: "abn" (M_u), "mask" (M_o), "mha" (M_u, M_o, M_b), or "plain", the X3D without an attention branch.
         pc: with trainable class centroids `centroids` (L, D) for the PC loss.
         num_classes: L.
         num_frames, crop: of the clips it will see.
-        split: last stage of the extractor, "res2", "res3" or "res4" (the paper's).
-        frozen: last block of the extractor whose weights and BatchNorm statistics stay as they are, or None.
-        foreground_prior: the value that M_o starts about; M_b starts about 1 - it, M_u about 0.5.
-        Others: as in params.yaml.
+        centroid_std: standard deviation of the normal distribution that the centroids are drawn from.
     """
 
     def __init__(
         self,
+        config: Model,
         *,
         attention: str,
         pc: bool,
         num_classes: int,
         num_frames: int,
         crop: int,
-        split: str = "res4",
-        width_factor: float = 2.0,
-        depth_factor: float = 2.2,
-        pretrained: str | None = None,
-        frozen: str | None = None,
-        attention_depth: int = 3,
-        attention_channels: int = 192,
-        attention_apply: str = "multiply",
-        mha_init: str = "default",
-        foreground_prior: float = 0.5,
-        dropout: float = 0.5,
         centroid_std: float = 1.0,
     ) -> None:
         super().__init__()
@@ -222,29 +138,31 @@ class ObjectABN(nn.Module):
             num_classes=num_classes,
             num_frames=num_frames,
             crop=crop,
-            width_factor=width_factor,
-            depth_factor=depth_factor,
-            dropout=dropout,
-            pretrained=pretrained,
+            width_factor=config.width_factor,
+            depth_factor=config.depth_factor,
+            dropout=config.dropout,
+            pretrained=config.pretrained,
         )
-        at = BLOCKS.index(split) + 1
+        at = BLOCKS.index(config.split) + 1
         self.extractor = nn.Sequential(*blocks[:at])
         self.perception_branch = nn.Sequential(*blocks[at:])
-        self.attention_apply = attention_apply
+        self.attention_apply = config.attention_apply
         self.attention_branch: AttentionBranch | None = None
         self.mixer: MapMixer | None = None
         self.centroids: nn.Parameter | None = None
         if maps := MAPS[attention]:
             channels = _out_channels(blocks[at - 1])
-            starts = {"u": 0.5, "o": foreground_prior, "b": 1 - foreground_prior}
+            starts = {"u": 0.5, "o": config.foreground_prior, "b": 1 - config.foreground_prior}
             priors = [starts[name] for name in maps]
-            self.attention_branch = AttentionBranch(channels, attention_channels, attention_depth, num_classes, priors)
+            self.attention_branch = AttentionBranch(
+                channels, config.attention_channels, config.attention_depth, num_classes, priors
+            )
             if len(maps) > 1:
-                self.mixer = MapMixer(channels, len(maps), attention_apply, mha_init)
+                self.mixer = MapMixer(channels, len(maps), config.attention_apply, config.mha_init)
             if pc:
-                self.centroids = nn.Parameter(torch.randn(num_classes, attention_channels) * centroid_std)
+                self.centroids = nn.Parameter(torch.randn(num_classes, config.attention_channels) * centroid_std)
         self.map_size = math.ceil(crop / 2**at)  # the stem and each stage halve the grid
-        self._num_frozen = 0 if frozen is None else BLOCKS.index(frozen) + 1
+        self._num_frozen = 0 if config.frozen is None else BLOCKS.index(config.frozen) + 1
         self.extractor[: self._num_frozen].requires_grad_(False)
         quicken(self)
         self.to(memory_format=torch.channels_last_3d)

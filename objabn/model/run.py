@@ -1,8 +1,12 @@
-"""A run directory is a contract: model.safetensors (weights), run.json (what they are), curves.csv (how they came)."""
+"""A run: what is trained, and its directory with model.safetensors, run.json (configuration) and curves.csv (by epoch).
+
+The directory is a contract: what reads a run reads these files and nothing else.
+"""
 
 import csv
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
@@ -13,37 +17,42 @@ from safetensors.torch import load_file, save_file
 
 from objabn import __version__
 from objabn.config.schema import Dataset
-from objabn.video.read import file_digest
+from objabn.model.network import ObjectABN
+from objabn.system.files import file_digest
 
 WEIGHTS, RUN, CURVES = "model.safetensors", "run.json", "curves.csv"
 
 
-def run_record(
-    attention: str,
-    pc: bool,
-    seed: int,
-    class_names: list[str],
-    params: Dataset,
-    inputs: Sequence[Path],
-    *,
-    control: str | None = None,
-    masks: str = "own",
-) -> dict[str, Any]:
-    """What run.json says: the configuration, class names, all parameters, versions, and digests of the inputs.
+@dataclass(frozen=True)
+class Run:
+    """What one training trains: a row of the table with one seed.
 
-    Args:
-        params: as they are for this row.
-        control: its name, if the row is one.
-        masks: which it is trained with, as in `params.Control`.
+    Attributes:
+        params: of its data set, as they are for this row.
+        attention: "abn", "mask", "mha" or "plain".
+        pc: with the PC loss.
+        control: the name of the row if it is a control.
+        masks: which masks it is trained with, "own", "shifted" or "other".
     """
+
+    params: Dataset
+    attention: str
+    pc: bool
+    seed: int
+    control: str | None = None
+    masks: str = "own"
+
+
+def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict[str, Any]:
+    """Collect what run.json says: the row, class names, all parameters, versions, and digests of the input files."""
     return {
-        "attention": attention,
-        "pc": pc,
-        "seed": seed,
-        "control": control,
-        "masks": masks,
+        "attention": run.attention,
+        "pc": run.pc,
+        "seed": run.seed,
+        "control": run.control,
+        "masks": run.masks,
         "class_names": class_names,
-        "params": params.model_dump(),
+        "params": run.params.model_dump(),
         "versions": versions(),
         "inputs": {path.as_posix(): file_digest(path) for path in inputs},
     }
@@ -93,3 +102,18 @@ def write_rows(file: IO[str], rows: list[dict[str, float]], *, header: bool) -> 
             writer.writeheader()
         writer.writerows(rows)
         file.flush()
+
+
+def build_model(run: Run, num_classes: int, *, pretrained: bool = True) -> ObjectABN:
+    """Build the network of a run; `pretrained` False skips the weights of the backbone, where others will be loaded."""
+    params = run.params
+    config = params.model if pretrained else params.model.model_copy(update={"pretrained": None})
+    return ObjectABN(
+        config,
+        attention=run.attention,
+        pc=run.pc,
+        num_classes=num_classes,
+        num_frames=params.data.num_frames,
+        crop=params.data.crop,
+        centroid_std=params.train.centroid_std,
+    )

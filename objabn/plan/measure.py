@@ -1,214 +1,213 @@
-"""Short measurements of this machine for a plan: what a frame costs to decode and to segment, and a clip to train.
+"""Measures this machine for a plan: what a frame costs to decode and to segment, and a clip of one row to train.
 
-Everything runs through the functions that the stages call, on a few videos in a temporary directory: the data set's own
-where they are there, else synthetic ones of the profile's size.
+Everything runs through the functions that the stages call, on a few videos: the data set's own where they are there,
+else synthetic ones of the profile's size. Nothing is downloaded: a segmenter whose weights are not here has no time.
 """
 
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
-from objabn.config.schema import Control, Dataset, Import, Motion, Table
+from objabn.clips.batches import loader
+from objabn.clips.dataset import VALIDATION, ClipDataset
+from objabn.config.rows import MAPS, Table
+from objabn.config.schema import Dataset, Detectron2, Torchvision
 from objabn.decoding.decode import make_writer, num_cores
 from objabn.decoding.one_video import decode_one
+from objabn.evaluation.evaluate import evaluate_run
 from objabn.index.table import build as build_index
 from objabn.model.device import make_fabric
-from objabn.plan.clock import Clock, forget_gpu, gpu_bytes, least, quiet, stored_bytes
-from objabn.plan.costs import MASK_BYTES, UNIT_BYTES, Counts, FrameRate, Rates, SegmentRate, duration, frame_seconds
-from objabn.plan.measure_rows import measure_rows
-from objabn.plan.stand_in_segmenter import segmenter_to_measure
-from objabn.segmentation.quality import video_quality
-from objabn.segmentation.segment import segment_videos
-from objabn.segmentation.segmenters.choice import Segmenter
-from objabn.stores.array import read_table
+from objabn.model.run import Run
+from objabn.plan.clock import Clock, least, quiet, stored_bytes
+from objabn.plan.costs import Counts, FrameRate, Rates, RowRate, SegmentRate
+from objabn.segmentation.segmenters.choice import build
 from objabn.stores.frames import Reader, open_frames
+from objabn.stores.masks import GRID, GROUPS
+from objabn.stores.table import read_table
 from objabn.synthetic.scenes import make_scene, plan
 from objabn.synthetic.synthesize import write_videos
-from objabn.system.cache import Cache, unit_key
+from objabn.training.train import train, validate
 
-OWN_VIDEOS, OWN_FRAMES = 3, 1000  # of the data set: so many, none longer
-SCENES = 12  # of a synthesized data set
-STAND_IN_FRAMES = 64  # of a synthetic clip where there are no videos
-SHARD = 256  # frames
-SHORT_SEC = 4.0  # aim, of making and of decoding videos
-SEGMENT_SEC = 3.0  # aim
-FEW_FRAMES = 2  # where a frame takes seconds
-IMPORT_SEC = 0.005  # a frame of masks from elsewhere: an assumption
-LEAST_FRAMES = 32  # fewer say nothing about bytes: a chunk has 16
+VIDEOS, MOST_FRAMES = 3, 1000  # of the data set: so many, none longer
+SCENES, SCENE_FRAMES = 12, 64  # synthetic videos where there are none, and their length
+ROOM_SEC, ROW_SEC = 4.0, 12.0  # aim of a measurement, and of that of the row
+FEW_CLIPS, MOST_STEPS = 2, 10
 
 
-class Sample(NamedTuple):
-    """Videos to measure with: rows of an index, their directory, what they are, and what making them cost."""
-
-    rows: pd.DataFrame
-    videos: Path
-    origin: str
-    made: FrameRate | None
-
-
-class Frames(NamedTuple):
-    """A reader of frames in memory, uint8 (frames, H, W, 3) by video."""
-
-    frames: dict[str, np.ndarray]
-
-    def read(self, video: str, indices: np.ndarray) -> np.ndarray:
-        return self.frames[video][indices]
-
-    def read_all(self, video: str) -> np.ndarray:
-        return self.frames[video]
-
-
-def measure(
-    params: Dataset,
-    table: Table,
-    controls: Mapping[str, Control],
-    counts: Counts,
-    own: pd.DataFrame,
-    place: Path,
-    start_sec: float,
-) -> Rates:
-    """Rates of this machine, in less than a minute.
+def measure(params: Dataset, table: Table, counts: Counts, own: pd.DataFrame, place: Path, start_sec: float) -> Rates:
+    """Measure the rates of this machine, in less than a minute. What is written goes to the empty directory `place`.
 
     Args:
         own: rows of the data set's index whose videos are there, with their `frames`; may be empty.
-        place: an empty directory for what is written.
         start_sec: of a stage's process.
 
     Raises:
-        ValueError: a device that is not there, weights that do not fit, or no video that could be decoded.
+        ValueError: a device that is not there, or no video that could be decoded.
     """
     device = make_fabric(params).device
-    sample = _sample(params, own, place)
-    decode, videos, reader = _measure_decode(params, sample, place)
-    segment = _measure_segment(params, videos, reader, place)
-    rows, basis = measure_rows(params, table, controls, counts, videos, reader, place)
-    gpus = torch.cuda.device_count() if params.segment.engine == "ray" else 1
+    rows, videos, made, origin = _videos(params, own, place)
+    decode, clips, reader = _decoding(params, rows, videos, origin, place)
+    segment = _segmentation(params, clips, reader)
+    cpu = f"CPU, {torch.get_num_threads()} threads"
     return Rates(
-        device=_describe(device),
+        device=f"CUDA, {torch.cuda.get_device_name(0)}" if device.type == "cuda" else cpu,
         start_sec=start_sec,
-        synthesize=sample.made if params.synthesize else None,
+        synthesize=made if params.synthesize else None,
         decode=decode,
         segment=segment,
-        segmenters=max(min(gpus, params.segment.workers or gpus), 1),  # actors on one CPU share its cores
-        rows=rows,
-        rows_basis=basis,
+        row=_row(params, table, counts, clips, reader, place),
     )
 
 
-def _describe(training: torch.device) -> str:
-    cpu = f"CPU, {torch.get_num_threads()} threads"
-    if not torch.cuda.is_available():
-        return f"{cpu} (no CUDA device)"
-    gpu = f"CUDA, {torch.cuda.get_device_name(0)}"
-    return gpu if training.type == "cuda" else f"{gpu}, but training on the {cpu}"
-
-
-def _sample(params: Dataset, own: pd.DataFrame, place: Path) -> Sample:
-    if len(own) and len(short := own[own["frames"] <= OWN_FRAMES]):
-        chosen = short.iloc[np.unique(np.linspace(0, len(short) - 1, OWN_VIDEOS).round().astype(int))]
-        number = "one" if len(chosen) == 1 else len(chosen)
-        return Sample(chosen.drop(columns="frames"), Path(params.videos), f"{number} of its videos", None)
+def _videos(params: Dataset, own: pd.DataFrame, place: Path) -> tuple[pd.DataFrame, Path, FrameRate | None, str]:
+    """Index rows of videos to measure with, their directory, what making them cost, and what they are."""
+    if len(own) and len(short := own[own["frames"] <= MOST_FRAMES]):
+        chosen = short.iloc[np.unique(np.linspace(0, len(short) - 1, VIDEOS).round().astype(int))]
+        return chosen.drop(columns="frames"), Path(params.videos), None, f"{len(chosen)} of its videos"
     if params.synthesize is not None:
         scenes = plan(**params.synthesize.model_dump())[:SCENES]
         origin = f"its first {len(scenes)} videos"
     else:
         height, width = (side + side % 2 for side in (params.decode.height, params.decode.width))
         size: dict[str, Any] = {"height": height, "width": width, "figure_size": 0.58}
-        scene = make_scene(
-            "walk", seed=0, split="train", number=0, min_frames=STAND_IN_FRAMES, max_frames=STAND_IN_FRAMES, **size
-        )
-        scenes = [("synthetic", "walk", "train", scene)]
+        length = {"min_frames": SCENE_FRAMES, "max_frames": SCENE_FRAMES}
+        scenes = [("synthetic", "walk", "train", make_scene("walk", seed=0, split="train", number=0, **length, **size))]
         origin = f"a synthetic clip of {width} x {height} (real ones have other bytes)"
-    listed: list[dict[str, str]] = []
-
-    def write(directory: Path) -> None:
-        for name in ("videos", "truth"):
-            (directory / name).mkdir()
-        listed[:] = write_videos(scenes, directory / "videos", directory / "truth")
-
+    for name in ("videos", "truth"):
+        (place / name).mkdir()
+    with quiet(), Clock() as clock:
+        listed = write_videos(scenes, place / "videos", place / "truth")
     frames = sum(scene.num_frames for *_, scene in scenes)
-    with quiet():
-        sec, written = least(write, place / "made", room=SHORT_SEC)
-    made = FrameRate(sec / frames, stored_bytes(written) / frames, f"measured on {origin}")
-    videos = written / "videos"
-    return Sample(build_index(pd.DataFrame(listed), videos)[0], videos, origin, made)
+    num_bytes = stored_bytes(place / "videos") + stored_bytes(place / "truth")
+    made = FrameRate(clock.sec / frames, num_bytes / frames, f"measured on {origin}")
+    return build_index(pd.DataFrame(listed), place / "videos")[0], place / "videos", made, origin
 
 
-def _measure_decode(params: Dataset, sample: Sample, place: Path) -> tuple[FrameRate, pd.DataFrame, Reader]:
-    """What a frame costs; the table of the sample's videos that have frames, and their reader."""
-    small = params.decode.model_copy(update={"frames_per_shard": SHARD})
-    rows: list[Any] = sample.rows.to_dict("records")
-    decoded: list[tuple[np.ndarray, dict[str, Any]]] = []
+def _decoding(
+    params: Dataset, index: pd.DataFrame, videos: Path, origin: str, place: Path
+) -> tuple[FrameRate, pd.DataFrame, Reader]:
+    """The rate; the table of the videos that have frames, and the reader of their frames."""
+    small, rows = params.decode.model_copy(update={"frames_per_shard": 256}), index.to_dict("records")
+    size, decoded = (small.height, small.width), list[tuple[np.ndarray, dict[str, Any]]]()
 
-    def decode(_directory: Path) -> None:
-        size = (small.height, small.width)
-        decoded[:] = [decode_one(sample.videos / row["path"], row["digest"], size=size) for row in rows]
+    def decode() -> None:
+        decoded[:] = [decode_one(videos / row["path"], row["digest"], size=size) for row in rows]
 
-    def keep(directory: Path) -> None:
-        writer = make_writer(small, directory)
+    decode_sec = least(decode, room=ROOM_SEC)
+    (store := place / "frames").mkdir()
+    with Clock() as storing:
+        writer = make_writer(small, store)
         for row, (frames, outcome) in zip(rows, decoded, strict=True):
-            writer.append(frames, **row, **outcome)
+            writer.append(frames, **{str(name): value for name, value in row.items()}, **outcome)
         writer.close()
-
-    decode_sec, _ = least(decode, place / "decoding", room=SHORT_SEC)
-    store_sec, store = least(keep, place / "storing", room=SHORT_SEC)
-    videos = read_table(store)
-    frames = int(videos["frames"].sum())
-    if not frames:
-        lost = videos.iloc[0]
-        raise ValueError(f"{sample.videos / lost['path']}: expected a video to measure with, got: {lost['error']}")
-    store_sec, cores = store_sec if small.store else 0.0, num_cores()
-    sec = frame_seconds(decode_sec, store_sec, workers=small.workers or cores, cores=cores) / frames
-    stored = stored_bytes(store) / frames if small.store else 0.0
-    reader = open_frames(store, sample.videos, small)
-    return FrameRate(sec, stored, f"measured on {sample.origin}"), videos[videos["frames"] > 0], reader
+    table = read_table(store)
+    num_frames = int(table["frames"].sum())
+    if not num_frames:
+        lost = table.iloc[0]
+        raise ValueError(f"{videos / lost['path']}: expected a video to measure with, got: {lost['error']}")
+    store_sec, cores = storing.sec if small.store else 0.0, num_cores()
+    workers = min(params.machine.decode_workers or cores, cores)
+    sec = max(store_sec, decode_sec / workers, (decode_sec + store_sec) / cores)  # one more process stores
+    rate = FrameRate(sec / num_frames, stored_bytes(store) / num_frames * small.store, f"measured on {origin}")
+    return rate, table[table["frames"] > 0], open_frames(store, videos, small)
 
 
-def _measure_segment(params: Dataset, videos: pd.DataFrame, reader: Reader, place: Path) -> SegmentRate:
-    if isinstance(params.segment, Import):
-        basis = f"{duration(IMPORT_SEC)} and {MASK_BYTES:.0f} B a frame are assumptions"
-        return SegmentRate(IMPORT_SEC, MASK_BYTES, basis, 0.0, UNIT_BYTES, 0)
-    forget_gpu()
+def _segmentation(params: Dataset, videos: pd.DataFrame, reader: Reader) -> SegmentRate:
+    """The rate of the data set's own segmenter on some frames of one video; None where it would download weights."""
+    segment = params.segment
+    if isinstance(segment, Torchvision | Detectron2) and not Path(segment.weights).is_file():
+        return SegmentRate(None, 0.0, f"not measured: segment.weights ({segment.weights}) is no file here")
     with Clock() as building:
-        segmenter, instead = segmenter_to_measure(params, place)
-    whole = {video: reader.read_all(video) for video in videos["video"]}
-    given = whole if isinstance(params.segment, Motion) else _some(segmenter, whole, params.segment.batch_size)
-    part = videos[videos["video"].isin(given)]
-    part = part.assign(frames=[len(given[video]) for video in part["video"]])
-    names = [unit_key(video=video) for video in part["video"]]
+        try:
+            segmenter = build(**segment.model_dump())
+        except ValueError as error:
+            return SegmentRate(None, 0.0, f"not measured: {error}")
+    video = str(videos["video"].iloc[0])
+    frames, batch = reader.read_all(video), getattr(segment, "batch_size", len(videos))
+    segmenter(frames[:1], video)  # warms up
+    with Clock() as one:
+        segmenter(frames[:1], video)
+    frames = frames[: max(min(int(ROOM_SEC / 2 / one.sec), len(frames)), min(batch, 2))]
+    sec = least(lambda: segmenter(frames, video), room=ROOM_SEC)
+    gpus = torch.cuda.device_count() if params.machine.segment_engine == "ray" else 1
+    side = max(min(gpus, params.machine.segment_workers or gpus), 1)  # actors on one CPU share its cores
+    return SegmentRate(sec / len(frames) / side, building.sec, f"measured on {len(frames)} frames")
 
-    def work(directory: Path) -> None:
-        (masks := directory / "masks").mkdir()
-        cache = Cache(directory / "cache")
-        segment_videos(part, names, Frames(given), masks, make_segmenter=lambda: segmenter, cache=cache)
-        video_quality(part, masks, None)
 
+class _Everywhere:
+    """A reader of masks that cover the whole frame: what a row costs does not depend on them."""
+
+    def read(self, video: str, indices: np.ndarray) -> np.ndarray:
+        return np.full((len(indices), len(GROUPS), GRID, GRID), 255, np.uint8)
+
+    def read_all(self, video: str) -> np.ndarray:
+        return self.read(video, np.arange(1))
+
+
+def _row(params: Dataset, table: Table, counts: Counts, videos: pd.DataFrame, reader: Reader, place: Path) -> RowRate:
+    """The rate of the table's costliest row, from random weights and a few steps.
+
+    Raises:
+        ValueError: the GPU's memory does not hold a batch.
+    """
+    attention = max(table.attention, key=lambda name: len(MAPS[name]))
+    processes, on_gpu = params.train.devices * params.train.nodes, make_fabric(params).device.type == "cuda"
+    whole = params.train.batch_size // processes
+    few = whole if on_gpu else min(FEW_CLIPS, whole)
+    work = (attention, params, counts, videos, reader, place)
+    try:
+        rate = _steps(*work, few, 1)  # also warms up
+        clip_sec = rate.train_sec + 2 * rate.eval_sec
+        batch = whole if whole * clip_sec < ROW_SEC else few
+        steps = int(np.clip(ROW_SEC / (3 * batch * clip_sec), 1, MOST_STEPS))
+        rate = _steps(*work, batch, steps)
+    except torch.cuda.OutOfMemoryError:
+        memory = f"the memory of {torch.cuda.get_device_name(0)}"
+        raise ValueError(f"train.batch_size: expected one that fits into {memory}, got {whole}") from None
+    share = processes if on_gpu else params.train.nodes  # processes on one CPU share its cores
+    held = torch.cuda.max_memory_reserved() if on_gpu else 0
+    basis = f"measured on {steps} step{'' if steps == 1 else 's'} of {batch} clips of {attention}, for all rows"
+    return replace(rate, train_sec=rate.train_sec / share, basis=basis, gpu_bytes=held)
+
+
+def _steps(
+    attention: str, params: Dataset, counts: Counts, videos: pd.DataFrame, reader: Reader, place: Path,
+    batch: int, steps: int,
+) -> RowRate:  # fmt: skip
+    short = params.model_copy(
+        update={
+            "model": params.model.model_copy(update={"pretrained": None, "frozen": None}),
+            "train": params.train.model_copy(update={"epochs": 1, "batch_size": batch}),
+            "eval": params.eval.model_copy(update={"views": 1, "batch_size": batch}),
+            "machine": params.machine.model_copy(update={"loader_workers": 0}),
+        }
+    )
+    names = [*sorted(set(videos["label"])), *(f"class {number}" for number in range(counts.classes))][: counts.classes]
+
+    def clips(number: int, evaluation: Any) -> ClipDataset:
+        rows = videos.iloc[np.arange(number) % len(videos)]
+        return ClipDataset(rows, names, reader, _Everywhere(), params.data, params.mask, seed=0, evaluation=evaluation)
+
+    train_set, test_set = clips(batch * steps, None), clips(batch, VALIDATION)
     with quiet():
-        sec, made = least(work, place / "masks", room=2 * SEGMENT_SEC)
-    frames = int(part["frames"].sum())
-    mask_bytes, unit_bytes, sizes = MASK_BYTES, UNIT_BYTES, f"{MASK_BYTES:.0f} B a frame assumed"
-    if not instead and frames >= LEAST_FRAMES:
-        mask_bytes, unit_bytes = stored_bytes(made / "masks") / frames, stored_bytes(made / "cache") / frames
-        sizes = "and their bytes"
-    basis = f"measured on {frames} frames, {f'{instead}, ' if instead else ''}{sizes}"
-    return SegmentRate(sec / frames, mask_bytes, basis, building.sec, unit_bytes, gpu_bytes())
-
-
-def _some(segmenter: Segmenter, whole: dict[str, np.ndarray], batch_size: int) -> dict[str, np.ndarray]:
-    """Of each video as many frames as can be segmented in SEGMENT_SEC, or a few of the first one, after warming up."""
-    video, frames = next(iter(whole.items()))
-    segmenter(frames[:1], video)
-    taken: list[float] = []
-    while len(taken) < 3 and sum(taken) < SEGMENT_SEC / 2:  # the least of a few: others may use this machine
-        with Clock() as clock:
-            segmenter(frames[:1], video)
-        taken.append(clock.sec)
-    if min(taken) * batch_size > SEGMENT_SEC / 2:
-        return {video: frames[:FEW_FRAMES]}
-    segmenter(frames[:batch_size], video)
-    room = int(SEGMENT_SEC / min(taken))
-    return {video: frames[: max(room // len(whole), batch_size)] for video, frames in whole.items()}
+        with Clock() as whole:
+            network, timing = train(Run(short, attention, False, 0), train_set, test_set, place)
+        with Clock() as validation:
+            validate(network, test_set, short, make_fabric(short))
+        with Clock() as evaluating:
+            for _ in evaluate_run(network, attention, clips(batch, short.eval), short):
+                pass
+        with Clock() as loading:
+            loaded = sum(len(each["label"]) for each in loader(train_set, batch, workers=0))
+    train_sec = max(timing["train_seconds"] - validation.sec, 0.0) / (batch * steps)
+    workers = min(params.machine.loader_workers, num_cores())
+    hidden = workers and make_fabric(params).device.type != "cpu"  # behind a GPU's steps; a CPU does both
+    load_sec = loading.sec / loaded
+    steps_sec = [max(sec - load_sec, 0.0) for sec in (train_sec, evaluating.sec / batch)]
+    train_sec, eval_sec = (max(sec, load_sec / workers) if hidden else sec + load_sec for sec in steps_sec)
+    weights = sum(value.nbytes for value in network.state_dict().values())
+    return RowRate(train_sec, eval_sec, whole.sec - timing["train_seconds"], weights, "")

@@ -26,9 +26,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from objabn import __version__
-from objabn.clips.dataset import clip_tensors
+from objabn.clips.batches import clip_tensors
 from objabn.config.schema import Dataset
-from objabn.model.network import x3d_blocks
+from objabn.model.x3d import x3d_blocks
 from objabn.pretrain.clips import ClipStream
 from objabn.pretrain.linear_probe import embedded_clips, linear_probe
 from objabn.pretrain.unfinished import encode, load_state, save_state, state_path

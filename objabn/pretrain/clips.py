@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from objabn.clips.dataset import Batch, clip_starts, crop_box, frame_indices
+from objabn.clips.batches import Batch
+from objabn.clips.sampling import clip_starts, crop_box, frame_indices
 from objabn.config.schema import Dataset
 from objabn.synthetic.scenes import OTHER_ACTIONS, make_scene, render_frame
 

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from objabn.clips.dataset import VALIDATION, ClipDataset, clip_tensors, loader, open_split
+from objabn.clips.batches import clip_tensors, loader
+from objabn.clips.dataset import VALIDATION, ClipDataset, open_split
 from objabn.config.schema import Dataset
 from objabn.decoding.decode import decode_videos
 from objabn.index.table import build

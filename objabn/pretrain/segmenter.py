@@ -23,8 +23,9 @@ from objabn.config.schema import Dataset
 from objabn.pretrain.frames import FigureFrames, held_out_frames
 from objabn.pretrain.unfinished import encode, load_state, save_state, state_path
 from objabn.progress import progress
-from objabn.segmentation.segmenters.choice import Segmenter, build
+from objabn.segmentation.segmenters.choice import build
 from objabn.segmentation.segmenters.figures_rcnn import SHORT_EDGE, figures_rcnn
+from objabn.segmentation.segmenters.instances import Segmenter
 from objabn.segmentation.segmenters.torchvision import segmenter
 from objabn.stores.masks import mask_iou
 from objabn.synthetic.scenes import OTHER_ACTIONS

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from objabn.report.intervals import LUCK, MAX_FLAT, MIN_VIDEOS, Difference, Row, row_difference, scope
+from objabn.report.intervals import LUCK, MAX_FLAT, MIN_VIDEOS, Difference, row_difference, scope
+from objabn.report.names import Row
 from objabn.report.published import published_difference
 
 TRUTH = ("pointing", "iou_truth")
@@ -32,7 +33,7 @@ WORDING = {
 }  # fmt: skip
 
 
-class Comparison(NamedTuple):
+class Asked(NamedTuple):
     """A row against another in a measure of `intervals.MEASURES`."""
 
     row: Row
@@ -45,22 +46,24 @@ class Question(NamedTuple):
     """Words and what answers them. Comparisons whose rows are not there are left out."""
 
     words: str
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[Asked, ...]
 
 
-def _row(name: str) -> Row:
-    return name.removesuffix(" + PC"), name.endswith(" + PC")
+def _asked(words: str, *comparisons: tuple[Row, Row, str, int]) -> Question:
+    return Question(words, tuple(Asked(*comparison) for comparison in comparisons))
 
 
-def row_name(row: Row) -> str:
-    """What a row is called in sentences: `mask + PC`."""
-    return f"{row[0]} + PC" if row[1] else row[0]
+def _with_pc(name: str) -> Row:
+    return Row(name, True)
 
 
-def _asked(words: str, *comparisons: tuple[str, str, str, int]) -> Question:
-    return Question(
-        words, tuple(Comparison(_row(own), _row(other), name, sign) for own, other, name, sign in comparisons)
-    )
+def _without(name: str) -> Row:
+    """A loss configuration without PC, or a control."""
+    return Row(name, False)
+
+
+ABN, MASK, MHA, PLAIN = map(_without, ("abn", "mask", "mha", "plain"))
+SHIFTED, OTHERS = map(_without, ("shifted-masks", "other-masks"))
 
 
 # A row, the row it is compared with, the measure, the sign of the difference that says yes (0: no such question). Names
@@ -68,46 +71,46 @@ def _asked(words: str, *comparisons: tuple[str, str, str, int]) -> Question:
 QUESTIONS = (
     _asked(
         "Did the mask loss sharpen the maps?",
-        ("mask", "abn", "entropy", -1),
-        ("mha", "abn", "entropy", -1),
+        (MASK, ABN, "entropy", -1),
+        (MHA, ABN, "entropy", -1),
     ),
     _asked(
         "Is the sharp map also right?",
-        *((row, "abn", measure, 1) for row in ("mask", "mha") for measure in TRUTH),
-        *((row, "plain", measure, 1) for row in ("mask", "mha") for measure in TRUTH),
-        *(("mask", wrong, measure, 1) for wrong in ("shifted-masks", "other-masks") for measure in TRUTH),
+        *((row, ABN, measure, 1) for row in (MASK, MHA) for measure in TRUTH),
+        *((row, PLAIN, measure, 1) for row in (MASK, MHA) for measure in TRUTH),
+        *((MASK, wrong, measure, 1) for wrong in (SHIFTED, OTHERS) for measure in TRUTH),
     ),
     _asked(
         "Do wrong masks sharpen the maps as well?",
-        ("shifted-masks", "abn", "entropy", -1),
-        ("other-masks", "abn", "entropy", -1),
+        (SHIFTED, ABN, "entropy", -1),
+        (OTHERS, ABN, "entropy", -1),
     ),
     _asked(
         "Did PC help?",
         *(
-            (f"{row} + PC", row, measure, sign)
-            for row in ("abn", "mask", "mha")
+            (_with_pc(row.attention), row, measure, sign)
+            for row in (ABN, MASK, MHA)
             for measure, sign in (("entropy", -1), ("top1", 1))
         ),
     ),
     _asked(
         "Did mha cost accuracy?",
-        ("mha", "abn", "top1", -1),
-        ("mha", "mask", "top1", -1),
-        ("mha + PC", "abn + PC", "top1", -1),
-        ("mha + PC", "mask + PC", "top1", -1),
+        (MHA, ABN, "top1", -1),
+        (MHA, MASK, "top1", -1),
+        (_with_pc("mha"), _with_pc("abn"), "top1", -1),
+        (_with_pc("mha"), _with_pc("mask"), "top1", -1),
     ),
     _asked(
         "Is mha better when it starts as the identity?",
-        ("mha", "mha-default", "top1", 1),
-        ("mha", "mha-default", "entropy", -1),
-        ("mha-identity", "mha", "top1", 1),
-        ("mha-identity", "mha", "entropy", -1),
+        (MHA, _without("mha-default"), "top1", 1),
+        (MHA, _without("mha-default"), "entropy", -1),
+        (_without("mha-identity"), MHA, "top1", 1),
+        (_without("mha-identity"), MHA, "entropy", -1),
     ),
     _asked(
         "What does another way of resizing the masks change?",
         *(
-            (f"mask-{resize}", "mask", measure, 0)
+            (_without(f"mask-{resize}"), MASK, measure, 0)
             for resize in ("area", "max", "nearest")
             for measure in ("entropy", "iou_truth", "top1")
         ),
@@ -136,13 +139,13 @@ def answers(per_video: Mapping[Row, pd.DataFrame], num_seeds: int, published: st
     return [*told, f"{scope(num_seeds)} {LUCK}"]
 
 
-def _difference(per_video: Mapping[Row, pd.DataFrame], asked: Comparison) -> Difference | None:
+def _difference(per_video: Mapping[Row, pd.DataFrame], asked: Asked) -> Difference | None:
     if asked.row not in per_video or asked.reference not in per_video:
         return None
     return row_difference(per_video[asked.row], per_video[asked.reference], asked.measure)
 
 
-def _verdict(known: Mapping[Comparison, Difference]) -> list[str]:
+def _verdict(known: Mapping[Asked, Difference]) -> list[str]:
     """Yes or no, of all comparisons together; nothing where that was not asked."""
     if not all(asked.wanted for asked in known):
         return []
@@ -152,12 +155,12 @@ def _verdict(known: Mapping[Comparison, Difference]) -> list[str]:
     return ["Yes and no." if {1, -1} <= signs else "In part." if 1 in signs else "No."]
 
 
-def _sentences(known: Mapping[Comparison, Difference], published: str | None) -> list[str]:
+def _sentences(known: Mapping[Asked, Difference], published: str | None) -> list[str]:
     """One for each pair of rows."""
     pairs: dict[tuple[Row, Row], list[str]] = {}
     for asked, found in known.items():
         pairs.setdefault(asked[:2], []).append(_claim(asked, found) + _papers(asked, published))
-    return [f"{row_name(row)} against {_other(other)}: {', '.join(claims)}." for (row, other), claims in pairs.items()]
+    return [f"{row.name} against {_other(other)}: {', '.join(claims)}." for (row, other), claims in pairs.items()]
 
 
 def _sign(found: Difference) -> int:
@@ -167,10 +170,10 @@ def _sign(found: Difference) -> int:
 
 def _other(row: Row) -> str:
     """The row that another one is compared with."""
-    return "the Grad-CAM of plain" if row[0] == "plain" else row_name(row)
+    return "the Grad-CAM of plain" if row == PLAIN else row.name
 
 
-def _claim(asked: Comparison, found: Difference) -> str:
+def _claim(asked: Asked, found: Difference) -> str:
     """One difference: its size when it is beyond noise, with its sign when it is not."""
     less, more, name, unit, decimals = WORDING[asked.measure]
     sizes = tuple(found[:3])
@@ -192,7 +195,7 @@ def _interval(numbers: tuple[float, ...], unit: str, form: str) -> str:
     return f"{mean}{unit} [{low}, {high}]"
 
 
-def _papers(asked: Comparison, published: str | None) -> str:
+def _papers(asked: Asked, published: str | None) -> str:
     """The paper's own difference, if it has both rows."""
     found = published_difference(published, asked.row, asked.reference, asked.measure)
     if found is None:
@@ -207,7 +210,7 @@ def _missing(per_video: Mapping[Row, pd.DataFrame], question: Question) -> str:
     rows = {row: None for asked in question.comparisons for row in (asked.row, asked.reference) if row not in per_video}
     there = [asked for asked in question.comparisons if {asked.row, asked.reference} <= set(per_video)]
     if not there:
-        return f"It takes rows that are not in the table ({', '.join(map(row_name, rows))})."
+        return f"It takes rows that are not in the table ({', '.join(row.name for row in rows)})."
     if all(asked.measure in TRUTH for asked in there):
         return "It takes ground truth; IoU fit is agreement with the segmenter's masks."
     return f"It takes {MIN_VIDEOS} test videos of which both rows have such numbers."

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from objabn.report.colours import row_colours
+from objabn.report.names import Row, map_label
 from objabn.system.files import replace_file
 
 _DROPS = {"swap_drop": ("swap drop", "#40739e"), "background_gap": ("background gap", "#e1b12c")}
@@ -51,14 +52,16 @@ def _draw_drops(axes: Axes, table: pd.DataFrame) -> None:
 
 def _draw_curves(axes: Axes, kind: str, curves: Mapping[str, pd.DataFrame]) -> None:
     """Mean over seeds of a row's curve by M_o, else by M_u; dashed by a random ranking."""
-    for number, (row, table) in enumerate(curves.items()):
+    colours = row_colours([Row(name, False) for name in curves])
+    for name, table in curves.items():
         means = table.groupby(["curve", "share"], sort=True)["probability"].mean()
-        known = [name for name in (f"{kind}_o", f"{kind}_u") if name in means.index.get_level_values("curve")]
+        known = [curve for curve in (f"{kind}_o", f"{kind}_u") if curve in means.index.get_level_values("curve")]
         if not known:
             continue
-        colour = colormaps["tab10"](number % 10)
-        letter = known[0][-1]
-        axes.plot(means[known[0]].index, means[known[0]], color=colour, marker=".", label=f"{row}, $M_{letter}$")
+        colour, letter = colours[Row(name, False)], known[0][-1]
+        axes.plot(
+            means[known[0]].index, means[known[0]], color=colour, marker=".", label=f"{name}, {map_label(letter)}"
+        )
         random = means[f"{kind}_random"]
         axes.plot(random.index, random, color=colour, linestyle="--", linewidth=0.8)
     axes.set_xlabel("share of the cells shown" if kind == "insertion" else "share of the cells blurred")

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from objabn.report.cells import table_lines
+from objabn.report.names import MAP_NAMES
 
-MAP_NAMES = {"u": "M_u", "o": "M_o"}  # those that rank (`deletion`)
+RANKING = ("u", "o")  # maps that rank cells (`insertion_deletion`)
 # Column of an audit -> heading; top-1 in percent, with the maps replaced (`faithfulness`).
 REPLACED = {
     "top1": "own maps",
@@ -75,7 +76,7 @@ def replaced_cells(table: pd.DataFrame) -> pd.DataFrame:
 def area_cells(table: pd.DataFrame) -> pd.DataFrame:
     """Areas as text beside those of the random ranking, one line a row and map; empty when no row has a map."""
     of_maps = []
-    for letter, name in MAP_NAMES.items():
+    for letter in RANKING:
         if f"insertion_{letter}" not in table:
             continue
         columns = {
@@ -84,7 +85,7 @@ def area_cells(table: pd.DataFrame) -> pd.DataFrame:
             for which, end in ((letter, ""), ("random", ": random"))
         }
         cells = _cells(table[table[f"insertion_{letter}"].notna()], columns, 3)
-        cells.insert(1, "map", name)
+        cells.insert(1, "map", MAP_NAMES[letter])
         of_maps.append(cells)
     return pd.concat(of_maps).sort_index(kind="stable") if of_maps else pd.DataFrame()
 

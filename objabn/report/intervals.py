@@ -10,14 +10,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-Row = tuple[str, bool]  # attention or a control's name, pc
+from objabn.report.names import REFERENCE, Row
+
 MEASURES = {"top1": 100, "entropy": 1, "pointing": 100, "iou_truth": 1}  # what is compared -> scale; 100: to points
 LETTERS = ("o", "u", "g")  # a row is compared by the first of these maps that it has
 COLUMNS = (  # what is read of a row's results
     "video", "seed", "top1",
     *(f"{kind}_{letter}" for kind in ("entropy", "flat_share", "pointing", "iou_truth") for letter in LETTERS),
 )  # fmt: skip
-REFERENCE: Row = ("abn", False)
 RESAMPLES = 9999
 LEVEL = 0.95
 MIN_SEEDS = 3  # so many can be resampled

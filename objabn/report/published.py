@@ -3,26 +3,27 @@
 import math
 from collections.abc import Mapping
 
-Row = tuple[str, bool]  # attention, pc
+from objabn.report.names import Row
+
 _ENTROPIES = ("entropy_u", "entropy_o", "entropy_b")  # bits
 NUMBERS = ("top1", "top5", *_ENTROPIES)
 
 # Data set -> row -> NUMBERS; accuracies in per cent, None where the row has no such map.
 PUBLISHED: dict[str, dict[Row, tuple[float | None, ...]]] = {
     "ucf101": {
-        ("abn", False): (93.96, 99.15, 3.064, None, None),
-        ("abn", True): (94.68, 99.47, 3.041, None, None),
-        ("mask", False): (93.62, 99.26, None, 2.026, None),
-        ("mask", True): (93.80, 98.97, None, 1.469, None),
-        ("mha", False): (88.93, 98.04, 2.850, 1.360, 1.356),
-        ("mha", True): (87.76, 97.27, 2.815, 1.388, 1.414),
+        Row("abn", False): (93.96, 99.15, 3.064, None, None),
+        Row("abn", True): (94.68, 99.47, 3.041, None, None),
+        Row("mask", False): (93.62, 99.26, None, 2.026, None),
+        Row("mask", True): (93.80, 98.97, None, 1.469, None),
+        Row("mha", False): (88.93, 98.04, 2.850, 1.360, 1.356),
+        Row("mha", True): (87.76, 97.27, 2.815, 1.388, 1.414),
     },
     # The ticks of Table 2's third and fourth row contradict the text; taken as mask + PC and mha + PC.
     "ssv2": {
-        ("abn", False): (54.63, 83.23, 2.887, None, None),
-        ("mask", False): (54.83, 82.73, None, 2.331, None),
-        ("mask", True): (54.97, 83.15, None, 2.427, None),
-        ("mha", True): (55.05, 83.60, 2.921, 2.236, 2.237),
+        Row("abn", False): (54.63, 83.23, 2.887, None, None),
+        Row("mask", False): (54.83, 82.73, None, 2.331, None),
+        Row("mask", True): (54.97, 83.15, None, 2.427, None),
+        Row("mha", True): (55.05, 83.60, 2.921, 2.236, 2.237),
     },
 }
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from objabn.evaluation.metrics import BINS
+from objabn.evaluation.metrics import MAX_BITS
 from objabn.evaluation.results import column_names, read_results
 from objabn.report.intervals import compared_map
 
-_EDGES = np.linspace(0, np.log2(BINS), 34)  # of the histogram, about a tenth of a bit each
+_EDGES = np.linspace(0, MAX_BITS, 34)  # of the histogram, about a tenth of a bit each
 _ALWAYS = ("top1", "top5", "entropy_u", "entropy_o", "entropy_b", "entropy_g")
 _IF_NOT_0 = ("flat_share_u", "flat_share_o", "flat_share_b", "flat_share_g")
 

@@ -7,10 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from objabn.report.tables import MAP_NAMES, difference_cells, main_cells, map_cells, published_cells, row_cells
+from objabn.evaluation.metrics import MAX_BITS
+from objabn.report.colours import MAP_COLOURS
+from objabn.report.names import MAP_NAMES, map_label
+from objabn.report.tables import difference_cells, main_cells, map_cells, published_cells, row_cells
 from objabn.system.files import replace_file
 
-COLOURS = {"u": "#7f8fa6", "o": "#c23616", "b": "#40739e", "g": "#e1b12c"}
 _LINE, _BARS = 0.27, 2.6  # height of a table's line and of the bars, inches
 _TITLE = 0.3  # height of a table's title
 _CHARACTER = 0.078  # width, inches
@@ -75,12 +77,11 @@ def _draw_entropies(axes: Axes, table: pd.DataFrame) -> None:
     for letter, column in columns.items():
         own = table[shown[column]]
         positions = own.index + places.loc[own.index, column] * (_BAR + 0.02)
-        label = MAP_NAMES[letter] if letter == "g" else f"$M_{letter}$"
-        axes.bar(positions, own[column], width=_BAR, label=label, color=COLOURS[letter])
+        axes.bar(positions, own[column], width=_BAR, label=map_label(letter), color=MAP_COLOURS[letter])
     names = [f"{row.attention}{' + pc' if row.pc else ''}" for row in table.itertuples()]
     axes.set_xticks(range(len(names)), [name.replace("-", "-\n") for name in names], fontsize=8)
     axes.set_ylabel("entropy (bits)")
     axes.set_ylim(0, 3.4)
-    axes.axhline(3.3219, color="grey", linewidth=0.6, linestyle="--")
+    axes.axhline(MAX_BITS, color="grey", linewidth=0.6, linestyle="--")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, ncols=4, loc="lower right", bbox_to_anchor=(1, 1))

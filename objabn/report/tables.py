@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from objabn.report.cells import table_lines
+from objabn.report.cells import means, numbers, table_lines
 from objabn.report.intervals import MAX_FLAT, Difference
+from objabn.report.names import MAP_NAMES, Row
 from objabn.report.published import OTHERS, TABLES
 
-MAP_NAMES = {"u": "M_u", "o": "M_o", "b": "M_b", "g": "Grad-CAM"}
 # Column of the results -> heading and decimals, in the table's order; the first five are the paper's.
 COLUMNS = {
     "top1": ("top-1 %", 2),
@@ -52,7 +52,7 @@ Ours, the paper's and the difference, ours - the paper's. SE: standard error of 
 the number of our test videos alone; two runs that differ by less than twice that may well be the same."""
 
 
-def comparison(results: Mapping[tuple[str, bool], Mapping[str, float]]) -> pd.DataFrame:
+def comparison(results: Mapping[Row, Mapping[str, float]]) -> pd.DataFrame:
     """One line a row: attention, pc and every number of its result (with `*_std` over seeds), NaN if it has none."""
     table = pd.DataFrame([{"attention": attention, "pc": pc, **row} for (attention, pc), row in results.items()])
     measured = [f"{kind}_{letter}" for kind in (*MEASURES, "iou_best_threshold") for letter in MAP_NAMES]
@@ -67,22 +67,9 @@ def row_cells(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"attention": table["attention"], "PC": table["pc"].map({True: "yes", False: ""})})
 
 
-def _numbers(values: pd.Series, form: str) -> list[str]:
-    return [form.format(value) if pd.notna(value) else "" for value in values]
-
-
-def _means(table: pd.DataFrame, column: str, decimals: int, scale: int = 1) -> list[str]:
-    """A column as text: mean, and ± standard deviation where there are several seeds."""
-    texts = _numbers(scale * table[column], f"{{:.{decimals}f}}")
-    if f"{column}_std" not in table:
-        return texts
-    spreads = _numbers(scale * table[f"{column}_std"], f" ± {{:.{decimals}f}}")
-    return [f"{text}{spread}" for text, spread in zip(texts, spreads, strict=True)]
-
-
 def main_cells(table: pd.DataFrame) -> pd.DataFrame:
     """Accuracy and entropies as text, one line a row."""
-    columns = {heading: _means(table, name, decimals) for name, (heading, decimals) in COLUMNS.items() if name in table}
+    columns = {heading: means(table, name, decimals) for name, (heading, decimals) in COLUMNS.items() if name in table}
     return pd.concat([row_cells(table), pd.DataFrame(columns, index=table.index)], axis=1)
 
 
@@ -95,9 +82,9 @@ def map_cells(table: pd.DataFrame) -> pd.DataFrame:
         cells = row_cells(own).assign(map=name)
         for kind, column in columns.items():
             heading, decimals, _ = MEASURES[kind]
-            texts = _means(own, column, decimals, 100 if heading.endswith("%") else 1)
+            texts = means(own, column, decimals, 100 if heading.endswith("%") else 1)
             if kind == "iou_best":
-                at = _numbers(own[f"iou_best_threshold_{letter}"], " ({:.2f})")
+                at = numbers(own[f"iou_best_threshold_{letter}"], " ({:.2f})")
                 texts = [f"{text}{threshold}" for text, threshold in zip(texts, at, strict=True)]
             cells[heading] = texts
         of_maps.append(cells)
@@ -128,11 +115,11 @@ def published_cells(table: pd.DataFrame) -> pd.DataFrame:
         if f"{column}_published" not in table:
             continue
         name, known = heading.removesuffix(" %"), table[f"{column}_published"].notna()
-        cells[heading] = _numbers(table[column].where(known), f"{{:.{decimals}f}}")
-        cells[f"{name}: paper"] = _numbers(table[f"{column}_published"], f"{{:.{decimals}f}}")
-        differences = _numbers(table[f"{column}_vs_published"], f"{{:+z.{decimals}f}}")
+        cells[heading] = numbers(table[column].where(known), f"{{:.{decimals}f}}")
+        cells[f"{name}: paper"] = numbers(table[f"{column}_published"], f"{{:.{decimals}f}}")
+        differences = numbers(table[f"{column}_vs_published"], f"{{:+z.{decimals}f}}")
         if f"{column}_published_se" in table:
-            errors = _numbers(table[f"{column}_published_se"], f" ± {{:.{decimals}f}}")
+            errors = numbers(table[f"{column}_published_se"], f" ± {{:.{decimals}f}}")
             cells[f"{name}: difference ± SE"] = [one + other for one, other in zip(differences, errors, strict=True)]
         else:
             cells[f"{name}: difference"] = differences

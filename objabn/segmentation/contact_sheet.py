@@ -13,10 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from objabn.segmentation.quality import REPORT_SCORE
-from objabn.segmentation.segment import INSTANCES
 from objabn.stores.array import StoreReader
 from objabn.stores.frames import Reader
-from objabn.stores.masks import GROUPS, union_mask
+from objabn.stores.masks import GROUPS, INSTANCES, union_mask
 from objabn.system.files import replace_file
 
 NUM_VIDEOS, NUM_TYPICAL = 12, 8  # shown, and how many of them typical of their classes; the others are the worst

@@ -7,9 +7,8 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from objabn.segmentation.segment import INSTANCES
 from objabn.stores.array import StoreReader
-from objabn.stores.masks import GROUPS, mask_iou, union_mask
+from objabn.stores.masks import GROUPS, INSTANCES, mask_iou, union_mask
 
 REPORT_SCORE = 0.5  # least score of an instance that counts here, whatever training chooses later
 
@@ -67,3 +66,13 @@ def summarise(per_video: pd.DataFrame) -> dict[str, float]:
         **ious[usable["split"] == "test"].mean().add_suffix("_test"),
     }
     return {name: round(float(value), 6) for name, value in report.items()}
+
+
+_TEXTS = ("video", "label", "split", "unit")  # columns of results/<ds>/segment.csv
+
+
+def read_mask_quality(path: Path) -> pd.DataFrame:
+    """`mask_quality.video_quality` from its file; what looks like a number, or like nothing, in an id stays text."""
+    columns = pd.read_csv(path, nrows=0).columns
+    missing = {name: [""] for name in columns if name not in _TEXTS}
+    return pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, str), keep_default_na=False, na_values=missing)

@@ -49,7 +49,7 @@ def fill(units: Sequence[Unit], make: Callable[[], Compute], *, workers: int | N
         import ray
     except ImportError:
         raise ValueError(
-            "segment.engine: ray is not installed; `pip install -r requirements-ray.txt`, or engine: local"
+            "machine.segment_engine: ray is not installed; `pip install -r requirements-ray.txt`, or `local`"
         ) from None
     if not units:
         return
@@ -93,7 +93,7 @@ def _run(ray: Any, units: Sequence[Unit], make: Callable[[], Compute], workers: 
             for row in done:
                 bar.update(row["frames"])
         except ray.exceptions.RayError as error:
-            raise ValueError(f"segment.engine: ray: {_reason(str(error))}") from error
+            raise ValueError(f"machine.segment_engine: ray: {_reason(str(error))}") from error
 
 
 def _share(actors: int, gpus: int) -> float:

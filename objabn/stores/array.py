@@ -6,6 +6,7 @@ it writes whole shards. This is the only module that imports zarr.
 """
 
 import os
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,9 @@ from zarr.abc.codec import ArrayBytesCodec
 from zarr.codecs import BytesCodec, ZstdCodec
 from zarr.registry import register_codec
 
-ARRAY, TABLE = "array.zarr", "videos.csv"
+from objabn.stores.table import CHECKSUM, TABLE, RowNumbers, read_table
+
+ARRAY = "array.zarr"
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,8 @@ class StoreWriter:
         """Adds a video's entries, uint8 (frames, *item_shape), and its row of the table (`video` and what is known)."""
         expected = self._array.shape[1:]
         assert (items.shape[1:], items.dtype) == (expected, np.uint8), f"{items.shape} {items.dtype}, {expected} uint8"
-        self.rows.append({**row, "offset": self.num_frames, "frames": len(items)})
+        checksum = f"{zlib.crc32(np.ascontiguousarray(items).data):08x}"
+        self.rows.append({**row, "offset": self.num_frames, "frames": len(items), CHECKSUM: checksum})
         while len(items):
             taken = items[: len(self._pending) - self._num_pending]
             self._pending[self._num_pending : self._num_pending + len(taken)] = taken
@@ -151,7 +155,7 @@ class StoreWriter:
     def close(self) -> pd.DataFrame:
         """Writes what is pending and the table, and returns the table."""
         self._flush()
-        table = pd.DataFrame(self.rows, columns=None if self.rows else ["video", "offset", "frames"])
+        table = pd.DataFrame(self.rows, columns=None if self.rows else ["video", "offset", "frames", CHECKSUM])
         table.to_csv(self._path / TABLE, index=False, lineterminator="\n")
         return table
 
@@ -164,31 +168,6 @@ class StoreWriter:
 
 def _shard_file(store: Path, array: Any, shard: int) -> Path:
     return store / ARRAY / array.metadata.encode_chunk_key((shard, *[0] * (array.ndim - 1)))
-
-
-def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
-    """The videos table of a store, or these of its columns. Raises: ValueError when there is none."""
-    if not (path / TABLE).is_file():
-        raise ValueError(f"{path / TABLE}: expected a store's table of videos, found none")
-    text = dict.fromkeys(("video", "path", "label", "split", "status", "error", "decoder", "digest"), str)
-    missing = {"fps": [""], "container_frames": [""]}
-    return pd.read_csv(path / TABLE, usecols=columns, dtype=text, keep_default_na=False, na_values=missing)
-
-
-class RowNumbers:
-    """Row of each video in a table, by its id. One sorted array: a dict of SSv2's ids takes 20 MB in every worker
-    that looks one up, since counting references copies the pages that a fork shares."""
-
-    def __init__(self, videos: pd.Series) -> None:
-        ids = np.array([video.encode() for video in videos], dtype=bytes)
-        self._rows = np.argsort(ids, kind="stable").astype(np.int32)
-        self._ids = ids[self._rows]
-
-    def find(self, video: str) -> int | None:
-        """None for a video that is not in the table."""
-        wanted = video.encode()
-        at = int(self._ids.searchsorted(wanted))
-        return int(self._rows[at]) if at < len(self._ids) and self._ids[at] == wanted else None
 
 
 class StoreReader:

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from objabn.config.schema import Decode
-from objabn.stores.array import RowNumbers, StoreReader, read_table
+from objabn.stores.array import StoreReader
+from objabn.stores.table import RowNumbers, read_table
 from objabn.video.read import read_video
 
 

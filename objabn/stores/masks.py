@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+INSTANCES = "instances.parquet"  # the table of instances, beside the array
+FRAMES_PER_SHARD = 16384  # 574 shards for the 9.4 million frames of SSv2
 GRID = 128
 GROUPS = ("person", "other")
 
@@ -53,3 +55,8 @@ def mask_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     intersection = np.logical_and(a, b).sum(axis=(-2, -1))
     union = np.logical_or(a, b).sum(axis=(-2, -1))
     return np.where(union == 0, 1.0, intersection / np.maximum(union, 1))
+
+
+def shard_length(num_frames: int) -> int:
+    """Choose how many frames a shard has: a small data set gets a small one, since the writer holds one in memory."""
+    return min(FRAMES_PER_SHARD, max(1024, -(-num_frames // 16) * 16))

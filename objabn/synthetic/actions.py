@@ -63,6 +63,11 @@ def sided(side: int, leading: Angles, other: Angles) -> Pair:
     return (leading, other) if side > 0 else (other, leading)
 
 
+def cycle(phase: float) -> float:
+    """From 0 to 1 and back, smoothly, once a cycle."""
+    return 0.5 - 0.5 * cos(2 * pi * phase)
+
+
 def both(angles: Angles) -> Pair:
     return angles, angles
 
@@ -77,6 +82,10 @@ def keyframes(phase: float, times: Sequence[float], values: Sequence[float]) -> 
 
 
 STANDING = both((0.0, 0.07))
+
+
+ARMS_HANGING = both((0.05, 0.12))
+HANDS_ON_HIPS = both((-0.25, 0.65)), both((0.35, -0.6))  # upper arms, lower arms
 
 
 def clap(phase: float, style: Style) -> Pose:

@@ -1,4 +1,4 @@
-"""Actions that the embedded data set does not show; its backbone is pretrained on them (`backbone_training`).
+"""Actions that the embedded data set does not show; its backbone is pretrained on them (`pretrain.backbone`).
 
 None is one of the eight of `actions`, but telling them apart asks for the same things: arms up, out or forward, one
 limb or both, legs, height of the body, rotation, locomotion, fast and slow.
@@ -6,15 +6,9 @@ limb or both, legs, height of the body, rotation, locomotion, fast and slow.
 
 from math import cos, pi, sin
 
-from objabn.synthetic.actions import STANDING, Angles, Motion, Pair, Pose, Style, blend, both, keyframes, mix, sided
-
-_ARMS_HANGING = both((0.05, 0.12))
-_HANDS_ON_HIPS = both((-0.25, 0.65)), both((0.35, -0.6))  # upper arms, lower arms
-
-
-def _cycle(phase: float) -> float:
-    """From 0 to 1 and back, smoothly, once a cycle."""
-    return 0.5 - 0.5 * cos(2 * pi * phase)
+from objabn.synthetic.actions import (  # isort: skip
+    ARMS_HANGING, HANDS_ON_HIPS, STANDING, Angles, Motion, Pair, Pose, Style, blend, both, cycle, keyframes, mix, sided,
+)  # fmt: skip
 
 
 def arm_circles(phase: float, style: Style) -> Pose:
@@ -62,7 +56,7 @@ def hop(phase: float, style: Style) -> Pose:
 
 def knock(phase: float, style: Style) -> Pose:
     """One forearm beats forward at the height of the head, fast."""
-    beat = _cycle(phase)
+    beat = cycle(phase)
     return Pose(
         sided(style.side, (1.15 + 0.15 * beat, 0.1), (0.05, 0.12)),
         sided(style.side, (blend(2.75, 1.75 - 0.2 * style.variant, beat), 0.05), (0.15, 0.05)),
@@ -74,14 +68,14 @@ def knock(phase: float, style: Style) -> Pose:
 
 def lateral_raise(phase: float, style: Style) -> Pose:
     """Both arms, straight, rise at the sides until they are level, and sink; the legs stand still."""
-    out = blend(0.12, 1.5 * style.amplitude, _cycle(phase))
+    out = blend(0.12, 1.5 * style.amplitude, cycle(phase))
     return Pose(both((0.05, out)), both((0.1, out)), STANDING, STANDING)
 
 
 def lunge(phase: float, style: Style) -> Pose:
     """One leg steps forward and both knees bend deep, hands on the hips."""
     depth = style.amplitude * keyframes(phase, (0.0, 0.35, 0.6, 1.0), (0.0, 1.0, 1.0, 0.0))
-    upper, lower = _HANDS_ON_HIPS
+    upper, lower = HANDS_ON_HIPS
     return Pose(
         upper,
         lower,
@@ -140,7 +134,7 @@ def punch(phase: float, style: Style) -> Pose:
 
 def rope_skipping(phase: float, style: Style) -> Pose:
     """Small quick leaps on both feet, hands circling beside the hips."""
-    lift = 0.1 * style.amplitude * _cycle(phase)
+    lift = 0.1 * style.amplitude * cycle(phase)
     bend = 0.35 - 3 * lift
     circle = 2 * pi * phase
     return Pose(
@@ -154,7 +148,7 @@ def rope_skipping(phase: float, style: Style) -> Pose:
 
 def row(phase: float, style: Style) -> Pose:
     """Bent forward over bent knees, both arms reach down and pull the elbows up behind the back."""
-    pulled = _cycle(phase)
+    pulled = cycle(phase)
     lean = 0.85 + 0.15 * style.variant
     upper = mix((0.55, 0.1), (-1.2 * style.amplitude, 0.3), pulled)
     lower = mix((0.55, 0.05), (0.45, 0.05), pulled)
@@ -203,18 +197,18 @@ def side_bend(phase: float, style: Style) -> Pose:
 
 def side_leg_raise(phase: float, style: Style) -> Pose:
     """One straight leg swings out to the side and back, hands on the hips."""
-    out = blend(0.05, 1.05 * style.amplitude, _cycle(phase))
-    upper, lower = _HANDS_ON_HIPS
+    out = blend(0.05, 1.05 * style.amplitude, cycle(phase))
+    upper, lower = HANDS_ON_HIPS
     legs = sided(style.side, (0.0, out), (0.0, -0.03))
     return Pose(upper, lower, legs, legs, tilt=-style.side * 0.2 * out)
 
 
 def side_step(phase: float, style: Style) -> Pose:
     """Feet apart and together again in quick side steps, knees a little bent, arms hanging."""
-    apart = _cycle(phase)
+    apart = cycle(phase)
     thigh = blend(0.02, 0.5 * style.amplitude, apart)
     bend = 0.35 - 0.2 * apart
-    return Pose(_ARMS_HANGING, _ARMS_HANGING, both((bend, thigh)), both((-bend, thigh - 0.05)), lift=0.02 * (1 - apart))
+    return Pose(ARMS_HANGING, ARMS_HANGING, both((bend, thigh)), both((-bend, thigh - 0.05)), lift=0.02 * (1 - apart))
 
 
 def sit(phase: float, style: Style) -> Pose:
@@ -235,7 +229,7 @@ def swivel(phase: float, style: Style) -> Pose:
     turned = sin(2 * pi * phase)
     step = 0.35 * sin(8 * pi * phase)
     left, right = max(step, 0.0), max(-step, 0.0)
-    upper, lower = _HANDS_ON_HIPS
+    upper, lower = HANDS_ON_HIPS
     return Pose(
         upper, lower, ((left, 0.06), (right, 0.06)), ((-left, 0.04), (-right, 0.04)), yaw=1.4 * style.amplitude * turned
     )

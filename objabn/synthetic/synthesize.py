@@ -9,7 +9,7 @@ from objabn.progress import progress
 from objabn.stores.array import StoreWriter
 from objabn.stores.masks import GRID, GROUPS
 from objabn.synthetic.scenes import Scene, render_video
-from objabn.video.read import write_video
+from objabn.video.write import write_video
 
 
 def on_grid(masks: np.ndarray) -> np.ndarray:

@@ -1,10 +1,13 @@
 """Outputs appear whole or not at all: written under a temporary name, then renamed."""
 
+from __future__ import annotations
+
 import errno
+import hashlib
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -111,3 +114,26 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """`write_bytes` of UTF-8 text."""
     write_bytes(path, text.encode())
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """blake2b of a file's content, 16 bytes as 32 hex digits; read in pieces, so of any size.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def code_digest(paths: Iterable[Path]) -> str:
+    """Digest Python files, of folders all below them: names and contents.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    files = {file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])}
+    digest = hashlib.blake2b(digest_size=16)
+    for file in sorted(files):
+        digest.update(f"{file.as_posix()} {file_digest(file)}\n".encode())
+    return digest.hexdigest()

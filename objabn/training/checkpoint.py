@@ -1,4 +1,4 @@
-"""Training goes on where a killed process stopped: how far it is, kept as one unit of the side cache.
+"""Resume an interrupted training bit for bit: its state is kept as one unit of the side cache.
 
 A unit holds the weights (safetensors) and behind them the trainer's state (`torch.save`, read with `weights_only`), in
 one file so that they are always of the same moment. Data order and crops come from (seed, epoch, video), dropout from
@@ -10,7 +10,6 @@ them all. A unit's key holds all that determines the weights, the code included 
 import io
 import json
 import pickle
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -22,22 +21,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch.optim.lr_scheduler import LambdaLR
 
-from objabn.config.schema import Dataset
 from objabn.model.network import ObjectABN
 from objabn.model.run import RUN, WEIGHTS, cpu_state
+from objabn.stores.table import store_digest
 from objabn.system.cache import Cache, unit_key
 from objabn.training import collectives
-from objabn.video.read import file_digest
 
 KIND = "training"  # of a unit in the side cache
-# What the train stage reads of a data set's block; of `train`, not what leaves the weights as they are.
-_PARAMS: Any = {
-    "videos": True,
-    "decode": {"height", "width", "store"},
-    **dict.fromkeys(("data", "mask", "model", "weights", "train"), True),
-}
-_OTHER_PARAMS: Any = {"train": {"workers", "checkpoint_minutes"}}
-_ROOT = Path(__file__).parents[2]
+# What determines the weights, of a data set's block.
+_PARAMS = {"videos", "decode", "data", "mask", "model", "loss_weights", "train"}
 _MISREAD = (SafetensorError, pickle.UnpicklingError, EOFError)
 
 
@@ -139,39 +131,23 @@ class Checkpoint:
         self._cache.path(KIND, self._key).unlink(missing_ok=True)
 
 
-def run_key(run: Mapping[str, Any], stores: Sequence[Path]) -> str:
-    """Key of a training's unit: all that determines its weights and curves.
+def run_key(record: Mapping[str, Any], stores: Sequence[Path], code: str) -> str:
+    """Digest all that determines a training's weights and curves, as the key of its unit.
 
     Args:
-        run: what its run.json will say (`checkpoints.run_record`).
-        stores: of frames and masks. Their shards' names and sizes stand for their content, which would take long to
-            read: a shard is compressed, other content has another size.
+        record: what its run.json will say (`run_record`).
+        stores: of frames and masks.
+        code: digest of the code that trains (`files.code_digest`).
     """
-    params = Dataset.model_validate(run["params"])
-    on_cuda = params.train.accelerator != "cpu" and torch.cuda.is_available()
-    shards = [
-        (path.relative_to(store).as_posix(), path.stat().st_size)
-        for store in stores
-        for path in sorted(store.rglob("*"))
-        if path.is_file()
-    ]
+    params = record["params"]
+    on_cuda = params["train"]["accelerator"] != "cpu" and torch.cuda.is_available()
     return unit_key(
-        **{name: run[name] for name in ("attention", "pc", "seed", "masks", "class_names", "versions", "inputs")},
-        params=params.model_dump(include=_PARAMS, exclude=_OTHER_PARAMS),
-        shards=shards,
+        **{name: record[name] for name in ("attention", "pc", "seed", "masks", "class_names", "versions", "inputs")},
+        params={name: params[name] for name in sorted(_PARAMS)},
+        stores=[store_digest(store) for store in stores],
         device=torch.cuda.get_device_name() if on_cuda else "cpu",
-        code={name: file_digest(_ROOT / name) for name in own_code()},
+        code=code,
     )
-
-
-def own_code() -> list[str]:
-    """Files of ours that this process has imported, relative to where `objabn` and `stages` stand.
-
-    In a stage that has imported what it uses these are its code. An edit of any starts an unfinished training anew.
-    """
-    files = {Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))}
-    below = {file.relative_to(_ROOT) for file in files if file.is_relative_to(_ROOT)}
-    return sorted(file.as_posix() for file in below if file.parts[0] in ("objabn", "stages"))
 
 
 def is_finished(run_dir: Path, timing: Path, key: str) -> bool:

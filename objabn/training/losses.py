@@ -5,27 +5,16 @@ Every loss returns a float32 scalar, the mean over the batch.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from objabn.config.schema import MAPS
+from objabn.config.rows import MAPS
+from objabn.config.schema import LossWeights
+from objabn.model.network import Output
 
 _EPS = 1e-12  # inside the root of a norm: its gradient at 0 is then 0, not NaN
-
-
-class LossWeights(NamedTuple):
-    """The lambdas of the total loss, in the paper's values."""
-
-    attention: float = 1.0
-    background: float = 1.0
-    mask: float = 10.0
-    mha: float = 10.0
-    pc: float = 1e-4
-    pc1: float = 1.0
-    pc2: float = 1e-3
 
 
 def mask_loss(object_maps: Tensor, union_masks: Tensor) -> Tensor:
@@ -87,10 +76,7 @@ def pc_loss(
 
 
 def total_loss(
-    attention_logits: Tensor | None,
-    perception_logits: Tensor,
-    maps: Tensor,
-    features: Tensor | None,
+    output: Output,
     labels: Tensor,
     *,
     attention: str,
@@ -108,9 +94,7 @@ def total_loss(
     L_per and L_att are cross entropies of the branches' logits.
 
     Args:
-        attention_logits, perception_logits: y_a and y_p before softmax, float (B, L); no y_a for "plain".
-        maps: float (B, M, T, h, w) in [0, 1], in the order of `MAPS[attention]`.
-        features: f, float (B, D); read for the PC loss only.
+        output: of the network; its maps are those of `MAPS[attention]`, its features are read for the PC loss only.
         labels: int64 (B,).
         attention: "abn", "mask", "mha" or "plain".
         union_masks: M'_gt, float (B, T, h, w); not read for "abn" and "plain".
@@ -120,10 +104,10 @@ def total_loss(
 
     Paper: Eq. (9), Eq. (10), Sec. 3.4.
     """
-    terms = {"perception": F.cross_entropy(perception_logits, labels)}
-    if attention_logits is not None:
-        terms["attention"] = F.cross_entropy(attention_logits, labels)
-    by_name = dict(zip(MAPS[attention], maps.unbind(dim=1), strict=True))
+    terms = {"perception": F.cross_entropy(output.perception_logits, labels)}
+    if output.attention_logits is not None:
+        terms["attention"] = F.cross_entropy(output.attention_logits, labels)
+    by_name = dict(zip(MAPS[attention], output.maps.unbind(dim=1), strict=True))
     scale: Mapping[str, float] = {
         "perception": 1.0,
         "attention": weights.attention,
@@ -138,7 +122,7 @@ def total_loss(
         else:
             terms["mha"] = mha_loss(by_name["o"], by_name["b"], union_masks, weights.background)
     if centroids is not None:
-        assert features is not None, "the PC loss needs the attention branch's features"
-        terms["pc"] = pc_loss(features, centroids, labels, pull=weights.pc1, push=weights.pc2, norm=pc_norm)
+        assert output.features is not None, "the PC loss needs the attention branch's features"
+        terms["pc"] = pc_loss(output.features, centroids, labels, pull=weights.pc1, push=weights.pc2, norm=pc_norm)
     total = sum((scale[name] * term for name, term in terms.items()), start=torch.zeros_like(terms["perception"]))
     return total, terms

@@ -1,10 +1,9 @@
-"""One training as several processes, on one machine or more: starts them, watches them, says in a line why they ended.
+"""Starts one training as several processes, on one machine or more, watches them, and says in a line why they ended.
 
 The stage of each machine spawns its own: one a GPU, or as many as asked for on the CPU. Torch's elastic agent would do
 that as well, but wraps each fault in a report of its own and lets a killed agent's processes live. The store through
 which the processes find each other is the first machine's stage's, so that nobody else can take its port meanwhile;
-through it the stages tell each other of faults, too, and each second that they are there: one that was killed tells
-nothing, and what waits for its processes may wait for long.
+through it the stages tell each other of faults, too (`nodes`).
 
 A process of which the stage was killed ends at once: a thread waits for the end of its pipe to the stage. Unlike
 Linux's PR_SET_PDEATHSIG that works elsewhere, and whichever thread of the stage started it.
@@ -24,26 +23,15 @@ from datetime import timedelta
 from multiprocessing import connection, get_context, parent_process, set_start_method
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch.distributed import TCPStore
 
-_POLL_SEC = 0.2
-_BEAT_SEC = 1.0
-_GONE_SEC = 8.0  # without a beat
-_GRACE_SEC = 12.0  # after a fault that may be another process's, until that one's is known; _GONE_SEC must pass in it
-_CONNECT_SEC = 1800.0  # the first machine may still be at work on something else
-_FAULT, _ALIVE, _ENDED = "objabn/fault", "objabn/alive/", "objabn/ended/"  # keys of the store; two with a node's index
-_GOES_ON = "the same command goes on from the last checkpoint"
+from objabn.training.nodes import CONNECT_SEC, GOES_ON, POLL_SEC, Failure, OtherNodes, is_of_another_run
+
+_GRACE_SEC = 12.0  # after a fault that may be another process's, until that one's is known; GONE_SEC must pass in it
 _NODE_RANK = "NODE_RANK (or SLURM_NODEID)"
-
-
-class Failure(NamedTuple):
-    """Why a process ended; `surely` is False when it may only have lost another one."""
-
-    error: Exception
-    surely: bool
 
 
 class Processes:
@@ -77,7 +65,7 @@ class Processes:
             RuntimeError: one process raised anything else; its traceback is in the message.
         """
         store, size = self._store(), self._devices * self._nodes
-        others = _Others(store, self.node, self._nodes) if self._nodes > 1 else None
+        others = OtherNodes(store, self.node, self._nodes) if self._nodes > 1 else None
         spawn = get_context("spawn")
         workers: list[tuple[BaseProcess, Connection]] = []
         try:
@@ -119,24 +107,24 @@ class Processes:
             except RuntimeError:
                 raise ValueError(f"MASTER_ADDR, MASTER_PORT: expected a free port of this node, got {where}") from None
         print(f"node {self.node + 1} of {self._nodes}: waiting for the first one at {where}", flush=True)
-        deadline = time.monotonic() + _CONNECT_SEC
+        deadline = time.monotonic() + CONNECT_SEC
         while time.monotonic() < deadline:
             with suppress(OSError, RuntimeError):
                 socket.create_connection((self._address, self._port), timeout=_GRACE_SEC).close()
                 store = TCPStore(self._address, self._port, is_master=False, timeout=timedelta(seconds=_GRACE_SEC))
-                if not _is_of_another_run(store, self.node, self._nodes):
+                if not is_of_another_run(store, self.node, self._nodes):
                     return store
             time.sleep(1)
         raise ValueError(f"MASTER_ADDR, MASTER_PORT: expected the first node at {where}, nobody answered there")
 
-    def _watch(self, workers: Sequence[tuple[BaseProcess, Connection]], others: "_Others | None") -> Any:
+    def _watch(self, workers: Sequence[tuple[BaseProcess, Connection]], others: OtherNodes | None) -> Any:
         """The first process's result when all have ended well; else the first fault that is one of its own."""
         results: dict[int, Any] = {}
         failures: dict[int, Failure] = {}
         deadline = math.inf
         while len(results) < len(workers):
             left = [at for at in range(len(workers)) if at not in results and at not in failures]
-            connection.wait([workers[at][1] for at in left], timeout=_POLL_SEC)
+            connection.wait([workers[at][1] for at in left], timeout=POLL_SEC)
             for at in left:
                 ending = _ending(*workers[at])
                 if isinstance(ending, Failure):
@@ -160,89 +148,8 @@ class Processes:
         return results[0] if self.node == 0 else None
 
 
-class _ElsewhereError(ValueError):
-    """Another machine gave up and has told all, or the store is gone: nothing to tell."""
-
-
 class _LossError(ValueError):
     """A process no longer reaches the others; one of them has met something else."""
-
-
-class _Others:
-    """The stages of the other machines, as far as the store tells of them."""
-
-    def __init__(self, store: TCPStore, node: int, nodes: int) -> None:
-        self._store, self._node, self._nodes = store, node, nodes
-        self._missing = list(range(nodes))
-        self._beats: dict[int, tuple[bytes, float]] = {}  # of each node the last one, and when it was new to this one
-        self.left = threading.Event()
-
-    def meet(self) -> None:
-        """Returns when all are there. Raises: ValueError when one does not come, or gave up."""
-        if self._node == 0:
-            print(f"node 1 of {self._nodes}: waiting for the others", flush=True)
-        deadline = time.monotonic() + _CONNECT_SEC
-        threading.Thread(target=self._beat, daemon=True).start()  # starting processes may take longer than _GONE_SEC
-        while True:
-            if failure := self.fault():
-                raise failure.error
-            away = [each for each in self._missing if each != self._node]
-            if not away:
-                return
-            which = f"node {', '.join(str(each + 1) for each in away)} of {self._nodes}"
-            if time.monotonic() >= deadline:
-                raise ValueError(f"train.nodes: {which} did not come within {_CONNECT_SEC / 60:g} minutes")
-            time.sleep(_POLL_SEC)
-
-    def fault(self) -> Failure | None:
-        """What another one has told, or that it says nothing any more; by this machine's clock, theirs may differ."""
-        try:
-            if self._store.check([_FAULT]):
-                return Failure(_ElsewhereError(f"another node gave up: {self._store.get(_FAULT).decode()}"), True)
-            self._missing = [each for each in self._missing if not self._store.check([f"{_ALIVE}{each}"])]
-            there = [each for each in range(self._nodes) if each not in {self._node, *self._missing}]
-            now = time.monotonic()
-            for each, beat in zip(there, self._store.multi_get([f"{_ALIVE}{each}" for each in there]), strict=True):
-                last, since = self._beats.get(each, (b"", now))
-                if beat != last:
-                    self._beats[each] = beat, now
-                elif now - since > _GONE_SEC and not self._store.check([f"{_ENDED}{each}"]):
-                    return Failure(ValueError(_gone(each, self._nodes)), True)
-        except RuntimeError:  # unsure: it may have ended well a moment before this one
-            return Failure(_ElsewhereError(_gone(0, self._nodes)), False)
-        return None
-
-    def tell(self, error: BaseException) -> None:
-        with suppress(RuntimeError):  # the store is gone
-            if not isinstance(error, _ElsewhereError):
-                self._store.set(_FAULT, (str(error).strip() or type(error).__name__).splitlines()[-1])
-            time.sleep(5 * _POLL_SEC)  # they read it before it goes with this process
-
-    def ended(self) -> None:
-        """Says that this one leaves because all is done."""
-        with suppress(RuntimeError):
-            self._store.set(f"{_ENDED}{self._node}", "")
-
-    def _beat(self) -> None:
-        with suppress(RuntimeError):
-            while True:
-                self._store.add(f"{_ALIVE}{self._node}", 1)
-                if self.left.wait(_BEAT_SEC):
-                    return
-
-
-def _gone(node: int, nodes: int) -> str:
-    return f"node {node + 1} of {nodes} has gone; {_GOES_ON}"
-
-
-def _is_of_another_run(store: TCPStore, node: int, nodes: int) -> bool:
-    """Whether a store is about to go: that of a run that failed or ended, or one that this node has left by a kill."""
-    if store.check([_FAULT]) or store.check([f"{_ENDED}{node}"]):
-        return True
-    begun = store.check([f"{_ALIVE}{each}" for each in range(nodes)])
-    if begun:
-        store.set(_FAULT, f"node {node + 1} of {nodes} was started again")
-    return begun
 
 
 def _ending(process: BaseProcess, pipe: Connection) -> tuple[Any] | Failure | None:
@@ -257,7 +164,7 @@ def _ending(process: BaseProcess, pipe: Connection) -> tuple[Any] | Failure | No
         return None
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
     # Torch's watchdog of NCCL aborts a process that has lost another one.
-    return Failure(ValueError(f"{process.name} {how}; {_GOES_ON}"), code != -signal.SIGABRT)
+    return Failure(ValueError(f"{process.name} {how}; {GOES_ON}"), code != -signal.SIGABRT)
 
 
 def _failure(error: BaseException, name: str) -> Failure:
@@ -271,7 +178,7 @@ def _failure(error: BaseException, name: str) -> Failure:
     gloo = isinstance(error, RuntimeError) and "/gloo/" in str(error)
     if gloo or isinstance(error, torch.distributed.DistError):
         last = (str(error).strip() or type(error).__name__).splitlines()[-1]
-        return Failure(_LossError(f"{name} has lost another one ({last}); {_GOES_ON}"), False)
+        return Failure(_LossError(f"{name} has lost another one ({last}); {GOES_ON}"), False)
     return Failure(RuntimeError(f"{name}:\n{''.join(traceback.format_exception(error))}"), True)
 
 

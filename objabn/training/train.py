@@ -12,15 +12,18 @@ import torch
 from lightning_fabric import Fabric
 from torch.optim.lr_scheduler import LambdaLR
 
-from objabn.clips.dataset import Batch, ClipDataset, clip_tensors, loader, mask_tensors, num_batches
-from objabn.config.schema import MAPS, Dataset
-from objabn.model.device import make_fabric, synchronise
+from objabn.clips.batches import Batch, clip_tensors, loader, mask_tensors, num_batches
+from objabn.clips.dataset import ClipDataset
+from objabn.config.rows import MAPS
+from objabn.config.schema import Dataset
+from objabn.model.device import make_fabric
 from objabn.model.network import ObjectABN
-from objabn.model.run import CURVES, load_run, save_run, write_rows
+from objabn.model.run import CURVES, Run, build_model, save_run, write_rows
 from objabn.progress import Awaited, progress
 from objabn.training import collectives
 from objabn.training.checkpoint import Checkpoint, Parts, Position
-from objabn.training.losses import LossWeights, total_loss
+from objabn.training.losses import total_loss
+from objabn.training.parallel import join_processes, synchronise
 from objabn.training.schedule import learning_rate
 
 
@@ -28,32 +31,7 @@ class TrainingError(ValueError):
     """Training cannot go on; the message says why in one line."""
 
 
-def build_model(params: Dataset, attention: str, pc: bool, num_classes: int, *, pretrained: bool = True) -> ObjectABN:
-    """The network of a configuration; `pretrained` False skips the backbone's weights (they will be loaded anyway)."""
-    settings = params.model.model_dump()
-    if not pretrained:
-        settings["pretrained"] = None
-    return ObjectABN(
-        attention=attention,
-        pc=pc,
-        num_classes=num_classes,
-        num_frames=params.data.num_frames,
-        crop=params.data.crop,
-        centroid_std=params.train.centroid_std,
-        **settings,
-    )
-
-
-def load_model(directory: Path) -> tuple[ObjectABN, dict[str, Any]]:
-    """A finished run's network in evaluation mode, and its run.json."""
-    state, run = load_run(directory)
-    params = Dataset.model_validate(run["params"])
-    model = build_model(params, run["attention"], run["pc"], len(run["class_names"]), pretrained=False)
-    model.load_state_dict(state)
-    return model.eval(), run
-
-
-def _optimiser(model: ObjectABN, params: Dataset) -> torch.optim.Optimizer:
+def make_optimiser(model: ObjectABN, params: Dataset) -> torch.optim.Optimizer:
     """Adam on what is not frozen: the backbone, the layers that it does not bring, the class centroids."""
     new = [value for layer in model.new_layers() for value in layer.parameters()]
     apart = {id(value) for value in [*new, model.centroids]}
@@ -65,7 +43,7 @@ def _optimiser(model: ObjectABN, params: Dataset) -> torch.optim.Optimizer:
     return torch.optim.Adam(groups, lr=lr, fused=True)
 
 
-def _scheduler(optimiser: torch.optim.Optimizer, params: Dataset, steps: int) -> LambdaLR:
+def make_scheduler(optimiser: torch.optim.Optimizer, params: Dataset, steps: int) -> LambdaLR:
     """The learning rates' course over all `steps`; call `step` after each."""
     if params.train.schedule == "constant":
         return LambdaLR(optimiser, lambda done: 1.0)
@@ -90,7 +68,7 @@ def validate(model: Any, dataset: ClipDataset, params: Dataset, fabric: Fabric) 
     collectives.share_statistics(model)
     correct = torch.zeros((), device=fabric.device)
     share = (fabric.global_rank, fabric.world_size)
-    for batch in loader(dataset, params.train.batch_size, workers=params.train.workers, share=share):
+    for batch in loader(dataset, params.train.batch_size, workers=params.machine.loader_workers, share=share):
         batch = fabric.to_device(batch)
         with fabric.autocast():
             logits = model(clip_tensors(batch, params.data.crop)).perception_logits
@@ -98,14 +76,12 @@ def validate(model: Any, dataset: ClipDataset, params: Dataset, fabric: Fabric) 
     return 100 * float(collectives.total(correct)) / len(dataset)
 
 
-def _train_epoch(
+def train_epoch(
     model: Any,
     parts: Parts,
     fabric: Fabric,
-    params: Dataset,
-    attention: str,
+    run: Run,
     dataset: ClipDataset,
-    seed: int,
     position: Position,
     checkpoint: Checkpoint | None,
 ) -> dict[str, float]:
@@ -116,11 +92,11 @@ def _train_epoch(
     """
     model.train()
     network, optimiser, scheduler = parts
-    weights = LossWeights(**params.weights.model_dump())
+    params = run.params
     size, epoch, accumulate = params.train.batch_size, position.epoch, params.train.accumulate
     total_batches, waited = num_batches(dataset, size), position.waited
     sums: Counter[str] = Counter(position.sums)
-    settings: dict[str, Any] = {"workers": params.train.workers, "seed": seed, "shuffle": True}
+    settings: dict[str, Any] = {"workers": params.machine.loader_workers, "seed": run.seed, "shuffle": True}
     settings["share"] = (fabric.global_rank, fabric.world_size)
     batches = Awaited(loader(dataset, size, epoch=epoch, first=position.batch, **settings))
     bar = progress(
@@ -136,21 +112,18 @@ def _train_epoch(
     for number, batch in enumerate(bar, position.batch + 1):
         batch = fabric.to_device(batch)
         union = None
-        if "o" in MAPS[attention]:
+        if "o" in MAPS[run.attention]:
             union = mask_tensors(batch, "masks", network.map_size, params.mask.resize)
         steps = number % accumulate == 0 or number == total_batches
         with fabric.no_backward_sync(model, enabled=not steps):
             output = model(clip_tensors(batch, params.data.crop))
             total, terms = total_loss(
-                output.attention_logits,
-                output.perception_logits,
-                output.maps,
-                output.features,
+                output,
                 batch["label"],
-                attention=attention,
+                attention=run.attention,
                 union_masks=union,
                 centroids=network.centroids,
-                weights=weights,
+                weights=params.loss_weights,
                 pc_norm=params.train.pc_norm,
             )
             first_of_step = (number - 1) // accumulate * accumulate
@@ -174,10 +147,7 @@ def _train_epoch(
 
 
 def train(
-    params: Dataset,
-    attention: str,
-    pc: bool,
-    seed: int,
+    run: Run,
     train_set: ClipDataset,
     test_set: ClipDataset,
     run_dir: Path,
@@ -198,14 +168,15 @@ def train(
         ValueError: the device is not there, the pretrained weights or the checkpoint do not fit, or several processes
             have less than a batch.
     """
-    fabric = make_fabric(params, parallel=parallel)
-    fabric.seed_everything(seed, verbose=False)
+    params = run.params
+    fabric = join_processes(params) if parallel else make_fabric(params)
+    fabric.seed_everything(run.seed, verbose=False)
     if fabric.world_size > 1 and len(train_set) < params.train.batch_size:
         raise ValueError(
             f"train.batch_size: expected at most {len(train_set)}, the training videos, with {fabric.world_size} "
             f"processes, got {params.train.batch_size}"
         )
-    network = build_model(params, attention, pc, len(train_set.class_names))
+    network = build_model(run, len(train_set.class_names))
     if params.train.sync_batchnorm and fabric.world_size > 1:
         synchronise(network)
     if params.model.pretrained:
@@ -213,20 +184,20 @@ def train(
         print(
             f"{params.model.pretrained}: all keys fit but the head's projection, drawn anew for {num_classes} classes"
         )
-    adam = _optimiser(network, params)
+    adam = make_optimiser(network, params)
     batches = num_batches(train_set, params.train.batch_size)
-    scheduler = _scheduler(adam, params, params.train.epochs * math.ceil(batches / params.train.accumulate))
+    scheduler = make_scheduler(adam, params, params.train.epochs * math.ceil(batches / params.train.accumulate))
     model, optimiser = fabric.setup(network, adam)
     parts = Parts(network, optimiser, scheduler)
     if fabric.global_rank:  # each its own dropout
-        torch.manual_seed(int(np.random.SeedSequence([seed, fabric.global_rank]).generate_state(1)[0]))
+        torch.manual_seed(int(np.random.SeedSequence([run.seed, fabric.global_rank]).generate_state(1)[0]))
     position = checkpoint.restore(parts) if checkpoint else Position()
     if position.epoch or position.batch:
         print(f"goes on after {position.epoch * batches + position.batch} of {params.train.epochs * batches} batches")
     with open(run_dir / CURVES if fabric.is_global_zero else os.devnull, "w", newline="") as file:
         write_rows(file, position.rows, header=True)
         while position.epoch < params.train.epochs:
-            means = _train_epoch(model, parts, fabric, params, attention, train_set, seed, position, checkpoint)
+            means = train_epoch(model, parts, fabric, run, train_set, position, checkpoint)
             row = {"epoch": position.epoch + 1, **means, "val_top1": validate(network, test_set, params, fabric)}
             write_rows(file, [row], header=not position.rows)
             rows, seconds = [*position.rows, row], position.elapsed()
@@ -244,23 +215,20 @@ def train(
 
 
 def train_and_save(
-    params: Dataset,
-    attention: str,
-    pc: bool,
-    seed: int,
+    run: Run,
     train_set: ClipDataset,
     test_set: ClipDataset,
     run_dir: Path,
     checkpoint: Checkpoint | None,
     record: dict[str, Any],
 ) -> dict[str, Any]:
-    """`train` in as many processes as `params` says, this being one of them; the first saves the run, too.
+    """Train in this process, one of as many as the parameters say; the first one saves the run as well.
 
     Args:
-        record: what run.json will say (`checkpoints.run_record`).
+        record: what run.json will say (`run_record`).
     """
-    parallel = params.train.devices * params.train.nodes > 1
-    model, timing = train(params, attention, pc, seed, train_set, test_set, run_dir, checkpoint, parallel=parallel)
+    parallel = run.params.train.devices * run.params.train.nodes > 1
+    model, timing = train(run, train_set, test_set, run_dir, checkpoint, parallel=parallel)
     if collectives.rank() == 0:
         save_run(run_dir, model, record)
     return timing

@@ -8,7 +8,8 @@ import pandas as pd
 
 from objabn.clips.partners import partners
 from objabn.clips.seeds import video_number
-from objabn.stores.array import RowNumbers, StoreReader
+from objabn.stores.array import StoreReader
+from objabn.stores.table import RowNumbers
 
 _LEAST = 1 / 4  # of the frame, that masks are shifted by along one side at least
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from objabn.report.intervals import Row
+from objabn.report.names import Row
 
 
 def class_names(tables: Mapping[Row, pd.DataFrame]) -> list[str]:

@@ -13,14 +13,13 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from objabn.clips.geometry import MEAN, STD, resample_clips, resample_masks
+from objabn.clips.geometry import resample_masks
 from objabn.config.schema import Dataset
 from objabn.evaluation.kept_maps import KeptMaps
-from objabn.explanation.panels import palette
-from objabn.report.answers import row_name
-from objabn.report.intervals import Row
+from objabn.report.names import MAP_NAMES, Row
+from objabn.report.overlays import palette
 from objabn.report.page.gallery_choice import Order, choose
-from objabn.report.tables import MAP_NAMES
+from objabn.report.strips import seen_clip
 from objabn.stores.frames import Reader
 from objabn.stores.masks import union_mask
 
@@ -50,7 +49,7 @@ def make_gallery(
     lines = {row: per_video[row] for row in shared}
     tables = {row: each[(each["seed"] == seed) & each["video"].isin(videos)] for row, each in lines.items()}
     shown = gallery(choose(tables), tables, shared, stores, dataset)
-    return shown, [row_name(row) for row in kept if row not in shared]
+    return shown, [row.name for row in kept if row not in shared]
 
 
 def shared_rows(kept: Mapping[Row, KeptMaps]) -> dict[Row, KeptMaps]:
@@ -63,7 +62,7 @@ def shared_rows(kept: Mapping[Row, KeptMaps]) -> dict[Row, KeptMaps]:
     for row, own in kept.items():
         if not np.array_equal(own.videos, reference.videos):
             raise ValueError(
-                f"maps of {row_name(row)}: expected the {len(reference.videos)} videos of {row_name(last)}, got "
+                f"maps of {row.name}: expected the {len(reference.videos)} videos of {last.name}, got "
                 f"{len(own.videos)}, or others; evaluate both again"
             )
     return {
@@ -111,7 +110,7 @@ def gallery(
         "pixels": pixels,
         "finer": dataset.data.crop > pixels,  # what the network saw
         "colours": _text(palette().round()),
-        "rows": [row_name(row) for row in kept],
+        "rows": [row.name for row in kept],
         "target": "the truth" if has_truth else "the training masks",
         "orders": [
             {"name": order.name, "words": order.words, "videos": [positions[video] for video in order.videos]}
@@ -125,8 +124,7 @@ def _seen(kept: KeptMaps, at: int, stores: Stores, dataset: Dataset, pixels: int
     """Frames and masks of a clip, in the crop that the network saw; masks as the evaluation resamples them."""
     video, numbers, grid = str(kept.videos[at]), kept.frames[at], kept.maps.shape[-1]
     boxes, flips = torch.from_numpy(kept.boxes[at])[None], torch.zeros(1, dtype=torch.bool)
-    clip = resample_clips(torch.from_numpy(stores.frames.read(video, numbers))[None], boxes, flips, pixels)
-    grey = ((clip * STD + MEAN).clamp(0, 1) * 255).mean(dim=1).round().byte()[0].numpy()  # (T, S, S)
+    grey = seen_clip(kept, at, stores.frames, pixels).mean(dim=0).round().byte().numpy()  # (T, S, S)
     found: dict[str, Any] = {
         "numbers": numbers.tolist(),
         "strip": jpeg_url(Image.fromarray(grey.reshape(-1, pixels)), _QUALITY),

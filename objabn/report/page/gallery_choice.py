@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from objabn.report.answers import row_name
-from objabn.report.intervals import REFERENCE, Row, compared_map
+from objabn.report.intervals import compared_map
+from objabn.report.names import REFERENCE, Row
 
 PER_ORDER, MOST = 8, 24  # videos of an order, and of all together
 
@@ -30,7 +30,7 @@ def choose(tables: Mapping[Row, pd.DataFrame]) -> list[Order]:
         tables: of each row a line a video, the same videos in each: columns video, label, top1, entropy_x, and
             iou_truth_x or iou_fit_x.
     """
-    by_video = {row_name(row): table.set_index("video").sort_index() for row, table in tables.items()}
+    by_video = {row.name: table.set_index("video").sort_index() for row, table in tables.items()}
     labels = next(iter(by_video.values()))["label"]
     found = [make(by_video) for make in (_wrong, _apart, _least_overlap)]
     ranked = [(*each[:2], list(each[2])) for each in found if each is not None and len(each[2])]
@@ -68,7 +68,7 @@ def _apart(tables: _Tables) -> _Ranked | None:
         return None
     names, values = list(means.index), means.to_list()
     sharpest = names[values.index(min(values))]
-    abn = row_name(REFERENCE)
+    abn = REFERENCE.name
     other = abn if abn in names and sharpest != abn else names[values.index(max(values))]
     apart = (entropies[other] - entropies[sharpest]).dropna()
     words = f"Videos whose maps of {other} and {sharpest}, the sharpest row, differ most in entropy."

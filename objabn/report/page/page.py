@@ -14,15 +14,14 @@ from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from objabn.config.schema import Dataset
-from objabn.report.answers import UNANSWERED, row_name
+from objabn.report.answers import UNANSWERED
 from objabn.report.intervals import COLUMNS as INTERVAL_COLUMNS
-from objabn.report.intervals import Row
+from objabn.report.names import MAP_NAMES, Row
 from objabn.report.page.confusion import class_names, confusion, recalls, sparse
 from objabn.report.page.gallery import jpeg_url
 from objabn.report.page.plots import Plot
 from objabn.report.published import TABLES
 from objabn.report.tables import (
-    MAP_NAMES,
     difference_cells,
     main_cells,
     map_cells,
@@ -40,8 +39,6 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _MAX_PICTURE = 1_000_000  # bytes of the masks' picture
 _WORST = 10  # videos of the worst masks
 _MAX_LOST = 200  # videos that are named
-# How much a machine is given and for how long; nothing that is shown depends on it.
-_UNSHOWN = {"decode": {"max_failed", "workers", "timeout_sec"}, "train": {"workers", "checkpoint_minutes"}}
 _MASK_WORDS = {
     "frames": "frames",
     "instances_per_frame": "instances a frame",
@@ -53,9 +50,6 @@ _MASK_WORDS = {
     "iou_truth_person_test": "IoU with the truth, test videos, persons",
 }
 _SHARES = ("empty_share", "person_share")
-
-
-_TEXTS = ("video", "label", "split", "unit")  # columns of results/<ds>/segment.csv
 
 
 class Masks(NamedTuple):
@@ -132,13 +126,13 @@ def render(
         views=dataset.eval.views,
         classes={
             "names": names,
-            "rows": [{"name": row_name(row), "counts": sparse(counts[row])} for row in rows],
+            "rows": [{"name": row.name, "counts": sparse(counts[row])} for row in rows],
         },
         per_class=[
             (label, int(num), [float(shares[row][at]) for row in rows])
             for at, (label, num) in enumerate(zip(names, num_labels, strict=True))
         ],
-        rows=[row_name(row) for row in rows],
+        rows=[row.name for row in rows],
         quality=[(_MASK_WORDS.get(key, key), _quality(key, value)) for key, value in masks.quality.items()],
         worst=_worst(masks.videos),
         picture=picture_url(masks.picture),
@@ -148,13 +142,6 @@ def render(
         parameters=yaml.safe_dump(shown_parameters(dataset), sort_keys=False, allow_unicode=True),
         trained=trained,
     )
-
-
-def read_mask_quality(path: Path) -> pd.DataFrame:
-    """`mask_quality.video_quality` from its file; what looks like a number, or like nothing, in an id stays text."""
-    columns = pd.read_csv(path, nrows=0).columns
-    missing = {name: [""] for name in columns if name not in _TEXTS}
-    return pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, str), keep_default_na=False, na_values=missing)
 
 
 def _text(name: str) -> str:
@@ -198,7 +185,7 @@ def _shade(share: float) -> str:
 
 
 def _row_names(attention: pd.Series, pc: pd.Series) -> list[str]:
-    return [row_name((str(name), bool(with_pc))) for name, with_pc in zip(attention, pc, strict=True)]
+    return [Row(str(name), bool(with_pc)).name for name, with_pc in zip(attention, pc, strict=True)]
 
 
 def _by_row(table: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
@@ -248,8 +235,7 @@ def _lost(videos: pd.DataFrame) -> pd.DataFrame:
 def shown_parameters(dataset: Dataset) -> dict[str, Any]:
     """The data set's parameters that the page shows: those that a number, or what is seen, may depend on."""
     shown = dataset.model_dump(mode="json")
-    for block, keys in _UNSHOWN.items():
-        shown[block] = {key: value for key, value in shown[block].items() if key not in keys}
+    del shown["machine"]  # nothing that is shown depends on it
     if shown["synthesize"] is None:
         del shown["synthesize"]
     return shown

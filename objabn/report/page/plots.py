@@ -12,16 +12,13 @@ import plotly.graph_objects as go
 import plotly.io
 from plotly.subplots import make_subplots
 
-from objabn.report.answers import row_name
-from objabn.report.intervals import Row, compared_map
+from objabn.evaluation.metrics import MAX_BITS
+from objabn.report.colours import MAP_COLOURS, row_colours
+from objabn.report.intervals import compared_map
+from objabn.report.names import MAP_NAMES, Row
 from objabn.report.published import PUBLISHED, standard_error
-from objabn.report.table_picture import COLOURS
-from objabn.report.tables import MAP_NAMES
 
-MAX_BITS = math.log2(10)  # of an entropy of ten bins
 _BINS = 48  # of a histogram
-_ROW_COLOURS = {"abn": "#0072b2", "mask": "#d55e00", "mha": "#00875f", "plain": "#6b6b6b"}
-_OTHERS = ("#a64d79", "#b8860b", "#3a8fb7", "#8c564b", "#5e4fa2", "#7f7f00")  # of controls, in turn
 _HOVER = "<br>%{x:.3f} bits<br>top-1 %{y:.2f} %<extra></extra>"
 _SHARE = "<br>%{x:.2f} bits: %{y:.1f} % of the videos<extra></extra>"
 _GRID, _INK = "#e3e7ec", "#1d2733"
@@ -37,13 +34,6 @@ class Plot(NamedTuple):
     note: str
     html: str
     numbers: pd.DataFrame  # texts
-
-
-def row_colours(rows: list[Row]) -> dict[Row, str]:
-    """A colour of each row; with and without PC are alike."""
-    others = [name for name in dict.fromkeys(name for name, _ in rows) if name not in _ROW_COLOURS]
-    known = _ROW_COLOURS | {name: _OTHERS[at % len(_OTHERS)] for at, name in enumerate(others)}
-    return {row: known[row[0]] for row in rows}
 
 
 Curves = Mapping[str, Mapping[str, list[float]]]  # of each seed, as `training_notes.training_notes` gives them
@@ -83,13 +73,13 @@ def accuracy_plot(
             f"entropy_{letter}_std", float(bits.std(ddof=1)) / math.sqrt(len(bits)) if len(bits) > 1 else 0.0
         )
         off_y = results[row].get("top1_std", standard_error(y, table["video"].nunique()))
-        name = row_name(row)
+        name = row.name
         figure.add_scatter(
             x=[x],
             y=[y],
             name=html.escape(name),
             mode="markers",
-            marker={"size": 12, "color": colours[row], "symbol": "circle-open" if row[1] else "circle",
+            marker={"size": 12, "color": colours[row], "symbol": "circle-open" if row.pc else "circle",
                     "line": {"width": 2.5, "color": colours[row]}},
             error_x={"array": [off_x], "thickness": 1, "width": 3},
             error_y={"array": [off_y], "thickness": 1, "width": 3},
@@ -101,13 +91,13 @@ def accuracy_plot(
         bits_of = next((each for each in (entropies[1], entropies[0]) if each is not None), None)
         if row not in tables or top1 is None or bits_of is None:
             continue
-        name = f"{row_name(row)}, the paper"
+        name = f"{row.name}, the paper"
         figure.add_scatter(
             x=[bits_of],
             y=[top1],
             name=html.escape(name),
             mode="markers",
-            marker={"size": 11, "color": colours[row], "symbol": "diamond-open" if row[1] else "diamond"},
+            marker={"size": 11, "color": colours[row], "symbol": "diamond-open" if row.pc else "diamond"},
             hovertemplate=f"{html.escape(name)}{_HOVER}",
         )
         lines.append([name, "", f"{bits_of:.3f}", f"{top1:.2f}"])
@@ -137,7 +127,7 @@ def entropy_plot(tables: Mapping[Row, pd.DataFrame]) -> Plot:
     """
     edges = np.linspace(0, MAX_BITS, _BINS + 1)
     middles = ((edges[1:] + edges[:-1]) / 2).round(6)
-    names = [row_name(row) for row in tables]
+    names = [row.name for row in tables]
     figure = make_subplots(rows=len(tables), cols=1, shared_xaxes=True, vertical_spacing=0.12 / len(tables))
     told, lines = set(), []
     for strip, (row, table) in enumerate(tables.items(), start=1):
@@ -153,15 +143,15 @@ def entropy_plot(tables: Mapping[Row, pd.DataFrame]) -> Plot:
                 name=re.sub("_(.)", r"<sub>\1</sub>", map_name),
                 legendgroup=letter,
                 showlegend=letter not in told,
-                marker={"color": COLOURS[letter], "line": {"width": 0}},
+                marker={"color": MAP_COLOURS[letter], "line": {"width": 0}},
                 opacity=0.75,
-                hovertemplate=f"{html.escape(row_name(row))}, {map_name}{_SHARE}",
+                hovertemplate=f"{html.escape(row.name)}, {map_name}{_SHARE}",
                 row=strip,
                 col=1,
             )
             told.add(letter)
             quartiles = [f"{each:.3f}" if pd.notna(each) else "" for each in values.quantile([0.25, 0.5, 0.75])]
-            lines.append([row_name(row), map_name, *quartiles, str(int(values.isna().sum()))])
+            lines.append([row.name, map_name, *quartiles, str(int(values.isna().sum()))])
         figure.add_annotation(
             text=html.escape(names[strip - 1]), x=0, y=1, xref="x domain" if strip == 1 else f"x{strip} domain",
             yref="y domain" if strip == 1 else f"y{strip} domain", xanchor="left", yanchor="top", showarrow=False,
@@ -198,17 +188,17 @@ def curve_plots(curves: Mapping[Row, Curves]) -> list[Plot]:
         figure, lines, epochs = go.Figure(), [], [1.0]
         for row, seeds in curves.items():
             for at, (seed, curve) in enumerate(seeds.items()):
-                hover = f"{html.escape(row_name(row))}, seed {seed}<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>"
+                hover = f"{html.escape(row.name)}, seed {seed}<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>"
                 figure.add_scatter(
-                    x=curve["epoch"], y=curve[column], name=html.escape(row_name(row)), legendgroup=row_name(row),
+                    x=curve["epoch"], y=curve[column], name=html.escape(row.name), legendgroup=row.name,
                     showlegend=at == 0, mode="lines+markers", marker={"size": 4}, hovertemplate=hover,
-                    line={"color": colours[row], "dash": "dash" if row[1] else "solid", "width": 1.6},
+                    line={"color": colours[row], "dash": "dash" if row.pc else "solid", "width": 1.6},
                 )  # fmt: skip
                 known = [value for value in curve[column] if pd.notna(value)]
                 if known:
                     epochs += curve["epoch"]
                     ends = [f"{known[0]:.4g}", f"{known[-1]:.4g}"]
-                    lines.append([row_name(row), seed, str(len(curve["epoch"])), *ends])
+                    lines.append([row.name, seed, str(len(curve["epoch"])), *ends])
         if not lines:
             continue
         figure.update_layout(_layout(330 + 18 * -(-len(curves) // 4), "epoch", axis))

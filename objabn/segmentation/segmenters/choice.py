@@ -1,4 +1,4 @@
-"""Instance segmentation of video frames: one function type, one module a backend.
+"""Chooses a segmenter by its name, and says what its masks depend on. One function type, one module a backend.
 
     segment = build("motion", threshold=25.0)
     instances = segment(frames, "walk/a")    # uint8 (N, H, W, 3) RGB of one video, its id -> one Instances a frame
@@ -8,15 +8,12 @@ The id is the index's, such as Bend/v_Bend_g01_c01. Whoever looks at pixels igno
 Which instances count (score, class) is decided by whoever reads the mask store, never here.
 """
 
-import ast
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from objabn.stores.masks import GRID as GRID  # the grid of Instances.masks
-from objabn.video.read import file_digest
+from objabn.segmentation.segmenters.instances import Segmenter
+from objabn.system.files import file_digest
 
 # Backend -> the settings that its output depends on, besides the content of `weights`.
 SETTINGS = {
@@ -26,19 +23,8 @@ SETTINGS = {
     "import": ("format", "class_name"),  # and the masks' content, see `video_key`
 }
 BACKENDS = tuple(SETTINGS)
-MODULES = {"import": "imported"}  # where the name differs
-
-
-class Instances(NamedTuple):
-    """Instances of one frame, highest score first, spatially in normalised coordinates of the frame."""
-
-    masks: np.ndarray  # (n, GRID, GRID) bool, row = y: the frame resampled to the grid
-    scores: np.ndarray  # (n,) float32 in [0, 1]
-    classes: np.ndarray  # (n,) str: COCO names ("person", "dog", ...); "moving" for motion
-    boxes: np.ndarray  # (n, 4) float32 in [0, 1]: x0, y0, x1, y1
-
-
-Segmenter = Callable[[np.ndarray, str], list[Instances]]
+# Part of the key of cached masks. Raise a backend's when its output changes: in its module, or in one that it imports.
+VERSIONS = {"motion": 1, "torchvision": 1, "detectron2": 1, "import": 1}
 
 
 def build(backend: str, **settings: Any) -> Segmenter:
@@ -80,7 +66,7 @@ def settings_key(backend: str, weights: str | None = None, **settings: Any) -> d
     if backend != "motion" and weights:
         # Not a file: the name that the backend resolves (detectron2's `zoo`: the one file that it has of the model).
         content = file_digest(weights) if Path(weights).is_file() else weights
-    return {"backend": backend, "version": version(backend), "weights": content, **chosen}
+    return {"backend": backend, "version": VERSIONS[backend], "weights": content, **chosen}
 
 
 def video_key(backend: str, **settings: Any) -> Callable[[str], dict[str, Any]]:
@@ -95,23 +81,6 @@ def video_key(backend: str, **settings: Any) -> Callable[[str], dict[str, Any]]:
 
         return imported.video_key(**settings)
     return lambda video: {}
-
-
-def version(backend: str) -> int:
-    """VERSION of a backend's module: part of the key of cached masks, raised when its output changes.
-
-    Read from the source, so that asking does not import torch.
-
-    Raises:
-        ValueError: for an unknown backend.
-    """
-    _check(backend)
-    name = f"{MODULES.get(backend, backend)}.py"
-    source = Path(__file__).with_name(name).read_text(encoding="utf-8")
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "VERSION":
-            return int(ast.literal_eval(node.value))
-    raise AssertionError(f"{name} assigns no VERSION")
 
 
 def _check(backend: str) -> None:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pycocotools import mask as polygons
 
-from objabn.video.read import file_digest
+from objabn.system.files import file_digest
 
 
 class Annotation(NamedTuple):

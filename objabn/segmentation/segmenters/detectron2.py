@@ -16,10 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from objabn.segmentation.segmenters.choice import Instances, Segmenter
+from objabn.segmentation.segmenters.instances import Instances, Segmenter
 from objabn.segmentation.segmenters.rcnn import by_frame, check_keys, device_of, in_bf16
-
-VERSION = 1
 
 MODEL = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml"
 ZOO = "zoo"

@@ -17,11 +17,10 @@ import numpy as np
 from PIL import Image
 
 from objabn.segmentation.segmenters import coco
-from objabn.segmentation.segmenters.choice import GRID, Instances, Segmenter
+from objabn.segmentation.segmenters.instances import Instances, Segmenter
+from objabn.stores.masks import GRID
 from objabn.system.cache import unit_key
-from objabn.video.read import file_digest
-
-VERSION = 1  # also of coco
+from objabn.system.files import file_digest
 
 VOID = 255  # in palette images: neither object nor background
 FORMATS = ("png", "coco")

@@ -17,9 +17,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from objabn.segmentation.segmenters.choice import GRID, Instances, Segmenter
-
-VERSION = 1
+from objabn.segmentation.segmenters.instances import Instances, Segmenter
+from objabn.stores.masks import GRID
 
 MAX_BACKGROUND_FRAMES = 25  # all pairs of them are compared; 32 found no better a background
 # A cell on an edge mixes object and background, so its contrast is a share of that of the cells inside: the edge runs

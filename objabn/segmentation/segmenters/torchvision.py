@@ -14,11 +14,9 @@ from torchvision.models import detection
 from torchvision.models.detection import backbone_utils
 from torchvision.ops import FrozenBatchNorm2d
 
-from objabn.segmentation.segmenters.choice import Instances, Segmenter
 from objabn.segmentation.segmenters.figures_rcnn import figures_rcnn
+from objabn.segmentation.segmenters.instances import Instances, Segmenter
 from objabn.segmentation.segmenters.rcnn import by_frame, check_keys, device_of, in_bf16
-
-VERSION = 1  # also of figures_rcnn
 
 WEIGHTS = {
     "maskrcnn_resnet50_fpn": detection.MaskRCNN_ResNet50_FPN_Weights.COCO_V1,

@@ -1,0 +1,36 @@
+"""Says what is wrong in a parameter file, one line a fault."""
+
+from typing import Any
+
+
+class ParamsError(ValueError):
+    """All faults of a parameter file, one line each."""
+
+
+def short(value: Any) -> str:
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def describe(fault: Any) -> list[str]:
+    """Lines for one pydantic fault: the full dotted key, what was expected, what was found."""
+    parts = [str(part) for part in fault["loc"]]
+    if len(parts) > 3 and parts[2] == "segment":
+        del parts[3]  # pydantic names the chosen backend there
+    key, kind, got = ".".join(parts), fault["type"], fault["input"]
+    if kind == "extra_forbidden":
+        return [f"{key}: not a known parameter"]
+    if kind == "missing":
+        return [f"{key}: missing"]
+    if kind == "value_error":  # raised by our own validators, whose messages begin with the key below `key`
+        return [f"{key}.{line}" if key else line for line in str(fault["ctx"]["error"]).splitlines()]
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return [f"{key}: expected a block of parameters, got {short(got)}"]
+    if kind == "union_tag_not_found":
+        return [f"{key}.backend: missing"]
+    if kind == "union_tag_invalid":
+        return [f"{key}.backend: expected {fault['ctx']['expected_tags']}, got {fault['ctx']['tag']!r}"]
+    if kind == "too_short":
+        return [f"{key}: expected at least one value, got {short(got)}"]
+    message = fault["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    return [f"{key}: expected {message}, got {short(got)}"]

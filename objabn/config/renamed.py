@@ -1,0 +1,84 @@
+"""Parameters that had another name: an old params.yaml is told the new ones, an old run's record is read by them."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+# Within a data set's block: the old key and the new one.
+RENAMED = {
+    "weights": "loss_weights",
+    "decode.workers": "machine.decode_workers",
+    "decode.timeout_sec": "machine.decode_timeout_sec",
+    "decode.max_failed": "machine.max_failed",
+    "segment.engine": "machine.segment_engine",
+    "segment.workers": "machine.segment_workers",
+    "train.workers": "machine.loader_workers",
+    "train.checkpoint_minutes": "machine.checkpoint_minutes",
+}
+
+
+def with_new_names(block: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a data set's block in which all parameters have their present names.
+
+    >>> with_new_names({"weights": {"pc": 0.5}, "train": {"epochs": 4, "workers": 2}})
+    {'train': {'epochs': 4}, 'loss_weights': {'pc': 0.5}, 'machine': {'loader_workers': 2}}
+    """
+    renamed: dict[str, Any] = deepcopy(dict(block))
+    for old in old_names(renamed):
+        *parents, name = old.split(".")
+        source = renamed[parents[0]] if parents else renamed
+        value = source.pop(name)
+        *parents, name = RENAMED[old].split(".")
+        target = renamed.setdefault(parents[0], {}) if parents else renamed
+        if isinstance(target, dict):
+            target.setdefault(name, value)
+    return renamed
+
+
+def old_names(block: Any) -> list[str]:
+    """List the keys of a data set's block that have another name now."""
+    return [old for old in RENAMED if _has(block, old.split("."))]
+
+
+def _has(block: Any, keys: list[str]) -> bool:
+    return isinstance(block, dict) and keys[0] in block and (len(keys) == 1 or _has(block[keys[0]], keys[1:]))
+
+
+def rename_faults(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return a whole parameter file with present names, and a line for each old name in it.
+
+    Args:
+        values: the raw file, which may have any other fault.
+    """
+    values, faults = dict(values), []
+    datasets, controls = values.get("datasets"), values.get("controls")
+    if isinstance(datasets, dict):
+        where = {old: [str(name) for name, block in datasets.items() if _has(block, old.split("."))] for old in RENAMED}
+        faults += [
+            f"datasets.<name>.{old}: is datasets.<name>.{RENAMED[old]} now (in {', '.join(names)})"
+            for old, names in where.items()
+            if names
+        ]
+        values["datasets"] = {
+            name: with_new_names(block) if isinstance(block, dict) else block for name, block in datasets.items()
+        }
+    if isinstance(controls, dict):
+        renamed = {}
+        for name, control in controls.items():
+            changes = control.get("set") if isinstance(control, dict) else None
+            if not isinstance(changes, dict):
+                renamed[name] = control
+                continue
+            new = {key: _new_name(key) for key in changes}
+            faults += [f"controls.{name}.set.{key}: is {new[key]} now" for key in changes if new[key] != key]
+            renamed[name] = {**control, "set": {new[key]: value for key, value in changes.items()}}
+        values["controls"] = renamed
+    return values, faults
+
+
+def _new_name(key: Any) -> Any:
+    """The present name of a dotted key within a data set's block, or the key itself."""
+    for old, new in RENAMED.items():
+        if isinstance(key, str) and (key == old or key.startswith(f"{old}.")):
+            return new + key.removeprefix(old)
+    return key

@@ -1,0 +1,64 @@
+"""The rows of the comparison table: loss configurations and controls, and the maps that each has."""
+
+import re
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field, model_validator
+
+from objabn.config.blocks import Block, Seed
+
+# The attention maps of each configuration, in the model's order: unconstrained, object-constrained, background.
+MAPS: dict[str, tuple[str, ...]] = {"abn": ("u",), "mask": ("o",), "mha": ("u", "o", "b"), "plain": ()}
+GRAD_CAM = "g"  # the letter of Grad-CAM's maps, beside those of MAPS
+Attention = Literal["abn", "mask", "mha"]
+LOSSES: tuple[str, ...] = get_args(Attention)
+CHANGEABLE = ("data", "mask", "model", "loss_weights", "train")  # blocks of a data set that a control may differ in
+CONTROL_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+
+
+def map_names(attention: str) -> tuple[str, ...]:
+    """List the maps that a row is evaluated with: its own, or Grad-CAM's where it has none.
+
+    >>> map_names("mha"), map_names("plain")
+    (('u', 'o', 'b'), ('g',))
+    """
+    return MAPS[attention] or (GRAD_CAM,)
+
+
+class Loss(Block):
+    attention: Attention
+    pc: bool
+
+
+class Control(Block):
+    """A row beside the loss configurations, always without PC."""
+
+    attention: Literal["plain", "abn", "mask", "mha"]  # plain: the X3D without an attention branch
+    masks: Literal["own", "shifted", "other"]  # that it is trained with (`wrong_masks`)
+    set: dict[str, Any]  # dotted key within the data set's block, in one of CHANGEABLE -> its value for this row
+
+    @model_validator(mode="after")
+    def _has_masks(self) -> "Control":
+        if self.masks != "own" and "o" not in MAPS[self.attention]:
+            raise ValueError(f"masks: expected own ({self.attention} is trained without masks), got {self.masks!r}")
+        return self
+
+
+class Table(Block):
+    attention: Annotated[list[Attention], Field(min_length=1)]
+    pc: Annotated[list[bool], Field(min_length=1)]
+    controls: list[str]  # names of blocks under `controls`
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    audits: list[Literal["rows"]]  # rows: those without PC, and the controls
+
+    @model_validator(mode="after")
+    def _no_repeats(self) -> "Table":
+        for name in ("attention", "pc", "controls", "seeds", "audits"):
+            values = getattr(self, name)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name}: expected each value once, got {values}")
+        if self.audits and False not in self.pc:
+            raise ValueError(
+                f"audits: expected [] without false in pc (they are of rows without PC), got {self.audits}"
+            )
+        return self

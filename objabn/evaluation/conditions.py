@@ -1,0 +1,50 @@
+"""Top-1 under several conditions, such as other maps or other backgrounds."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from objabn.clips.batches import Batch
+from objabn.clips.dataset import ClipDataset
+from objabn.config.schema import Dataset
+from objabn.evaluation.metrics import top_k
+from objabn.progress import progress
+
+
+def batches(clips: TorchDataset[Batch], num_clips: int, params: Dataset, title: str) -> Iterator[Batch]:
+    """Batches of all clips in their order, with a progress bar; no more than the loaders hold is in memory."""
+    size = params.eval.batch_size
+    loader = DataLoader(
+        clips, batch_size=size, num_workers=params.machine.loader_workers, pin_memory=torch.cuda.is_available()
+    )
+    yield from progress(loader, total=-(-num_clips // size), desc=title, unit="batch")
+
+
+def mean_over_views(values: Sequence[np.ndarray], dataset: ClipDataset) -> np.ndarray:
+    """Means over each video's views, float64 (V, ...), of the batches' values, each (B, ...)."""
+    per_clip = np.concatenate(values).astype(np.float64)
+    return per_clip.reshape(-1, dataset.views, *per_clip.shape[1:]).mean(axis=1)
+
+
+def top1_table(logits: Mapping[str, Sequence[Tensor]], dataset: ClipDataset) -> pd.DataFrame:
+    """Top-1 under each condition, one row a video: columns video, label, and by condition 0 or 1; views are averaged.
+
+    Args:
+        logits: by condition, those of all batches, float (B, L).
+
+    Raises:
+        ValueError: logits that are not finite.
+    """
+    columns: dict[str, Any] = {"video": dataset.table["video"], "label": dataset.table["label"]}
+    for name, each in logits.items():
+        probabilities = mean_over_views([values.softmax(dim=1).cpu().numpy() for values in each], dataset)
+        if not np.isfinite(probabilities).all():
+            raise ValueError(f"the network's logits are not finite ({name}): its training went wrong")
+        columns[name] = top_k(probabilities, dataset.labels, 1).astype(int)
+    return pd.DataFrame(columns)

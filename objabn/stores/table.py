@@ -1,0 +1,67 @@
+"""Reads the table of videos of a store (videos.csv): where the entries of each video are, and which were lost."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from objabn.system.files import file_digest
+
+TABLE = "videos.csv"
+CHECKSUM = "checksum"  # column: CRC-32 of a video's entries, as the writer saw them
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """The videos table of a store, or these of its columns. Raises: ValueError when there is none."""
+    if not (path / TABLE).is_file():
+        raise ValueError(f"{path / TABLE}: expected a store's table of videos, found none")
+    text = dict.fromkeys(("video", "path", "label", "split", "status", "error", "decoder", "digest", CHECKSUM), str)
+    missing = {"fps": [""], "container_frames": [""]}
+    return pd.read_csv(path / TABLE, usecols=columns, dtype=text, keep_default_na=False, na_values=missing)
+
+
+def store_digest(store: Path) -> list[Any]:
+    """Digest a store's content without reading its shards, as JSON-serialisable values.
+
+    The table of videos holds a checksum of each video's entries. Of a store that was written without them the names and
+    sizes of all files stand for the content: a shard is compressed, other content most often has another size.
+    """
+    if CHECKSUM in pd.read_csv(store / TABLE, nrows=0).columns:
+        return [file_digest(store / TABLE)]
+    files = sorted(path for path in store.rglob("*") if path.is_file())
+    return [(path.relative_to(store).as_posix(), path.stat().st_size) for path in files]
+
+
+class RowNumbers:
+    """Row of each video in a table, by its id. One sorted array: a dict of SSv2's ids takes 20 MB in every worker
+    that looks one up, since counting references copies the pages that a fork shares."""
+
+    def __init__(self, videos: pd.Series) -> None:
+        ids = np.array([video.encode() for video in videos], dtype=bytes)
+        self._rows = np.argsort(ids, kind="stable").astype(np.int32)
+        self._ids = ids[self._rows]
+
+    def find(self, video: str) -> int | None:
+        """None for a video that is not in the table."""
+        wanted = video.encode()
+        at = int(self._ids.searchsorted(wanted))
+        return int(self._rows[at]) if at < len(self._ids) and self._ids[at] == wanted else None
+
+
+def describe_losses(table: pd.DataFrame) -> list[str]:
+    """One line for each video that is not ok: id, status, reason."""
+    lost = table[table["status"] != "ok"]
+    return [f"  {row.video}: {row.status}: {row.error}" for row in lost.itertuples()]
+
+
+def check_missing(table: pd.DataFrame, max_failed: float) -> None:
+    """Raises: ValueError with the list of failed videos when they are more than `max_failed` of a split."""
+    for split, rows in table.groupby("split"):
+        failed = rows[rows["status"] == "failed"]
+        if len(failed) > max_failed * len(rows):
+            raise ValueError(
+                f"{len(failed)} of {len(rows)} {split} videos failed to decode "
+                f"({len(failed) / len(rows):.1%}), expected at most machine.max_failed {max_failed:.1%}:\n"
+                + "\n".join(describe_losses(failed))
+            )

@@ -1,0 +1,262 @@
+"""Evaluation as a stream: views across batches, each column by its definition, a row's numbers from its file alone."""
+
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torchmetrics.functional.classification import multiclass_accuracy
+
+from objabn.clips.batches import clip_tensors, loader, mask_tensors
+from objabn.clips.dataset import ClipDataset
+from objabn.config.schema import Dataset
+from objabn.evaluation.evaluate import evaluate_run
+from objabn.evaluation.kept_maps import MapKeeper, read_maps, write_maps
+from objabn.evaluation.localisation import THRESHOLDS, energy_inside, iou_by_threshold, pointing
+from objabn.evaluation.metrics import is_flat, map_entropy, top_k
+from objabn.evaluation.results import write_results
+from objabn.evaluation.summary import summarise
+from objabn.stores.masks import mask_iou
+
+CLASSES = ["a", "b", "c"]
+
+
+class Noise:
+    """Random frames or masks of a video, the same each time; `videos` are those read so far."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape, self.videos = shape, []
+
+    def read(self, video: str, indices: np.ndarray) -> np.ndarray:
+        self.videos.append(video)
+        draw = np.random.default_rng([zlib.crc32(video.encode()), len(self.shape), *indices])
+        if len(self.shape) == 3 and self.shape[-1] == 3:
+            return draw.integers(0, 256, (len(indices), *self.shape), dtype=np.uint8)
+        planes = np.zeros((len(indices), *self.shape), np.uint8)
+        at = draw.integers(0, 70)
+        planes[draw.random(len(indices)) < 0.7, 0, at : at + 60, 20:90] = 255  # some frames have none
+        return planes
+
+
+@pytest.fixture
+def params(synthetic: Dataset) -> Dataset:
+    data = {"num_frames": 4, "crop": 32, "short_side_min": 32, "short_side_max": 36, "short_side_eval": 32}
+    return synthetic.model_copy(
+        update={
+            "data": synthetic.data.model_copy(update=data),
+            "machine": synthetic.machine.model_copy(update={"loader_workers": 0}),
+        }
+    )
+
+
+def evaluation(params: Dataset, *, batch_size: int, views: int) -> Dataset:
+    return params.model_copy(update={"eval": params.eval.model_copy(update={"views": views, "batch_size": batch_size})})
+
+
+def five_videos(params: Dataset, *, truth: bool = True) -> ClipDataset:
+    """Of 40 frames of 32 x 40 pixels; masks and truth are the same."""
+    names = [f"v{number}" for number in range(5)]
+    table = pd.DataFrame(
+        {"video": names, "label": [CLASSES[number % 3] for number in range(5)], "frames": 40, "height": 64}
+    ).assign(width=80)
+    planes = Noise((2, 128, 128))
+    return ClipDataset(
+        table, CLASSES, Noise((32, 40, 3)), planes, params.data, params.mask,
+        seed=0, evaluation=params.eval, truth=planes if truth else None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("attention", ["mha", "plain"])
+def test_batches_that_cut_videos_in_two_change_nothing(params: Dataset, make_model: Callable, attention: str) -> None:
+    model = make_model(attention=attention, pc=False)
+    found = {}
+    for batch_size in (1, 2, 3, 4, 7, 15, 100):
+        given = evaluation(params, batch_size=batch_size, views=3)
+        found[batch_size] = pd.concat(evaluate_run(model, attention, five_videos(given), given), ignore_index=True)
+    assert found[1]["video"].tolist() == ["v0", "v1", "v2", "v3", "v4"]
+    for table in found.values():
+        pd.testing.assert_frame_equal(table, found[1], rtol=1e-4, atol=1e-4)
+
+
+def test_videos_come_as_soon_as_their_views_are_in(params: Dataset, make_model: Callable) -> None:
+    given = evaluation(params, batch_size=4, views=3)
+    dataset = five_videos(given)
+    tables = evaluate_run(make_model(attention="mask", pc=False), "mask", dataset, given)
+    read = dataset._frames.videos
+    assert read == []
+    assert next(tables)["video"].tolist() == ["v0"]
+    assert read == ["v0"] * 3 + ["v1"]
+    assert [table["video"].tolist() for table in tables] == [["v1"], ["v2", "v3"], ["v4"]]
+
+
+def test_each_column_follows_its_definition(params: Dataset, make_model: Callable) -> None:
+    """Two views of each video, one by one."""
+    given = evaluation(params, batch_size=3, views=2)
+    model = make_model(attention="mha", pc=False).eval()
+    results = pd.concat(evaluate_run(model, "mha", five_videos(given), given), ignore_index=True)
+    batches = list(loader(five_videos(given), 1, workers=0))
+    for number, line in results.iterrows():
+        clips, probabilities = [], []
+        for batch in batches[2 * number : 2 * number + 2]:
+            with torch.no_grad():
+                output = model(clip_tensors(batch, 32))
+            probabilities.append(output.perception_logits.softmax(dim=1)[0])
+            fit, truth = (
+                mask_tensors(batch, key, 4, resize).bool()[0].numpy()
+                for key, resize in (("masks", given.mask.resize), ("truth", "area"))
+            )
+            clips.append((output.maps[0].numpy(), fit, truth))
+        areas = [np.nanmean([frame.mean() if frame.any() else np.nan for frame in truth]) for _, _, truth in clips]
+        assert line["truth_area"] == pytest.approx(np.nanmean(areas))
+        mean = sum(probabilities) / 2
+        order = mean.argsort(descending=True).tolist()
+        assert (line["label"], line["predicted"]) == (CLASSES[number % 3], CLASSES[order[0]])
+        assert (line["top1"], line["top5"]) == (int(order[0] == number % 3), 1)
+        for at, name in enumerate("uob"):
+            kinds: dict[str, list] = {}
+            for maps, fit, truth in clips:
+                own, (fit, truth) = maps[at], (~fit, ~truth) if name == "b" else (fit, truth)
+                frames = {
+                    "entropy": map_entropy(own), "flat_share": is_flat(own),
+                    "iou_fit": mask_iou(own >= 0.5, fit), "iou_truth": mask_iou(own >= 0.5, truth),
+                    "pointing": pointing(own, truth), "energy": energy_inside(own, truth),
+                    "iou_curve": iou_by_threshold(own, truth),
+                }  # fmt: skip
+                for kind, values in frames.items():
+                    kinds.setdefault(kind, []).append(np.nanmean(values, axis=0))
+            for kind, of_views in kinds.items():
+                np.testing.assert_allclose(line[f"{kind}_{name}"], np.nanmean(of_views, axis=0), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("most", "videos"),
+    [(1, ["v0"]), (2, ["v0", "v4"]), (3, ["v0", "v2", "v4"]), (5, ["v0", "v1", "v2", "v3", "v4"]),
+     (512, ["v0", "v1", "v2", "v3", "v4"])],
+)  # fmt: skip
+@pytest.mark.parametrize("batch_size", [1, 4, 100])
+def test_kept_maps_are_those_of_each_first_view(
+    params: Dataset, make_model: Callable, most: int, videos: list[str], batch_size: int
+) -> None:
+    given = evaluation(params, batch_size=batch_size, views=3)
+    model, dataset = make_model(attention="mha", pc=False).eval(), five_videos(given)
+    keeper = MapKeeper(dataset, "mha", most)
+    list(evaluate_run(model, "mha", dataset, given, keep=keeper))
+    kept = keeper.kept()
+    assert (kept.videos.tolist(), kept.map_names.tolist()) == (videos, ["u", "o", "b"])
+    assert (kept.maps.dtype, kept.maps.shape) == (np.uint8, (len(videos), 3, 4, 4, 4))
+    for number, video in enumerate(videos):
+        sample = dataset[3 * int(video[1:])]
+        with torch.no_grad():
+            maps = model(clip_tensors({name: value[None] for name, value in sample.items()}, 32)).maps[0].numpy()
+        assert np.abs(kept.maps[number] - 255.0 * maps).max() <= 0.51
+        assert kept.frames[number].tolist() == sample["frame_numbers"].tolist()
+        assert kept.boxes[number].tolist() == sample["box"].tolist()
+
+
+def test_grad_cam_is_kept_where_there_are_no_maps(params: Dataset, make_model: Callable, tmp_path: Path) -> None:
+    dataset = five_videos(params)
+    keeper = MapKeeper(dataset, "plain")
+    list(evaluate_run(make_model(attention="plain", pc=False), "plain", dataset, params, keep=keeper))
+    assert (keeper.kept().map_names.tolist(), keeper.kept().maps.shape) == (["g"], (5, 1, 4, 4, 4))
+    write_maps(tmp_path / "m.npz", keeper.kept())
+    for one, two in zip(read_maps(tmp_path / "m.npz"), keeper.kept(), strict=True):
+        assert one.dtype == two.dtype
+        np.testing.assert_array_equal(one, two)
+
+
+@settings(deadline=None)
+@given(data=st.data())
+def test_top_1_and_top_5_are_those_of_torchmetrics(data: st.DataObject) -> None:
+    num_classes, seed = data.draw(st.integers(5, 12)), data.draw(st.integers(0, 1000))
+    draw = np.random.default_rng(seed)
+    probabilities, labels = draw.random((20, num_classes)), draw.integers(num_classes, size=20)
+    for k in (1, 5):
+        theirs = multiclass_accuracy(
+            torch.from_numpy(probabilities), torch.from_numpy(labels), num_classes, average="micro", top_k=k
+        )
+        assert top_k(probabilities, labels, k).mean() == pytest.approx(float(theirs))
+
+
+def test_without_truth_there_is_the_fit_alone(params: Dataset, make_model: Callable) -> None:
+    model = make_model(attention="mask", pc=False)
+    [results] = evaluate_run(model, "mask", five_videos(params, truth=False), params)
+    assert list(results)[5:] == ["entropy_o", "flat_share_o", "iou_fit_o"]
+
+
+def test_a_network_that_yields_nan_is_not_evaluated(params: Dataset, make_model: Callable) -> None:
+    for attention, layer in (("mask", "attention_branch"), ("plain", "perception_branch")):
+        model = make_model(attention=attention, pc=False)
+        for weight in getattr(model, layer).parameters():
+            nn.init.constant_(weight, float("nan"))
+        with pytest.raises(ValueError, match="logits or maps are not finite"):
+            next(evaluate_run(model, attention, five_videos(params), params))
+
+
+def curve(**values: float) -> np.ndarray:
+    """An IoU curve that is 0 but at `at_<number>`."""
+    found = np.zeros(19, np.float32)
+    for name, value in values.items():
+        found[int(name.removeprefix("at_"))] = value
+    return found
+
+
+def lines(top1: list[int], entropy: list[float], curves: list[np.ndarray], seed: int) -> pd.DataFrame:
+    given = {"video": ["x", "y"], "label": "a", "predicted": "a", "top1": top1, "top5": 1, "entropy_u": entropy}
+    return pd.DataFrame({**given, "iou_curve_u": curves, "seed": seed})
+
+
+def test_numbers_of_a_row_by_hand(tmp_path: Path) -> None:
+    first = lines([1, 0], [2.0, np.nan], [curve(at_2=0.75), curve(at_2=0.25, at_9=0.5)], 0)
+    write_results(tmp_path / "r.parquet", [first])
+    one = {"top1": 50.0, "top5": 100.0, "entropy_u": 2.0, "iou_best_u": 0.5, "iou_best_threshold_u": 0.15}
+    assert summarise(tmp_path / "r.parquet") == one
+    assert list(summarise(tmp_path / "r.parquet")) == list(one)
+
+    second = lines([1, 1], [np.nan, np.nan], [curve(at_9=1.0), curve(at_9=0.5)], 1)
+    write_results(tmp_path / "r.parquet", iter([first, second]))
+    assert summarise(tmp_path / "r.parquet") == {
+        "top1": 75.0, "top5": 100.0, "entropy_u": 2.0,  # of the one seed that has it, so it has no spread
+        "iou_best_u": 0.5, "iou_best_threshold_u": 0.5,  # 0.25 and 0.75 there; one threshold for both seeds
+        "top1_std": pytest.approx(35.355339), "top5_std": 0.0, "iou_best_u_std": pytest.approx(0.353553),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("attention", ["mask", "mha", "plain"])
+@pytest.mark.parametrize("seeds", [[0], [0, 1]])
+def test_every_number_can_be_had_from_the_file(
+    tmp_path: Path, params: Dataset, make_model: Callable, attention: str, seeds: list[int]
+) -> None:
+    given = evaluation(params, batch_size=4, views=2)
+
+    def tables() -> Iterator[pd.DataFrame]:
+        for seed in seeds:
+            model = make_model(seed, attention=attention, pc=False)
+            for table in evaluate_run(model, attention, five_videos(given), given):
+                yield table.assign(seed=seed)
+
+    write_results(tmp_path / "r.parquet", tables())
+    row = summarise(tmp_path / "r.parquet")
+    json.dumps(row, allow_nan=False)
+
+    table = pd.read_parquet(tmp_path / "r.parquet")
+    expected = {}
+    for name in table.columns.drop(["video", "label", "predicted", "seed"]):
+        values = table[name]
+        if name.startswith("iou_curve"):
+            curves = np.stack(values)
+            best = curves.mean(axis=0).argmax()
+            name, values = name.replace("curve", "best"), pd.Series(curves[:, best])
+            expected[name.replace("best", "best_threshold")] = THRESHOLDS[best]
+        by_seed = values.groupby(table["seed"]).mean() * (100 if name.startswith("top") else 1)
+        expected[name] = by_seed.mean()
+        if len(seeds) > 1:
+            expected[f"{name}_std"] = by_seed.std()
+    assert row == pytest.approx(expected, abs=1e-6)
+    assert len(row) == len(expected)

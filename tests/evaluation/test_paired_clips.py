@@ -1,0 +1,100 @@
+"""Partners: none its own, of another class wherever that can be; top-1 tables and an audit's numbers by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from objabn.audits.summary import audit_numbers
+from objabn.clips.partners import partners
+from objabn.evaluation.conditions import mean_over_views, top1_table
+from objabn.evaluation.paired_clips import PairedClips
+from tests.helpers.clips import SIZE, open_made, parameters, write_stores
+
+classes_of_videos = st.lists(st.integers(0, 4), min_size=2, max_size=40).map(np.array)
+
+
+@given(classes=classes_of_videos, seed=st.integers(0, 5))
+def test_partners_are_a_permutation_without_a_fixed_point(classes, seed):
+    found = partners(classes, seed)
+    assert sorted(found.tolist()) == list(range(len(classes)))
+    assert (found != np.arange(len(classes))).all()
+    assert np.array_equal(found, partners(classes, seed))
+
+
+@given(classes=classes_of_videos, seed=st.integers(0, 5))
+def test_only_a_class_of_more_than_half_has_partners_of_its_own(classes, seed):
+    own = classes[partners(classes, seed)] == classes
+    most = np.bincount(classes).max()
+    assert own.sum() == max(2 * most - len(classes), 0)
+
+
+def test_a_class_meets_all_others():
+    classes = np.arange(128) % 8
+    met = {(a, b) for a, b in zip(classes, classes[partners(classes)], strict=True)}
+    assert len(met) > 40  # of 56; a step along the blocks alone meets 8
+    assert not np.array_equal(partners(classes), partners(classes, seed=1))
+
+
+@pytest.mark.parametrize("classes", [[], [3]])
+def test_one_video_has_no_partner(classes):
+    message = f"expected at least two videos to exchange maps, masks or backgrounds, got {len(classes)}"
+    with pytest.raises(ValueError, match=message):
+        partners(np.array(classes, int))
+
+
+def test_a_clip_meets_its_partners_clip_of_the_same_view(synthetic, tmp_path) -> None:
+    draw, videos = np.random.default_rng(0), {}
+    for number in range(4):
+        frames = draw.integers(0, 256, (16, SIZE, SIZE, 3), dtype=np.uint8)
+        videos[f"v{number}"] = ("ab"[number % 2], frames, np.ones((16, 4, 4), bool))
+    write_stores(tmp_path / "made", videos)
+    dataset = open_made(tmp_path / "made", parameters(synthetic, views=2), ["a", "b"])
+    pairs = PairedClips(dataset)
+    for item in range(8):
+        number, view = divmod(item, 2)
+        own, other = dataset[item], dataset[2 * int(pairs.partners[number]) + view]
+        found = pairs[item]
+        assert set(found) == set(own) | {f"other_{name}" for name in own}
+        assert all(torch.equal(found[name], own[name]) for name in own)
+        assert all(torch.equal(found[f"other_{name}"], other[name]) for name in own)
+    assert not torch.equal(pairs[0]["other_frames"], pairs[1]["other_frames"])
+
+
+class Two:
+    """Two videos of two views and three classes, the part of a data set that tables need."""
+
+    table = pd.DataFrame({"video": ["v", "w"], "label": ["a", "c"]})
+    labels, views = np.array([0, 2]), 2
+
+
+def test_views_are_averaged_over_the_batches():
+    values = [np.array([[1.0], [2], [3]]), np.array([[5.0]])]
+    assert mean_over_views(values, Two()).tolist() == [[1.5], [4.0]]
+    assert mean_over_views([np.array([1.0, 2, 3, 5])], Two()).tolist() == [1.5, 4.0]
+
+
+def test_top1_of_averaged_probabilities_by_hand():
+    sure, unsure = torch.tensor([[4.0, 0, 0]]), torch.tensor([[0.0, 0, 1]])
+    logits = {"top1": [torch.cat([sure, unsure, unsure]), unsure], "top1_x": [torch.cat([unsure] * 2), sure, sure]}
+    table = top1_table(logits, Two())
+    assert table.to_dict("list") == {"video": ["v", "w"], "label": ["a", "c"], "top1": [1, 1], "top1_x": [0, 0]}
+
+
+def test_logits_that_are_not_finite_stop_with_their_condition():
+    logits = {"top1": [torch.zeros(4, 3)], "top1_one": [torch.full((4, 3), torch.nan)]}
+    with pytest.raises(ValueError, match=r"the network's logits are not finite \(top1_one\): its training went wrong"):
+        top1_table(logits, Two())
+
+
+def test_an_audits_numbers_by_hand():
+    given = {"video": list("vwxy"), "label": list("abab"), "top1": [1, 1, 1, 0], "insertion_o": [0.5, 0.25, 0.25, 0.0]}
+    assert audit_numbers(pd.DataFrame(given)) == {"top1": 75.0, "insertion_o": 0.25}
+    given |= {"top1_pasted": [1, 1, 0, 0], "top1_swapped": [1, 0, 0, 0]}
+    given |= {"top1_pasted_truth": [1, 1, 1, 1], "top1_swapped_truth": [1, 1, 1, 0]}
+    numbers = audit_numbers(pd.DataFrame(given))
+    assert {name: numbers[name] for name in list(numbers)[-4:]} == {
+        "swap_drop": 50.0, "background_gap": 25.0, "swap_drop_truth": 0.0, "background_gap_truth": 25.0,
+    }  # fmt: skip

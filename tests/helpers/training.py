@@ -1,0 +1,51 @@
+"""Small trainings: parameters, and the splits of a data set of stores."""
+
+from pathlib import Path
+
+from objabn.clips.dataset import ClipDataset, open_split
+from objabn.config.schema import Dataset
+
+BLOCK = {
+    "videos": "videos",
+    "truth": None, "published": None,
+    "decode": {
+        "height": 32, "width": 40, "codec": "zstd", "quality": 95,
+        "store": True, "frames_per_shard": 64,
+    },
+    "segment": {"backend": "motion", "threshold": 25.0, "min_area": 0.002},
+    "data": {
+        "num_frames": 4, "frame_stride": 2, "crop": 32,
+        "short_side_min": 32, "short_side_max": 36, "short_side_eval": 32, "pad": "last", "flip": 0.5,
+    },
+    "mask": {"score_threshold": 0.5, "groups": ["person", "other"], "resize": "nearest"},
+    "model": {
+        "width_factor": 1.0, "depth_factor": 1.0, "split": "res3", "pretrained": None, "frozen": None,
+        "attention_depth": 1, "attention_channels": 8,
+        "attention_apply": "multiply", "mha_init": "default", "foreground_prior": 0.5, "dropout": 0.5,
+    },
+    "loss_weights": {
+        "attention": 1.0, "background": 1.0, "mask": 10.0, "mha": 10.0, "pc": 1e-4, "pc1": 1.0, "pc2": 1e-3,
+    },
+    "train": {
+        "epochs": 2, "batch_size": 4, "accumulate": 1, "lr": 1e-3, "new_layers_lr": None, "schedule": "constant",
+        "centroid_std": 1.0, "centroid_lr": None, "pc_norm": "l2",
+        "devices": 1, "nodes": 1, "sync_batchnorm": False,
+        "accelerator": "cpu", "precision": "32-true",
+    },
+    "eval": {"start": "centre", "views": 1, "batch_size": 3},
+    "machine": {
+        "decode_workers": None, "decode_timeout_sec": 60.0, "max_failed": 0.0, "segment_engine": "local",
+        "segment_workers": None, "loader_workers": 0, "checkpoint_minutes": 10,
+    },
+}  # fmt: skip
+PARAMS = Dataset.model_validate(BLOCK)
+
+
+def split(stores: Path, name: str, params: Dataset = PARAMS) -> ClipDataset:
+    truth = stores / "truth" if name == "test" else None
+    evaluation = None if name == "train" else params.eval
+    return open_split(name, params, stores / "frames", stores / "masks", seed=0, evaluation=evaluation, truth=truth)
+
+
+def changed(**blocks: dict) -> Dataset:
+    return Dataset.model_validate({**BLOCK, **{name: {**BLOCK[name], **block} for name, block in blocks.items()}})

@@ -1,0 +1,89 @@
+"""Videos that tests make, in any codec and container, and what PyAV alone makes of a video."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from objabn.video.libraries import libraries
+
+
+def moving_bar(num_frames: int, height: int = 48, width: int = 64) -> np.ndarray:
+    """(N, H, W, 3) uint8: blue above, green below, and from column 2 * n a white bar of 8 columns."""
+    frames = np.zeros((num_frames, height, width, 3), np.uint8)
+    frames[:, : height // 2, :, 2] = 200
+    frames[:, height // 2 :, :, 1] = 150
+    for n in range(num_frames):
+        frames[n, :, 2 * n : 2 * n + 8] = 255
+    return frames
+
+
+def encode(
+    path: Path,
+    *streams: np.ndarray,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    times: list[int] | None = None,
+    **options: str,
+) -> None:
+    """Any codec and container, unlike write_video; a stream for each array of frames, at 25 fps unless `times` says
+    when each frame comes (milliseconds)."""
+    av = libraries().av
+    with av.open(str(path), "w") as container:
+        made = [container.add_stream(codec, rate=Fraction(25), options=options) for _ in streams]
+        for stream, frames in zip(made, streams, strict=True):
+            stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], pix_fmt
+            if times is not None:
+                stream.codec_context.time_base = Fraction(1, 1000)
+        for stream, frames in zip(made, streams, strict=True):
+            for number, frame in enumerate(frames):
+                picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+                if times is not None:
+                    picture.pts, picture.time_base = times[number], Fraction(1, 1000)
+                container.mux(stream.encode(picture))
+            container.mux(stream.encode(None))
+
+
+def encode_sound(path: Path, cover: np.ndarray | None = None) -> None:
+    av = libraries().av
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("libmp3lame", rate=44100)
+        if cover is not None:
+            picture = container.add_stream("mjpeg", rate=1)
+            picture.height, picture.width, picture.pix_fmt = *cover.shape[:2], "yuvj420p"
+            picture.disposition = av.stream.Disposition.attached_pic
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(cover, format="rgb24")))
+        silence = av.AudioFrame.from_ndarray(np.zeros((2, 1152), np.int16), format="s16p", layout="stereo")
+        silence.sample_rate = 44100
+        for _ in range(20):
+            container.mux(sound.encode(silence))
+        container.mux(sound.encode(None))
+
+
+def cut(path: Path, share: float) -> None:
+    """Leaves the first part of a file."""
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+
+
+def turn_right(path: Path) -> None:
+    """Tags an mp4 as one that players turn by 90 degrees clockwise, as phones do: the matrix of its track's header."""
+    content = bytearray(path.read_bytes())
+    at = content.index(b"tkhd") + 4 + 40
+    matrix = (0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    content[at : at + 36] = b"".join(number.to_bytes(4, "big", signed=True) for number in matrix)
+    path.write_bytes(content)
+
+
+def reference(path: Path, stream: int = 0) -> np.ndarray:
+    """Every frame up to the first fault as PyAV's own loop gives it, without any code of ours: (N, H, W, 3)."""
+    import av
+
+    frames = []
+    with av.open(str(path)) as container:
+        try:
+            for frame in container.decode(video=stream):
+                frames.append(frame.to_ndarray(format="rgb24"))
+        except av.FFmpegError:
+            pass
+    return np.stack(frames)

@@ -1,0 +1,115 @@
+"""The costs of each stage, worked out by hand from given rates; durations and sizes as text."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from objabn.config.file import parse_params
+from objabn.config.schema import Params
+from objabn.plan.costs import (
+    COMPARE_SEC,
+    DVC_SEC,
+    MASK_BYTES,
+    REPORT_BYTES,
+    Cost,
+    Counts,
+    FrameRate,
+    Rates,
+    RowRate,
+    SegmentRate,
+    costs,
+    num_rows,
+    total,
+)
+from objabn.plan.units import duration, size
+
+TEXT = (Path(__file__).parents[2] / "params.yaml").read_text()
+START = 6.0 + DVC_SEC
+COUNTS = Counts(train=100, test=50, frames=10_000, classes=4, origin="here")
+RATES = Rates(
+    device="CPU",
+    start_sec=6.0,
+    synthesize=None,
+    decode=FrameRate(0.003, 18_000, ""),
+    segment=SegmentRate(0.5, 3.0, ""),
+    row=RowRate(train_sec=0.2, eval_sec=0.1, start_sec=1.0, weights_bytes=1_000_000, basis=""),
+)
+
+
+def given(*overrides: str) -> Params:
+    return parse_params(TEXT, overrides=overrides)
+
+
+def lines_of(*overrides: str, counts: Counts = COUNTS, rates: Rates = RATES) -> dict[str, Cost]:
+    params = given("dataset=ucf101", "datasets.ucf101.train.epochs=2", *overrides)
+    lines = costs(params.datasets["ucf101"], params.table, counts, rates)
+    return {line.stage: line for line in [*lines, total(lines)]}
+
+
+@pytest.mark.parametrize(
+    ("stage", "sec", "num_bytes"),
+    [
+        ("decode", START + 30, 180_000_000),
+        ("segment", START + 3 + 5000, 10_000 * MASK_BYTES),
+        ("  side cache", None, 2_500_000),
+        # 96 clips an epoch (six batches of 16) and 50 validated, two epochs: six rows and a control, one seed
+        ("train, 7 runs", 7 * (START + 1 + 2 * (19.2 + 5)), 7_000_000),
+        ("evaluate, 7 rows", 7 * (START + 1 + 5), 7 * 3_005_000),
+        ("study, compare", 2 * START + COMPARE_SEC, REPORT_BYTES),
+    ],
+)
+def test_costs_by_hand(stage: str, sec: float | None, num_bytes: int) -> None:
+    line = lines_of()[stage]
+    assert line.sec == (None if sec is None else pytest.approx(sec))
+    assert line.num_bytes == num_bytes
+    assert line.in_cache == (stage == "  side cache")
+
+
+def test_the_total_is_the_sum_and_a_synthesized_set_is_made_first() -> None:
+    lines = list(lines_of(rates=replace(RATES, synthesize=FrameRate(0.01, 1000, ""))).values())
+    assert lines[0] == Cost("synthesize", START + 100, 10_000_000, "10 ms, 1.0 kB a frame")
+    assert lines[-1].sec == pytest.approx(sum(line.sec or 0 for line in lines[:-1]))
+    assert lines[-1].num_bytes == sum(line.num_bytes for line in lines[:-1])
+
+
+def test_a_segmenter_that_could_not_be_measured_has_no_time() -> None:
+    lines = lines_of(rates=replace(RATES, segment=SegmentRate(None, 0.0, "not here")))
+    assert (lines["segment"].sec, lines["segment"].each) == (None, "not measured")
+    assert lines["total"].sec == pytest.approx(lines_of()["total"].sec - (START + 3 + 5000))
+
+
+def test_epochs_seeds_and_rows_scale_what_they_are_of() -> None:
+    once, fixed = lines_of()["train, 7 runs"], 7 * (START + 1)
+    twice = lines_of("datasets.ucf101.train.epochs=4")["train, 7 runs"]
+    assert twice.sec - fixed == pytest.approx(2 * (once.sec - fixed))
+    assert twice.num_bytes == once.num_bytes
+    seeds = lines_of("table.seeds=[0,1,2]", "table.pc=[false]")
+    assert seeds["train, 12 runs"].sec == pytest.approx(12 / 7 * once.sec)
+    assert seeds["evaluate, 4 rows"].sec == pytest.approx(4 * (START + 3 * (1 + 5)))
+    assert seeds["decode"] == lines_of()["decode"]
+    views = lines_of("datasets.ucf101.eval.views=10")["evaluate, 7 rows"]
+    assert views.sec == pytest.approx(7 * (START + 1 + 50))
+    assert num_rows(given("table.controls=[]").table) == 6
+
+
+def test_few_videos_are_one_short_batch() -> None:
+    lines = lines_of("table.attention=[abn]", "table.pc=[false]", "table.controls=[]", counts=replace(COUNTS, train=10))
+    assert lines["train, 1 run"].sec == pytest.approx(START + 1 + 2 * (2 + 5))
+
+
+@pytest.mark.parametrize(
+    ("sec", "expected"),
+    [(0.0031, "3.1 ms"), (0.25, "250 ms"), (1, "1.0 s"), (31.4, "31 s"), (64, "1.1 min"), (599, "10 min"),
+     (3 * 3600, "3.0 h"), (47 * 3600, "47 h"), (86400 * 3.14, "3.1 days"), (86400 * 1234.5, "1,234 days")],
+)  # fmt: skip
+def test_durations(sec: float, expected: str) -> None:
+    assert duration(sec) == expected
+
+
+@pytest.mark.parametrize(
+    ("num_bytes", "expected"),
+    [(220, "220 B"), (18_500, "18 kB"), (2_500_000, "2.5 MB"), (46_400_000_000, "46 GB"), (1.25e12, "1.2 TB")],
+)
+def test_sizes(num_bytes: float, expected: str) -> None:
+    assert size(num_bytes) == expected

@@ -1,0 +1,87 @@
+"""Counts of a data set's videos and frames from whatever there is."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from objabn.config.file import load_params
+from objabn.config.schema import Dataset
+from objabn.index.table import COLUMNS
+from objabn.plan.counts import PUBLISHED, count
+from objabn.video.write import write_video
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout without data, the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OBJABN_CACHE", raising=False)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    return tmp_path
+
+
+def write_index(place: Path, name: str, videos: int) -> pd.DataFrame:
+    """An index of `videos` videos in two classes, every fourth for testing."""
+    names = [f"{'ab'[number % 2]}/v{number}" for number in range(videos)]
+    rows = {"video": names, "path": [f"{name}.mp4" for name in names], "label": [name[0] for name in names]}
+    rows["split"] = ["test" if number % 4 == 3 else "train" for number in range(videos)]
+    rows |= {"bytes": ["10"] * videos, "digest": [f"{number:032x}" for number in range(videos)]}
+    index = pd.DataFrame(rows)[COLUMNS]
+    (place / "data" / name).mkdir(parents=True)
+    index.to_csv(place / "data" / name / "index.csv", index=False)
+    return index
+
+
+def block(name: str) -> Dataset:
+    return load_params(ROOT / "params.yaml").datasets[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ucf101", (9_537, 3_783, 2_480_000, 101)),
+        ("ssv2", (168_913, 24_777, 9_400_000, 174)),
+        ("synthetic", (320, 128, 448 * 36, 8)),
+    ],
+)
+def test_counts_without_any_file(place: Path, name: str, expected: tuple) -> None:
+    counts, own = count(name, block(name))
+    assert (counts.train, counts.test, counts.frames, counts.classes) == expected
+    assert counts.origin.startswith("the block synthesize" if name == "synthetic" else "published figures")
+    assert own.empty
+
+
+def test_counts_of_a_decoded_index(place: Path) -> None:
+    index = write_index(place, "folder", 8)
+    store = place / "data/folder/frames"
+    store.mkdir()
+    index.assign(frames=[10] * 7 + [0]).to_csv(store / "videos.csv", index=False)
+    counts, own = count("folder", block("folder"))
+    assert (counts.train, counts.test, counts.frames, counts.classes) == (6, 2, 70, 2)
+    assert counts.origin == "data/folder/index.csv and its decoded frames"
+    assert own.empty
+
+
+def test_counts_by_the_headers_of_the_videos_that_are_there(place: Path) -> None:
+    index = write_index(place, "folder", 8)
+    for number, frames in ((0, 10), (5, 20)):
+        write_video(place / "data/folder/videos" / index["path"][number], np.zeros((frames, 32, 32, 3), np.uint8))
+    counts, own = count("folder", block("folder"))
+    assert counts.frames == 8 * 15
+    assert counts.origin == "data/folder/index.csv and the headers of 2 videos"
+    assert own["frames"].tolist() == [10, 20]
+
+
+def test_an_index_whose_videos_are_elsewhere_is_a_clear_fault(place: Path) -> None:
+    write_index(place, "ucf101", 8)
+    with pytest.raises(ValueError, match=r"^data/ucf101/videos: expected videos of data/ucf101/index.csv, found none"):
+        count("ucf101", block("ucf101"))
+
+
+def test_published_figures_add_up() -> None:
+    assert (PUBLISHED["ucf101"].videos, PUBLISHED["ssv2"].videos) == (13_320, 193_690)

@@ -1,0 +1,205 @@
+"""The report in a browser: one slider moves all maps, keys work, nothing is fetched, everybody can use it."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from objabn.config.schema import Dataset
+from objabn.report import intervals
+from tests.helpers.report import EVIL, FRAMES, page
+
+pytestmark = pytest.mark.browser
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+LOCAL = ("file:", "data:", "blob:")
+CANVASES = 3 + 1 + 1 + 3  # frame, mask and truth; plain's, abn's and mha's maps
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium in PATH (Debian: apt-get install chromium)")
+    with playwright.sync_playwright() as driver:
+        # Containers lack what the sandbox needs; the page is ours.
+        yield driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, synthetic: Dataset) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(intervals, "RESAMPLES", 200)
+        (folder / "index.html").write_text(page(folder, synthetic, lost=True))
+    return folder / "index.html"
+
+
+class Opened:
+    """The page in a window, with what it said and asked for."""
+
+    def __init__(self, browser: Any, path: Path, width: int) -> None:
+        self.page = browser.new_page(viewport={"width": width, "height": 900})
+        self.faults: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda said: self.faults.append(said.text) if said.type != "log" else None)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+        self.drawn()
+
+    def until(self, expression: str) -> None:
+        """Waits until it is true. Not by `wait_for_function`: the page forbids code in strings to itself, too."""
+        for _ in range(600):
+            if self.page.evaluate(expression):
+                return
+            self.page.wait_for_timeout(50)
+        pytest.fail(f"not so within half a minute: {expression}")
+
+    def drawn(self) -> None:
+        """Waits until the chosen video's frames are there."""
+        self.until(
+            "document.getElementById('cards').dataset.drawn === "
+            "document.getElementById('video').selectedOptions[0].textContent.replace(/^\\d+\\. /, '')"
+        )
+
+    def pixels(self) -> list[str]:
+        """Of each canvas."""
+        return self.page.eval_on_selector_all("#cards canvas", "all => all.map(each => each.toDataURL())")
+
+    def colours(self) -> np.ndarray:
+        """Red minus blue of each map's canvas, (maps, pixels): the grey frame below does not count."""
+        script = """all => all.slice(3).map(each => {
+            const copy = Object.assign(document.createElement('canvas'), { width: each.width, height: each.height });
+            const context = copy.getContext('2d', { willReadFrequently: true });
+            context.drawImage(each, 0, 0);
+            const { data } = context.getImageData(0, 0, each.width, each.height);
+            return Array.from({ length: data.length / 4 }, (_, at) => data[4 * at] - data[4 * at + 2]);
+        })"""
+        return np.array(self.page.eval_on_selector_all("#cards canvas", script))
+
+
+@pytest.fixture(params=[1400, 400])
+def opened(request: pytest.FixtureRequest, browser: Any, made: Path) -> Iterator[Opened]:
+    own = Opened(browser, made, request.param)
+    yield own
+    assert not own.faults
+    assert own.requests
+    assert all(url.startswith(LOCAL) for url in own.requests), own.requests
+    own.page.close()
+
+
+def test_the_slider_moves_the_maps_of_all_rows(opened: Opened) -> None:
+    before, maps = opened.pixels(), opened.colours()
+    assert len(before) == CANVASES
+    assert len(set(before)) == CANVASES
+    opened.page.locator("#frame").fill("3")
+    after = opened.pixels()
+    assert all(one != other for one, other in zip(before, after, strict=True))
+    assert (np.abs(opened.colours() - maps).max(axis=1) > 100).all()
+    opened.page.locator("#frame").fill("1")
+    assert opened.pixels() == before
+
+
+def test_keys_move_the_slider(opened: Opened) -> None:
+    slider, before = opened.page.locator("#frame"), opened.pixels()
+    slider.focus()
+    opened.page.keyboard.press("ArrowRight")
+    assert slider.input_value() == "2"
+    assert slider.get_attribute("aria-valuetext") == "frame 2 of 4, no. 3 of the video"
+    assert opened.page.locator("#number").text_content() == "2 of 4"
+    assert all(one != other for one, other in zip(before, opened.pixels(), strict=True))
+    opened.page.keyboard.press("End")
+    assert slider.input_value() == str(FRAMES)
+
+
+def test_the_order_and_the_buttons_choose_the_video(opened: Opened) -> None:
+    window = opened.page
+    names = window.eval_on_selector_all("#order option", "all => all.map(each => each.textContent)")
+    assert names == ["Wrong in most rows", "Most bits apart", "Least overlap with the truth", "Typical"]
+    first = window.locator("#video option").first.text_content()
+    before = opened.pixels()
+    window.select_option("#order", label="Most bits apart")
+    opened.drawn()
+    assert window.locator("#video option").first.text_content() != first
+    assert opened.pixels() != before
+    assert "differ most in entropy" in window.locator("#asked").text_content()
+    assert window.locator("#previous").is_disabled()
+    before = opened.pixels()
+    window.locator("#next").focus()
+    window.keyboard.press("Enter")
+    opened.drawn()
+    assert opened.pixels() != before
+    assert window.locator("#position").text_content().startswith("2 of ")
+    window.locator("#previous").click()
+    opened.drawn()
+    assert opened.pixels() == before
+
+
+def test_play_moves_on_and_pause_stops(opened: Opened) -> None:
+    play = opened.page.locator("#play")
+    play.click()
+    assert play.text_content() == "Pause"
+    opened.until("document.getElementById('frame').value === '3'")
+    play.click()
+    assert play.text_content() == "Play"
+    stopped = opened.page.locator("#frame").input_value()
+    opened.page.wait_for_timeout(600)  # more than two frames
+    assert opened.page.locator("#frame").input_value() == stopped
+
+
+def test_pictures_say_what_is_seen(opened: Opened) -> None:
+    labels = opened.page.eval_on_selector_all("#cards canvas", "all => all.map(each => each.ariaLabel)")
+    assert labels[1:3] == ["training mask: what it covers is light", "truth: what it covers is light"]
+    assert labels[4].startswith("abn, M_u: predicted ")
+    assert "(wrong)" in labels[4] or "(right)" in labels[4]
+    assert " bits, IoU 0." in labels[4]
+    assert opened.page.locator("#cards h3").first.text_content().startswith("class ")
+
+
+def test_names_are_shown_as_they_are(opened: Opened) -> None:
+    assert opened.page.locator("#classes tbody th", has_text=EVIL).count() >= 1
+    assert opened.page.evaluate("document.scripts.length") == 9  # as written: none came from a name
+
+
+def test_the_confusion_matrix_follows_its_row(opened: Opened) -> None:
+    window = opened.page
+    before = window.locator("#confusion").get_attribute("aria-label")
+    assert before.startswith("Confusion matrix of plain: 75.0 % are right; most often wrong: ")
+    window.select_option("#confusion-row", label="mha + PC")
+    assert window.locator("#confusion").get_attribute("aria-label").startswith("Confusion matrix of mha + PC: ")
+    shares = window.evaluate("document.getElementById('confusion').data[0].z")
+    assert [[cell and round(cell) for cell in line] for line in shares] == [
+        [75, 25, None], [None, 75, 25], [25, None, 75]
+    ]  # fmt: skip
+    assert window.locator("#pairs tr").count() == 3
+
+
+def test_the_classes_sort_by_a_heading(opened: Opened) -> None:
+    window = opened.page
+    heading = window.locator("table.sortable th").first
+    names = "all => all.map(each => each.textContent)"
+    rising = window.eval_on_selector_all("table.sortable tbody th", names)
+    heading.locator("button").click()
+    assert window.eval_on_selector_all("table.sortable tbody th", names) == rising[::-1]
+    assert heading.get_attribute("aria-sort") == "descending"
+
+
+def test_the_page_is_no_wider_than_the_window(opened: Opened) -> None:
+    width = opened.page.viewport_size["width"]
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_every_row_stands_in_the_table(opened: Opened) -> None:
+    names = opened.page.eval_on_selector_all("table.main tbody th", "all => all.map(each => each.textContent)")
+    assert names == ["plain", "abn", "mha + PC"]
+
+
+def test_axe_finds_nothing_serious(opened: Opened) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
+    opened.page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    found = axe.Axe().run(opened.page).response["violations"]
+    grave = {each["id"]: each["nodes"][0]["html"] for each in found if each["impact"] in ("serious", "critical")}
+    assert not grave

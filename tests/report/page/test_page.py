@@ -1,0 +1,235 @@
+"""The report's page: everything a run produced stands in it, nothing in it is taken for markup, the same text twice."""
+
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from plotly.offline import get_plotlyjs
+
+from objabn.config.schema import Dataset
+from objabn.report import intervals
+from objabn.report.page import page as page_module
+from objabn.report.page.page import picture_url, shown_parameters
+from objabn.segmentation.quality import read_mask_quality
+from tests.helpers.report import CLASSES, EVIL, ROWS, page
+
+THREE = {("abn", False): "u", ("abn", True): "u", ("mask", False): "o"}
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The intervals are others' business here."""
+    monkeypatch.setattr(intervals, "RESAMPLES", 200)
+
+
+class Tables(HTMLParser):
+    """Cells of each table by the label of what it stands in, and the texts of all elements of a name."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.counts: dict[str, int] = {}
+        self._label, self._cell = "", False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.counts[tag] = self.counts.get(tag, 0) + 1
+        if dict(attrs).get("role") == "region":
+            self._label = dict(attrs)["aria-label"]
+        if tag == "tr":
+            self.tables.setdefault(self._label, []).append([])
+        if tag in ("td", "th"):
+            self.tables[self._label][-1].append("")
+            self._cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self._cell = self._cell and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self._cell:
+            self.tables[self._label][-1][-1] += data
+
+
+def data_of(text: str, name: str) -> dict:
+    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', text)
+    assert found
+    return json.loads(found[1], parse_constant=lambda each: pytest.fail(f"{each} is no JSON"))
+
+
+def without_plotly(text: str) -> str:
+    """What is ours."""
+    return text.replace(get_plotlyjs(), "")
+
+
+def test_every_row_stands_in_every_table_of_rows(tmp_path: Path, synthetic: Dataset) -> None:
+    text = page(tmp_path, synthetic)
+    tables = Tables(text).tables
+    names = ["plain", "abn", "mha + PC"]
+    assert [line[0] for line in tables["comparison of the rows"][2:]] == names
+    assert tables["comparison of the rows"][0] == [
+        "row", "accuracy", "entropy, bits", "minus abn, with 95 % interval; * beyond noise"
+    ]  # fmt: skip
+    assert tables["comparison of the rows"][1][:6] == ["top-1 %", "top-5 %", "Mu", "Mo", "Mb", "Grad-CAM"]
+    plain = tables["comparison of the rows"][2]
+    assert plain[1:6] == ["75.00", "100.00", "", "", ""]
+    assert re.fullmatch(r"\d\.\d{3}", plain[6])
+    assert re.fullmatch(r"\+0\.0 \[\+0\.0, \+0\.0\]", plain[7])
+    assert tables["comparison of the rows"][3][7:] == ["", "", "", ""]  # abn against itself
+    assert [line[:2] for line in tables["what is measured of each map"][1:]] == [
+        ["plain", "Grad-CAM"], ["abn", "Mu"], ["mha + PC", "Mu"], ["mha + PC", "Mo"], ["mha + PC", "Mb"]
+    ]  # fmt: skip
+    assert tables["accuracy by class"][0] == ["class", "videos", *names]
+    for plot in ("Accuracy against entropy", "Entropies of the test videos", "Validation accuracy", "Training loss"):
+        assert {line[0] for line in tables[f"{plot}, numbers"][1:]} == set(names), plot
+    assert data_of(text, "gallery-data")["rows"] == names
+    assert [row["name"] for row in data_of(text, "class-data")["rows"]] == names
+
+
+def test_class_names_are_text(tmp_path: Path, synthetic: Dataset) -> None:
+    text = page(tmp_path, synthetic, lost=True)
+    ours = without_plotly(text)
+    assert EVIL not in ours
+    assert "alert(" in ours  # as text
+    tables = Tables(text).tables
+    assert [line[0] for line in tables["accuracy by class"][1:]] == sorted(CLASSES)
+    assert tables["videos that were lost"][1][3] == f"0 bytes {EVIL}"
+    assert data_of(text, "class-data")["names"] == sorted(CLASSES)
+    assert "<title>made &#34;up&#34; – objabn</title>" in text
+
+
+def test_nothing_is_fetched(tmp_path: Path, synthetic: Dataset) -> None:
+    text = page(tmp_path, synthetic)
+    assert "default-src 'none'" in text
+    for attribute in re.findall(r'\b(?:src|href)="([^"]*)"', without_plotly(text)):
+        assert attribute.startswith(("data:", "#")), attribute
+
+
+def test_the_same_run_gives_the_same_page(tmp_path: Path, synthetic: Dataset) -> None:
+    one, other = page(tmp_path, synthetic, seeds=(0, 1)), page(tmp_path, synthetic, seeds=(0, 1))
+    assert one == other
+    assert page(tmp_path, synthetic) != one
+
+
+def test_it_is_plotly_js_and_little_else(tmp_path: Path, synthetic: Dataset) -> None:
+    text = page(tmp_path, synthetic)
+    assert Tables(text).counts["script"] == 9  # plotly.js, two of data, two of ours, four plots
+    assert len(without_plotly(text)) < 400_000
+    assert len(text) < 6_000_000
+
+
+def test_beside_the_paper(tmp_path: Path, synthetic: Dataset) -> None:
+    text = page(tmp_path, synthetic, rows=THREE, published="ucf101")
+    table = Tables(text).tables["results beside the paper's"]
+    assert [line[0] for line in table] == ["row", "abn", "abn + PC", "mask"]
+    assert table[1][:4] == ["abn", "75.00", "93.96", "-18.96 ± 6.88"]  # sqrt(93.96 * 6.04 / 12)
+    assert "Beside the paper (Table 1, UCF101 split 1)" in text
+    scatter = Tables(text).tables["Accuracy against entropy, numbers"]
+    assert ["abn, the paper", "", "3.064", "93.96"] in scatter
+    assert ["mask, the paper", "", "2.026", "93.62"] in scatter
+    assert "Beside the paper" not in page(tmp_path, synthetic, rows=THREE)
+
+
+def test_without_truth(tmp_path: Path, synthetic: Dataset) -> None:
+    text = page(tmp_path, synthetic, truth=False)
+    tables = Tables(text).tables
+    assert tables["what is measured of each map"][0] == ["row", "map", "entropy", "flat", "IoU fit"]
+    assert tables["videos with the worst masks"][0][:3] == ["video", "split", "instances a frame"]
+    gallery = data_of(text, "gallery-data")
+    assert gallery["target"] == "the training masks"
+    assert {video["truth"] for video in gallery["videos"]} == {None}
+    assert all(video["masks"] for video in gallery["videos"])
+    assert "Least overlap with the training masks" in [order["name"] for order in gallery["orders"]]
+
+
+def test_flat_maps_have_no_entropy_but_stand_there(tmp_path: Path, synthetic: Dataset) -> None:
+    text = page(tmp_path, synthetic, flat=True)
+    assert ">nan" not in text
+    gallery = data_of(text, "gallery-data")
+    assert {own["entropy"] for video in gallery["videos"] for row in video["rows"] for own in row["maps"]} == {None}
+    assert Tables(text).tables["Entropies of the test videos, numbers"][1] == ["plain", "Grad-CAM", "", "", "", "12"]
+    assert "Accuracy against entropy" not in text  # no row has an entropy
+    assert [order["name"] for order in gallery["orders"]] == [
+        "Wrong in most rows", "Least overlap with the truth", "Typical"
+    ]  # fmt: skip
+
+
+def test_seeds_are_pooled_and_their_spread_is_drawn(tmp_path: Path, synthetic: Dataset) -> None:
+    text = page(tmp_path, synthetic, seeds=(3, 5))
+    assert "Bars: ± standard deviation over seeds." in text
+    assert "<span>seeds 3, 5</span>" in text
+    assert [line[:2] for line in Tables(text).tables["Training loss, numbers"][1:3]] == [["plain", "3"], ["plain", "5"]]
+    assert [line[1] for line in Tables(text).tables["accuracy by class"][1:]] == ["4", "4", "4"]  # videos, not lines
+    for row in data_of(text, "class-data")["rows"]:
+        assert sum(row["counts"][2::3]) == 24
+
+
+def test_worst_masks_and_lost_videos(tmp_path: Path, synthetic: Dataset) -> None:
+    text = page(tmp_path, synthetic, lost=True)
+    tables = Tables(text).tables
+    worst = tables["videos with the worst masks"]
+    assert [line[-1] for line in worst[1:4]] == ["0.300", "0.355", "0.409"]
+    assert len(worst) == 1 + 10
+    assert worst[1][3:5] == ["25.0 %", "50.0 %"]
+    assert [line[1:] for line in tables["videos that were lost"][1:]] == [
+        ["test", "failed", f"0 bytes {EVIL}", "0"], ["test", "truncated", "cut off", "64"]
+    ]  # fmt: skip
+    assert "2 of 12 videos failed or are truncated." in text
+    whole = page(tmp_path, synthetic)
+    assert "None: all 12 videos were decoded whole." in whole
+    assert "videos that were lost" not in Tables(whole).tables
+
+
+def test_of_many_lost_videos_the_first_are_named(
+    tmp_path: Path, synthetic: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_module, "_MAX_LOST", 1)
+    text = page(tmp_path, synthetic, lost=True)
+    assert len(Tables(text).tables["videos that were lost"]) == 1 + 1
+    assert "the first 1, the others stand in <code>data/made &#34;up&#34;/frames/videos.csv</code>" in text
+
+
+def test_the_parameters_are_those_that_matter(tmp_path: Path, synthetic: Dataset) -> None:
+    shown = shown_parameters(synthetic)
+    assert "machine" not in shown
+    assert shown["train"]["epochs"] == synthetic.train.epochs
+    text = page(tmp_path, synthetic)
+    assert f"epochs: {synthetic.train.epochs}" in text
+    assert "checkpoint_minutes" not in text
+    assert "Trained with torch 2.0." in text
+
+
+def test_a_picture_is_made_smaller_until_it_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "masks.png")
+
+    def size() -> tuple[int, int]:
+        content = base64.b64decode(picture_url(tmp_path / "masks.png").removeprefix("data:image/jpeg;base64,"))
+        assert len(content) <= page_module._MAX_PICTURE
+        return Image.open(io.BytesIO(content)).size
+
+    assert size() == (160, 120)
+    monkeypatch.setattr(page_module, "_MAX_PICTURE", 14_000)
+    assert size() == (120, 90)
+
+
+def test_rows_are_named_once(tmp_path: Path, synthetic: Dataset) -> None:
+    """A control's name may look like anything, too."""
+    text = page(tmp_path, synthetic, rows={("<b>bold</b>", False): "u", **ROWS})
+    assert Tables(text).tables["comparison of the rows"][2][0] == "<b>bold</b>"
+    assert "<b>bold</b>" not in without_plotly(text)
+    assert pd.Series([row["name"] for row in data_of(text, "class-data")["rows"]]).is_unique
+
+
+def test_ids_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
+    path = tmp_path / "segment.csv"
+    path.write_text("video,label,split,frames,empty_share,unit\n0001,1.10,test,3,0.5,007\nnull,NA,train,0,,12\n")
+    found = read_mask_quality(path)
+    assert found[["video", "label", "unit"]].to_numpy().tolist() == [["0001", "1.10", "007"], ["null", "NA", "12"]]
+    assert found["empty_share"].isna().tolist() == [False, True]

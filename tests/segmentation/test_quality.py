@@ -1,0 +1,72 @@
+"""Figures of masks, by hand: bars on the grid, one video with a dog and one in which nothing is found for a while."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from objabn.segmentation.quality import summarise, video_quality
+from objabn.segmentation.segment import segment_videos
+from objabn.segmentation.segmenters.instances import Instances
+from objabn.segmentation.units import unit_names
+from objabn.stores.array import StoreReader
+from objabn.stores.masks import GRID
+from objabn.system.cache import Cache
+from tests.helpers.masks import LENGTHS
+
+
+def test_each_video(tmp_path: Path, table: pd.DataFrame) -> None:
+    per_video = video_quality(table, tmp_path / "masks", tmp_path / "truth")
+    assert list(per_video["video"]) == list(LENGTHS)
+    assert list(per_video["split"]) == ["train", "train", "test"]
+    a, failed, c = (row for _, row in per_video.iterrows())
+    # The dog of `a` scores below 0.5.
+    assert (a["instances_per_frame"], a["empty_share"], a["person_share"]) == (1.0, 0.0, 1.0)
+    assert (a["iou_truth"], a["iou_truth_person"]) == (0.5, 0.5)
+    assert (c["instances_per_frame"], c["person_share"]) == pytest.approx((5 / 3, 2 / 3), abs=1e-6)
+    # Union: 32 of 48 columns of true ones, then 48 of 64 twice; of persons 0, then 16 of 32 twice.
+    assert c["iou_truth"] == pytest.approx((32 / 48 + 48 / 64 * 2) / 3, abs=1e-6)
+    assert c["iou_truth_person"] == pytest.approx((0 + 0.5 * 2) / 3, abs=1e-6)
+    assert failed["frames"] == 0
+    assert failed[["instances_per_frame", "empty_share", "person_share", "iou_truth"]].isna().all()
+
+
+def test_the_data_set(tmp_path: Path, table: pd.DataFrame) -> None:
+    per_video = video_quality(table, tmp_path / "masks", tmp_path / "truth")
+    iou_c = (32 / 48 + 48 / 64 * 2) / 3
+    assert summarise(per_video) == {
+        "frames": 7,
+        "instances_per_frame": pytest.approx(9 / 7, abs=1e-6),
+        "empty_share": 0.0,
+        "person_share": pytest.approx(6 / 7, abs=1e-6),
+        "iou_truth": pytest.approx((0.5 + iou_c) / 2, abs=1e-6),
+        "iou_truth_person": pytest.approx((0.5 + 1 / 3) / 2, abs=1e-6),
+        "iou_truth_test": pytest.approx(iou_c, abs=1e-6),
+        "iou_truth_person_test": pytest.approx(1 / 3, abs=1e-6),
+    }
+
+
+def test_without_truth(tmp_path: Path, table: pd.DataFrame) -> None:
+    report = summarise(video_quality(table, tmp_path / "masks", None))
+    assert list(report) == ["frames", "instances_per_frame", "empty_share", "person_share"]
+
+
+def test_nothing_found_at_all(tmp_path: Path, table: pd.DataFrame) -> None:
+    def nothing(frames: np.ndarray, _video: str) -> list[Instances]:
+        none = Instances(np.zeros((0, GRID, GRID), bool), np.zeros(0, np.float32), np.array([], str), np.zeros((0, 4)))
+        return [none] * len(frames)
+
+    store = tmp_path / "empty"
+    store.mkdir()
+    reader, cache = StoreReader(tmp_path / "frames"), Cache(tmp_path / "another")
+    segment_videos(table, unit_names(table, {}), reader, store, make_segmenter=lambda: nothing, cache=cache)
+    report = summarise(video_quality(table, store, tmp_path / "truth"))
+    assert (report["instances_per_frame"], report["empty_share"], report["person_share"]) == (0.0, 1.0, 0.0)
+    assert report["iou_truth"] == 0.0
+
+
+def test_no_video_with_frames(tmp_path: Path, table: pd.DataFrame) -> None:
+    per_video = video_quality(table, tmp_path / "masks", None)
+    with pytest.raises(ValueError, match=r"^masks: expected at least one video with frames, found none among 3$"):
+        summarise(per_video.assign(frames=0))

@@ -1,0 +1,80 @@
+"""The stage that audits a row, on a tiny store and networks that were never trained."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from objabn.config.rows import MAPS
+from objabn.model.run import Run, build_model, run_record, save_run
+from stages.audit import main
+from tests.helpers.clips import FRAMES, SIZE, parameters, write_stores
+
+ROOT = Path(__file__).parents[2]
+BACKGROUNDS = {f"top1_{form}{end}" for form in ("foreground", "background", "pasted", "swapped")
+               for end in ("", "_truth")}  # fmt: skip
+DROPS = {f"{drop}{end}" for drop in ("swap_drop", "background_gap") for end in ("", "_truth")}
+REPLACED = {
+    f"top1_{how}" for how in ("one", "inverse", "flat", "even", "other", "masks", "masks_any", "truth", "truth_any")
+}
+AREAS = {f"{kind}_{time}" for kind in ("insertion", "deletion") for time in ("", "time_")}
+
+
+@pytest.fixture
+def repository(tmp_path: Path, synthetic, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory as the stage expects it, with two seeds and five test videos; the working directory."""
+    monkeypatch.chdir(tmp_path)
+    params = parameters(synthetic)
+    document = yaml.safe_load((ROOT / "params.yaml").read_text())
+    document["table"]["seeds"] = [0, 1]
+    document["datasets"] = {"synthetic": params.model_dump() | {"truth": "data/synthetic/masks"}}
+    Path("params.yaml").write_text(yaml.safe_dump(document))
+    draw, videos = np.random.default_rng(0), {}
+    for number in range(5):
+        frames, cells = draw.integers(0, 256, (FRAMES, SIZE, SIZE, 3), dtype=np.uint8), np.zeros((FRAMES, 4, 4), bool)
+        cells[:, 1:3, 1:3] = True
+        videos[f"v{number}"] = ("abc"[number % 3], frames, cells)
+    write_stores(tmp_path / "data/synthetic", videos)
+    return tmp_path
+
+
+def audit(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["audit.py", "synthetic", *line.split()])
+    main()
+
+
+@pytest.mark.parametrize(
+    ("attention", "row", "line"),
+    [("mask", "mask/pc-false", "--attention mask --pc false"), ("plain", "controls/plain", "--control plain")],
+)
+def test_a_rows_audit(repository: Path, synthetic, monkeypatch, attention: str, row: str, line: str) -> None:
+    params = parameters(synthetic)
+    for seed in (0, 1):
+        directory = repository / "runs/synthetic" / row / f"seed-{seed}"
+        directory.mkdir(parents=True)
+        run = Run(params, attention, False, seed)
+        model = build_model(run, 3, pretrained=False)
+        inputs = [repository / "data/synthetic/frames/videos.csv"]
+        save_run(directory, model, run_record(run, ["a", "b", "c"], inputs))
+    audit(line, monkeypatch)
+
+    result = repository / "audits/synthetic" / f"{row}.json"
+    numbers, per_video = json.loads(result.read_text()), pd.read_parquet(result.with_suffix(".parquet"))
+    ranked = ["o", "random"] if MAPS[attention] else []
+    columns = (
+        {"top1"} | BACKGROUNDS | (REPLACED if ranked else set()) | {area + each for area in AREAS for each in ranked}
+    )
+    assert set(per_video) == {"video", "label", "seed"} | columns
+    assert set(numbers) == {name + end for name in columns | DROPS for end in ("", "_std")}
+    assert per_video["video"].tolist() == [f"v{number}" for number in range(5)] * 2
+    assert per_video["seed"].tolist() == [0] * 5 + [1] * 5
+    assert numbers["top1"] == pytest.approx(100 * per_video["top1"].mean())
+    assert numbers["swap_drop"] == pytest.approx(numbers["top1"] - numbers["top1_swapped"])
+    assert numbers["top1_pasted"] == numbers["top1_pasted_truth"]  # the same masks
+    curves = pd.read_csv(result.with_suffix(".csv"))  # without lines where there is no map: DVC wants the file
+    assert list(curves) == ["curve", "share", "probability", "seed"]
+    assert set(curves["curve"]) == {area + each for area in AREAS for each in ranked}

@@ -3,7 +3,6 @@
 `python -m stages.audit DATASET --attention mask --pc false`, or `--control plain`
 """
 
-import json
 from functools import reduce
 
 from objabn.config.rows import MAPS
@@ -22,6 +21,7 @@ def main() -> None:
     from objabn.audits.insertion_deletion import curves_of
     from objabn.audits.summary import summarise_audits
     from objabn.evaluation.map_replacement import accuracy_under
+    from objabn.evaluation.summary import write_numbers
     from objabn.system.files import write_bytes, write_text
 
     per_seed, curves = [], []
@@ -38,10 +38,9 @@ def main() -> None:
     result, per_video = Paths(arguments.dataset).audit(arguments.row), pd.concat(per_seed)
     write_bytes(result.with_suffix(".parquet"), per_video.to_parquet(index=False))
     drawn = pd.concat(curves) if curves else pd.DataFrame(columns=["curve", "share", "probability", "seed"])
-    write_text(
-        result.with_suffix(".csv"), drawn.to_csv(index=False, lineterminator="\n")
-    )  # also for DVC, which wants it
-    write_text(result, json.dumps(summarise_audits(per_video), indent=2) + "\n")
+    # Also where there is none: DVC wants the file.
+    write_text(result.with_suffix(".curves.csv"), drawn.to_csv(index=False, lineterminator="\n"))
+    write_numbers(result, summarise_audits(per_video))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """The tables of all audited rows, as Markdown, CSV and PNG. `python -m stages.audits DATASET`"""
 
-import json
-
 from stages.arguments import parse
 from stages.paths import Paths, row_path, run_stage
 
@@ -13,17 +11,18 @@ def main() -> None:
 
     import pandas as pd
 
+    from objabn.evaluation.summary import over_seeds, read_numbers
     from objabn.report.audit_picture import draw_audits
-    from objabn.report.audit_tables import audit_table, to_markdown
+    from objabn.report.audit_tables import tidy, to_markdown
     from objabn.system.files import write_text
 
     files = {name: paths.audit(row_path(name, False)) for name in names}
-    table = audit_table({name: json.loads(file.read_text()) for name, file in files.items()})
-    curves = {name: pd.read_csv(file.with_suffix(".csv")) for name, file in files.items()}
-    markdown = to_markdown(table, arguments.dataset, params.table.seeds)
-    write_text(paths.table("csv", "-audits"), table.to_csv(index=False, lineterminator="\n"))
+    audits = {name: over_seeds(read_numbers(file)) for name, file in files.items()}
+    curves = {name: pd.read_csv(file.with_suffix(".curves.csv")) for name, file in files.items()}
+    markdown = to_markdown(audits, arguments.dataset, params.table.seeds)
+    write_text(paths.table("csv", "-audits"), tidy(audits).to_csv(index=False, lineterminator="\n"))
     write_text(paths.table("md", "-audits"), markdown)
-    draw_audits(table, curves, arguments.dataset, paths.table("png", "-audits"))
+    draw_audits(audits, curves, arguments.dataset, paths.table("png", "-audits"))
     print(markdown)
 
 

@@ -21,7 +21,7 @@ def main() -> None:
     from objabn.evaluation.evaluate import evaluate_run
     from objabn.evaluation.kept_maps import MapKeeper, write_maps
     from objabn.evaluation.results import write_results
-    from objabn.evaluation.summary import summarise
+    from objabn.evaluation.summary import summarise, write_numbers
     from objabn.evaluation.training_notes import training_notes
     from objabn.system.files import write_text
 
@@ -34,7 +34,7 @@ def main() -> None:
                 write_maps(result.with_suffix(".npz"), keeper.kept())
 
     write_results(result.with_suffix(".parquet"), results_of_seeds())
-    write_text(result, json.dumps(summarise(result.with_suffix(".parquet")), indent=2) + "\n")
+    write_numbers(result, summarise(result.with_suffix(".parquet")))
     notes = training_notes({seed: paths.run(arguments.row, seed) for seed in params.table.seeds})
     write_text(result.with_suffix(".training.json"), json.dumps(notes) + "\n")
 

@@ -14,6 +14,8 @@ import yaml
 from objabn.config.rows import LOSSES
 from objabn.system.files import code_digest
 
+_ROOT = Path(__file__).parents[1]
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -46,11 +48,12 @@ class Paths:
         return Path("runs") / self.dataset / "locks" / f"{row.replace('/', '-')}-seed-{seed}"
 
     def result(self, row: str) -> Path:
-        return Path("results") / self.dataset / f"{row}.json"
+        """A row's numbers. Beside them `.parquet` (each video), `.npz` (maps of some) and `.training.json`."""
+        return Path("results") / self.dataset / f"{row}.csv"
 
     def audit(self, row: str) -> Path:
-        """With `.parquet`, and `.csv` of curves. Not below `results`, on all of which `compare` depends."""
-        return Path("audits") / self.dataset / f"{row}.json"
+        """A row's audit, with `.parquet` and `.curves.csv`; not below `results`, on all of which `compare` depends."""
+        return Path("audits") / self.dataset / f"{row}.csv"
 
     def picture(self, row: str) -> Path:
         """The maps of a row, over frames."""
@@ -62,8 +65,8 @@ class Paths:
 
 def code_of(stage: str) -> str:
     """Digest the code that dvc.yaml names for a stage: what an interrupted run left counts under the same code only."""
-    deps = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]["deps"]
-    return code_digest(Path(dep) for dep in deps if dep.startswith(("objabn/", "stages/")))
+    deps = yaml.safe_load((_ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]["deps"]
+    return code_digest(_ROOT, [dep for dep in deps if dep.startswith(("objabn/", "stages/"))])
 
 
 def row_path(name: str, pc: bool) -> str:

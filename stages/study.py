@@ -16,9 +16,10 @@ def main() -> None:
     result = Paths(params.dataset).result(row_path(params.loss.attention, params.loss.pc))
     per_video = result.with_suffix(".parquet")
 
+    from objabn.evaluation.summary import over_seeds, read_numbers
     from objabn.report.study import confusion, entropies, headline
 
-    write_text(Path("metrics.json"), json.dumps(headline(json.loads(result.read_text())), indent=2) + "\n")
+    write_text(Path("metrics.json"), json.dumps(headline(over_seeds(read_numbers(result))), indent=2) + "\n")
     for name, table in (("confusion", confusion(per_video)), ("entropy", entropies(per_video))):
         write_text(Path("plots") / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
 

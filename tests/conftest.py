@@ -43,7 +43,9 @@ def make_model() -> Callable:
     torch.set_num_threads(1)  # so small a network is 30 times slower when its threads wait on a busy machine
 
     def build(seed: int = 0, **settings: object) -> ObjectABN:
-        config = Model(**{**papers, **small, **{name: settings.pop(name) for name in papers.keys() & settings.keys()}})
+        frozen = settings.pop("frozen", None)  # a file of weights is not asked for here, as the schema does
+        own = {name: settings.pop(name) for name in papers.keys() & settings.keys()}
+        config = Model(**{**papers, **small, **own}).model_copy(update={"frozen": frozen})
         torch.manual_seed(seed)
         clips = {"num_classes": 3, "num_frames": 4, "crop": 32}
         return ObjectABN(config, **{"attention": "mha", "pc": True, **clips, **settings})

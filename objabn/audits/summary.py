@@ -1,10 +1,13 @@
-"""Summarises the audits of a row: its numbers over videos and seeds."""
+"""The numbers of an audited row: a tidy table with a line for each seed and measure."""
 
 import pandas as pd
 
+from objabn.evaluation.results import measure_of
+from objabn.evaluation.summary import COLUMNS
+
 
 def audit_numbers(per_video: pd.DataFrame) -> dict[str, float]:
-    """A run's numbers: means over videos, top-1 in percent, areas in [0, 1]; and drops in points.
+    """Summarise the audit of one run: means over the videos, top-1 in percent, areas in [0, 1], drops in points.
 
     Of figures on other backgrounds: swap_drop = top1 - top1_swapped, and background_gap = top1_pasted - top1_swapped,
     the part of it that is not owed to cutting and pasting; with true masks both end in `_truth`.
@@ -19,9 +22,16 @@ def audit_numbers(per_video: pd.DataFrame) -> dict[str, float]:
     return {name: round(float(value), 6) for name, value in numbers.items()}
 
 
-def summarise_audits(per_video: pd.DataFrame) -> dict[str, float]:
-    """A row's numbers: `audit_numbers` of each seed (column `seed`), their mean, and with several their sample standard
-    deviations as `*_std`."""
-    table = pd.DataFrame([audit_numbers(own.drop(columns="seed")) for _, own in per_video.groupby("seed")])
-    spread = table.std(ddof=1).add_suffix("_std").to_dict() if len(table) > 1 else {}
-    return {str(name): round(float(value), 6) for name, value in (table.mean().to_dict() | spread).items()}
+def summarise_audits(per_video: pd.DataFrame) -> pd.DataFrame:
+    """Summarise the audits of a row as `evaluation.summary.summarise` does: a line for each seed, map and measure.
+
+    Args:
+        per_video: with a column `seed`.
+    """
+    lines = [
+        (seed, letter, measure, value)
+        for seed, run in per_video.groupby("seed")
+        for name, value in audit_numbers(run.drop(columns="seed")).items()
+        for measure, letter in [measure_of(name)]
+    ]
+    return pd.DataFrame(lines, columns=COLUMNS)

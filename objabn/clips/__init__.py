@@ -1,1 +1,1 @@
-"""Clips: frame and mask stores become batches of a data set."""
+"""Turn frame and mask stores into clips, and clips into batches."""

@@ -1,4 +1,4 @@
-"""Batches of clips: their order, and their tensors on the training device."""
+"""Group clips into batches, and compute a batch's tensors on the training device."""
 
 from collections.abc import Iterator
 
@@ -24,40 +24,51 @@ def loader(
     first: int = 0,
     share: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
-    """Batches of one epoch; training ones in an order drawn from (seed, epoch), the incomplete last one dropped.
+    """Yield the batches of one epoch.
+
+    With `shuffle`, for training, the order is drawn from (seed, epoch), and an incomplete last batch is dropped unless
+    it is the only batch.
 
     Args:
-        first: batches before this one are left out, those of an epoch that goes on.
-        share: (r, n), the r-th of n equal slices of each batch; n divides `batch_size`. An incomplete batch fills the
-            slices in turn.
+        first: number of the first batch, from 0. An epoch that goes on after an interruption leaves out the batches
+            before this one.
+        share: (r, n), yield the r-th of n equal slices of each batch; n divides `batch_size`. An incomplete batch fills
+            the slices one after another.
     """
     dataset.epoch = epoch
     order = np.random.default_rng([seed, epoch]).permutation(len(dataset)) if shuffle else np.arange(len(dataset))
     if shuffle and len(dataset) > batch_size:
         order = order[: len(dataset) // batch_size * batch_size]
-    order, own = order[first * batch_size :], batch_size // share[1]
+    order, slice_size = order[first * batch_size :], batch_size // share[1]
     batches = DataLoader(
         dataset,
-        batch_size=own,
-        sampler=order[np.arange(len(order)) % batch_size // own == share[0]].tolist(),
+        batch_size=slice_size,
+        sampler=order[np.arange(len(order)) % batch_size // slice_size == share[0]].tolist(),
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
     )
-    with torch.random.fork_rng(devices=[], enabled=first > 0):  # `iter` draws a number; the epoch's beginning has
+    # `iter` draws a random number. An epoch that goes on has drawn it at its beginning.
+    with torch.random.fork_rng(devices=[], enabled=first > 0):
         started = iter(batches)
     yield from started
 
 
 def num_batches(dataset: ClipDataset, batch_size: int) -> int:
-    """How many batches a training epoch has."""
+    """Return how many batches a training epoch has."""
     return max(len(dataset) // batch_size, 1)
 
 
 def clip_tensors(batch: Batch, crop: int) -> Tensor:
-    """Normalised clips of a batch, float32 (B, 3, T, crop, crop), on the batch's device."""
+    """Return the normalised clips of a batch.
+
+    Returns float32 (B, 3, T, crop, crop), on the batch's device.
+    """
     return resample_clips(batch["frames"], batch["box"], batch["flip"], crop)
 
 
 def mask_tensors(batch: Batch, key: str, size: int, resize: str) -> Tensor:
-    """Union masks of a batch on the maps' grid, float32 (B, T, size, size); `key` is "masks" or "truth"."""
+    """Return the union masks of a batch on the grid of the attention maps.
+
+    Returns float32 (B, T, size, size). `key` is "masks" or "truth".
+    """
     return resample_masks(batch[key], batch["box"], batch["flip"], size, resize)

@@ -1,7 +1,8 @@
-"""Clips of a data set: which frames, which crop box, flipped or not; frames and masks stay as they are stored.
+"""Choose the frames, the crop box and the flip of each clip of a data set.
 
-The loader hands over uint8 frames, a crop box and uint8 union masks; resampling is one batched operation on the
-training device (`geometry`). All randomness comes from (seed, epoch, video), never from the state of a worker.
+Frames and masks stay as they are stored. The loader hands over uint8 frames, a crop box and uint8 union masks.
+Resampling is one batched operation on the training device (`geometry`). All randomness comes from (seed, epoch, video),
+never from the state of a worker.
 """
 
 from collections.abc import Callable
@@ -23,17 +24,20 @@ from objabn.stores.masks import union_mask
 from objabn.stores.table import read_table
 
 ReplaceMasks = Callable[[StoreReader, pd.Series, np.ndarray], Reader]
-COLUMNS = ["video", "label", "frames", "height", "width"]  # what clips need of the table of videos
-VALIDATION = Eval(start="centre", views=1, batch_size=1)  # while training: one clip a video, the same in every epoch
+COLUMNS = ["video", "label", "frames", "height", "width"]  # the columns of the table of videos that clips need
+VALIDATION = Eval(start="centre", views=1, batch_size=1)  # during training: one clip a video, the same in every epoch
 
 
 class ClipDataset(TorchDataset[dict]):
-    """One clip a video and view. Columns, no object a video: each worker would get its own copy of those.
+    """A data set of clips: one clip for each video and view.
+
+    The videos are kept as columns of a table, not as one object a video: each worker would get its own copy of such
+    objects.
 
     Args:
-        table: rows of the table of videos with frames (columns COLUMNS; others are not kept).
-        class_names: the label's position here is its class number.
-        frames, masks: readers; masks may be None for a configuration that needs none.
+        table: rows of the table of videos with frames (columns COLUMNS; other columns are dropped).
+        class_names: the position of a label in this list is its class number.
+        frames, masks: readers; masks may be None for a configuration that needs no masks.
         data, mask: parameters.
         evaluation: None for training clips (random start, box and flip); else the parameters of evaluation.
         truth: reader of ground-truth masks, or None.
@@ -68,6 +72,7 @@ class ClipDataset(TorchDataset[dict]):
 
     @property
     def views(self) -> int:
+        """Return how many clips each video has."""
         return 1 if self._evaluation is None else self._evaluation.views
 
     def __len__(self) -> int:
@@ -114,13 +119,16 @@ def open_split(
     class_names: list[str] | None = None,
     replace_masks: ReplaceMasks | None = None,
 ) -> ClipDataset:
-    """The clips of a split ("train" or "test"), read from the stores at these paths.
+    """Open the clips of a split from the stores of frames and masks.
 
     Args:
+        split: "train" or "test".
+        frames, masks, truth: paths of the stores of frames, of masks, and of ground-truth masks.
         evaluation: as for `ClipDataset`.
         class_names: those of a trained model; None takes all labels of the data set, sorted.
-        replace_masks: the reader in place of the mask store's, from that one, the ids of the split's videos and their
-            class numbers int (videos,); None takes the store's.
+        replace_masks: makes the reader that is used in place of the mask store's reader. Called with the mask store's
+            reader, the ids of the split's videos, and the class numbers of these videos, int (videos,). None keeps the
+            mask store's reader.
 
     Raises:
         ValueError: when the split has no usable video, or a label that the model does not know.

@@ -1,6 +1,7 @@
-"""The one geometry of clips and masks: a crop box in normalised coordinates of the frame, and an optional flip.
+"""Crop, resize and flip clips and masks, both with one geometry.
 
-Frames and masks are resampled with the same box, so they stay aligned at every size.
+The geometry is a crop box in normalised coordinates of the frame, and an optional flip. Frames and masks are resampled
+with the same box, so they stay aligned at every size.
 
 Shapes: B batch, T frames of a clip, H/W stored frame, S crop in pixels, t/h/w the feature grid.
 """
@@ -14,13 +15,22 @@ _POINTS = 8  # least sample points along a side of a cell, for "area" and "max"
 
 
 def crop_shares(height: int, width: int, short_side: float, crop: int) -> tuple[float, float]:
-    """Height and width of a square crop as shares of the frame, once its short side is `short_side` pixels."""
+    """Return height and width of a square crop as shares of the frame.
+
+    The frame is first resized to a short side of `short_side` pixels. The crop then has `crop` pixels a side.
+
+    >>> crop_shares(height=120, width=160, short_side=240, crop=120)
+    (0.5, 0.375)
+    """
     scale = short_side / min(height, width)
     return crop / (height * scale), crop / (width * scale)
 
 
 def _points(boxes: Tensor, flips: Tensor, size: int) -> Tensor:
-    """Centres of size x size cells over each box, in grid_sample's coordinates; float32 (B, size, size, 2)."""
+    """Return the centres of size x size cells over each box.
+
+    Returns float32 (B, size, size, 2), in grid_sample's coordinates.
+    """
     steps = (torch.arange(size, device=boxes.device, dtype=torch.float32) + 0.5) / size  # (size,)
     across = torch.where(flips[:, None], 1 - steps, steps)  # (B, size)
     x = boxes[:, 0, None] + across * (boxes[:, 2] - boxes[:, 0])[:, None]
@@ -30,7 +40,7 @@ def _points(boxes: Tensor, flips: Tensor, size: int) -> Tensor:
 
 
 def resample_clips(frames: Tensor, boxes: Tensor, flips: Tensor, size: int) -> Tensor:
-    """Cropped, resized, flipped and normalised clips, float32 (B, 3, T, S, S).
+    """Crop, resize, flip and normalise clips, to float32 (B, 3, T, S, S).
 
     Args:
         frames: uint8 (B, T, H, W, 3), RGB.
@@ -50,12 +60,14 @@ def resample_clips(frames: Tensor, boxes: Tensor, flips: Tensor, size: int) -> T
 
 
 def to_pixels(clips: Tensor) -> Tensor:
-    """Undo the normalisation of clips: float32 of the same shape in [0, 255]."""
+    """Undo the normalisation of clips, to float32 of the same shape in [0, 255]."""
     return (clips * STD + MEAN).clamp(0, 1) * 255
 
 
 def resample_masks(masks: Tensor, boxes: Tensor, flips: Tensor, size: int, resize: str) -> Tensor:
-    """Union masks on the attention map's grid, float32 (B, T, h, w) of zeros and ones.
+    """Crop, resize and flip union masks, to the grid of the attention maps.
+
+    Returns float32 (B, T, h, w) of zeros and ones.
 
     Args:
         masks: uint8 or bool (B, T, 128, 128) over the whole frame, zeros and ones.
@@ -63,10 +75,18 @@ def resample_masks(masks: Tensor, boxes: Tensor, flips: Tensor, size: int, resiz
         size: h = w.
         resize: "nearest" (the mask at the cell's centre), "area" (at least half of the cell is covered) or
             "max" (any of it).
+
+    A mask of the frame's left half, flipped:
+
+    >>> import torch
+    >>> mask = torch.tensor([1, 1, 0, 0]).expand(1, 1, 4, 4)
+    >>> frame, flip = torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([True])
+    >>> resample_masks(mask, frame, flip, size=2, resize="nearest").tolist()
+    [[[[0.0, 1.0], [0.0, 1.0]]]]
     """
     if resize not in ("nearest", "area", "max"):
         raise ValueError(f"resize: expected nearest, area or max, got {resize!r}")
-    # At least one point in each cell of the stored mask, whose box spans no more than the whole of it.
+    # At least one point for each cell of the stored mask: a box is never larger than the frame.
     points = 1 if resize == "nearest" else max(_POINTS, -(-masks.shape[-1] // size))
     sampled = F.grid_sample(
         masks.float(), _points(boxes, flips, size * points), mode="nearest", padding_mode="zeros", align_corners=False

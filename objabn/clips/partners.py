@@ -1,15 +1,19 @@
-"""For each video another one, of another class: whose maps, masks or background stand in place of its own."""
+"""Pair each video with a video of another class.
+
+The partner's maps, masks or background stand in place of the video's own.
+"""
 
 import numpy as np
 
-_SWAPS = 8  # tried, for each video
+_SWAPS = 8  # exchanges tried, for each video
 
 
 def partners(classes: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Each video's partner, int64 (V,): a permutation in which none is its own.
+    """Choose a partner for each video.
 
-    No partner is of the video's own class unless more than half of the videos are of one class; then as few as
-    possible are. The same for the same classes and seed.
+    Returns the partners' numbers, int64 (V,): a permutation in which no video is its own partner. A partner is of
+    another class than the video, unless more than half of the videos are of one class. In that case as few partners as
+    possible are of the video's own class. The result is the same for the same classes and seed.
 
     Args:
         classes: int (V,).
@@ -23,12 +27,13 @@ def partners(classes: np.ndarray, seed: int = 0) -> np.ndarray:
     draw = np.random.default_rng(seed)
     order = draw.permutation(num_videos)
     order = order[np.argsort(classes[order], kind="stable")]
-    # Along the classes' blocks, a step as long as the longest leads out of every block that can be left.
+    # In `order` each class is a block. A step as long as the longest block leads out of every block that can be left.
     step = int(np.bincount(classes).max()) % num_videos or 1
-    found = np.empty(num_videos, np.int64)
-    found[order] = np.roll(order, -step)
-    # So far a class meets one or two others only: exchange partners wherever both stay of another class.
-    for one, two in draw.integers(num_videos, size=(_SWAPS * num_videos, 2)).tolist():
-        if classes[one] != classes[found[two]] and classes[two] != classes[found[one]]:
-            found[one], found[two] = found[two], found[one]
-    return found
+    partner = np.empty(num_videos, np.int64)
+    partner[order] = np.roll(order, -step)
+    # So far a class is paired with one or two classes only. Two videos exchange partners wherever both new partners are
+    # of another class.
+    for first, second in draw.integers(num_videos, size=(_SWAPS * num_videos, 2)).tolist():
+        if classes[first] != classes[partner[second]] and classes[second] != classes[partner[first]]:
+            partner[first], partner[second] = partner[second], partner[first]
+    return partner

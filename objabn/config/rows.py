@@ -10,6 +10,7 @@ from objabn.config.blocks import Block, Seed
 # The attention maps of each configuration, in the model's order: unconstrained, object-constrained, background.
 MAPS: dict[str, tuple[str, ...]] = {"abn": ("u",), "mask": ("o",), "mha": ("u", "o", "b"), "plain": ()}
 GRAD_CAM = "g"  # the letter of Grad-CAM's maps, beside those of MAPS
+LETTERS = ("u", "o", "b", GRAD_CAM)  # of all maps
 Attention = Literal["abn", "mask", "mha"]
 LOSSES: tuple[str, ...] = get_args(Attention)
 CHANGEABLE = ("data", "mask", "model", "loss_weights", "train")  # blocks of a data set that a control may differ in

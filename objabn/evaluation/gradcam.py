@@ -1,4 +1,6 @@
-"""Grad-CAM: maps for a network that has no attention branch, from the gradient of a class's logit.
+"""Compute Grad-CAM maps for a network that has no attention branch.
+
+The maps come from the gradient of a class's logit.
 
 Shapes: B clips, C channels, T frames, h/w grid of the features and maps, L classes.
 """
@@ -10,22 +12,23 @@ from torch import Tensor, nn
 
 
 class GradCam(NamedTuple):
-    """Maps, and the logits that came with them."""
+    """The maps of clips, and the logits of the same forward pass."""
 
     logits: Tensor  # (B, L)
     maps: Tensor  # (B, 1, T, h, w) in [0, 1]
 
 
 def grad_cam(head: nn.Module, features: Tensor, classes: Tensor | None = None) -> GradCam:
-    """Grad-CAM of each clip (Selvaraju et al. 2017), ReLU(sum over c of w_c A_c), w_c the mean of dy/dA_c.
+    """Compute the Grad-CAM maps of each clip (Selvaraju et al. 2017).
 
-    The mean goes over T, h and w. Each clip's maps are divided by their maximum over the clip; they are zero where no
-    cell speaks for the class. Gradients do not go beyond `features`, and no weight gets one: nothing is left behind.
+    A map is ReLU(sum over c of w_c A_c), where w_c is the mean of dy/dA_c over T, h and w. The maps of a clip are
+    divided by their maximum over the clip; they are zero where no cell speaks for the class. Gradients stop at
+    `features`, and no weight gets a gradient: the call leaves nothing behind.
 
     Args:
-        head: in evaluation mode (else clips of a batch depend on each other); features -> logits y (B, L).
+        head: maps features to logits y (B, L); in evaluation mode, else clips of a batch depend on each other.
         features: A, float (B, C, T, h, w).
-        classes: int64 (B,), whose logit; None takes the predicted ones.
+        classes: int64 (B,), the class of each clip whose logit is y; None takes the predicted class.
     """
     assert not any(module.training for module in head.modules()), "the head is in training mode"
     with torch.enable_grad():

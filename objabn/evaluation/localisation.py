@@ -1,6 +1,7 @@
-"""Where attention maps lie, against ground truth on the maps' grid; per frame, on the CPU.
+"""Measure how well attention maps lie on the ground truth, per frame, on the CPU.
 
-Entropy knows nothing of place; these do. Shapes: h/w grid of the maps, K thresholds.
+The ground truth is a mask on the maps' grid. Entropy says nothing of the place of a map's high values; these measures
+do. Shapes: h/w grid of the maps, K thresholds.
 """
 
 import numpy as np
@@ -12,14 +13,20 @@ THRESHOLDS = np.arange(1, 20) / 20  # (K,): 0.05, 0.10 ... 0.95 of a scaled map
 
 
 def pointing(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """The pointing game (Zhang et al. 2016): whether each map's maximum lies on the truth; float64 (...) in [0, 1].
+    """Tell for each frame whether the map's maximum lies on the truth.
 
-    Where several cells are the maximum, the share of them that do: a map that is the same everywhere scores what
-    pointing blindly would, the truth's share of the frame. NaN where the truth is empty.
+    This is the pointing game (Zhang et al. 2016). Returns float64 (...) in [0, 1]; NaN where the truth is empty. Where
+    several cells have the maximum, the score is the share of these cells that lie on the truth. So a map that is the
+    same everywhere scores the truth's share of the frame, as pointing blindly would.
 
     Args:
         maps: float (..., h, w).
         truth: bool (..., h, w).
+
+    >>> import numpy as np
+    >>> maps, truth = np.array([[[0.2, 0.8]], [[0.5, 0.5]]]), np.array([[False, True]])
+    >>> pointing(maps, truth).tolist()
+    [1.0, 0.5]
     """
     highest = maps == maps.max(axis=(-2, -1), keepdims=True)
     hits = (highest & truth).sum(axis=(-2, -1)) / highest.sum(axis=(-2, -1))
@@ -27,13 +34,18 @@ def pointing(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def energy_inside(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Share of each map's sum that lies on the truth, float64 (...) in [0, 1]; a constant map scores the truth's area.
+    """Return the share of each map's sum that lies on the truth.
 
-    So does one that is zero everywhere. NaN where the truth is empty.
+    Returns float64 (...) in [0, 1]; NaN where the truth is empty. A constant map scores the truth's share of the frame,
+    and so does a map that is zero everywhere.
 
     Args:
         maps: float (..., h, w), none below zero.
         truth: bool (..., h, w).
+
+    >>> import numpy as np
+    >>> energy_inside(np.array([[1.0, 3.0]]), np.array([[False, True]])).item()
+    0.75
     """
     maps = np.asarray(maps, np.float64)
     whole = maps.sum(axis=(-2, -1))
@@ -43,11 +55,12 @@ def energy_inside(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def iou_by_threshold(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """IoU with the truth of where each scaled map is at least a threshold, at each of THRESHOLDS; float64 (..., K).
+    """Return the IoU of each map with the truth, at each of THRESHOLDS.
 
-    Scaled as for the entropy, by the frame's own minimum and maximum, so that neither the level nor the range of a map
-    counts. As in `mask_iou`, an empty truth gives 0, and 1 only where no cell is chosen either; that is a flat map,
-    whose IoU with any other truth is 0.
+    Returns float64 (..., K). A scaled map is cut at a threshold: the cells with at least that value are compared with
+    the truth. Maps are scaled as for the entropy, by the frame's own minimum and maximum, so that neither the level nor
+    the range of a map counts. As in `mask_iou`, an empty truth gives 0, and 1 only where no cell reaches the threshold
+    either. That is a flat map, whose IoU with any other truth is 0.
 
     Args:
         maps: float (..., h, w).
@@ -58,9 +71,10 @@ def iou_by_threshold(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def best_threshold(curves: np.ndarray) -> int:
-    """Position in THRESHOLDS of the highest mean IoU over all videos, the lowest of equals.
+    """Return the position in THRESHOLDS of the highest mean IoU over all videos.
 
-    One for all of them, as in MaxBoxAcc (Choe et al. 2020): a threshold for each frame would have to know the truth.
+    Of equal thresholds the lowest is taken. All videos share this threshold, as in MaxBoxAcc (Choe et al. 2020): to
+    choose a threshold for each frame one would have to know the truth.
 
     Args:
         curves: float (V, K), each video's IoU at each threshold.

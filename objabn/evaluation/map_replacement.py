@@ -1,4 +1,6 @@
-"""Is the attention map used? Top-1 when it is replaced by another one, nothing else changed.
+"""Measure top-1 under replaced attention maps: does a network use its maps?
+
+Only the maps are replaced; nothing else changes.
 
 Shapes: B batch, M maps, T frames, C channels of h1, h/w grid of h1 and of the maps.
 """
@@ -19,21 +21,26 @@ from objabn.model.device import make_fabric
 from objabn.model.network import ObjectABN
 
 _CLIP = (2, 3, 4)  # T, h, w
-_EPS = 1e-12  # of an h1 that is zero everywhere
+_EPS = 1e-12  # least energy of h1, for an h1 that is zero everywhere
 REPLACEMENTS = ("one", "inverse", "flat", "even", "other", "mask")
 
 
 def replaced_maps(maps: Tensor, how: str, attention: str, given: Tensor | None = None) -> Tensor:
-    """All maps of a clip, each replaced in the same way; float (B, M, T, h, w).
-
-    one: 1, nothing is weighted. inverse: 1 - M. flat: each map's own mean over the clip. even: the single weight under
-    which h1 keeps the energy that it has under the map, sum (w h1)^2 = sum (M h1)^2; one and flat also change the scale
-    of h2, to which the perception branch is sensitive, this one takes away the place alone. other: the maps `given`.
-    mask: M_o becomes the union mask `given`, M_b its inverse. M_u has no mask to be: it stays, but where it is the only
-    map (abn) it becomes the mask too, which tells whether that network can read an attention it was never taught.
+    """Replace all maps of a clip in the same way; return float (B, M, T, h, w).
 
     Args:
-        maps: float (B, M, T, h, w) in [0, 1], in the order of `MAPS[attention]`.
+        maps: M, float (B, M, T, h, w) in [0, 1], in the order of `MAPS[attention]`.
+        how: one of REPLACEMENTS:
+            "one": 1, nothing is weighted.
+            "inverse": 1 - M.
+            "flat": each map's own mean over the clip.
+            "even": the single weight w under which h1 keeps the energy that h1 has under the map, sum (w h1)^2 =
+            sum (M h1)^2. "one" and "flat" also change the scale of h2, to which the perception branch is sensitive;
+            "even" takes away the place alone.
+            "other": the maps `given`.
+            "mask": M_o becomes the union mask `given`, M_b becomes 1 minus the mask. There is no mask for M_u, so M_u
+            stays. But where M_u is the only map (abn), M_u becomes the mask too. That tells whether the network can
+            read an attention that it was never taught.
         given: for "even" h1 (B, C, T, h, w); for "other" maps as `maps`; for "mask" zeros and ones (B, T, h, w).
     """
     if how == "one":
@@ -47,28 +54,29 @@ def replaced_maps(maps: Tensor, how: str, attention: str, given: Tensor | None =
     assert given is not None, f"{how} needs something to put in the maps' place"
     if how == "even":
         energy = given.square().mean(dim=1, keepdim=True)  # (B, 1, T, h, w)
-        kept = (maps.square() * energy).mean(dim=_CLIP, keepdim=True)
-        return (kept / energy.mean(dim=_CLIP, keepdim=True).clamp_min(_EPS)).sqrt().expand_as(maps)
+        weighted_energy = (maps.square() * energy).mean(dim=_CLIP, keepdim=True)
+        return (weighted_energy / energy.mean(dim=_CLIP, keepdim=True).clamp_min(_EPS)).sqrt().expand_as(maps)
     if how == "other":
         assert given.shape == maps.shape, f"{tuple(given.shape)}, expected {tuple(maps.shape)}"
         return given
     names = MAPS[attention]
-    instead = {"o": given, "b": 1 - given} | ({"u": given} if names == ("u",) else {})
-    planes = [instead.get(name, maps[:, number]) for number, name in enumerate(names)]
+    masks = {"o": given, "b": 1 - given} | ({"u": given} if names == ("u",) else {})
+    planes = [masks.get(name, maps[:, number]) for number, name in enumerate(names)]
     return torch.stack([plane.to(maps) for plane in planes], dim=1)
 
 
 @torch.no_grad()
 def accuracy_under(model: ObjectABN, attention: str, dataset: ClipDataset, params: Dataset) -> pd.DataFrame:
-    """Top-1 of a trained network under each replacement of its maps, one row a video; views are averaged.
+    """Measure the top-1 of a trained network under each replacement of its maps.
 
-    Columns: video, label, top1 (its own maps), top1_one, top1_inverse, top1_flat, top1_even, top1_other; and where
-    there are such masks top1_masks (those trained with, resized as in training), top1_truth (cells that are covered by
-    half at least, as where IoU is measured), and of both top1_*_any (cells that are covered at all: a limb that is
-    thinner than half a cell is in no other). Each 0 or 1.
+    Returns one row a video; views are averaged. Columns: video, label, top1 (the network's own maps), top1_one,
+    top1_inverse, top1_flat, top1_even, top1_other. Where `dataset` has the masks of training there is top1_masks (these
+    masks, resized as in training). Where `dataset` has true masks there is top1_truth (the cells that the true mask
+    covers by half at least, as where IoU is measured). For both kinds of masks there is top1_*_any (the cells that the
+    mask covers at all: a limb that is thinner than half a cell is in no other column). Each top-1 is 0 or 1.
 
-    `other` is the maps of the video's partner (`pairs.partners`) at the same view: read beside it, so no more than two
-    batches' maps are in memory, for one more pass through the extractor.
+    "other" takes the maps of the video's partner (`clips.partners`) at the same view. The partner's clip is read beside
+    the video's own. So no more than two batches' maps are in memory, for one more pass through the extractor.
 
     Raises:
         ValueError: the network yields numbers that are not finite, or there are fewer than two videos.
@@ -84,13 +92,13 @@ def accuracy_under(model: ObjectABN, attention: str, dataset: ClipDataset, param
         batch = fabric.to_device(batch)
         h1 = model.extractor(clip_tensors(batch, params.data.crop))  # (B, C, T, h, w)
         maps = branch(h1)[1]
-        others = {name.removeprefix("other_"): value for name, value in batch.items() if name.startswith("other_")}
-        given = {"even": h1, "other": branch(model.extractor(clip_tensors(others, params.data.crop)))[1]}
+        partners = {name.removeprefix("other_"): value for name, value in batch.items() if name.startswith("other_")}
+        inputs = {"even": h1, "other": branch(model.extractor(clip_tensors(partners, params.data.crop)))[1]}
         logits["top1"].append(model.perceive(h1, maps))
         for how in ("one", "inverse", "flat", "even", "other"):
-            instead = replaced_maps(maps, how, attention, given.get(how))
-            logits[f"top1_{how}"].append(model.perceive(h1, instead))
-        for key in (each for each in resizes if each in batch):
+            new_maps = replaced_maps(maps, how, attention, inputs.get(how))
+            logits[f"top1_{how}"].append(model.perceive(h1, new_maps))
+        for key in (name for name in resizes if name in batch):
             for column, resize in ((f"top1_{key}", resizes[key]), (f"top1_{key}_any", "max")):
                 mask = mask_tensors(batch, key, model.map_size, resize)
                 logits[column].append(model.perceive(h1, replaced_maps(maps, "mask", attention, mask)))

@@ -1,4 +1,4 @@
-"""Metrics of attention maps and predictions, per frame or per video, on the CPU.
+"""Measure attention maps and predictions, per frame or per video, on the CPU.
 
 Shapes: V videos, M maps, T frames, h/w grid of the maps, L classes.
 """
@@ -13,12 +13,26 @@ FLAT = 1e-6  # a map whose range is below this has no shape to measure
 
 
 def is_flat(maps: np.ndarray) -> np.ndarray:
-    """Frames whose map has no range (max - min < 1e-6); bool (...) for float (..., h, w)."""
+    """Tell for each frame whether the map is flat (max - min < 1e-6).
+
+    Returns bool (...) for float (..., h, w).
+
+    >>> import numpy as np
+    >>> is_flat(np.array([[[0.5, 0.5]], [[0.0, 1.0]]])).tolist()
+    [True, False]
+    """
     return np.ptp(maps, axis=(-2, -1)) < FLAT
 
 
 def scale_frames(maps: np.ndarray) -> np.ndarray:
-    """Each frame's map scaled to [0, 1] by its own minimum and maximum, float64 (..., h, w); about 0 where flat."""
+    """Scale each frame's map to [0, 1] by the map's own minimum and maximum.
+
+    Returns float64 (..., h, w); about 0 where the map is flat.
+
+    >>> import numpy as np
+    >>> scale_frames(np.array([[2.0, 3.0, 4.0]])).tolist()
+    [[0.0, 0.5, 1.0]]
+    """
     maps = np.asarray(maps, np.float64)
     lowest = maps.min(axis=(-2, -1), keepdims=True)
     span = np.ptp(maps, axis=(-2, -1), keepdims=True)
@@ -26,15 +40,20 @@ def scale_frames(maps: np.ndarray) -> np.ndarray:
 
 
 def map_entropy(maps: np.ndarray) -> np.ndarray:
-    """Entropy of each frame's map in bits, float64 (...) in [0, log2 10]; NaN where the map is flat.
+    """Return the entropy of each frame's map in bits.
 
-    Each map is scaled to [0, 1] by its own minimum and maximum and its values counted in 10 equal bins:
+    Returns float64 (...) in [0, log2 10]; NaN where the map is flat. Each map is scaled to [0, 1] by the map's own
+    minimum and maximum, and the scaled values are counted in 10 equal bins:
     H = -sum over i of p_i log2 p_i, p_i = hist[i] / sum over j of hist[j].
 
     Args:
         maps: float (..., h, w).
 
     Paper: Eq. (11), Sec. 4.2.
+
+    >>> import numpy as np
+    >>> map_entropy(np.array([[0.0, 1.0]])).item()  # half of the cells in each of two bins
+    1.0
     """
     bins = np.minimum((scale_frames(maps) * BINS).astype(np.int64), BINS - 1)
     shares = np.stack([(bins == index).mean(axis=(-2, -1)) for index in range(BINS)], axis=-1)  # (..., 10)
@@ -43,16 +62,22 @@ def map_entropy(maps: np.ndarray) -> np.ndarray:
 
 
 def top_k(probabilities: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
-    """Whether the label is among the k most probable classes; bool (V,) for float (V, L) and int (V,).
+    """Tell for each video whether the label is among the k most probable classes.
 
-    Ties and NaN go against the label, so that a constant or collapsed prediction does not score.
+    Returns bool (V,) for float (V, L) and int (V,). Ties and NaN go against the label, so that a constant or collapsed
+    prediction does not score.
+
+    >>> import numpy as np
+    >>> probabilities, labels = np.array([[0.5, 0.3, 0.2]]), np.array([1])
+    >>> top_k(probabilities, labels, k=1).tolist(), top_k(probabilities, labels, k=2).tolist()
+    ([False], [True])
     """
-    own = np.take_along_axis(probabilities, labels[:, None], axis=1)
-    ahead = (~(probabilities < own)).sum(axis=1) - 1  # not >=: NaN must not score
+    label_probabilities = np.take_along_axis(probabilities, labels[:, None], axis=1)
+    ahead = (~(probabilities < label_probabilities)).sum(axis=1) - 1  # not >=: NaN must not score
     return ahead < k
 
 
 def mean_over_frames(values: np.ndarray) -> float:
-    """Mean of the frames' values without NaN; NaN when there is none."""
-    kept = values[~np.isnan(values)]
-    return float(kept.mean()) if kept.size else float("nan")
+    """Average the frames' values without NaN; return NaN when no value is left."""
+    numbers = values[~np.isnan(values)]
+    return float(numbers.mean()) if numbers.size else float("nan")

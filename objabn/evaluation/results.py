@@ -13,10 +13,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from objabn.config.rows import LETTERS
 from objabn.system.files import replace_file
 
 CURVE = "iou_curve_"
+IDS = ("video", "label", "predicted", "seed")  # columns that are no measure
 GROUP = 4096  # lines in memory, and of a row group: a writer keeps something of each group until it ends
+
+
+def column(measure: str, letter: str = "") -> str:
+    """Name the column of a measure of a map, or of a measure that is of no map.
+
+    >>> column("entropy", "o"), column("top1")
+    ('entropy_o', 'top1')
+    """
+    return f"{measure}_{letter}" if letter else measure
+
+
+def measure_of(name: str) -> tuple[str, str]:
+    """Tell the measure and the letter of the map that a column is named after; the letter is "" for one of no map.
+
+    >>> measure_of("entropy_o"), measure_of("truth_area")
+    (('entropy', 'o'), ('truth_area', ''))
+    """
+    measure, _, letter = name.rpartition("_")
+    return (measure, letter) if measure and letter in LETTERS else (name, "")
 
 
 def write_results(path: Path, tables: Iterable[pd.DataFrame]) -> None:

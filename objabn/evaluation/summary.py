@@ -1,40 +1,81 @@
-"""Summarises a row: its numbers over videos and seeds."""
+"""The numbers of a row: a tidy table with a line for each seed, map and measure."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from objabn.evaluation.localisation import THRESHOLDS, best_threshold
-from objabn.evaluation.results import CURVE, column_names, read_column
+from objabn.evaluation.results import CURVE, IDS, column_names, measure_of, read_column
+from objabn.system.files import write_text
+
+COLUMNS = ["seed", "map", "measure", "value"]
+_PERCENT = ("top1", "top5")
 
 
-def summarise(results: Path) -> dict[str, float]:
-    """A row's numbers, from its file of results alone and a column at a time.
+class Number(NamedTuple):
+    """A measure of a row: its mean over the seeds, and with several seeds their sample standard deviation."""
 
-    Means over videos, then over seeds, NaN left out; with several seeds their sample standard deviations as `*_std`.
-    top1 and top5 in percent, entropies in bits, everything else in [0, 1]. For each curve, iou_best_x is the mean IoU
-    at iou_best_threshold_x, the best threshold over all videos and seeds. A number that does not exist (the entropy
-    when all maps are flat) is left out.
+    mean: float
+    std: float | None = None
+
+
+Numbers = Mapping[tuple[str, str], Number]  # by measure and letter of the map; "" for a measure of no map
+
+
+def summarise(results: Path) -> pd.DataFrame:
+    """Summarise a row's results: means over the videos, NaN left out, of each seed.
+
+    Columns: seed; map, its letter, or "" for a measure of no map; measure; value. top1 and top5 are in percent,
+    entropies in bits, everything else in [0, 1]. Of each curve of IoU by threshold there are `iou_best`, at the one
+    threshold that is best over all videos and seeds, and `best_threshold`, that one. A number that does not exist (the
+    entropy of a seed all of whose maps are flat) has no line.
+
+    Args:
+        results: the row's file, of which one column at a time is read.
     """
     seeds = read_column(results, "seed")
-    of_seeds: dict[str, pd.Series] = {}  # numbers of each seed
-    thresholds: dict[str, float] = {}
+    lines = []
     for name in column_names(results):
-        if name in ("video", "label", "predicted", "seed"):
+        if name in IDS:
             continue
-        values = read_column(results, name)
+        values, (measure, letter), best = read_column(results, name), measure_of(name), None
         if name.startswith(CURVE):
-            map_name = name.removeprefix(CURVE)
             best = best_threshold(values)
-            name, values = f"iou_best_{map_name}", values[:, best]
-            thresholds[name] = float(THRESHOLDS[best])
-        scale = 100 if name in ("top1", "top5") else 1
-        of_seeds[name] = scale * pd.Series(values, dtype=float).groupby(seeds).mean()
-    row, spread = {}, {}
-    for name, means in of_seeds.items():
-        row[name] = means.mean()
-        if name in thresholds:
-            row[name.replace("best", "best_threshold")] = thresholds[name]
-        if len(means) > 1:
-            spread[f"{name}_std"] = means.std(ddof=1)
-    return {name: round(float(value), 6) for name, value in (row | spread).items() if pd.notna(value)}
+            measure, letter, values = "iou_best", name.removeprefix(CURVE), values[:, best]
+        scale = 100 if measure in _PERCENT else 1
+        for seed, mean in (scale * pd.Series(values, dtype=float).groupby(seeds).mean()).items():
+            lines.append((seed, letter, measure, round(float(mean), 6)))
+            if best is not None:
+                lines.append((seed, letter, "best_threshold", float(THRESHOLDS[best])))
+    return pd.DataFrame(lines, columns=COLUMNS).dropna().reset_index(drop=True)
+
+
+def over_seeds(table: pd.DataFrame) -> dict[tuple[str, str], Number]:
+    """Take mean and spread over the seeds of a tidy table (`summarise`), in the order of its lines."""
+    numbers = {}
+    for (measure, letter), group in table.groupby(["measure", "map"], sort=False):
+        values = group["value"]
+        spread = float(values.std(ddof=1)) if len(values) > 1 else None
+        numbers[str(measure), str(letter)] = Number(float(values.mean()), spread)
+    return numbers
+
+
+def write_numbers(path: Path, table: pd.DataFrame) -> None:
+    """Write a tidy table as CSV, whole or not at all."""
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def read_numbers(path: Path) -> pd.DataFrame:
+    """Read what `write_numbers` wrote.
+
+    Raises:
+        ValueError: there is no such file, or it has other columns.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: expected the row's numbers, got no file; `dvc repro` evaluates the row again")
+    table = pd.read_csv(path, dtype={"map": str, "measure": str}, keep_default_na=False)
+    if list(table) != COLUMNS:
+        raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)}, got {', '.join(map(str, table))}")
+    return table

@@ -1,4 +1,4 @@
-"""The device that this process computes on, by itself."""
+"""Choose the device for a process that computes alone."""
 
 import torch
 from lightning_fabric import Fabric
@@ -9,7 +9,7 @@ from objabn.system.memory import reuse_freed_memory
 
 
 def make_fabric(params: Dataset) -> Fabric:
-    """Make Fabric for one device: the CPU, or one CUDA device.
+    """Make a Fabric for one device: the CPU or one CUDA device.
 
     Raises:
         ValueError: `train.accelerator` asks for a CUDA device and there is none.
@@ -20,7 +20,9 @@ def make_fabric(params: Dataset) -> Fabric:
 
 
 def check_on_cpu(asked: Train) -> bool:
-    """Tell whether the computation is on the CPU, and then prepare this process for it.
+    """Tell whether this process computes on the CPU, and prepare it for that.
+
+    On the CPU the process keeps freed memory for reuse (`reuse_freed_memory`).
 
     Raises:
         ValueError: `train.accelerator` asks for a CUDA device and there is none.
@@ -34,7 +36,7 @@ def check_on_cpu(asked: Train) -> bool:
 
 
 class _Alone(LightningEnvironment):
-    """A single process that ignores a cluster's variables."""
+    """A single process that ignores a cluster's environment variables."""
 
     def local_rank(self) -> int:
         return 0

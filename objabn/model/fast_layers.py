@@ -1,8 +1,9 @@
-"""X3D's layers with arithmetic that is faster on the CPU: the same functions up to rounding, the same parameters.
+"""Compute X3D's layers faster on the CPU, with the same parameters.
 
-PyTorch has fast kernels (oneDNN's) for what X3D consists of, but takes others for some layers: for the gradients of a
-3-D depthwise convolution, and on a single thread for 1x1x1 ones. Frames as a batch of images lead to the fast ones; in
-channels_last_3d memory that is a view. On other devices the layers are `nn.Conv3d` as it is.
+The layers compute the same functions up to rounding. PyTorch has fast kernels (oneDNN's) for all of X3D's operations,
+but does not always choose them: it takes slow kernels for the gradients of a 3-D depthwise convolution, and on a single
+thread for 1x1x1 convolutions. PyTorch chooses the fast kernels when all frames form one batch of images. In
+channels_last_3d memory such a batch is a view. On other devices the layers are plain `nn.Conv3d`.
 
 Shapes: B batch, C channels, T frames, H/W input grid, h/w output grid.
 """
@@ -15,20 +16,24 @@ from torch import Tensor, nn
 
 
 def _frames(x: Tensor) -> Tensor:
-    """All clips' frames as a batch of images: (B, C, T, H, W) -> (B T, C, H, W)."""
+    """Turn all clips' frames into a batch of images: (B, C, T, H, W) -> (B T, C, H, W)."""
     return x.transpose(1, 2).flatten(0, 1)
 
 
 class _Depthwise(torch.autograd.Function):
-    """3x3x3 depthwise convolution. Its forward pass is fast in 3-D, its gradients are not.
+    """A 3x3x3 depthwise convolution with fast gradients.
 
-    That of the input is a forward pass with the kernel reversed; that of the weights is, for each of the kernel's three
-    time steps, one of a 2-D convolution over all frames.
+    PyTorch's forward pass is fast in 3-D, PyTorch's gradients are not. The gradient of the input is a forward pass with
+    the kernel reversed. The gradient of the weights is computed for each of the kernel's three time steps: it is the
+    gradient of a 2-D convolution over all frames.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
-        """(B, C, T, h, w) of x (B, C, T, H, W) and weight (C, 1, 3, 3, 3); `stride`, of H and W, is 1 or 2."""
+        """Convolve x (B, C, T, H, W) with weight (C, 1, 3, 3, 3) to (B, C, T, h, w).
+
+        `stride`, of H and W, is 1 or 2.
+        """
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
         return F.conv3d(x, weight, stride=(1, stride, stride), padding=1, groups=len(weight))
@@ -37,21 +42,24 @@ class _Depthwise(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, weight = ctx.saved_tensors
         gradient = gradients[0].contiguous(memory_format=torch.channels_last_3d)
-        of_x = _gradient_of_input(gradient, x, weight, ctx.stride) if ctx.needs_input_grad[0] else None
-        of_weight = _gradient_of_weight(gradient, x, weight, ctx.stride) if ctx.needs_input_grad[1] else None
-        return of_x, of_weight, None
+        x_gradient = _gradient_of_input(gradient, x, weight, ctx.stride) if ctx.needs_input_grad[0] else None
+        weight_gradient = _gradient_of_weight(gradient, x, weight, ctx.stride) if ctx.needs_input_grad[1] else None
+        return x_gradient, weight_gradient, None
 
 
 def _gradient_of_input(gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
-    """With stride 2, positions of even and odd rows and columns each on their own: an even one has met the kernel's
-    middle only, an odd one its two ends."""
+    """Return the gradient of the depthwise convolution's input x, of x's shape.
+
+    With stride 2, even and odd rows and columns are computed apart: in the forward pass only the kernel's middle has
+    touched an even row or column, and only the kernel's two ends have touched an odd one.
+    """
     backwards, groups = weight.flip(2), len(weight)
     if stride == 1:
         return F.conv3d(gradient, backwards.flip(3, 4), padding=1, groups=groups)
-    result, met = torch.empty_like(x), ([1], [2, 0])
+    result, taps = torch.empty_like(x), ([1], [2, 0])
     for row in (0, 1):
         for column in (0, 1):
-            kernel = backwards[:, :, :, met[row]][..., met[column]]
+            kernel = backwards[:, :, :, taps[row]][..., taps[column]]
             part = F.conv3d(gradient, kernel, padding=(1, row, column), groups=groups)
             place = result[..., row::2, column::2]
             place.copy_(part[..., row : row + place.shape[3], column : column + place.shape[4]])
@@ -59,8 +67,11 @@ def _gradient_of_input(gradient: Tensor, x: Tensor, weight: Tensor, stride: int)
 
 
 def _gradient_of_weight(gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
-    """Output frame t meets input frames t - 1, t and t + 1. All clips' frames stand in one row, where a clip's first
-    frame must not meet the last of the clip before it."""
+    """Return the gradient of the depthwise convolution's weights, (C, 1, 3, 3, 3).
+
+    Output frame t depends on input frames t - 1, t and t + 1, one for each time step of the kernel. The frames of all
+    clips stand in one row. A clip's first frame must not be paired with the last frame of the clip before.
+    """
     inputs, outputs = _frames(x), _frames(gradient)
 
     def of_step(step: int, images: Tensor, gradients: Tensor) -> Tensor:
@@ -80,7 +91,10 @@ def _gradient_of_weight(gradient: Tensor, x: Tensor, weight: Tensor, stride: int
 
 
 class DepthwiseConv3d(nn.Conv3d):
-    """Kernel 3x3x3, padding 1, stride 1 or 1x2x2, one group a channel, no bias."""
+    """Convolve each channel in space and time.
+
+    Kernel 3x3x3, padding 1, stride 1 or 1x2x2, one group a channel, no bias.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         if _on_cpu(x, self.weight) and torch.is_grad_enabled():
@@ -89,7 +103,10 @@ class DepthwiseConv3d(nn.Conv3d):
 
 
 class TemporalConv3d(nn.Conv3d):
-    """Kernel kx1x1, stride 1, one group a channel, no bias: over the frames of each position."""
+    """Convolve each channel over the frames, at each position apart.
+
+    Kernel kx1x1, stride 1, one group a channel, no bias.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         if not _on_cpu(x, self.weight):
@@ -100,7 +117,10 @@ class TemporalConv3d(nn.Conv3d):
 
 
 class PointwiseConv3d(nn.Conv3d):
-    """Kernel 1x1x1, stride 1, one group."""
+    """Mix the channels at each position.
+
+    Kernel 1x1x1, stride 1, one group.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         if not _on_cpu(x, self.weight):
@@ -114,7 +134,7 @@ def _on_cpu(x: Tensor, weight: Tensor) -> bool:
 
 
 def _faster(layer: nn.Conv3d) -> type[nn.Conv3d]:
-    """The class that computes what this layer does."""
+    """Choose the fastest class that computes the same as a layer."""
     by_channel = layer.groups == layer.in_channels == layer.out_channels and layer.bias is None
     kernel, stride = layer.kernel_size, layer.stride
     if layer.dilation != (1, 1, 1):
@@ -129,10 +149,10 @@ def _faster(layer: nn.Conv3d) -> type[nn.Conv3d]:
 
 
 def quicken(net: nn.Module) -> None:
-    """Changes a network's layers in place; names and values of its parameters stay.
+    """Replace a network's slow layers in place.
 
-    Swish becomes one pass over memory in place of several, and a ReLU overwrites its input: in X3D that is a
-    BatchNorm's, a convolution's or a sum's output, which no gradient needs.
+    Names and values of the parameters stay. A Swish becomes one pass over memory in place of several. A ReLU overwrites
+    its input: in X3D that is the output of a BatchNorm, a convolution or a sum, which no gradient needs.
     """
     for name, child in net.named_children():
         if type(child) is nn.Conv3d:

@@ -1,4 +1,6 @@
-"""Object-ABN: an X3D split into feature extractor and perception branch, with an attention branch between them.
+"""Define the Object-ABN network: an X3D with an attention branch.
+
+The X3D is split into a feature extractor and a perception branch. The attention branch stands between these two:
 
     x -> extractor -> h1 -+-> attention branch -> maps M, logits y_a, features f
                           +-> h1 weighted by M = h2 -> perception branch -> logits y_p
@@ -21,7 +23,7 @@ from objabn.model.x3d import init_weights, residual_stage, x3d_blocks
 
 
 class Output(NamedTuple):
-    """What a forward pass yields."""
+    """The result of a forward pass."""
 
     attention_logits: Tensor | None  # y_a before softmax, (B, L); None without an attention branch
     perception_logits: Tensor  # y_p before softmax, (B, L): the prediction
@@ -30,13 +32,16 @@ class Output(NamedTuple):
 
 
 class AttentionBranch(nn.Module):
-    """Residual blocks, then ABN's head: class logits from pooled class maps, and the attention maps.
+    """Compute class logits and attention maps from the features h1.
+
+    The branch consists of residual blocks and of ABN's head. The head makes class maps. Pooled class maps give the
+    logits, and the same class maps give the attention maps.
 
     Args:
         in_channels: C. channels: D, of the residual blocks. depth: number of residual blocks.
         num_classes: L.
-        priors: for each of the M maps the value in (0, 1) that it starts about. 0.5 leaves the map's BatchNorm as ABN
-            has it; a map that is to be dark but for a small object has a long way to go from there.
+        priors: for each of the M maps the value in (0, 1) near which the map starts. 0.5 leaves the map's BatchNorm as
+            ABN has it. A map that is to be dark but for a small object has a long way to go from 0.5.
     """
 
     def __init__(self, in_channels: int, channels: int, depth: int, num_classes: int, priors: Sequence[float]) -> None:
@@ -60,7 +65,14 @@ class AttentionBranch(nn.Module):
             norm.bias.copy_(torch.tensor(priors).logit())
 
     def forward(self, h1: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits (B, L), maps (B, M, T, h, w) in [0, 1] and features (B, D) of h1 (B, C, T, h, w)."""
+        """Return logits, attention maps and pooled features of h1.
+
+        Args:
+            h1: (B, C, T, h, w).
+
+        Returns:
+            Logits (B, L), maps (B, M, T, h, w) in [0, 1] and features (B, D).
+        """
         blocks = self.blocks(h1)  # (B, D, T, h, w)
         class_maps = self.class_maps(blocks)  # (B, L, T, h, w)
         logits = self.classifier(class_maps).mean(dim=(2, 3, 4))  # (B, L)
@@ -68,7 +80,9 @@ class AttentionBranch(nn.Module):
 
 
 def apply_map(h1: Tensor, attention_map: Tensor, how: str = "multiply") -> Tensor:
-    """Features weighted by a single attention map: h2_{t,c} = h1_{t,c} M_t; float (B, C, T, h, w).
+    """Weight features by a single attention map.
+
+    h2_{t,c} = h1_{t,c} M_t; float (B, C, T, h, w).
 
     Args:
         h1: (B, C, T, h, w).
@@ -82,7 +96,9 @@ def apply_map(h1: Tensor, attention_map: Tensor, how: str = "multiply") -> Tenso
 
 
 class MapMixer(nn.Module):
-    """Several attention maps applied to h1, and mixed back to C channels by a 1x1x1 convolution.
+    """Weight features by several attention maps, and mix the results.
+
+    Each map weights its own copy of h1. A 1x1x1 convolution mixes the M copies back to C channels.
 
     Args:
         channels: C. num_maps: M. how: as `apply_map`.
@@ -101,24 +117,26 @@ class MapMixer(nn.Module):
                 self.conv.weight[:, :channels, 0, 0, 0] = torch.eye(channels)
 
     def forward(self, h1: Tensor, maps: Tensor) -> Tensor:
-        """h2 (B, C, T, h, w) of h1 (B, C, T, h, w) and maps (B, M, T, h, w).
+        """Return the weighted and mixed features h2.
+
+        Shapes: h2 (B, C, T, h, w) of h1 (B, C, T, h, w) and maps (B, M, T, h, w).
 
         Paper, Sec. 3.3: each map on each channel, h1^m_{t,c} = h1_{t,c} M_{m,t}, Eq. (4); concatenated along the
         channels, h1' = cat(h1^1, ..., h1^M), Eq. (5); h2 = conv(h1'), Eq. (6).
         """
-        weighted = [apply_map(h1, each[:, None], self.how) for each in maps.unbind(dim=1)]
+        weighted = [apply_map(h1, attention_map[:, None], self.how) for attention_map in maps.unbind(dim=1)]
         return self.conv(torch.cat(weighted, dim=1))  # (B, M C, T, h, w) -> (B, C, T, h, w)
 
 
 class ObjectABN(nn.Module):
-    """The network of one configuration.
+    """Predict the class of clips by the network of one configuration.
 
     Args:
         config: the block `model` of params.yaml.
         attention: "abn" (M_u), "mask" (M_o), "mha" (M_u, M_o, M_b), or "plain", the X3D without an attention branch.
         pc: with trainable class centroids `centroids` (L, D) for the PC loss.
         num_classes: L.
-        num_frames, crop: of the clips it will see.
+        num_frames, crop: of the clips that the network will see.
         centroid_std: standard deviation of the normal distribution that the centroids are drawn from.
     """
 
@@ -168,19 +186,19 @@ class ObjectABN(nn.Module):
         self.to(memory_format=torch.channels_last_3d)
 
     def train(self, mode: bool = True) -> "ObjectABN":
-        """As `nn.Module.train`, but frozen blocks stay in evaluation mode."""
+        """Set the mode as `nn.Module.train`, but keep frozen blocks in evaluation mode."""
         super().train(mode)
         self.extractor[: self._num_frozen].eval()
         return self
 
     def new_layers(self) -> list[nn.Module]:
-        """The layers that no pretrained backbone brings."""
+        """List the layers whose weights do not come from a pretrained backbone."""
         projection = self.perception_branch[-1].proj
         assert isinstance(projection, nn.Module)
         return [projection, *(layer for layer in (self.attention_branch, self.mixer) if layer is not None)]
 
     def forward(self, clips: Tensor) -> Output:
-        """Logits, maps and features of normalised clips, float32 (B, 3, T, S, S)."""
+        """Return logits, maps and features of normalised clips, float32 (B, 3, T, S, S)."""
         h1 = self.extractor(clips)  # (B, C, T, h, w)
         if self.attention_branch is None:
             no_maps = h1[:, :0]  # (B, 0, T, h, w)
@@ -189,7 +207,17 @@ class ObjectABN(nn.Module):
         return Output(attention_logits, self.perceive(h1, maps), maps, features)
 
     def perceive(self, h1: Tensor, maps: Tensor) -> Tensor:
-        """Logits y_p (B, L) of h1 (B, C, T, h, w) under these maps (B, M, T, h, w), its own or others."""
+        """Return the logits y_p of features h1 under given attention maps.
+
+        The maps may be those that the attention branch computes for h1, or any others.
+
+        Args:
+            h1: (B, C, T, h, w).
+            maps: (B, M, T, h, w).
+
+        Returns:
+            y_p before softmax, (B, L).
+        """
         if self.attention_branch is None:
             return self.perception_branch(h1)
         h2 = apply_map(h1, maps, self.attention_apply) if self.mixer is None else self.mixer(h1, maps)
@@ -197,6 +225,6 @@ class ObjectABN(nn.Module):
 
 
 def _out_channels(stage: nn.Module) -> int:
-    """Channels that a residual stage yields."""
+    """Return how many channels a residual stage yields."""
     convs = [module for module in stage.modules() if isinstance(module, nn.Conv3d)]
     return convs[-1].out_channels

@@ -1,6 +1,7 @@
-"""A run: what is trained, and its directory with model.safetensors, run.json (configuration) and curves.csv (by epoch).
+"""Define a run, and write and read the directory of a run.
 
-The directory is a contract: what reads a run reads these files and nothing else.
+A run is one training. The directory holds model.safetensors, run.json (configuration) and curves.csv (by epoch). The
+directory is a contract: code that reads a run reads these files and nothing else.
 """
 
 import csv
@@ -25,14 +26,14 @@ WEIGHTS, RUN, CURVES = "model.safetensors", "run.json", "curves.csv"
 
 @dataclass(frozen=True)
 class Run:
-    """What one training trains: a row of the table with one seed.
+    """The definition of one training: a row of the table with one seed.
 
     Attributes:
-        params: of its data set, as they are for this row.
+        params: parameters of the data set, as they are for this row.
         attention: "abn", "mask", "mha" or "plain".
         pc: with the PC loss.
-        control: the name of the row if it is a control.
-        masks: which masks it is trained with, "own", "shifted" or "other".
+        control: the row's name if the row is a control.
+        masks: which masks the row is trained with, "own", "shifted" or "other".
     """
 
     params: Dataset
@@ -44,7 +45,10 @@ class Run:
 
 
 def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict[str, Any]:
-    """Collect what run.json says: the row, class names, all parameters, versions, and digests of the input files."""
+    """Collect the content of run.json.
+
+    The content is the row, the class names, all parameters, the versions, and digests of the input files.
+    """
     return {
         "attention": run.attention,
         "pc": run.pc,
@@ -59,9 +63,10 @@ def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict
 
 
 def versions() -> dict[str, str]:
-    """Of this package and of those that have a say in a result."""
+    """Return the versions of this package and of the packages that affect results."""
     packages = ("torch", "pytorchvideo", "lightning-fabric", "zarr", "decord", "av")
-    installed = {name: found for name in packages if (found := _version(name))}  # decord has no wheel on some systems
+    # decord has no wheel on some systems.
+    installed = {name: release for name in packages if (release := _version(name))}
     return {"objabn": __version__, **installed}
 
 
@@ -73,18 +78,22 @@ def _version(package: str) -> str | None:
 
 
 def cpu_state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Weights and statistics as safetensors takes them."""
+    """Return a model's weights and statistics in the form that safetensors takes."""
     return {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
 
 
 def save_run(directory: Path, model: torch.nn.Module, run: dict[str, Any]) -> None:
-    """Writes the weights and run.json (`run_record`)."""
+    """Write the weights and run.json (`run_record`) into a run's directory."""
     save_file(cpu_state(model), directory / WEIGHTS)
     (directory / RUN).write_text(json.dumps(run, indent=2) + "\n")
 
 
 def load_run(directory: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Weights and run.json of a run. Raises: ValueError when it is incomplete or damaged."""
+    """Read the weights and run.json of a run.
+
+    Raises:
+        ValueError: the run is incomplete or damaged.
+    """
     for name in (WEIGHTS, RUN):
         if not (directory / name).is_file():
             raise ValueError(f"{directory}: expected a finished run with {name}, found none")
@@ -95,7 +104,10 @@ def load_run(directory: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 
 
 def write_rows(file: IO[str], rows: list[dict[str, float]], *, header: bool) -> None:
-    """Appends rows of curves.csv, under a header if they are the first."""
+    """Append rows to curves.csv.
+
+    `header` writes the header before the rows; set it for the first rows of a file.
+    """
     if rows:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         if header:
@@ -105,7 +117,10 @@ def write_rows(file: IO[str], rows: list[dict[str, float]], *, header: bool) -> 
 
 
 def build_model(run: Run, num_classes: int, *, pretrained: bool = True) -> ObjectABN:
-    """Build the network of a run; `pretrained` False skips the weights of the backbone, where others will be loaded."""
+    """Build the network of a run.
+
+    `pretrained` False skips the pretrained weights of the backbone. Use it where other weights will be loaded.
+    """
     params = run.params
     config = params.model if pretrained else params.model.model_copy(update={"pretrained": None})
     return ObjectABN(

@@ -1,4 +1,7 @@
-"""Builds the six blocks of an X3D and loads pretrained weights. This is the only module that imports pytorchvideo."""
+"""Build the six blocks of an X3D, and load pretrained weights.
+
+This is the only module that imports pytorchvideo.
+"""
 
 import warnings
 from pathlib import Path
@@ -7,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-with warnings.catch_warnings():  # its swish is a torch.jit.script function, which torch 2.15 deprecates at import
+with warnings.catch_warnings():  # pytorchvideo's swish is a torch.jit.script function: torch 2.15 deprecates it
     warnings.simplefilter("ignore", category=FutureWarning)
     warnings.simplefilter("ignore", category=DeprecationWarning)
     from pytorchvideo.models.hub.x3d import checkpoint_paths
@@ -21,7 +24,9 @@ def x3d_blocks(
     *, num_classes: int, num_frames: int, crop: int, width_factor: float, depth_factor: float, dropout: float,
     pretrained: str | None = None,
 ) -> list[nn.Module]:  # fmt: skip
-    """The six blocks of an X3D (stem, res2, res3, res4, res5, head without softmax), with a new projection to L.
+    """Build the six blocks of an X3D, with a new projection to the classes.
+
+    The blocks are stem, res2, res3, res4, res5 and the head without softmax. The projection yields L logits.
 
     Args:
         num_frames, crop: of the input clip; they fix the head's pooling.
@@ -45,7 +50,10 @@ def x3d_blocks(
 
 
 def _load_backbone(net: nn.Module, source: str) -> None:
-    """Loads all weights but those of the head's projection, whose number of classes is another."""
+    """Load all weights but those of the head's projection.
+
+    The projection of the checkpoint has another number of classes.
+    """
     if source == "kinetics400":
         checkpoint: Any = torch.hub.load_state_dict_from_url(checkpoint_paths["x3d_m"], map_location="cpu")
     else:
@@ -60,22 +68,25 @@ def _load_backbone(net: nn.Module, source: str) -> None:
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model_state"), dict):
         raise ValueError(f"{source}: expected a checkpoint with the key model_state (pytorchvideo's format)")
     head = ("blocks.5.proj.weight", "blocks.5.proj.bias")
-    given = {key: value for key, value in checkpoint["model_state"].items() if key not in head}
-    own = {key: value.shape for key, value in net.state_dict().items() if key not in head}
-    faults = [f"{key} is missing" for key in own.keys() - given.keys()]
-    faults += [f"{key} is not in the model" for key in given.keys() - own.keys()]
+    weights = {key: value for key, value in checkpoint["model_state"].items() if key not in head}
+    shapes = {key: value.shape for key, value in net.state_dict().items() if key not in head}
+    faults = [f"{key} is missing" for key in shapes.keys() - weights.keys()]
+    faults += [f"{key} is not in the model" for key in weights.keys() - shapes.keys()]
     faults += [
-        f"{key} has shape {tuple(given[key].shape)}, expected {tuple(own[key])}"
-        for key in own.keys() & given.keys()
-        if given[key].shape != own[key]
+        f"{key} has shape {tuple(weights[key].shape)}, expected {tuple(shapes[key])}"
+        for key in shapes.keys() & weights.keys()
+        if weights[key].shape != shapes[key]
     ]
     if faults:
         raise ValueError(f"{source}: {len(faults)} keys do not fit the model, first: {min(faults)}")
-    net.load_state_dict(given, strict=False)
+    net.load_state_dict(weights, strict=False)
 
 
 def residual_stage(in_channels: int, channels: int, depth: int) -> nn.Module:
-    """Build `depth` residual blocks of X3D: float (B, in_channels, T, h, w) to (B, channels, T, h, w)."""
+    """Build a stage of `depth` residual blocks of X3D.
+
+    The stage maps float (B, in_channels, T, h, w) to (B, channels, T, h, w).
+    """
     return create_x3d_res_stage(
         depth=depth,
         dim_in=in_channels,
@@ -86,5 +97,5 @@ def residual_stage(in_channels: int, channels: int, depth: int) -> nn.Module:
 
 
 def init_weights(module: nn.Module) -> None:
-    """Draw a module's weights as pytorchvideo draws an X3D's."""
+    """Initialise a module's weights as pytorchvideo initialises an X3D."""
     init_net_weights(module)

@@ -180,7 +180,7 @@ def _steps(
 ) -> RowRate:  # fmt: skip
     short = params.model_copy(
         update={
-            "model": params.model.model_copy(update={"pretrained": None, "frozen": None}),
+            "model": params.model.model_copy(update={"pretrained": None}),
             "train": params.train.model_copy(update={"epochs": 1, "batch_size": batch}),
             "eval": params.eval.model_copy(update={"views": 1, "batch_size": batch}),
             "machine": params.machine.model_copy(update={"loader_workers": 0}),

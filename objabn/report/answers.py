@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import pandas as pd
-
-from objabn.report.intervals import LUCK, MAX_FLAT, MIN_VIDEOS, Difference, row_difference, scope
+from objabn.report.comparison import Comparison
+from objabn.report.intervals import LUCK, MAX_FLAT, MIN_VIDEOS, Difference, scope
 from objabn.report.names import Row
 from objabn.report.published import published_difference
 
@@ -118,31 +117,20 @@ QUESTIONS = (
 )
 
 
-def answers(per_video: Mapping[Row, pd.DataFrame], num_seeds: int, published: str | None = None) -> list[str]:
-    """A paragraph a question of QUESTIONS, then what is not answered and what the intervals cover.
-
-    Args:
-        per_video: results of each row, of which `intervals.COLUMNS` are read.
-        num_seeds: trainings of a row.
-        published: the paper's data set whose own differences stand beside ours, a key of `published.PUBLISHED`.
-    """
+def answers(comparison: Comparison) -> list[str]:
+    """Answer QUESTIONS, a paragraph each; then say what is not answered and what the intervals cover."""
+    published = comparison.params.published
     told, untold = [], []
     for question in QUESTIONS:
-        found = {each: _difference(per_video, each) for each in question.comparisons}
+        found = {asked: comparison.difference(*asked[:3]) for asked in question.comparisons}
         known = {each: difference for each, difference in found.items() if difference is not None}
         if known:
             told.append(" ".join([f"**{question.words}**", *_verdict(known), *_sentences(known, published)]))
         else:
-            untold.append(f"{question.words} {_missing(per_video, question)}")
+            untold.append(f"{question.words} {_missing(comparison, question)}")
     if untold:
         told.append(f"{UNANSWERED} {' '.join(untold)}")
-    return [*told, f"{scope(num_seeds)} {LUCK}"]
-
-
-def _difference(per_video: Mapping[Row, pd.DataFrame], asked: Asked) -> Difference | None:
-    if asked.row not in per_video or asked.reference not in per_video:
-        return None
-    return row_difference(per_video[asked.row], per_video[asked.reference], asked.measure)
+    return [*told, f"{scope(len(comparison.seeds))} {LUCK}"]
 
 
 def _verdict(known: Mapping[Asked, Difference]) -> list[str]:
@@ -205,10 +193,11 @@ def _papers(asked: Asked, published: str | None) -> str:
     return f" (the paper: {size} {'lower' if found < 0 else 'higher'})"
 
 
-def _missing(per_video: Mapping[Row, pd.DataFrame], question: Question) -> str:
+def _missing(comparison: Comparison, question: Question) -> str:
     """What an answer would take."""
-    rows = {row: None for asked in question.comparisons for row in (asked.row, asked.reference) if row not in per_video}
-    there = [asked for asked in question.comparisons if {asked.row, asked.reference} <= set(per_video)]
+    known = set(comparison.rows)
+    rows = {row: None for asked in question.comparisons for row in (asked.row, asked.reference) if row not in known}
+    there = [asked for asked in question.comparisons if {asked.row, asked.reference} <= known]
     if not there:
         return f"It takes rows that are not in the table ({', '.join(row.name for row in rows)})."
     if all(asked.measure in TRUTH for asked in there):

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from objabn.evaluation.summary import Number, Numbers
 from objabn.report.colours import row_colours
 from objabn.report.names import Row, map_label
 from objabn.system.files import replace_file
@@ -15,17 +16,17 @@ _DROPS = {"swap_drop": ("swap drop", "#40739e"), "background_gap": ("background 
 _BAR = 0.38  # width, of the distance between rows
 
 
-def draw_audits(table: pd.DataFrame, curves: Mapping[str, pd.DataFrame], dataset: str, path: Path) -> None:
+def draw_audits(audits: Mapping[str, Numbers], curves: Mapping[str, pd.DataFrame], dataset: str, path: Path) -> None:
     """Writes a PNG of three panels.
 
     Args:
-        table: `audit_report.audit_table`.
+        audits: the numbers of each audited row.
         curves: by row the mean curves (`deletion.curves_of`) with a column `seed`; rows without maps have no lines.
     """
     figure = Figure(figsize=(12.5, 4.2), dpi=120, layout="constrained")
     bars, insertion, deletion = figure.subplots(1, 3, width_ratios=[1.3, 1, 1])
     figure.suptitle(f"{dataset}: audits", fontsize=11)
-    _draw_drops(bars, table)
+    _draw_drops(bars, audits)
     for axes, kind in ((insertion, "insertion"), (deletion, "deletion")):
         _draw_curves(axes, kind, curves)
     handles, labels = insertion.get_legend_handles_labels()
@@ -35,14 +36,16 @@ def draw_audits(table: pd.DataFrame, curves: Mapping[str, pd.DataFrame], dataset
         figure.savefig(partial, format="png")
 
 
-def _draw_drops(axes: Axes, table: pd.DataFrame) -> None:
+def _draw_drops(axes: Axes, audits: Mapping[str, Numbers]) -> None:
     """Bars of both drops, cut by the true masks where there are some, else by the segmenter's."""
-    end = "_truth" if "swap_drop_truth" in table else ""
-    for number, (column, (label, colour)) in enumerate(_DROPS.items()):
-        positions = [at + (number - 0.5) * _BAR for at in range(len(table))]
-        spread = table.get(f"{column}{end}_std")
-        axes.bar(positions, table[f"{column}{end}"], width=_BAR, yerr=spread, label=label, color=colour, capsize=2)
-    axes.set_xticks(range(len(table)), table["row"], rotation=30, ha="right", fontsize=8)
+    end = "_truth" if any(("swap_drop_truth", "") in numbers for numbers in audits.values()) else ""
+    for place, (measure, (label, colour)) in enumerate(_DROPS.items()):
+        positions = [at + (place - 0.5) * _BAR for at in range(len(audits))]
+        drops = [numbers.get((f"{measure}{end}", ""), Number(float("nan"))) for numbers in audits.values()]
+        spread = [drop.std or 0.0 for drop in drops] if any(drop.std is not None for drop in drops) else None
+        heights = [drop.mean for drop in drops]
+        axes.bar(positions, heights, width=_BAR, yerr=spread, label=label, color=colour, capsize=2)
+    axes.set_xticks(range(len(audits)), list(audits), rotation=30, ha="right", fontsize=8)
     axes.set_ylabel("points of top-1")
     axes.axhline(0, color="black", linewidth=0.6)
     axes.set_title("figures on another's background", fontsize=9)

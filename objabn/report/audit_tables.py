@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from objabn.report.cells import table_lines
+from objabn.evaluation.summary import Numbers
+from objabn.report.cells import number_text, table_lines
 from objabn.report.names import MAP_NAMES
 
 RANKING = ("u", "o")  # maps that rank cells (`insertion_deletion`)
@@ -60,68 +61,66 @@ Top-1 % on clips that masks cut into figure and background, the label staying th
   part of it that is not owed to cutting and pasting. Large ones mean that the row leans on the background."""
 
 
-def audit_table(audits: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
-    """One line a row: its name and every number of its audit (`pairs.summarise_audits`), NaN if it has none."""
-    return pd.DataFrame([{"row": name, **numbers} for name, numbers in audits.items()])
+def tidy(audits: Mapping[str, Numbers]) -> pd.DataFrame:
+    """Return all numbers of the audits, a line for each row, map and measure: row, map, measure, mean, std."""
+    lines = [
+        (row, letter, measure, *number)
+        for row, numbers in audits.items()
+        for (measure, letter), number in numbers.items()
+    ]
+    return pd.DataFrame(lines, columns=["row", "map", "measure", "mean", "std"]).round(6)
 
 
-def replaced_cells(table: pd.DataFrame) -> pd.DataFrame:
-    """Top-1 under each replacement as text, one line for each row that has maps; empty when none has."""
-    if "top1_one" not in table:
-        return pd.DataFrame()
-    own = table[table["top1_one"].notna()]
-    return _cells(own, REPLACED, 2)
+def replaced_cells(audits: Mapping[str, Numbers]) -> pd.DataFrame:
+    """Write top-1 under each replacement, a line for each row that has maps; empty when none has."""
+    rows = {row: numbers for row, numbers in audits.items() if ("top1_one", "") in numbers}
+    return _cells(rows, {(measure, ""): heading for measure, heading in REPLACED.items()}, 2)
 
 
-def area_cells(table: pd.DataFrame) -> pd.DataFrame:
-    """Areas as text beside those of the random ranking, one line a row and map; empty when no row has a map."""
-    of_maps = []
-    for letter in RANKING:
-        if f"insertion_{letter}" not in table:
-            continue
-        columns = {
-            f"{curve}_{which}": f"{heading}{end}"
-            for curve, heading in AREAS.items()
-            for which, end in ((letter, ""), ("random", ": random"))
-        }
-        cells = _cells(table[table[f"insertion_{letter}"].notna()], columns, 3)
-        cells.insert(1, "map", MAP_NAMES[letter])
-        of_maps.append(cells)
-    return pd.concat(of_maps).sort_index(kind="stable") if of_maps else pd.DataFrame()
+def area_cells(audits: Mapping[str, Numbers]) -> pd.DataFrame:
+    """Write areas beside those of the random ranking, a line a row and map; empty when no row has a map."""
+    lines = []
+    for row, numbers in audits.items():
+        for letter in (letter for letter in RANKING if ("insertion", letter) in numbers):
+            keys = {
+                key: f"{heading}{end}"
+                for curve, heading in AREAS.items()
+                for key, end in (((curve, letter), ""), ((f"{curve}_random", ""), ": random"))
+            }
+            line = _cells({row: numbers}, keys, 3)
+            line.insert(1, "map", MAP_NAMES[letter])
+            lines.append(line)
+    return pd.concat(lines, ignore_index=True) if lines else pd.DataFrame()
 
 
-def background_cells(table: pd.DataFrame) -> pd.DataFrame:
-    """Top-1 on other backgrounds and the drops as text, one line a row and kind of masks that cut."""
-    of_masks = []
-    for end, name in (("", "segmenter"), ("_truth", "truth")):
-        if f"swap_drop{end}" in table:
-            columns = {"top1": "whole"} | {f"{column}{end}": heading for column, heading in BACKGROUNDS.items()}
-            cells = _cells(table, columns, 2)
-            cells.insert(1, "cut by", name)
-            of_masks.append(cells)
-    return pd.concat(of_masks).sort_index(kind="stable")
+def background_cells(audits: Mapping[str, Numbers]) -> pd.DataFrame:
+    """Write top-1 on other backgrounds and the drops, a line a row and kind of masks that cut."""
+    lines = []
+    for row, numbers in audits.items():
+        for end, name in (("", "segmenter"), ("_truth", "truth")):
+            if (f"swap_drop{end}", "") in numbers:
+                keys = {(f"{measure}{end}", ""): heading for measure, heading in BACKGROUNDS.items()}
+                line = _cells({row: numbers}, {("top1", ""): "whole"} | keys, 2)
+                line.insert(1, "cut by", name)
+                lines.append(line)
+    return pd.concat(lines, ignore_index=True)
 
 
-def _cells(table: pd.DataFrame, columns: Mapping[str, str], decimals: int) -> pd.DataFrame:
-    """Those of the columns that are there as text: mean, and ± standard deviation where there are several seeds."""
-    cells = pd.DataFrame({"row": table["row"]})
-    for column, heading in columns.items():
-        if column in table:
-            spreads = table.get(f"{column}_std", pd.Series(index=table.index, dtype=float))
-            pairs = zip(table[column], spreads, strict=True)
-            cells[heading] = [
-                "" if pd.isna(mean) else f"{mean:z.{decimals}f}" + ("" if pd.isna(std) else f" ± {std:.{decimals}f}")
-                for mean, std in pairs  # z: no -0.0
-            ]
-    return cells
+def _cells(audits: Mapping[str, Numbers], keys: Mapping[tuple[str, str], str], decimals: int) -> pd.DataFrame:
+    """Those of the numbers that a row has as text, a line a row."""
+    cells = pd.DataFrame({"row": list(audits)})
+    for key, heading in keys.items():
+        if any(key in numbers for numbers in audits.values()):
+            cells[heading] = [number_text(numbers.get(key), decimals) for numbers in audits.values()]
+    return cells if len(cells) else pd.DataFrame()
 
 
-def to_markdown(table: pd.DataFrame, dataset: str, seeds: Sequence[int]) -> str:
-    """The audits as Markdown, with what is needed to read them."""
+def to_markdown(audits: Mapping[str, Numbers], dataset: str, seeds: Sequence[int]) -> str:
+    """Write the audits as Markdown, with what is needed to read them."""
     parts = [
-        ("Is the map used?", replaced_cells(table), _REPLACED_NOTES),
-        ("Is what the map ranks first what counts?", area_cells(table), _AREAS_NOTES),
-        ("Does the row lean on the background?", background_cells(table), _BACKGROUNDS_NOTES),
+        ("Is the map used?", replaced_cells(audits), _REPLACED_NOTES),
+        ("Is what the map ranks first what counts?", area_cells(audits), _AREAS_NOTES),
+        ("Does the row lean on the background?", background_cells(audits), _BACKGROUNDS_NOTES),
     ]
     lines = [f"# {dataset}: audits", ""]
     for title, cells, notes in parts:

@@ -1,22 +1,23 @@
-"""Tables of text as Markdown."""
+"""Cells of tables as text, and tables as Markdown."""
 
 import pandas as pd
 
+from objabn.evaluation.summary import Number
+
+
+def number_text(number: Number | None, decimals: int, scale: float = 1.0) -> str:
+    """Write a number: its mean, and ± its standard deviation where there are several seeds; "" for none.
+
+    >>> number_text(Number(0.8125), 1, scale=100), number_text(Number(2.5, 0.25), 2), number_text(None, 1)
+    ('81.2', '2.50 ± 0.25', '')
+    """
+    if number is None or pd.isna(number.mean):
+        return ""
+    mean = f"{scale * number.mean:z.{decimals}f}"  # z: no -0.0
+    return mean if number.std is None else f"{mean} ± {scale * number.std:.{decimals}f}"
+
 
 def table_lines(cells: pd.DataFrame) -> list[str]:
-    """The lines of a table: its headings, then a line a row; all cells are text."""
+    """Write a table of text as Markdown: its headings, then a line for each row."""
     lines = ["| " + " | ".join(cells.columns) + " |", "|" + "|".join("---" for _ in cells.columns) + "|"]
     return lines + ["| " + " | ".join(row) + " |" for row in cells.itertuples(index=False)]
-
-
-def numbers(values: pd.Series, form: str) -> list[str]:
-    return [form.format(value) if pd.notna(value) else "" for value in values]
-
-
-def means(table: pd.DataFrame, column: str, decimals: int, scale: int = 1) -> list[str]:
-    """A column as text: mean, and ± standard deviation where there are several seeds."""
-    texts = numbers(scale * table[column], f"{{:.{decimals}f}}")
-    if f"{column}_std" not in table:
-        return texts
-    spreads = numbers(scale * table[f"{column}_std"], f" ± {{:.{decimals}f}}")
-    return [f"{text}{spread}" for text, spread in zip(texts, spreads, strict=True)]

@@ -4,19 +4,19 @@ The test videos are the sample: an interval says how the difference would move w
 MIN_SEEDS seeds also how it would move with other trainings. `scope` says it in words.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Container
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from objabn.report.names import REFERENCE, Row
+from objabn.evaluation.results import column
 
 MEASURES = {"top1": 100, "entropy": 1, "pointing": 100, "iou_truth": 1}  # what is compared -> scale; 100: to points
 LETTERS = ("o", "u", "g")  # a row is compared by the first of these maps that it has
 COLUMNS = (  # what is read of a row's results
     "video", "seed", "top1",
-    *(f"{kind}_{letter}" for kind in ("entropy", "flat_share", "pointing", "iou_truth") for letter in LETTERS),
+    *(column(measure, letter) for measure in ("entropy", "flat_share", "pointing", "iou_truth") for letter in LETTERS),
 )  # fmt: skip
 RESAMPLES = 9999
 LEVEL = 0.95
@@ -123,43 +123,25 @@ def row_difference(own: pd.DataFrame, other: pd.DataFrame, measure: str) -> Diff
 
 
 def compared_map(names: Container[str], measure: str) -> str | None:
-    """Letter of the map that a row is compared by: the first of LETTERS of which `<measure>_<letter>` is in `names`."""
-    return next((letter for letter in LETTERS if f"{measure}_{letter}" in names), None)
+    """Choose the map that a row is compared by: the first of LETTERS of which there is the measure.
+
+    Args:
+        names: columns of the results of a row.
+
+    >>> compared_map(["entropy_u", "entropy_o"], "entropy")
+    'o'
+    """
+    return next((letter for letter in LETTERS if column(measure, letter) in names), None)
 
 
 def _column(table: pd.DataFrame, measure: str) -> str | None:
     if measure == "top1":
         return measure if measure in table else None
     letter = compared_map(table.columns, measure)
-    return f"{measure}_{letter}" if letter else None
+    return column(measure, letter) if letter else None
 
 
 def _by_seed(table: pd.DataFrame, column: str) -> pd.DataFrame:
     """A line a video, a column a seed."""
     seeds = table.get("seed", 0)
     return table.assign(seed=seeds).pivot(index="video", columns="seed", values=column)
-
-
-def differences(per_video: Mapping[Row, pd.DataFrame]) -> dict[Row, dict[str, float]]:
-    """Each row's differences to the plain ABN, `REFERENCE`: numbers by name; none when that row is not there.
-
-    `top1_vs_abn` and so on for all of MEASURES that both have, as `row_difference` gives them, with the interval's
-    ends, `*_low` and `*_high`, and `entropy_vs_abn_flat`, `Difference.flat`.
-
-    Args:
-        per_video: results as `evaluation.evaluate_run` gives them, of which it takes those of COLUMNS that are there.
-    """
-    found: dict[Row, dict[str, float]] = {row: {} for row in per_video}
-    if REFERENCE not in per_video:
-        return found
-    for row, table in per_video.items():
-        for measure in MEASURES if row != REFERENCE else ():
-            difference = row_difference(table, per_video[REFERENCE], measure)
-            if difference is None:
-                continue
-            name = f"{measure}_vs_abn"
-            numbers = {name: difference.mean, f"{name}_low": difference.low, f"{name}_high": difference.high}
-            if measure == "entropy":
-                numbers[f"{name}_flat"] = difference.flat
-            found[row] |= {key: round(value, 6) for key, value in numbers.items()}
-    return found

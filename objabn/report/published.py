@@ -1,14 +1,15 @@
 """The paper's own results (Tables 1 and 2), for the columns beside ours."""
 
 import math
-from collections.abc import Mapping
+from typing import NamedTuple
 
+from objabn.evaluation.summary import Numbers
 from objabn.report.names import Row
 
-_ENTROPIES = ("entropy_u", "entropy_o", "entropy_b")  # bits
-NUMBERS = ("top1", "top5", *_ENTROPIES)
+# Measures and letters of maps, in the order of the numbers below.
+NUMBERS = (("top1", ""), ("top5", ""), ("entropy", "u"), ("entropy", "o"), ("entropy", "b"))
 
-# Data set -> row -> NUMBERS; accuracies in per cent, None where the row has no such map.
+# Data set -> row -> values of NUMBERS; accuracies in per cent, None where the row has no such map.
 PUBLISHED: dict[str, dict[Row, tuple[float | None, ...]]] = {
     "ucf101": {
         Row("abn", False): (93.96, 99.15, 3.064, None, None),
@@ -44,27 +45,31 @@ def standard_error(accuracy: float, num_videos: int) -> float:
     return math.sqrt(accuracy * (100 - accuracy) / num_videos)
 
 
-def beside_published(dataset: str | None, row: Row, result: Mapping[str, float], num_videos: int) -> dict[str, float]:
-    """What the paper reports of a row and how far we are from it; empty when it does not report the row.
+class Published(NamedTuple):
+    """The paper's value of a number, ours minus theirs, and for accuracies the standard error of theirs."""
 
-    For each of NUMBERS that the paper and `result` have: `*_published` and `*_vs_published` (ours - theirs); for the
-    accuracies `*_published_se`, the published value's standard error on a test set of our size.
+    value: float
+    difference: float
+    error: float | None
+
+
+def beside_published(
+    dataset: str | None, row: Row, numbers: Numbers, num_videos: int
+) -> dict[tuple[str, str], Published]:
+    """Compare a row with what the paper reports of it, by measure and letter; empty when it does not report the row.
 
     Args:
         dataset: a key of PUBLISHED, or None.
-        result: the row's numbers by name.
-        num_videos: test videos that `result` was measured on.
+        numbers: of the row.
+        num_videos: test videos that they were measured on; the standard error is that of so many.
     """
-    found: dict[str, float] = {}
     published = PUBLISHED[dataset].get(row, ()) if dataset else ()
-    for name, value in zip(NUMBERS, published, strict=False):
-        if value is None or name not in result:
-            continue
-        found[f"{name}_published"] = value
-        found[f"{name}_vs_published"] = round(result[name] - value, 6)
-        if name not in _ENTROPIES:
-            found[f"{name}_published_se"] = round(standard_error(value, num_videos), 6)
-    return found
+    compared = {}
+    for key, value in zip(NUMBERS, published, strict=False):
+        if value is not None and key in numbers:
+            error = None if key[0] == "entropy" else standard_error(value, num_videos)
+            compared[key] = Published(value, numbers[key].mean - value, error)
+    return compared
 
 
 def published_difference(dataset: str | None, row: Row, reference: Row, measure: str) -> float | None:
@@ -82,6 +87,6 @@ def published_difference(dataset: str | None, row: Row, reference: Row, measure:
     values = []
     for each in (row, reference):
         numbers = dict(zip(NUMBERS, rows[each], strict=True))
-        names = ("top1",) if measure == "top1" else ("entropy_o", "entropy_u")
-        values.append(next(number for name in names if (number := numbers[name]) is not None))
+        keys = [("top1", "")] if measure == "top1" else [("entropy", "o"), ("entropy", "u")]
+        values.append(next(number for key in keys if (number := numbers[key]) is not None))
     return values[0] - values[1]

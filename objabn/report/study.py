@@ -1,31 +1,32 @@
 """What DVC shows of the row under study: a few metrics, and the data of its plots."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from objabn.config.rows import LETTERS
 from objabn.evaluation.metrics import MAX_BITS
-from objabn.evaluation.results import column_names, read_results
+from objabn.evaluation.results import column, column_names, read_results
+from objabn.evaluation.summary import Numbers
 from objabn.report.intervals import compared_map
 
 _EDGES = np.linspace(0, MAX_BITS, 34)  # of the histogram, about a tenth of a bit each
-_ALWAYS = ("top1", "top5", "entropy_u", "entropy_o", "entropy_b", "entropy_g")
-_IF_NOT_0 = ("flat_share_u", "flat_share_o", "flat_share_b", "flat_share_g")
 
 
-def headline(row: Mapping[str, float]) -> dict[str, float]:
-    """The numbers of a row's result that `dvc exp show` has columns for.
+def headline(numbers: Numbers) -> dict[str, float]:
+    """Choose the numbers of a row that `dvc exp show` has columns for, by name as in `entropy_o`.
 
     Accuracy; the entropy of each map; a flat share only where there are flat frames; and of the map that a row is
     compared by (`intervals.LETTERS`) where it lies: pointing and iou_truth with ground truth, else iou_fit.
     """
-    names = [name for name in _ALWAYS if name in row] + [name for name in _IF_NOT_0 if row.get(name)]
-    letter = compared_map(row, "iou_fit")
-    where = (f"pointing_{letter}", f"iou_truth_{letter}")
-    names += [name for name in where if name in row] or [name for name in (f"iou_fit_{letter}",) if name in row]
-    return {name: row[name] for name in names}
+    entropies, flat = ([(measure, letter) for letter in LETTERS] for measure in ("entropy", "flat_share"))
+    keys = [key for key in (("top1", ""), ("top5", ""), *entropies) if key in numbers]
+    keys += [key for key in flat if key in numbers and numbers[key].mean]
+    letter = compared_map([column(*key) for key in numbers], "iou_fit") or ""
+    where = [key for key in (("pointing", letter), ("iou_truth", letter)) if key in numbers]
+    keys += where or [key for key in [("iou_fit", letter)] if key in numbers]
+    return {column(*key): round(numbers[key].mean, 6) for key in keys}
 
 
 def confusion(results: Path) -> pd.DataFrame:
@@ -38,8 +39,8 @@ def entropies(results: Path) -> pd.DataFrame:
 
     Columns bits, the middle of a bin, and videos, the percentage in it; videos whose maps are all flat are in none.
     """
-    column = f"entropy_{compared_map(column_names(results), 'entropy')}"
-    values = read_results(results, [column])[column]
+    name = column("entropy", compared_map(column_names(results), "entropy") or "")
+    values = read_results(results, [name])[name]
     counts, _ = np.histogram(values.dropna().clip(upper=_EDGES[-1]), _EDGES)
     middles = (_EDGES[1:] + _EDGES[:-1]) / 2
     return pd.DataFrame({"bits": middles.round(3), "videos": (100 * counts / len(values)).round(3)})

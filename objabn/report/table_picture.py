@@ -9,6 +9,7 @@ from matplotlib.transforms import Bbox
 
 from objabn.evaluation.metrics import MAX_BITS
 from objabn.report.colours import MAP_COLOURS
+from objabn.report.comparison import Comparison
 from objabn.report.names import MAP_NAMES, map_label
 from objabn.report.tables import difference_cells, main_cells, map_cells, published_cells, row_cells
 from objabn.system.files import replace_file
@@ -20,16 +21,17 @@ _BAR = 0.24  # width, of the distance between rows
 _DIFFERENCES = "differences to abn with 95 % intervals, * beyond noise"
 
 
-def draw_table(table: pd.DataFrame, dataset: str, path: Path) -> None:
-    """Writes a PNG: accuracies with the paper's numbers, entropies as bars, differences to abn, figures of each map."""
-    beside = published_cells(table)
+def draw_table(comparison: Comparison, path: Path) -> None:
+    """Write a PNG: accuracies with the paper's numbers, entropies as bars, differences to abn, numbers of each map."""
+    beside = published_cells(comparison)
     theirs = [name for name in beside.columns if name.endswith(": paper")]
-    parts = {f"{dataset}: comparison of loss configurations": pd.concat([main_cells(table), beside[theirs]], axis=1)}
-    compared = difference_cells(table)
+    title = f"{comparison.name}: comparison of loss configurations"
+    parts = {title: pd.concat([main_cells(comparison), beside[theirs]], axis=1)}
+    compared = difference_cells(comparison)
     told = (compared != "").any(axis=1)
     if told.any():
-        parts[_DIFFERENCES] = pd.concat([row_cells(table), compared], axis=1)[told]
-    maps = map_cells(table)
+        parts[_DIFFERENCES] = pd.concat([row_cells(comparison), compared], axis=1)[told]
+    maps = map_cells(comparison)
     if not maps.empty:
         parts["maps"] = maps
     widest = max(_widths(each).sum() for each in parts.values())
@@ -41,7 +43,7 @@ def draw_table(table: pd.DataFrame, dataset: str, path: Path) -> None:
     for axes, (title, each) in zip((above, *below), parts.items(), strict=True):
         axes.set_title(title, fontsize=11 if axes is above else 9)
         _draw_cells(axes, each, _widths(each) / widest)
-    _draw_entropies(bars, table)
+    _draw_entropies(bars, comparison)
     with replace_file(path) as partial:
         figure.savefig(partial, format="png")
 
@@ -68,17 +70,20 @@ def _draw_cells(axes: Axes, cells: pd.DataFrame, widths: pd.Series) -> None:
             cell.set_facecolor("#e8eef5")
 
 
-def _draw_entropies(axes: Axes, table: pd.DataFrame) -> None:
+def _draw_entropies(axes: Axes, comparison: Comparison) -> None:
     """Bars: the entropy of each map of each row that has maps."""
-    columns = {letter: f"entropy_{letter}" for letter in MAP_NAMES if f"entropy_{letter}" in table}
-    table = table.dropna(subset=list(columns.values()), how="all").reset_index(drop=True)
-    shown = table[list(columns.values())].notna()
-    places = shown.cumsum(axis=1).sub((shown.sum(axis=1) + 1) / 2, axis=0)  # of a row's bars about its middle
-    for letter, column in columns.items():
-        own = table[shown[column]]
-        positions = own.index + places.loc[own.index, column] * (_BAR + 0.02)
-        axes.bar(positions, own[column], width=_BAR, label=map_label(letter), color=MAP_COLOURS[letter])
-    names = [f"{row.attention}{' + pc' if row.pc else ''}" for row in table.itertuples()]
+    entropies = {
+        row: {letter: number.mean for letter in MAP_NAMES if (number := comparison.number(row, "entropy", letter))}
+        for row in comparison.rows
+    }
+    rows = [row for row, of_maps in entropies.items() if of_maps]
+    for letter in MAP_NAMES:
+        bars = [(at, list(entropies[row])) for at, row in enumerate(rows) if letter in entropies[row]]
+        if bars:
+            places = [at + (of_row.index(letter) - (len(of_row) - 1) / 2) * (_BAR + 0.02) for at, of_row in bars]
+            heights = [entropies[rows[at]][letter] for at, _ in bars]
+            axes.bar(places, heights, width=_BAR, label=map_label(letter), color=MAP_COLOURS[letter])
+    names = [f"{row.attention}{' + pc' if row.pc else ''}" for row in rows]
     axes.set_xticks(range(len(names)), [name.replace("-", "-\n") for name in names], fontsize=8)
     axes.set_ylabel("entropy (bits)")
     axes.set_ylim(0, 3.4)

@@ -1,8 +1,9 @@
-"""Frame and mask stores: one sharded Zarr v3 array for a whole data set, and a table that says where each video is.
+"""Write and read frame and mask stores.
 
-A store is a directory with `array.zarr` and `videos.csv` (columns at least video, offset, frames). Video v occupies
-[offset, offset + frames) of axis 0. Two processes that write one shard lose chunks, so a store has one writer, and
-it writes whole shards. This is the only module that imports zarr.
+A store holds a whole data set: one sharded Zarr v3 array, and a table that says where each video is. It is a directory
+with `array.zarr` and `videos.csv` (columns at least video, offset, frames). Video v occupies [offset, offset + frames)
+of axis 0. Two processes that write the same shard lose chunks. So a store has one writer, and the writer writes whole
+shards. This is the only module that imports zarr.
 """
 
 import os
@@ -28,7 +29,10 @@ ARRAY = "array.zarr"
 
 @dataclass(frozen=True)
 class JpegCodec(ArrayBytesCodec):
-    """Zarr v3 codec: a chunk of one RGB frame, uint8 (1, H, W, 3), as a baseline JPEG file (imagecodecs)."""
+    """A Zarr v3 codec that keeps each frame as a baseline JPEG file (imagecodecs).
+
+    A chunk is one RGB frame, uint8 (1, H, W, 3).
+    """
 
     quality: int = 95
     is_fixed_size = False
@@ -60,7 +64,9 @@ register_codec("objabn.jpeg", JpegCodec)
 
 
 class StoreWriter:
-    """Appends videos to a new store; axis 0 grows, whole shards go to the disk.
+    """Append videos to a new store.
+
+    Axis 0 of the array grows with each video. Whole shards go to the disk.
 
     Args:
         path: directory of the store; must exist.
@@ -68,11 +74,11 @@ class StoreWriter:
         codec: "zstd" (lossless) or "jpeg" (uint8 RGB frames only).
         quality, level: of jpeg and of zstd.
         frames_per_chunk, frames_per_shard: along axis 0; a shard is a multiple of a chunk.
-        resume: go on with the store at `path` that another writer left: its `rows`, and the `pending` entries of that
-            moment. Shards that were written later are dropped.
+        resume: `rows` and `pending` of another writer at one moment; None begins a new store. The new writer goes on
+            with the other writer's store at `path` from that moment, and drops the shards that were written later.
 
     Raises:
-        ValueError: there is no such store to go on with, or a shard of it is missing.
+        ValueError: there is no such store to go on with, or a shard of the store is missing.
     """
 
     def __init__(
@@ -105,8 +111,8 @@ class StoreWriter:
             serializer=JpegCodec(quality) if codec == "jpeg" else BytesCodec(),
             compressors=() if codec == "jpeg" else (ZstdCodec(level=level),),
             fill_value=0,
-            chunk_key_encoding={"name": "default", "separator": "."},  # flat: to DVC a folder is a file more
-            config={"write_empty_chunks": True},  # so that a missing shard is a damaged store, never an empty one
+            chunk_key_encoding={"name": "default", "separator": "."},  # no folders: DVC counts each as a file
+            config={"write_empty_chunks": True},  # so a missing shard always means damage, never zeros
         )
 
     def _resume(self, rows: list[dict[str, Any]], pending: np.ndarray) -> None:
@@ -120,26 +126,35 @@ class StoreWriter:
         shards = self.whole_shards()
         if not all(path.is_file() for path in shards):
             raise ValueError(f"{self._path}: expected {len(shards)} shards of an unfinished store")
-        for path in (self._path / ARRAY).iterdir():  # later shards, and what zarr was writing
+        for path in (self._path / ARRAY).iterdir():  # later shards, and files that zarr was writing
             if path not in shards and path.name != "zarr.json":
                 path.unlink()
         self._array.resize((self._num_written, *self._array.shape[1:]))
 
     @property
     def pending(self) -> np.ndarray:
-        """Entries behind the last whole shard, not yet on the disk, uint8 (n, *item_shape); a view."""
+        """Return the entries behind the last whole shard, not yet on the disk.
+
+        Returns uint8 (n, *item_shape), a view.
+        """
         return self._pending[: self._num_pending]
 
     def whole_shards(self) -> list[Path]:
-        """Files of the shards on the disk."""
+        """List the files of the shards on the disk."""
         return [_shard_file(self._path, self._array, shard) for shard in range(self._num_written // len(self._pending))]
 
     @property
     def num_frames(self) -> int:
+        """Return how many frames the store holds, with the pending ones."""
         return self._num_written + self._num_pending
 
     def append(self, items: np.ndarray, **row: Any) -> None:
-        """Adds a video's entries, uint8 (frames, *item_shape), and its row of the table (`video` and what is known)."""
+        """Add a video's entries and the video's row of the table.
+
+        Args:
+            items: uint8 (frames, *item_shape).
+            row: columns of the table: `video`, and what else is known of the video.
+        """
         expected = self._array.shape[1:]
         assert (items.shape[1:], items.dtype) == (expected, np.uint8), f"{items.shape} {items.dtype}, {expected} uint8"
         checksum = f"{zlib.crc32(np.ascontiguousarray(items).data):08x}"
@@ -153,7 +168,7 @@ class StoreWriter:
                 self._flush()
 
     def close(self) -> pd.DataFrame:
-        """Writes what is pending and the table, and returns the table."""
+        """Write the pending entries and the table, and return the table."""
         self._flush()
         table = pd.DataFrame(self.rows, columns=None if self.rows else ["video", "offset", "frames", CHECKSUM])
         table.to_csv(self._path / TABLE, index=False, lineterminator="\n")
@@ -171,10 +186,12 @@ def _shard_file(store: Path, array: Any, shard: int) -> Path:
 
 
 class StoreReader:
-    """Reads frames' entries of a store by video. Opened once a process; safe to create before a fork.
+    """Read the entries of a store by video.
+
+    Open a store once in each process. A reader is safe to create before a fork.
 
     Raises:
-        ValueError: when the store is incomplete: zarr would read a missing shard as zeros.
+        ValueError: when the store is incomplete. Zarr would read a missing shard as zeros.
     """
 
     def __init__(self, path: Path) -> None:
@@ -189,7 +206,7 @@ class StoreReader:
         self._shard_file = partial(_shard_file, path, array)
         self._item_shape, self._per_chunk, self._per_shard = array.shape[1:], array.chunks[0], array.shards[0]
         self._is_jpeg = isinstance(array.metadata.codecs[0].codecs[0], JpegCodec)
-        self._checked: set[int] = set()  # shards whose index is sound
+        self._checked: set[int] = set()  # shards whose index is known to be undamaged
         expected, length = int(table["frames"].sum()), array.shape[0]
         if length != expected:
             raise ValueError(f"{path}: expected {expected} frames as its table says, got {length}; make it again")
@@ -198,13 +215,20 @@ class StoreReader:
                 raise ValueError(f"{path}: shard {shard} is missing; make it again or get it by `dvc checkout`")
 
     def num_frames(self, video: str) -> int:
+        """Return how many frames a video has."""
         return self._place(video)[1]
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
-        """Entries of one video, uint8 (len(indices), *item_shape), by frame numbers int (n,) in [0, num_frames).
+        """Return the entries of a video's frames with these numbers.
+
+        Args:
+            indices: frame numbers, int (n,) in [0, num_frames).
+
+        Returns:
+            uint8 (n, *item_shape).
 
         Raises:
-            ValueError: for a number beyond the video's frames; the next video's would be there.
+            ValueError: for a number beyond the video's frames, where the next video's entries would be.
         """
         offset, num_frames = self._place(video)
         first, last = int(indices.min()), int(indices.max())
@@ -213,23 +237,23 @@ class StoreReader:
         return self._entries(offset + indices)
 
     def read_all(self, video: str) -> np.ndarray:
-        """All entries of one video, uint8 (frames, *item_shape)."""
+        """Return all entries of a video, uint8 (frames, *item_shape)."""
         offset, num_frames = self._place(video)
         return self._entries(np.arange(offset, offset + num_frames))
 
     def _place(self, video: str) -> tuple[int, int]:
-        """Offset and number of frames. Raises: ValueError for an unknown video."""
+        """Return a video's offset and number of frames. Raises: ValueError for an unknown video."""
         row = self._rows.find(video)
         if row is None:
             raise ValueError(f"{self._path}: has no video {video}")
         return int(self._offsets[row]), int(self._lengths[row])
 
     def _entries(self, places: np.ndarray) -> np.ndarray:
-        """Entries at positions int (n,) of axis 0; each chunk that holds one is decoded once, no other is.
+        """Return the entries at positions int (n,) of axis 0; decode each chunk that holds one of them once.
 
-        Not by zarr: its event loop opens the shard for each chunk and costs more than decoding 16 frames does.
+        Zarr is not used: for each chunk its event loop opens the shard, and costs more than decoding 16 frames.
         """
-        found = np.empty((len(places), *self._item_shape), np.uint8)
+        result = np.empty((len(places), *self._item_shape), np.uint8)
         entries = np.empty((self._per_chunk, *self._item_shape), np.uint8)  # of one chunk
         shards, within = np.divmod(places, self._per_shard)
         for shard in np.unique(shards).tolist():
@@ -242,13 +266,15 @@ class StoreReader:
                     file.seek(begin)
                     self._decode(file.read(size), entries)
                     for row in np.flatnonzero(chunks == chunk).tolist():
-                        found[row] = entries[within[row] % self._per_chunk]
-        return found
+                        result[row] = entries[within[row] % self._per_chunk]
+        return result
 
     def _extents(self, file: BinaryIO, shard: int, first: int, last: int) -> np.ndarray:
-        """Where chunks `first` to `last` of a shard begin and their sizes, (n, 2), from the index at its end.
+        """Return where chunks `first` to `last` of a shard begin, and their sizes, (n, 2).
 
-        Raises: ValueError when the index is damaged; checked once, since it is as long as several frames.
+        The index at the shard's end says so. The index is checked once, since it is as long as several frames.
+
+        Raises: ValueError when the index is damaged.
         """
         num_chunks = self._per_shard // self._per_chunk
         begin = file.seek(0, os.SEEK_END) - 16 * num_chunks - 4  # two numbers a chunk, then a checksum
@@ -262,7 +288,7 @@ class StoreReader:
         return np.frombuffer(file.read(16 * (last - first + 1)), "<u8").reshape(-1, 2)
 
     def _decode(self, content: bytes, entries: np.ndarray) -> None:
-        """Decodes a chunk into `entries`, uint8 (frames, *item_shape), contiguous."""
+        """Decode a chunk into `entries`, uint8 (frames, *item_shape), contiguous."""
         import imagecodecs
 
         if self._is_jpeg:

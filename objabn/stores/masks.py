@@ -1,8 +1,8 @@
-"""Instance masks as score planes, and the union mask drawn from them.
+"""Turn instance masks into score planes, and score planes into union masks.
 
-A plane holds, for each cell of a 128x128 grid over the frame, the highest score of the instances of one group that
-cover it, quantised to uint8. A union at any threshold is then one comparison, so thresholds and groups are chosen
-when training, never when segmenting.
+A plane belongs to one group of instances and has a cell for each place of a 128x128 grid over the frame. A cell holds
+the highest score of the instances that cover the cell, quantised to uint8. A union mask at any threshold is then one
+comparison. So thresholds and groups are chosen in training, never in segmentation.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,21 @@ GROUPS = ("person", "other")
 
 
 def quantise(scores: np.ndarray) -> np.ndarray:
-    """Scores in [0, 1] -> uint8 floor(255 s), so that `q >= ceil(255 t)` is `s >= t` on the quantisation grid."""
+    """Quantise scores s in [0, 1] to uint8 numbers q = floor(255 s).
+
+    So `q >= ceil(255 t)` is `s >= t` on the quantisation grid.
+
+    >>> import numpy as np
+    >>> quantise(np.array([0.0, 0.5, 1.0])).tolist()
+    [0, 127, 255]
+    """
     return np.floor(np.asarray(scores, np.float64) * 255).astype(np.uint8)
 
 
 def score_planes(masks: np.ndarray, scores: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """Score planes of one frame, uint8 (2, 128, 128) in the order of `GROUPS`; 0 where no instance is.
+    """Draw the score planes of one frame from its instance masks.
+
+    Returns uint8 (2, 128, 128) in the order of `GROUPS`; 0 where no instance is.
 
     Args:
         masks: instance masks, bool (N, 128, 128).
@@ -36,7 +45,9 @@ def score_planes(masks: np.ndarray, scores: np.ndarray, classes: Sequence[str]) 
 
 
 def union_mask(planes: np.ndarray, threshold: float, groups: Sequence[str] = GROUPS) -> np.ndarray:
-    """Union of the instances of each frame, M'_gt = OR over instances; bool (..., 128, 128).
+    """Return the union mask of each frame's instances.
+
+    M'_gt = OR over instances; bool (..., 128, 128).
 
     Args:
         planes: score planes, uint8 (..., 2, 128, 128).
@@ -44,6 +55,11 @@ def union_mask(planes: np.ndarray, threshold: float, groups: Sequence[str] = GRO
         groups: which of `GROUPS` count.
 
     Paper: Eq. (2), Sec. 3.2.
+
+    >>> import numpy as np
+    >>> planes = np.array([[[255, 0]], [[100, 100]]], np.uint8)  # two cells; person scores, then other scores
+    >>> union_mask(planes, threshold=0.3).tolist(), union_mask(planes, threshold=0.5).tolist()
+    ([[True, True]], [[True, False]])
     """
     least = max(1, int(np.ceil(threshold * 255 - 1e-9)))
     chosen = [GROUPS.index(group) for group in groups]
@@ -51,12 +67,25 @@ def union_mask(planes: np.ndarray, threshold: float, groups: Sequence[str] = GRO
 
 
 def mask_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union of each frame, float64 (...,) for bool (..., h, w); 1 where both are empty."""
+    """Return the intersection over union (IoU) of two masks, frame by frame.
+
+    Returns float64 (...,) for bool (..., h, w); 1 where both masks are empty.
+
+    >>> import numpy as np
+    >>> mask_iou(np.array([[True, True]]), np.array([[True, False]])).item()
+    0.5
+    """
     intersection = np.logical_and(a, b).sum(axis=(-2, -1))
     union = np.logical_or(a, b).sum(axis=(-2, -1))
     return np.where(union == 0, 1.0, intersection / np.maximum(union, 1))
 
 
 def shard_length(num_frames: int) -> int:
-    """Choose how many frames a shard has: a small data set gets a small one, since the writer holds one in memory."""
+    """Choose how many frames a shard has.
+
+    A small data set gets a small shard, since the writer holds one shard in memory.
+
+    >>> shard_length(100), shard_length(2000), shard_length(9_400_000)
+    (1024, 2000, 16384)
+    """
     return min(FRAMES_PER_SHARD, max(1024, -(-num_frames // 16) * 16))

@@ -1,4 +1,7 @@
-"""Reads the table of videos of a store (videos.csv): where the entries of each video are, and which were lost."""
+"""Read the table of videos of a store (videos.csv).
+
+The table says where the entries of each video are, and which videos were lost.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,11 @@ CHECKSUM = "checksum"  # column: CRC-32 of a video's entries, as the writer saw 
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
-    """The videos table of a store, or these of its columns. Raises: ValueError when there is none."""
+    """Read the table of videos of a store, or only these columns of the table.
+
+    Raises:
+        ValueError: when there is no such table.
+    """
     if not (path / TABLE).is_file():
         raise ValueError(f"{path / TABLE}: expected a store's table of videos, found none")
     text = dict.fromkeys(("video", "path", "label", "split", "status", "error", "decoder", "digest", CHECKSUM), str)
@@ -22,20 +29,24 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
 
 
 def store_digest(store: Path) -> list[Any]:
-    """Digest a store's content without reading its shards, as JSON-serialisable values.
+    """Digest a store's content without reading its shards.
 
-    The table of videos holds a checksum of each video's entries. Of a store that was written without them the names and
-    sizes of all files stand for the content: a shard is compressed, other content most often has another size.
+    The digest is a list of JSON-serialisable values. The table of videos holds a checksum of each video's entries. Of a
+    store that was written without checksums, the names and sizes of all files stand for the content. Shards are
+    compressed, so another content most often has another size.
     """
-    if CHECKSUM in pd.read_csv(store / TABLE, nrows=0).columns:
+    if (store / TABLE).is_file() and CHECKSUM in pd.read_csv(store / TABLE, nrows=0).columns:
         return [file_digest(store / TABLE)]
     files = sorted(path for path in store.rglob("*") if path.is_file())
     return [(path.relative_to(store).as_posix(), path.stat().st_size) for path in files]
 
 
 class RowNumbers:
-    """Row of each video in a table, by its id. One sorted array: a dict of SSv2's ids takes 20 MB in every worker
-    that looks one up, since counting references copies the pages that a fork shares."""
+    """Find the row of a video in a table by the video's id.
+
+    The ids are kept in one sorted array. A dict of SSv2's ids would take 20 MB in every worker that looks up an id,
+    since counting references copies the pages that a fork shares.
+    """
 
     def __init__(self, videos: pd.Series) -> None:
         ids = np.array([video.encode() for video in videos], dtype=bytes)
@@ -43,20 +54,24 @@ class RowNumbers:
         self._ids = ids[self._rows]
 
     def find(self, video: str) -> int | None:
-        """None for a video that is not in the table."""
+        """Return the row of a video, or None for a video that is not in the table."""
         wanted = video.encode()
         at = int(self._ids.searchsorted(wanted))
         return int(self._rows[at]) if at < len(self._ids) and self._ids[at] == wanted else None
 
 
 def describe_losses(table: pd.DataFrame) -> list[str]:
-    """One line for each video that is not ok: id, status, reason."""
+    """Write one line for each video that is not ok: id, status, reason."""
     lost = table[table["status"] != "ok"]
     return [f"  {row.video}: {row.status}: {row.error}" for row in lost.itertuples()]
 
 
 def check_missing(table: pd.DataFrame, max_failed: float) -> None:
-    """Raises: ValueError with the list of failed videos when they are more than `max_failed` of a split."""
+    """Check that not too many videos failed to decode.
+
+    Raises:
+        ValueError: the failed videos are more than the share `max_failed` of a split; the message lists them.
+    """
     for split, rows in table.groupby("split"):
         failed = rows[rows["status"] == "failed"]
         if len(failed) > max_failed * len(rows):

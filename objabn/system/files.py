@@ -126,14 +126,18 @@ def file_digest(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def code_digest(paths: Iterable[Path]) -> str:
-    """Digest Python files, of folders all below them: names and contents.
+def code_digest(root: Path, paths: Iterable[str]) -> str:
+    """Digest files of code, of folders all Python files in them: their names and contents.
+
+    Args:
+        paths: relative to `root`.
 
     Raises:
         OSError: a file cannot be read.
     """
-    files = {file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])}
+    places = [root / path for path in paths]
+    files = {file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place])}
     digest = hashlib.blake2b(digest_size=16)
     for file in sorted(files):
-        digest.update(f"{file.as_posix()} {file_digest(file)}\n".encode())
+        digest.update(f"{file.relative_to(root).as_posix()} {file_digest(file)}\n".encode())
     return digest.hexdigest()

@@ -1,10 +1,11 @@
-"""Resume an interrupted training bit for bit: its state is kept as one unit of the side cache.
+"""Resume an interrupted training bit for bit.
 
-A unit holds the weights (safetensors) and behind them the trainer's state (`torch.save`, read with `weights_only`), in
-one file so that they are always of the same moment. Data order and crops come from (seed, epoch, video), dropout from
-torch's generators, whose states are kept: a continued training gives the bits of an undisturbed one, on the CPU with
-the same number of threads. Where several processes train, each has its own such states and sums, and the first writes
-them all. A unit's key holds all that determines the weights, the code included (`run_key`).
+The state of a training is kept as one unit of the side cache. A unit holds the weights (safetensors) and behind them
+the trainer's state (`torch.save`, read with `weights_only`). Both are in one file, so that they are always of the same
+moment. Data order and crops come from (seed, epoch, video). Dropout comes from torch's generators, whose states are
+kept. So a continued training gives the bits of an undisturbed one, on the CPU with the same number of threads. Where
+several processes train, each process has its own generators and sums, and the first process writes all of them. A
+unit's key holds all that determines the weights, the code included (`run_key`).
 """
 
 import io
@@ -28,32 +29,35 @@ from objabn.system.cache import Cache, unit_key
 from objabn.training import collectives
 
 KIND = "training"  # of a unit in the side cache
-# What determines the weights, of a data set's block.
+# The parts of a data set's block that determine the weights.
 _PARAMS = {"videos", "decode", "data", "mask", "model", "loss_weights", "train"}
 _MISREAD = (SafetensorError, pickle.UnpicklingError, EOFError)
 
 
 @dataclass
 class Position:
-    """Where a training stands: before batch `batch` of epoch `epoch`, both from 0."""
+    """The place that a training has reached.
+
+    The training stands before batch `batch` of epoch `epoch`, both from 0.
+    """
 
     epoch: int = 0
     batch: int = 0
-    sums: dict[str, float] = field(default_factory=dict)  # of the epoch's terms, over its batches so far
+    sums: dict[str, float] = field(default_factory=dict)  # of the loss terms, over the epoch's batches so far
     rows: list[dict[str, float]] = field(default_factory=list)  # of curves.csv, one for each epoch so far
     seconds: float = 0.0  # spent up to here, also by processes that were killed
-    waited: float = 0.0  # of them, seconds that the training's steps waited for batches
+    waited: float = 0.0  # the part of `seconds` in which steps waited for batches
 
     def __post_init__(self) -> None:
         self._began = time.perf_counter()
 
     def elapsed(self) -> float:
-        """Seconds spent on the training until now."""
+        """Return the seconds spent on the training until now."""
         return self.seconds + time.perf_counter() - self._began
 
 
 class Parts(NamedTuple):
-    """What changes while training."""
+    """The objects whose state changes in training."""
 
     network: ObjectABN
     optimiser: torch.optim.Optimizer
@@ -61,11 +65,11 @@ class Parts(NamedTuple):
 
 
 class Checkpoint:
-    """Keeps and finds one training's state.
+    """Keep and restore the state of one training.
 
     Args:
         key: `run_key`.
-        minutes: between two checkpoints within an epoch (`due`).
+        minutes: time between two checkpoints within an epoch (`due`).
     """
 
     def __init__(self, cache: Cache, key: str, minutes: float) -> None:
@@ -73,14 +77,18 @@ class Checkpoint:
         self._kept = time.monotonic()
 
     def due(self) -> bool:
+        """Tell whether it is time for another checkpoint within an epoch."""
         return time.monotonic() - self._kept >= self._sec
 
     def keep(self, parts: Parts, position: Position) -> None:
-        """Writes all of it, or nothing: the one before stays when this one fails."""
+        """Write the state of the training to the side cache.
+
+        The whole state is written, or nothing. If writing fails, the state that was written before stays.
+        """
         on_cuda = next(parts.network.parameters()).is_cuda
         cuda = torch.cuda.get_rng_state() if on_cuda else None
-        own = {"generators": (torch.get_rng_state(), cuda), "sums": position.sums}
-        everyones = collectives.everyones(own)
+        process_state = {"generators": (torch.get_rng_state(), cuda), "sums": position.sums}
+        process_states = collectives.everyones(process_state)
         if collectives.rank() > 0:
             return
         weights, state = save(cpu_state(parts.network)), io.BytesIO()
@@ -89,7 +97,7 @@ class Checkpoint:
                 "position": asdict(position),
                 "optimiser": parts.optimiser.state_dict(),
                 "scheduler": parts.scheduler.state_dict(),
-                "processes": everyones,
+                "processes": process_states,
             },
             state,
         )
@@ -97,7 +105,10 @@ class Checkpoint:
         self._kept = time.monotonic()
 
     def restore(self, parts: Parts) -> Position:
-        """Sets `parts` and torch's generators to what was kept, if anything was; where the training stands then.
+        """Restore the kept state, and return where the training stands.
+
+        Sets `parts` and torch's generators to the kept state. Without a kept state nothing changes, and the training
+        stands at its beginning.
 
         Raises:
             ValueError: the unit is whole, but not a checkpoint of such a training; or processes train different things.
@@ -113,12 +124,12 @@ class Checkpoint:
             end = 8 + int.from_bytes(unit[:8], "little")
             weights = load(unit[8:end])
             state = torch.load(io.BytesIO(unit[end:]), map_location="cpu", weights_only=True)
-            own = state["processes"][rank]
-            position = Position(**{**state["position"], "sums": own["sums"]})
+            process_state = state["processes"][rank]
+            position = Position(**{**state["position"], "sums": process_state["sums"]})
             parts.network.load_state_dict(weights)
             parts.optimiser.load_state_dict(state["optimiser"])
             parts.scheduler.load_state_dict(state["scheduler"])
-            cpu, cuda = own["generators"]
+            cpu, cuda = process_state["generators"]
             torch.set_rng_state(cpu)
             if cuda is not None:
                 torch.cuda.set_rng_state(cuda)
@@ -128,14 +139,17 @@ class Checkpoint:
         return position
 
     def remove(self) -> None:
+        """Remove the kept state, if there is any."""
         self._cache.path(KIND, self._key).unlink(missing_ok=True)
 
 
 def run_key(record: Mapping[str, Any], stores: Sequence[Path], code: str) -> str:
-    """Digest all that determines a training's weights and curves, as the key of its unit.
+    """Digest all that determines a training's weights and curves.
+
+    The digest is the key of the training's unit in the side cache.
 
     Args:
-        record: what its run.json will say (`run_record`).
+        record: the content of the training's run.json (`run_record`).
         stores: of frames and masks.
         code: digest of the code that trains (`files.code_digest`).
     """
@@ -151,7 +165,11 @@ def run_key(record: Mapping[str, Any], stores: Sequence[Path], code: str) -> str
 
 
 def is_finished(run_dir: Path, timing: Path, key: str) -> bool:
-    """Whether the training of this key has ended and left its run here; `timing` holds its key beside the times."""
+    """Tell whether the training of this key has ended and left its run in `run_dir`.
+
+    Args:
+        timing: the file that holds the times and the key of the training that has written `run_dir`.
+    """
     if not (timing.is_file() and all((run_dir / name).is_file() for name in (WEIGHTS, RUN))):
         return False
     try:

@@ -1,4 +1,7 @@
-"""What the processes of a training tell each other. Where there is only one, each of these gives back what it got."""
+"""Exchange values between the processes of one training.
+
+In a training of one process, each function gives back the value that it got.
+"""
 
 from typing import TypeVar
 
@@ -10,30 +13,33 @@ Value = TypeVar("Value")
 
 
 def rank() -> int:
-    """This process's number among those of the training, from 0."""
+    """Return this process's number among the processes of the training, from 0."""
     return dist.get_rank() if _several() else 0
 
 
 def agreed(value: bool, device: torch.device) -> bool:
-    """What the first process says: what follows a clock must be the same everywhere, or some wait for the others."""
+    """Return the first process's decision in every process.
+
+    A decision that depends on a clock must be the same everywhere, or some processes wait for others.
+    """
     if not _several():
         return value
-    said = torch.tensor(int(value), device=device)
-    dist.broadcast(said, 0)
-    return bool(said)
+    decision = torch.tensor(int(value), device=device)
+    dist.broadcast(decision, 0)
+    return bool(decision)
 
 
 def first(value: Value) -> Value:
-    """The first process's value (picklable)."""
+    """Return the first process's value (picklable) in every process."""
     if not _several():
         return value
-    said = [value]
-    dist.broadcast_object_list(said, 0)
-    return said[0]
+    values = [value]
+    dist.broadcast_object_list(values, 0)
+    return values[0]
 
 
 def everyones(value: Value) -> list[Value]:
-    """All processes' values (picklable), by rank."""
+    """Return all processes' values (picklable), by rank."""
     if not _several():
         return [value]
     values: list = [None] * dist.get_world_size()
@@ -42,20 +48,23 @@ def everyones(value: Value) -> list[Value]:
 
 
 def total(value: Tensor) -> Tensor:
-    """Sum over the processes, of the same shape; adds up in place."""
+    """Add a tensor up over the processes, in place; the shape stays."""
     if _several():
         dist.all_reduce(value)
     return value
 
 
 def means(values: dict[str, float]) -> dict[str, float]:
-    """Mean over the processes of each value; all have the same names."""
-    everyone = everyones(values)
-    return {name: sum(each[name] for each in everyone) / len(everyone) for name in values}
+    """Average each named value over the processes; all processes have the same names."""
+    process_values = everyones(values)
+    return {name: sum(by_name[name] for by_name in process_values) / len(process_values) for name in values}
 
 
 def share_statistics(network: nn.Module) -> None:
-    """Gives all processes the first one's buffers, BatchNorm's statistics: each has seen its own clips."""
+    """Give all processes the first process's buffers (BatchNorm's statistics).
+
+    Before this the statistics differ, since each process has seen its own clips.
+    """
     if _several():
         for value in network.buffers():
             dist.broadcast(value, 0)

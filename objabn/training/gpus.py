@@ -1,9 +1,10 @@
-"""Each training has its GPUs for itself: several that start on one machine share out what is there.
+"""Lease GPUs, so that each training on a machine has its GPUs for itself.
 
-A lease is a lock for each GPU, an empty directory that all processes of this user see; the kernel frees those of a
-killed process. The leased ones go into CUDA_VISIBLE_DEVICES, which CUDA reads once, when it is first asked for anything
-(`torch.cuda.is_available()` does): before that, not after, a process must take its lease. So it is nvidia-smi that says
-which GPUs there are. It names them by UUID, too: where SLURM shows each job one GPU, all of them are number 0.
+A lease is a lock for each GPU: an empty directory that all processes of this user see. The kernel frees the locks of a
+killed process. The leased GPUs go into CUDA_VISIBLE_DEVICES. CUDA reads this variable once, at the first call
+(`torch.cuda.is_available()` is one), so a process must take its lease before that. Therefore nvidia-smi, not CUDA, says
+which GPUs there are. It also names GPUs by UUID. Numbers would not do: where SLURM shows each job one GPU, all of these
+GPUs are number 0.
 """
 
 import os
@@ -19,70 +20,79 @@ from objabn.system.locks import try_lock
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 _POLL_SEC = 0.5
-_RANDOM = random.SystemRandom()  # leaves the generators alone that a training draws from
+_RANDOM = random.SystemRandom()  # does not touch the generators that a training draws from
 
 
 @contextmanager
 def leased_gpus(
     count: int, accelerator: str, *, gpus: Sequence[str] | None = None, folder: Path | None = None
 ) -> Iterator[list[str]]:
-    """Holds `count` GPUs that no other training holds; waits, with a line that says so, while too few are free.
+    """Hold `count` GPUs that no other training holds.
 
-    Gives them as they stand in CUDA_VISIBLE_DEVICES meanwhile, for this process and those that it starts. On the CPU
-    and where no GPU is to be seen it gives none and changes nothing.
+    Waits while too few GPUs are free, and prints a line that says so. Yields the held GPUs as they stand in
+    CUDA_VISIBLE_DEVICES meanwhile, for this process and the processes that it starts. On the CPU, and where no GPU is
+    visible, yields an empty list and changes nothing.
 
     Args:
         accelerator: `train.accelerator`.
         gpus: UUIDs of all GPUs of the machine in the order of their numbers; None asks nvidia-smi.
-        folder: of the locks; None is this user's on this machine.
+        folder: of the locks; None is this user's folder on this machine (`lock_folder`).
 
     Raises:
-        ValueError: `count` is more than there are.
+        ValueError: `count` is more than the number of visible GPUs.
     """
-    given = os.environ.get(VISIBLE)
-    visible = {} if accelerator == "cpu" else visible_gpus(given, installed_gpus() if gpus is None else gpus)
+    setting = os.environ.get(VISIBLE)
+    visible = {} if accelerator == "cpu" else visible_gpus(setting, installed_gpus() if gpus is None else gpus)
     if not visible:
         yield []
         return
     if count > len(visible):
-        said = "" if given is None else f" ({VISIBLE}={given})"
-        raise ValueError(f"GPUs of a training: expected at most {len(visible)}, as many as are here{said}, got {count}")
-    held = _wait_for(count, visible, folder or lock_folder())
+        note = "" if setting is None else f" ({VISIBLE}={setting})"
+        raise ValueError(f"GPUs of a training: expected at most {len(visible)}, as many as are here{note}, got {count}")
+    locks = _wait_for(count, visible, folder or lock_folder())
     try:
-        os.environ[VISIBLE] = ",".join(held)
-        yield list(held)
+        os.environ[VISIBLE] = ",".join(locks)
+        yield list(locks)
     finally:
-        if given is None:
+        if setting is None:
             os.environ.pop(VISIBLE, None)
         else:
-            os.environ[VISIBLE] = given
-        for descriptor in held.values():
+            os.environ[VISIBLE] = setting
+        for descriptor in locks.values():
             os.close(descriptor)
 
 
 def lock_folder() -> Path:
-    """Of this user's leases on this machine: not where TMPDIR says, which may be another place in each job."""
+    """Return the folder of this user's leases on this machine.
+
+    The folder is not in TMPDIR, which may be another place in each job.
+    """
     memory = Path("/dev/shm")
     return (memory if memory.is_dir() else Path("/tmp")) / f"objabn-gpus-{os.getuid()}"
 
 
 def visible_gpus(given: str | None, gpus: Sequence[str]) -> dict[str, str]:
-    """What a process may use: entries of CUDA_VISIBLE_DEVICES (None: it is not set) and the GPU's UUID of each.
+    """Map the entries of CUDA_VISIBLE_DEVICES to the UUIDs of the GPUs.
 
-    As CUDA reads it: numbers, or UUIDs that may be cut short; from the first entry on that is no GPU none counts, and
-    with a GPU that stands there twice none at all. A part of a GPU (MIG-...) stands for itself.
+    The entries are read as CUDA reads them. An entry is a number, or a UUID that may be cut short. The first entry that
+    is no GPU does not count, nor do the entries behind it. If a GPU stands there twice, no entry counts. A part of a
+    GPU (MIG-...) stands for itself.
+
+    Args:
+        given: the value of CUDA_VISIBLE_DEVICES; None: the variable is not set, and all GPUs count.
+        gpus: UUIDs of all GPUs of the machine in the order of their numbers.
     """
     if given is None:
         return {str(number): gpu for number, gpu in enumerate(gpus)}
-    found: dict[str, str] = {}
-    for entry in (each.strip() for each in given.split(",")):
+    uuids: dict[str, str] = {}
+    for entry in (part.strip() for part in given.split(",")):
         gpu = _gpu_of(entry, gpus)
         if gpu is None:
             break
-        if gpu in found.values():
+        if gpu in uuids.values():
             return {}
-        found[entry] = gpu
-    return found
+        uuids[entry] = gpu
+    return uuids
 
 
 def _gpu_of(entry: str, gpus: Sequence[str]) -> str | None:
@@ -90,15 +100,16 @@ def _gpu_of(entry: str, gpus: Sequence[str]) -> str | None:
         return gpus[int(entry)] if int(entry) < len(gpus) else None
     if entry.startswith("MIG-"):
         return entry
-    meant = [gpu for gpu in gpus if entry.startswith("GPU-") and gpu.startswith(entry)]
-    return meant[0] if len(meant) == 1 else None
+    matches = [gpu for gpu in gpus if entry.startswith("GPU-") and gpu.startswith(entry)]
+    return matches[0] if len(matches) == 1 else None
 
 
 def installed_gpus() -> list[str]:
-    """UUIDs of this machine's GPUs; none where nvidia-smi is not there or this torch cannot use them.
+    """List the UUIDs of this machine's GPUs.
 
-    Where GPUs differ CUDA may count them in another order (CUDA_DEVICE_ORDER). A number then stands for another GPU's
-    lock, in all processes alike.
+    The list is empty where there is no nvidia-smi, or where this torch cannot use GPUs. Where GPUs differ, CUDA may
+    count them in another order (CUDA_DEVICE_ORDER). A number then stands for another GPU's lock, in all processes
+    alike.
     """
     import torch
 
@@ -116,21 +127,24 @@ def installed_gpus() -> list[str]:
 
 
 def _wait_for(count: int, visible: dict[str, str], folder: Path) -> dict[str, int]:
-    """Descriptors that hold the locks of `count` entries; all of them at once, so that no two wait for each other."""
-    told = False
+    """Return descriptors that hold the locks of `count` entries.
+
+    All locks are taken at once, so that no two trainings wait for each other.
+    """
+    has_printed = False
     while True:
-        held: dict[str, int] = {}
+        locks: dict[str, int] = {}
         for entry, gpu in visible.items():
             descriptor = try_lock(folder / re.sub(r"[^\w-]", "_", gpu))
             if descriptor is not None:
-                held[entry] = descriptor
-            if len(held) == count:
-                return held
-        for descriptor in held.values():
+                locks[entry] = descriptor
+            if len(locks) == count:
+                return locks
+        for descriptor in locks.values():
             os.close(descriptor)
-        if not told:
+        if not has_printed:
             print(
-                f"GPUs {','.join(visible)}: {len(held)} free, {count} needed; waiting for other trainings", flush=True
+                f"GPUs {','.join(visible)}: {len(locks)} free, {count} needed; waiting for other trainings", flush=True
             )
-            told = True
-        time.sleep(_POLL_SEC * (0.5 + _RANDOM.random()))  # not in step with others that wait
+            has_printed = True
+        time.sleep(_POLL_SEC * (0.5 + _RANDOM.random()))  # not in step with other trainings that wait

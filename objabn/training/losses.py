@@ -1,4 +1,6 @@
-"""The losses of Object-ABN as pure functions, and the total loss with its named terms.
+"""Compute the losses of Object-ABN, and the total loss with its named terms.
+
+All functions are pure.
 
 Shapes: B batch, T frames, h/w grid of the attention maps, M maps, L classes, D feature size.
 Every loss returns a float32 scalar, the mean over the batch.
@@ -18,19 +20,29 @@ _EPS = 1e-12  # inside the root of a norm: its gradient at 0 is then 0, not NaN
 
 
 def mask_loss(object_maps: Tensor, union_masks: Tensor) -> Tensor:
-    """Mean squared error of the object-constrained maps and the union masks: L_mask = MSE(M_o, M'_gt).
+    """Compute the mean squared error of object-constrained maps and union masks.
+
+    L_mask = MSE(M_o, M'_gt).
 
     Args:
         object_maps: M_o, float (B, T, h, w) in [0, 1].
         union_masks: M'_gt, float (B, T, h, w) in {0, 1}.
 
     Paper: Eq. (3), Sec. 3.2.
+
+    >>> import torch
+    >>> mask_loss(torch.full((1, 1, 2, 2), 0.5), torch.ones(1, 1, 2, 2)).item()
+    0.25
     """
     return F.mse_loss(object_maps, union_masks)
 
 
 def mha_loss(object_maps: Tensor, background_maps: Tensor, union_masks: Tensor, background_weight: float) -> Tensor:
-    """Mask loss on M_o plus its inverse on M_b: L_mha = MSE(M_o, M'_gt) + lambda_b MSE(M_b, 1 - M'_gt).
+    """Compute the loss of object and background maps against the union masks.
+
+    The loss is the mask loss on M_o plus the weighted mask loss on M_b, for which the masks are inverted:
+
+    L_mha = MSE(M_o, M'_gt) + lambda_b MSE(M_b, 1 - M'_gt).
 
     Args:
         object_maps, background_maps: M_o and M_b, float (B, T, h, w) in [0, 1].
@@ -38,12 +50,17 @@ def mha_loss(object_maps: Tensor, background_maps: Tensor, union_masks: Tensor, 
         background_weight: lambda_b.
 
     Paper: Eq. (7), Sec. 3.3. There is no loss on M_u.
+
+    >>> import torch
+    >>> maps, masks = torch.full((1, 1, 2, 2), 0.5), torch.ones(1, 1, 2, 2)
+    >>> mha_loss(maps, maps, masks, background_weight=2.0).item()  # 0.25 + 2 * 0.25
+    0.75
     """
     return F.mse_loss(object_maps, union_masks) + background_weight * F.mse_loss(background_maps, 1 - union_masks)
 
 
 def _norm(difference: Tensor, kind: str) -> Tensor:
-    """Norm over the last axis, "l2" or "squared"."""
+    """Compute the norm over the last axis, "l2" or "squared"."""
     squared = difference.square().sum(dim=-1)
     return squared if kind == "squared" else (squared + _EPS).sqrt()
 
@@ -51,11 +68,14 @@ def _norm(difference: Tensor, kind: str) -> Tensor:
 def pc_loss(
     features: Tensor, centroids: Tensor, labels: Tensor, *, pull: float = 1.0, push: float = 1e-3, norm: str = "l2"
 ) -> Tensor:
-    """Prototype Conformity: features go to their class's centroid and, with it, away from the others.
+    """Compute the Prototype Conformity loss of features and class centroids.
+
+    The loss pulls features to the centroid of their class. It pushes both, the features and this centroid, away from
+    the centroids of the other classes.
 
     L_PC = pull ||f - w_y|| - push / (K - 1) * sum over j != y of (||f - w_j|| + ||w_y - w_j||)
 
-    It has no lower bound.
+    The loss has no lower bound.
 
     Args:
         features: f, float (B, D).
@@ -65,13 +85,19 @@ def pc_loss(
         norm: "l2" (the paper's) or "squared".
 
     Paper: Eq. (8), Sec. 3.4.
+
+    >>> import torch
+    >>> features, centroids = torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 0.0], [3.0, 0.0]])
+    >>> loss = pc_loss(features, centroids, torch.tensor([0]), pull=1.0, push=0.1)  # 5 - 0.1 * (4 + 3)
+    >>> round(loss.item(), 3)
+    4.3
     """
     to_centroids = _norm(features[:, None] - centroids[None], norm)  # (B, K)
-    own = centroids[labels]  # (B, D)
-    between = _norm(own[:, None] - centroids[None], norm)  # (B, K)
-    others = torch.ones_like(to_centroids).scatter(1, labels[:, None], 0.0)  # (B, K), 0 at y
+    class_centroids = centroids[labels]  # (B, D), w_y
+    between = _norm(class_centroids[:, None] - centroids[None], norm)  # (B, K)
+    is_other_class = torch.ones_like(to_centroids).scatter(1, labels[:, None], 0.0)  # (B, K), 0 at y
     pulled = to_centroids.gather(1, labels[:, None])[:, 0]  # (B,)
-    pushed = ((to_centroids + between) * others).sum(dim=1) / max(len(centroids) - 1, 1)  # (B,)
+    pushed = ((to_centroids + between) * is_other_class).sum(dim=1) / max(len(centroids) - 1, 1)  # (B,)
     return (pull * pulled - push * pushed).mean()
 
 
@@ -85,7 +111,7 @@ def total_loss(
     weights: LossWeights,
     pc_norm: str = "l2",
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The scalar to minimise and its unweighted terms by name.
+    """Compute the scalar to minimise, and the scalar's unweighted terms by name.
 
     L = L_per + lambda L_att + lambda_mask L_mask + lambda_PC L_PC          ("abn" without L_mask, "mask")
     L = L_per + lambda L_att + lambda_mha L_mha + lambda_PC L_PC            ("mha")
@@ -94,7 +120,7 @@ def total_loss(
     L_per and L_att are cross entropies of the branches' logits.
 
     Args:
-        output: of the network; its maps are those of `MAPS[attention]`, its features are read for the PC loss only.
+        output: of the network. The maps are those of `MAPS[attention]`; the features are read for the PC loss only.
         labels: int64 (B,).
         attention: "abn", "mask", "mha" or "plain".
         union_masks: M'_gt, float (B, T, h, w); not read for "abn" and "plain".
@@ -103,6 +129,14 @@ def total_loss(
         pc_norm: as `pc_loss`.
 
     Paper: Eq. (9), Eq. (10), Sec. 3.4.
+
+    >>> import torch
+    >>> logits, maps = torch.zeros(1, 2), torch.full((1, 1, 1, 2, 2), 0.5)
+    >>> weights = LossWeights(attention=0.0, background=0.0, mask=4.0, mha=0.0, pc=0.0, pc1=0.0, pc2=0.0)
+    >>> settings = {"attention": "mask", "union_masks": torch.ones(1, 1, 2, 2), "centroids": None, "weights": weights}
+    >>> total, terms = total_loss(Output(logits, logits, maps, None), torch.tensor([0]), **settings)
+    >>> terms["mask"].item(), round(total.item(), 3)  # log 2 + 4 * 0.25
+    (0.25, 1.693)
     """
     terms = {"perception": F.cross_entropy(output.perception_logits, labels)}
     if output.attention_logits is not None:

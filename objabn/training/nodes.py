@@ -1,7 +1,8 @@
-"""What the machines of one training tell each other through their store: that they are there, faults, the end.
+"""Exchange signs of life and faults between the machines of one training.
 
-Each second a machine says that it is there: one that was killed tells nothing, and what waits for its processes may
-wait for long.
+The machines (nodes) share a store. Through the store a machine tells that it is there, that it has met a fault, or that
+it has ended. It tells each second that it is there: a killed machine tells no fault, and the other machines might wait
+for the killed machine's processes for long.
 """
 
 import threading
@@ -12,35 +13,45 @@ from typing import NamedTuple
 from torch.distributed import TCPStore
 
 POLL_SEC = 0.2
-CONNECT_SEC = 1800.0  # the first machine may still be at work on something else
-GONE_SEC = 8.0  # without a beat
+CONNECT_SEC = 1800.0  # the first machine may still be busy with something else
+GONE_SEC = 8.0  # without a sign of life a machine counts as gone
 _BEAT_SEC = 1.0
 _FAULT, _ALIVE, _ENDED = "objabn/fault", "objabn/alive/", "objabn/ended/"  # keys of the store; two with a node's index
 GOES_ON = "the same command goes on from the last checkpoint"
 
 
 class Failure(NamedTuple):
-    """Why a process ended; `surely` is False when it may only have lost another one."""
+    """The reason why a process ended.
+
+    `surely` is False when the process may have ended only because it lost another process.
+    """
 
     error: Exception
     surely: bool
 
 
 class ElsewhereError(ValueError):
-    """Another machine gave up and has told all, or the store is gone: nothing to tell."""
+    """A fault elsewhere, of which this machine has nothing to tell.
+
+    Another machine gave up and has told all machines, or the store is gone.
+    """
 
 
 class OtherNodes:
-    """The stages of the other machines, as far as the store tells of them."""
+    """Watch the stages of the other machines, as far as the store tells of them."""
 
     def __init__(self, store: TCPStore, node: int, nodes: int) -> None:
         self._store, self._node, self._nodes = store, node, nodes
         self._missing = list(range(nodes))
-        self._beats: dict[int, tuple[bytes, float]] = {}  # of each node the last one, and when it was new to this one
+        self._beats: dict[int, tuple[bytes, float]] = {}  # each node's last sign of life, and when it was new here
         self.left = threading.Event()
 
     def meet(self) -> None:
-        """Returns when all are there. Raises: ValueError when one does not come, or gave up."""
+        """Wait until all machines are there.
+
+        Raises:
+            ValueError: a machine does not come, or gave up.
+        """
         if self._node == 0:
             print(f"node 1 of {self._nodes}: waiting for the others", flush=True)
         deadline = time.monotonic() + CONNECT_SEC
@@ -48,40 +59,45 @@ class OtherNodes:
         while True:
             if failure := self.fault():
                 raise failure.error
-            away = [each for each in self._missing if each != self._node]
+            away = [node for node in self._missing if node != self._node]
             if not away:
                 return
-            which = f"node {', '.join(str(each + 1) for each in away)} of {self._nodes}"
+            which = f"node {', '.join(str(node + 1) for node in away)} of {self._nodes}"
             if time.monotonic() >= deadline:
                 raise ValueError(f"train.nodes: {which} did not come within {CONNECT_SEC / 60:g} minutes")
             time.sleep(POLL_SEC)
 
     def fault(self) -> Failure | None:
-        """What another one has told, or that it says nothing any more; by this machine's clock, theirs may differ."""
+        """Return a fault of another machine, or None.
+
+        A fault is one that the other machine has told, or that the other machine gives no sign of life any more. The
+        time since the last sign is taken by this machine's clock, since clocks may differ.
+        """
         try:
             if self._store.check([_FAULT]):
                 return Failure(ElsewhereError(f"another node gave up: {self._store.get(_FAULT).decode()}"), True)
-            self._missing = [each for each in self._missing if not self._store.check([f"{_ALIVE}{each}"])]
-            there = [each for each in range(self._nodes) if each not in {self._node, *self._missing}]
+            self._missing = [node for node in self._missing if not self._store.check([f"{_ALIVE}{node}"])]
+            there = [node for node in range(self._nodes) if node not in {self._node, *self._missing}]
             now = time.monotonic()
-            for each, beat in zip(there, self._store.multi_get([f"{_ALIVE}{each}" for each in there]), strict=True):
-                last, since = self._beats.get(each, (b"", now))
+            for node, beat in zip(there, self._store.multi_get([f"{_ALIVE}{node}" for node in there]), strict=True):
+                last, since = self._beats.get(node, (b"", now))
                 if beat != last:
-                    self._beats[each] = beat, now
-                elif now - since > GONE_SEC and not self._store.check([f"{_ENDED}{each}"]):
-                    return Failure(ValueError(_gone(each, self._nodes)), True)
-        except RuntimeError:  # unsure: it may have ended well a moment before this one
+                    self._beats[node] = beat, now
+                elif now - since > GONE_SEC and not self._store.check([f"{_ENDED}{node}"]):
+                    return Failure(ValueError(_gone(node, self._nodes)), True)
+        except RuntimeError:  # not sure: the first machine may have ended well, a moment before this one
             return Failure(ElsewhereError(_gone(0, self._nodes)), False)
         return None
 
     def tell(self, error: BaseException) -> None:
+        """Tell the other machines why this machine gives up."""
         with suppress(RuntimeError):  # the store is gone
             if not isinstance(error, ElsewhereError):
                 self._store.set(_FAULT, (str(error).strip() or type(error).__name__).splitlines()[-1])
-            time.sleep(5 * POLL_SEC)  # they read it before it goes with this process
+            time.sleep(5 * POLL_SEC)  # the others read the store before it ends with this process
 
     def ended(self) -> None:
-        """Says that this one leaves because all is done."""
+        """Tell the other machines that this machine leaves because all is done."""
         with suppress(RuntimeError):
             self._store.set(f"{_ENDED}{self._node}", "")
 
@@ -98,10 +114,14 @@ def _gone(node: int, nodes: int) -> str:
 
 
 def is_of_another_run(store: TCPStore, node: int, nodes: int) -> bool:
-    """Whether a store is about to go: that of a run that failed or ended, or one that this node has left by a kill."""
+    """Tell whether a store is of another run, and so is about to go.
+
+    The other run has failed or ended, or this node was killed in it. In the last case the function tells the other
+    nodes that this node was started again.
+    """
     if store.check([_FAULT]) or store.check([f"{_ENDED}{node}"]):
         return True
-    begun = store.check([f"{_ALIVE}{each}" for each in range(nodes)])
+    begun = store.check([f"{_ALIVE}{index}" for index in range(nodes)])
     if begun:
         store.set(_FAULT, f"node {node + 1} of {nodes} was started again")
     return begun

@@ -1,4 +1,7 @@
-"""Join several processes that train one network, each on a device of its own, and add up their gradients."""
+"""Join several processes that train one network, and average their gradients.
+
+Each process computes on a device of its own.
+"""
 
 import logging
 
@@ -16,10 +19,12 @@ from objabn.model.device import check_on_cpu
 
 
 def join_processes(params: Dataset) -> Fabric:
-    """Make Fabric in a process that `processes` started, and join it with the others.
+    """Make a Fabric, and join this process with the other processes of the training.
+
+    `processes` has started these processes.
 
     Raises:
-        ValueError: the devices that `train` asks for are not there, or cannot do what it asks for.
+        ValueError: the devices that `train` asks for are not there, or cannot do what `train` asks for.
     """
     asked = params.train
     on_cpu = check_on_cpu(asked)
@@ -27,21 +32,24 @@ def join_processes(params: Dataset) -> Fabric:
         raise ValueError("train.sync_batchnorm: expected false on the CPU, got true")
     if not on_cpu and (present := torch.cuda.device_count()) < asked.devices:
         raise ValueError(f"train.devices: expected at most {present}, the CUDA devices here, got {asked.devices}")
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the processes
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # Lightning would announce the processes
     fabric = Fabric(
         accelerator="cpu" if on_cpu else "cuda",
         devices=asked.devices,
         num_nodes=asked.nodes,
         strategy=_InRankOrder() if on_cpu else DDPStrategy(),
         precision=asked.precision,
-        plugins=[LightningEnvironment()],  # else it asks a cluster's variables, which say nothing of ours
+        plugins=[LightningEnvironment()],  # else Fabric reads a cluster's variables: not about ours
     )
     fabric.launch()
     return fabric
 
 
 def synchronise(network: nn.Module) -> None:
-    """Let BatchNorm count all processes' clips; not in frozen blocks, whose statistics stay as they are."""
+    """Let BatchNorm take its statistics from the clips of all processes.
+
+    Frozen blocks are left out: their statistics stay as they are.
+    """
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.modules.batchnorm._BatchNorm) and child.weight.requires_grad:
@@ -51,7 +59,7 @@ def synchronise(network: nn.Module) -> None:
 class _InRankOrder(DDPStrategy):
     """DDP that adds gradients up in the order of the processes, for the same bits after a resume.
 
-    Gloo's own order depends on where a value stands in DDP's buckets, which are arranged anew behind the first step.
+    Gloo's order depends on the place of a value in DDP's buckets, and DDP rearranges the buckets after the first step.
     """
 
     def setup_module(self, module: nn.Module) -> DistributedDataParallel:

@@ -1,12 +1,13 @@
-"""Starts one training as several processes, on one machine or more, watches them, and says in a line why they ended.
+"""Start one training as several processes, and report in one line why they ended.
 
-The stage of each machine spawns its own: one a GPU, or as many as asked for on the CPU. Torch's elastic agent would do
-that as well, but wraps each fault in a report of its own and lets a killed agent's processes live. The store through
-which the processes find each other is the first machine's stage's, so that nobody else can take its port meanwhile;
-through it the stages tell each other of faults, too (`nodes`).
+The processes run on one machine or more. The stage of each machine spawns the machine's processes and watches them: one
+process a GPU, or as many as asked for on the CPU. Torch's elastic agent would do that as well, but wraps each fault in
+a report of its own, and lets a killed agent's processes live. The processes find each other through a store. The store
+belongs to the stage of the first machine, so that nobody else can take its port meanwhile. Through the store the stages
+also tell each other of faults (`nodes`).
 
-A process of which the stage was killed ends at once: a thread waits for the end of its pipe to the stage. Unlike
-Linux's PR_SET_PDEATHSIG that works elsewhere, and whichever thread of the stage started it.
+A process ends at once when its stage was killed: a thread of the process waits for the end of the pipe to the stage.
+Linux's PR_SET_PDEATHSIG works on Linux only, and depends on the thread of the stage that started the process.
 """
 
 import math
@@ -30,39 +31,44 @@ from torch.distributed import TCPStore
 
 from objabn.training.nodes import CONNECT_SEC, GOES_ON, POLL_SEC, Failure, OtherNodes, is_of_another_run
 
-_GRACE_SEC = 12.0  # after a fault that may be another process's, until that one's is known; GONE_SEC must pass in it
+# Time after an unsure fault to learn of another process's fault, its possible cause; longer than GONE_SEC.
+_GRACE_SEC = 12.0
 _NODE_RANK = "NODE_RANK (or SLURM_NODEID)"
 
 
 class Processes:
-    """Runs a function in `devices` processes on each of `nodes` machines.
+    """Run a function in `devices` processes on each of `nodes` machines.
 
     Raises:
-        ValueError: with several machines, when the environment does not say which one this is and where the first is.
+        ValueError: with several machines, when the environment does not say which machine this is and where the first
+            machine is.
     """
 
     def __init__(self, devices: int, nodes: int) -> None:
         self._devices, self._nodes = devices, nodes
         self.node, self._address, self._port = 0, "127.0.0.1", 0
         if nodes > 1:
-            given = os.environ
-            self._address = given.get("MASTER_ADDR", "")
+            variables = os.environ
+            self._address = variables.get("MASTER_ADDR", "")
             if not self._address:
                 raise ValueError(f"train.nodes: expected MASTER_ADDR, the first of {nodes} nodes, in the environment")
-            own = given.get("NODE_RANK", given.get("SLURM_NODEID"))
-            numbers = ("MASTER_PORT", given.get("MASTER_PORT"), 1, 2**16 - 1), (_NODE_RANK, own, 0, nodes - 1)
+            rank = variables.get("NODE_RANK", variables.get("SLURM_NODEID"))
+            numbers = ("MASTER_PORT", variables.get("MASTER_PORT"), 1, 2**16 - 1), (_NODE_RANK, rank, 0, nodes - 1)
             for name, value, least, most in numbers:
                 if value is None or not value.isdecimal() or not least <= int(value) <= most:
                     where = f"in the environment for train.nodes {nodes}"
                     raise ValueError(f"{name}: expected {least} to {most} {where}, got {value}")
-            self._port, self.node = int(given["MASTER_PORT"]), int(own or 0)
+            self._port, self.node = int(variables["MASTER_PORT"]), int(rank or 0)
 
     def run(self, function: Callable[..., Any], *args: Any) -> Any:
-        """What `function(*args)` returned in the first process; None on the other machines. All picklable.
+        """Run `function(*args)` in all processes, and return the first one's result.
+
+        Returns None on the other machines. The function, the arguments and the result are picklable.
 
         Raises:
-            ValueError, OSError: one process did; or one was killed, or another machine gave up, has gone or never came.
-            RuntimeError: one process raised anything else; its traceback is in the message.
+            ValueError, OSError: a process raised it; or (ValueError) a process was killed, or another machine gave up,
+                has gone or never came.
+            RuntimeError: a process raised anything else; the message holds the traceback.
         """
         store, size = self._store(), self._devices * self._nodes
         others = OtherNodes(store, self.node, self._nodes) if self._nodes > 1 else None
@@ -72,7 +78,7 @@ class Processes:
             if others:
                 others.meet()
             for local in range(self._devices):
-                here, there = spawn.Pipe(duplex=False)
+                receiver, sender = spawn.Pipe(duplex=False)
                 number = self.node * self._devices + local
                 environment = {
                     "MASTER_ADDR": self._address,
@@ -81,11 +87,11 @@ class Processes:
                     "LOCAL_RANK": str(local),
                     "TORCHELASTIC_USE_AGENT_STORE": "True",  # the store is there already
                 }
-                work = (there, environment, number, size, self._devices, function, args)
+                work = (sender, environment, number, size, self._devices, function, args)
                 process = spawn.Process(target=_work, args=work, name=f"process {number + 1} of {size}")
                 process.start()
-                there.close()
-                workers.append((process, here))
+                sender.close()
+                workers.append((process, receiver))
             return self._watch(workers, others)
         except BaseException as error:
             if others:
@@ -94,10 +100,10 @@ class Processes:
         finally:
             if others:
                 others.left.set()
-            for each, _ in workers:
-                each.kill()
-            for each, _ in workers:
-                each.join()
+            for worker, _ in workers:
+                worker.kill()
+            for worker, _ in workers:
+                worker.join()
 
     def _store(self) -> TCPStore:
         where = f"{self._address}:{self._port}"
@@ -118,7 +124,10 @@ class Processes:
         raise ValueError(f"MASTER_ADDR, MASTER_PORT: expected the first node at {where}, nobody answered there")
 
     def _watch(self, workers: Sequence[tuple[BaseProcess, Connection]], others: OtherNodes | None) -> Any:
-        """The first process's result when all have ended well; else the first fault that is one of its own."""
+        """Return the first process's result when all have ended well; else raise the first fault.
+
+        A fault that may follow from another one is raised only if no other fault becomes known in _GRACE_SEC.
+        """
         results: dict[int, Any] = {}
         failures: dict[int, Failure] = {}
         deadline = math.inf
@@ -139,7 +148,7 @@ class Processes:
                 deadline = min(deadline, time.monotonic() + _GRACE_SEC)
                 all_ended = self._nodes == 1 and len(failures) + len(results) == len(workers)
                 if all_ended or time.monotonic() >= deadline:
-                    reasons = [each for each in failures.values() if not isinstance(each.error, _LossError)]
+                    reasons = [failure for failure in failures.values() if not isinstance(failure.error, _LossError)]
                     raise (failures.get(-1) or [*reasons, *failures.values()][0]).error
         if others:
             others.ended()
@@ -149,11 +158,14 @@ class Processes:
 
 
 class _LossError(ValueError):
-    """A process no longer reaches the others; one of them has met something else."""
+    """A process no longer reaches the others; the cause is another process's fault."""
 
 
 def _ending(process: BaseProcess, pipe: Connection) -> tuple[Any] | Failure | None:
-    """How a process has ended; None while it runs. Not by the end of its pipe: its loader's processes hold that too."""
+    """Return how a process has ended: its result in a tuple, or a failure; None while the process runs.
+
+    The end of the pipe would not tell, since the processes of the process's loader hold the pipe, too.
+    """
     code = process.exitcode
     if pipe.poll():
         with suppress(EOFError):
@@ -163,18 +175,21 @@ def _ending(process: BaseProcess, pipe: Connection) -> tuple[Any] | Failure | No
     if code is None:
         return None
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
-    # Torch's watchdog of NCCL aborts a process that has lost another one.
+    # SIGABRT is not sure: torch's watchdog of NCCL aborts a process that has lost another one.
     return Failure(ValueError(f"{process.name} {how}; {GOES_ON}"), code != -signal.SIGABRT)
 
 
 def _failure(error: BaseException, name: str) -> Failure:
-    """What a process that has met `error` says of it; made anew, as others may not survive the pipe."""
+    """Turn the error that a process has met into the failure that it sends.
+
+    The error is made anew, since not every error survives the pipe.
+    """
     if isinstance(error, OSError):
         whole = error.errno is not None
         return Failure(OSError(error.errno, error.strerror, error.filename) if whole else ValueError(str(error)), True)
     if isinstance(error, ValueError):
         return Failure(ValueError(str(error)), True)
-    # Gloo's are plain ones that begin with the place in its code.
+    # Gloo's errors are plain RuntimeErrors that begin with the place in Gloo's code.
     gloo = isinstance(error, RuntimeError) and "/gloo/" in str(error)
     if gloo or isinstance(error, torch.distributed.DistError):
         last = (str(error).strip() or type(error).__name__).splitlines()[-1]
@@ -191,19 +206,19 @@ def _work(
     function: Callable[..., Any],
     args: tuple[Any, ...],
 ) -> None:
-    """What a process does: runs the function and sends how it ended."""
+    """Run the function in a new process, and send how it ended."""
     threading.Thread(target=_end_with_the_stage, daemon=True).start()
-    set_start_method(None, force=True)  # its loader's processes start as ever, not as this one did
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the stage as well, which ends this one
+    set_start_method(None, force=True)  # the loader's processes start by the default method, not as this one did
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the stage as well, and the stage ends this process
     os.environ.update(environment)
-    if "OMP_NUM_THREADS" not in os.environ:  # else each takes all cores
+    if "OMP_NUM_THREADS" not in os.environ:  # else each process takes all cores
         torch.set_num_threads(max(torch.get_num_threads() // devices, 1))
     if number:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (to the end of the process)
     try:
         result = function(*args)
         if torch.distributed.is_initialized():
-            torch.distributed.barrier()  # none leaves while another still reads what it said
+            torch.distributed.barrier()  # no process leaves while another still reads from it
             torch.distributed.destroy_process_group()
         pipe.send((result,))
     except BaseException as error:

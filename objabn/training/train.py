@@ -1,4 +1,4 @@
-"""Trains one configuration with Adam, one clip a video and epoch."""
+"""Train one configuration with Adam, on one clip a video and epoch."""
 
 import math
 import os
@@ -32,7 +32,11 @@ class TrainingError(ValueError):
 
 
 def make_optimiser(model: ObjectABN, params: Dataset) -> torch.optim.Optimizer:
-    """Adam on what is not frozen: the backbone, the layers that it does not bring, the class centroids."""
+    """Make Adam for all parameters that are not frozen.
+
+    The parameters form groups with a learning rate each: the backbone, the layers that do not come from a pretrained
+    backbone (`new_layers`), and the class centroids.
+    """
     new = [value for layer in model.new_layers() for value in layer.parameters()]
     apart = {id(value) for value in [*new, model.centroids]}
     backbone = [value for value in model.parameters() if value.requires_grad and id(value) not in apart]
@@ -44,7 +48,10 @@ def make_optimiser(model: ObjectABN, params: Dataset) -> torch.optim.Optimizer:
 
 
 def make_scheduler(optimiser: torch.optim.Optimizer, params: Dataset, steps: int) -> LambdaLR:
-    """The learning rates' course over all `steps`; call `step` after each."""
+    """Make the schedule of the learning rates over all `steps`.
+
+    Call the scheduler's `step` after each step of the optimiser.
+    """
     if params.train.schedule == "constant":
         return LambdaLR(optimiser, lambda done: 1.0)
     return LambdaLR(optimiser, lambda done: learning_rate(min(done + 1, steps), steps, 1.0))
@@ -59,10 +66,12 @@ def _stop_if_not_finite(terms: dict[str, float], batch: Batch, dataset: ClipData
 
 @torch.no_grad()
 def validate(model: Any, dataset: ClipDataset, params: Dataset, fabric: Fabric) -> float:
-    """Top-1 of the perception branch in percent; each process takes its share of the clips.
+    """Return the top-1 of the perception branch in percent.
+
+    Each process takes its share of the clips.
 
     Args:
-        model: the network itself: where it stands in DDP, that would wait in `forward` for processes without a clip.
+        model: the network itself, not wrapped in DDP: DDP's `forward` would wait for processes without a clip.
     """
     model.eval()
     collectives.share_statistics(model)
@@ -85,9 +94,10 @@ def train_epoch(
     position: Position,
     checkpoint: Checkpoint | None,
 ) -> dict[str, float]:
-    """Means over the batches of the epoch from `position` on: `loss`, its terms, `train_top1` in percent.
+    """Train from `position` to the end of the epoch, and return the epoch's means.
 
-    Each step follows the mean gradient of `train.accumulate` batches, the epoch's last one of those that are left.
+    The means over all batches of the epoch are `loss`, the terms of the loss, and `train_top1` in percent. Each step
+    follows the mean gradient of `train.accumulate` batches; the last step of the epoch takes the batches that are left.
     Adds to `position.waited`.
     """
     model.train()
@@ -155,13 +165,15 @@ def train(
     *,
     parallel: bool = False,
 ) -> tuple[ObjectABN, dict[str, Any]]:
-    """The trained network and its timing; writes curves.csv (one row an epoch) into `run_dir` as it goes.
+    """Train a network, and return it with the timing.
+
+    Writes curves.csv (one row an epoch) into `run_dir` during the training.
 
     Args:
         run_dir: read in the first process only.
-        checkpoint: where it goes on if it was interrupted, and keeps how far it is; None keeps nothing.
-        parallel: in a process that `processes` started: each takes its slice of every batch, and all follow the mean
-            gradient. False trains in this process alone, whatever `train.devices` says.
+        checkpoint: keeps the state of the training, and restores the state after an interruption; None keeps nothing.
+        parallel: True in a process that `processes` started. Each process takes its slice of every batch, and all
+            processes follow the mean gradient. False trains in this process alone, whatever `train.devices` says.
 
     Raises:
         TrainingError: the loss or one of its terms is not finite.
@@ -189,7 +201,7 @@ def train(
     scheduler = make_scheduler(adam, params, params.train.epochs * math.ceil(batches / params.train.accumulate))
     model, optimiser = fabric.setup(network, adam)
     parts = Parts(network, optimiser, scheduler)
-    if fabric.global_rank:  # each its own dropout
+    if fabric.global_rank:  # each process draws its own dropout
         torch.manual_seed(int(np.random.SeedSequence([run.seed, fabric.global_rank]).generate_state(1)[0]))
     position = checkpoint.restore(parts) if checkpoint else Position()
     if position.epoch or position.batch:
@@ -222,10 +234,12 @@ def train_and_save(
     checkpoint: Checkpoint | None,
     record: dict[str, Any],
 ) -> dict[str, Any]:
-    """Train in this process, one of as many as the parameters say; the first one saves the run as well.
+    """Train in this process, save the run, and return the timing.
+
+    This process is one of as many as the parameters say. Only the first process saves the run.
 
     Args:
-        record: what run.json will say (`run_record`).
+        record: the content of run.json (`run_record`).
     """
     parallel = run.params.train.devices * run.params.train.nodes > 1
     model, timing = train(run, train_set, test_set, run_dir, checkpoint, parallel=parallel)

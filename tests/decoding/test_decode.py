@@ -124,7 +124,7 @@ def test_without_a_store_clips_are_the_same(videos: Path, tmp_path: Path) -> Non
     without = DECODE.model_copy(update={"store": False})
     stored = decode(videos, tmp_path / "stored")
     listed = decode(videos, tmp_path / "listed", without)
-    pd.testing.assert_frame_equal(stored, listed)
+    pd.testing.assert_frame_equal(stored.drop(columns="checksum"), listed)
     assert [path.name for path in (tmp_path / "listed").iterdir()] == ["videos.csv"]
     indices = np.array([2, 6, 10, 14, 18])
     from_store = open_frames(tmp_path / "stored", videos, DECODE)

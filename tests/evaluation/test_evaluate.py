@@ -1,6 +1,5 @@
 """Evaluation as a stream: views across batches, each column by its definition, a row's numbers from its file alone."""
 
-import json
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,8 +20,8 @@ from objabn.evaluation.evaluate import evaluate_run
 from objabn.evaluation.kept_maps import MapKeeper, read_maps, write_maps
 from objabn.evaluation.localisation import THRESHOLDS, energy_inside, iou_by_threshold, pointing
 from objabn.evaluation.metrics import is_flat, map_entropy, top_k
-from objabn.evaluation.results import write_results
-from objabn.evaluation.summary import summarise
+from objabn.evaluation.results import measure_of, write_results
+from objabn.evaluation.summary import over_seeds, read_numbers, summarise, write_numbers
 from objabn.stores.masks import mask_iou
 
 CLASSES = ["a", "b", "c"]
@@ -215,17 +214,31 @@ def lines(top1: list[int], entropy: list[float], curves: list[np.ndarray], seed:
 def test_numbers_of_a_row_by_hand(tmp_path: Path) -> None:
     first = lines([1, 0], [2.0, np.nan], [curve(at_2=0.75), curve(at_2=0.25, at_9=0.5)], 0)
     write_results(tmp_path / "r.parquet", [first])
-    one = {"top1": 50.0, "top5": 100.0, "entropy_u": 2.0, "iou_best_u": 0.5, "iou_best_threshold_u": 0.15}
-    assert summarise(tmp_path / "r.parquet") == one
-    assert list(summarise(tmp_path / "r.parquet")) == list(one)
+    assert summarise(tmp_path / "r.parquet").to_numpy().tolist() == [
+        [0, "", "top1", 50.0], [0, "", "top5", 100.0], [0, "u", "entropy", 2.0],
+        [0, "u", "iou_best", 0.5], [0, "u", "best_threshold", 0.15],
+    ]  # fmt: skip
 
     second = lines([1, 1], [np.nan, np.nan], [curve(at_9=1.0), curve(at_9=0.5)], 1)
     write_results(tmp_path / "r.parquet", iter([first, second]))
-    assert summarise(tmp_path / "r.parquet") == {
-        "top1": 75.0, "top5": 100.0, "entropy_u": 2.0,  # of the one seed that has it, so it has no spread
-        "iou_best_u": 0.5, "iou_best_threshold_u": 0.5,  # 0.25 and 0.75 there; one threshold for both seeds
-        "top1_std": pytest.approx(35.355339), "top5_std": 0.0, "iou_best_u_std": pytest.approx(0.353553),
-    }  # fmt: skip
+    table = summarise(tmp_path / "r.parquet")
+    write_numbers(tmp_path / "r.csv", table)
+    pd.testing.assert_frame_equal(read_numbers(tmp_path / "r.csv"), table)
+    assert over_seeds(table) == {
+        ("top1", ""): (75.0, pytest.approx(35.355339)),
+        ("top5", ""): (100.0, 0.0),
+        ("entropy", "u"): (2.0, None),  # of the one seed that has it, so it has no spread
+        ("iou_best", "u"): (0.5, pytest.approx(0.35355339)),  # 0.25 and 0.75 at one threshold for both seeds
+        ("best_threshold", "u"): (0.5, 0.0),
+    }
+
+
+def test_numbers_of_another_kind_are_a_clear_fault(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"r\.csv: expected the row's numbers, got no file"):
+        read_numbers(tmp_path / "r.csv")
+    (tmp_path / "r.csv").write_text("seed,top1\n0,50.0\n")
+    with pytest.raises(ValueError, match=r"expected the columns seed, map, measure, value, got seed, top1$"):
+        read_numbers(tmp_path / "r.csv")
 
 
 @pytest.mark.parametrize("attention", ["mask", "mha", "plain"])
@@ -242,21 +255,20 @@ def test_every_number_can_be_had_from_the_file(
                 yield table.assign(seed=seed)
 
     write_results(tmp_path / "r.parquet", tables())
-    row = summarise(tmp_path / "r.parquet")
-    json.dumps(row, allow_nan=False)
+    row = over_seeds(summarise(tmp_path / "r.parquet"))
 
     table = pd.read_parquet(tmp_path / "r.parquet")
     expected = {}
     for name in table.columns.drop(["video", "label", "predicted", "seed"]):
-        values = table[name]
+        values, key = table[name], measure_of(name)
         if name.startswith("iou_curve"):
             curves = np.stack(values)
-            best = curves.mean(axis=0).argmax()
-            name, values = name.replace("curve", "best"), pd.Series(curves[:, best])
-            expected[name.replace("best", "best_threshold")] = THRESHOLDS[best]
+            best, letter = curves.mean(axis=0).argmax(), name[-1]
+            key, values = ("iou_best", letter), pd.Series(curves[:, best])
+            expected["best_threshold", letter] = (THRESHOLDS[best], 0.0 if len(seeds) > 1 else None)
         by_seed = values.groupby(table["seed"]).mean() * (100 if name.startswith("top") else 1)
-        expected[name] = by_seed.mean()
-        if len(seeds) > 1:
-            expected[f"{name}_std"] = by_seed.std()
-    assert row == pytest.approx(expected, abs=1e-6)
-    assert len(row) == len(expected)
+        expected[key] = (by_seed.mean(), by_seed.std() if len(seeds) > 1 else None)
+    assert row.keys() == expected.keys()
+    for key, (mean, spread) in expected.items():
+        assert row[key].mean == pytest.approx(mean, abs=1e-6), key
+        assert row[key].std == (spread if spread is None else pytest.approx(spread, abs=2e-6)), key

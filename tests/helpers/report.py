@@ -9,17 +9,16 @@ from PIL import Image
 from objabn.config.schema import Dataset
 from objabn.evaluation.kept_maps import KeptMaps
 from objabn.report.answers import answers
-from objabn.report.intervals import differences
+from objabn.report.comparison import Masks
 from objabn.report.names import Row
 from objabn.report.page.gallery import Stores, make_gallery
-from objabn.report.page.page import Masks, Trained, render
+from objabn.report.page.page import render
 from objabn.report.page.plots import all_plots
-from objabn.report.published import beside_published
-from objabn.report.tables import comparison
+from tests.helpers.comparisons import made_comparison
 
 EVIL = '<script>alert("x")</script>'
 CLASSES = [EVIL, "it's & \"quoted\" 'twice'", "walk"]
-ROWS: dict[Row, str] = {("plain", False): "g", ("abn", False): "u", ("mha", True): "uob"}
+ROWS: dict[Row, str] = {Row("plain", False): "g", Row("abn", False): "u", Row("mha", True): "uob"}
 VIDEOS, FRAMES, GRID = 12, 4, 5
 
 
@@ -74,7 +73,7 @@ def maps(letters: str, videos: list[str], flat: bool = False) -> KeptMaps:
 
 
 def numbers(table: pd.DataFrame, seeds: list[int]) -> dict[str, float]:
-    """A row's numbers, as its result's JSON holds them."""
+    """A row's numbers, under the names of `made_comparison`."""
     found: dict[str, float] = {"top5": 100.0}
     for name in ("top1", *(each for each in table if each.startswith(("entropy", "flat", "iou", "pointing")))):
         means = table.groupby("seed")[name].mean() * (100 if name == "top1" else 1)
@@ -103,15 +102,11 @@ def page(
     per_video = {
         row: results(row, letters, truth=truth, flat=flat, classes=classes, seeds=own) for row, letters in rows.items()
     }
-    measured = {row: numbers(table, own) for row, table in per_video.items()}
-    for row, found in differences(per_video).items():
-        measured[row] |= found | beside_published(published, row, measured[row], VIDEOS)
     kept = {row: maps(letters, video_ids(classes), flat) for row, letters in rows.items()}
     planes = Pixels((2, 128, 128), binary=True)
     stores = Stores(Pixels((24, 32, 3)), planes, planes if truth else None)
     gallery, left_out = make_gallery(per_video, kept, own[0], stores, dataset)
     epochs = {"epoch": [1.0, 2.0], "loss": [2.0, 1.0], "train_top1": [50.0, 60.0], "val_top1": [40.0, 70.0]}
-    plots = all_plots(per_video, measured, {row: {str(seed): epochs for seed in own} for row in rows}, published)
     ids = video_ids(classes)
     labels = [classes[at % len(classes)] for at in range(len(ids))]
     videos = pd.DataFrame({"video": ids, "label": labels, "split": "test", "status": "ok", "error": "", "frames": 64})
@@ -124,15 +119,16 @@ def page(
         quality["iou_truth"] = np.linspace(0.9, 0.3, len(quality))
         report["iou_truth"] = 0.6
     Image.new("RGB", (40, 30), "orange").save(folder / "masks.png")
-    return render(
-        'made "up"',
-        dataset,
-        comparison(measured),
-        answers(per_video, len(own), published),
-        per_video,
-        plots,
-        gallery,
-        Masks(report, quality, folder / "masks.png"),
-        videos,
-        Trained(own, {"torch": "2.0"}, left_out),
+    notes = {"versions": {"torch": "2.0"}, "curves": {str(seed): epochs for seed in own}}
+    comparison = made_comparison(
+        {row: numbers(table, own) for row, table in per_video.items()},
+        name='made "up"',
+        params=dataset,
+        published=published,
+        seeds=own,
+        per_video=per_video,
+        trainings=dict.fromkeys(rows, notes),
+        masks=Masks(report, quality, folder / "masks.png"),
+        videos=videos,
     )
+    return render(comparison, answers(comparison), all_plots(comparison), gallery, left_out)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 
-import pandas as pd
 import psutil
 import pytest
 import zc.lockfile
@@ -22,7 +21,7 @@ import zc.lockfile
 from objabn.system.locks import one_at_a_time
 from objabn.training.gpus import leased_gpus, lock_folder
 from tests.helpers.clones import environment, make_clone, run_dvc
-from tests.helpers.pipeline import make_tiny, ran
+from tests.helpers.pipeline import make_tiny, ran, wide_table
 
 GPU = "GPU-made-up"
 WAITS_FOR_GPU = "GPUs 0: 0 free, 1 needed; waiting for other trainings"
@@ -167,7 +166,7 @@ def test_after_the_jobs_repro_trains_nothing(jobs: Checkout) -> None:
 @pytest.mark.parametrize("way", ["queued", "jobs"])
 def test_the_table_has_all_rows(way: str, request: pytest.FixtureRequest) -> None:
     checkout = request.getfixturevalue(way)
-    table = pd.read_csv(checkout.clone / "tables/synthetic.csv")
+    table = wide_table(checkout.clone / "tables/synthetic.csv")
     assert list(zip(table["attention"], table["pc"], strict=True)) == [("abn", True), ("mask", True)]
     assert table[["top1", "top5"]].notna().all(axis=None)
     assert json.loads((checkout.clone / "metrics.json").read_text())["top1"] == pytest.approx(table["top1"][0])
@@ -181,7 +180,7 @@ def test_two_runs_from_scratch_are_the_same_to_the_bit(queued: Checkout, jobs: C
     names = ["metrics.json", "tables/synthetic.csv", "tables/synthetic.md", "results/synthetic/segment.json"]
     for row in ("abn", "mask"):
         names += [f"runs/synthetic/{row}/pc-true/seed-0/{file}" for file in ("model.safetensors", "curves.csv")]
-        names += [f"results/synthetic/{row}/pc-true.json"]
+        names += [f"results/synthetic/{row}/pc-true.csv"]
     assert [name for name in names if content(queued, name) != content(jobs, name)] == []
     weights = "runs/synthetic/{}/pc-true/seed-0/model.safetensors"
     assert content(queued, weights.format("abn")) != content(queued, weights.format("mask"))

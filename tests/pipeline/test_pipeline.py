@@ -14,7 +14,7 @@ import pytest
 from objabn.synthetic.scenes import make_scene, render_video
 from objabn.video.write import write_video
 from tests.helpers.clones import edit_params, git, make_clone, run_dvc
-from tests.helpers.pipeline import make_tiny, ran
+from tests.helpers.pipeline import make_tiny, ran, row_numbers, wide_table
 
 ROWS = [(attention, pc) for attention in ("abn", "mask", "mha") for pc in ("false", "true")]
 TRAIN, EVALUATE = {"train", "train-control"}, {"evaluate", "evaluate-control"}
@@ -70,7 +70,7 @@ class TestAfterRepro:
         }
 
     def test_the_table_has_the_control_and_six_rows_with_their_maps(self, clone: Path) -> None:
-        table = pd.read_csv(clone / "tables/synthetic.csv")
+        table = wide_table(clone / "tables/synthetic.csv")
         rows = list(zip(table["attention"], table["pc"].astype(str).str.lower(), strict=True))
         assert rows == [("plain", "false"), *ROWS]
         assert table["entropy_u"].notna().tolist() == [False, True, True, False, False, True, True]
@@ -82,7 +82,7 @@ class TestAfterRepro:
             assert table[f"{kind}_o"].iloc[3:].notna().all(), kind
 
     def test_the_table_has_differences_to_abn(self, clone: Path) -> None:
-        table = pd.read_csv(clone / "tables/synthetic.csv")
+        table = wide_table(clone / "tables/synthetic.csv")
         assert table["top1_vs_abn"].notna().tolist() == [True, False] + [True] * 5
         for name in ("entropy", "pointing", "iou_truth"):  # of plain: Grad-CAM's
             assert table[f"{name}_vs_abn"].notna().tolist() == [True, False] + [True] * 5, name
@@ -130,7 +130,7 @@ class TestAfterRepro:
         assert (run["attention"], run["pc"], run["seed"]) == ("plain", False, 0)
         curves = pd.read_csv(directory / "curves.csv")
         assert list(curves) == ["epoch", "loss", "perception", "train_top1", "val_top1"]
-        row = json.loads((clone / "results/synthetic/controls/plain.json").read_text())
+        row = row_numbers(clone / "results/synthetic/controls/plain.csv")
         kinds = {
             "entropy",
             "flat_share",
@@ -139,13 +139,13 @@ class TestAfterRepro:
             "pointing",
             "energy",
             "iou_best",
-            "iou_best_threshold",
         }
-        assert set(row) == {"top1", "top5", "truth_area", *(f"{kind}_g" for kind in kinds)}  # Grad-CAM's
+        of_grad_cam = {*(f"{kind}_g" for kind in kinds), "best_threshold_g"}
+        assert set(row) == {"top1", "top5", "truth_area"} | of_grad_cam
         assert len(pd.read_parquet(clone / "results/synthetic/controls/plain.parquet")) == 8
 
     def test_results_of_each_video_give_the_rows_numbers(self, clone: Path) -> None:
-        row = json.loads((clone / "results/synthetic/mask/pc-false.json").read_text())
+        row = row_numbers(clone / "results/synthetic/mask/pc-false.csv")
         per_video = pd.read_parquet(clone / "results/synthetic/mask/pc-false.parquet")
         assert len(per_video) == 8
         assert row["top1"] == pytest.approx(100 * per_video["top1"].mean())
@@ -154,7 +154,7 @@ class TestAfterRepro:
         assert row["iou_best_o"] == pytest.approx(np.stack(per_video["iou_curve_o"]).mean(axis=0).max(), abs=1e-6)
 
     def test_metrics_are_those_of_the_row_under_study(self, clone: Path) -> None:
-        row = json.loads((clone / "results/synthetic/abn/pc-false.json").read_text())
+        row = row_numbers(clone / "results/synthetic/abn/pc-false.csv")
         metrics = json.loads((clone / "metrics.json").read_text())
         assert set(metrics) - {"flat_share_u"} == {"top1", "top5", "entropy_u", "pointing_u", "iou_truth_u"}
         assert metrics.items() <= row.items()
@@ -255,7 +255,7 @@ class TestAfterRepro:
         before = (clone / "metrics.json").read_text()
         done = dvc("exp", "run", "-S", "loss.attention=mask", "-S", "loss.pc=true")
         assert ran(done.stdout) == {"study"}
-        row = json.loads((clone / "results/synthetic/mask/pc-true.json").read_text())
+        row = row_numbers(clone / "results/synthetic/mask/pc-true.csv")
         assert json.loads((clone / "metrics.json").read_text()).items() <= row.items()
         assert (clone / "metrics.json").read_text() != before
         printed = dvc("metrics", "diff", "--all").stdout
@@ -331,7 +331,7 @@ class TestBrokenVideos:
         for dataset in ("synthetic", "own", "synthetic"):
             edit_params(own, lambda values, name=dataset: values.update(dataset=name))
             assert ran(dvc("repro").stdout) == set()
-            row = json.loads((own / f"results/{dataset}/abn/pc-false.json").read_text())
+            row = row_numbers(own / f"results/{dataset}/abn/pc-false.csv")
             assert json.loads((own / "metrics.json").read_text()).items() <= row.items()
 
 

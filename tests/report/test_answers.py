@@ -7,8 +7,8 @@ from objabn.config.rows import MAPS
 from objabn.report import intervals
 from objabn.report.answers import QUESTIONS, answers
 from objabn.report.intervals import LUCK, MEASURES, scope
-
-Row = tuple[str, bool]
+from objabn.report.names import Row
+from tests.helpers.comparisons import made_comparison
 
 
 @pytest.fixture(autouse=True)
@@ -24,12 +24,18 @@ def table(top1: tuple[int, int] = (1, 0), **columns: float | tuple[float, float]
 
 
 def of(rows: dict[str, pd.DataFrame]) -> dict[Row, pd.DataFrame]:
-    return {(name.removesuffix(" + PC"), name.endswith(" + PC")): each for name, each in rows.items()}
+    return {Row(name.removesuffix(" + PC"), name.endswith(" + PC")): each for name, each in rows.items()}
+
+
+def answers_to(rows: dict[str, pd.DataFrame], num_seeds: int = 1, published: str | None = None) -> list[str]:
+    tables = of(rows)
+    seeds = list(range(num_seeds))
+    return answers(made_comparison({row: {} for row in tables}, per_video=tables, seeds=seeds, published=published))
 
 
 def answer(words: str, rows: dict[str, pd.DataFrame], published: str | None = None) -> str:
     """What stands behind the question."""
-    [found] = [each for each in answers(of(rows), 1, published) if each.startswith(f"**{words}** ")]
+    [found] = [each for each in answers_to(rows, 1, published) if each.startswith(f"**{words}** ")]
     return found.removeprefix(f"**{words}** ")
 
 
@@ -142,7 +148,7 @@ def test_a_question_without_yes_and_no_has_no_verdict() -> None:
 
 
 def test_what_is_not_answered_says_what_it_takes() -> None:
-    found = answers(of({"abn": ABN, "mask": table(entropy_o=1.0), "plain": table()}), 1)
+    found = answers_to({"abn": ABN, "mask": table(entropy_o=1.0), "plain": table()})
     assert [each.split("**")[1] for each in found[:-1]] == [SHARPEN, "Not answered here:"]
     for text in (
         "Is the sharp map also right? It takes ground truth; IoU fit is agreement with the segmenter's masks.",
@@ -152,12 +158,12 @@ def test_what_is_not_answered_says_what_it_takes() -> None:
         assert text in found[-2]
     assert SHARPEN not in found[-2]
     one_video = {"abn": ABN[:1], "mask": table(entropy_o=1.0)}
-    assert f"{SHARPEN} It takes 6 test videos of which both rows have such numbers." in answers(of(one_video), 1)[-2]
+    assert f"{SHARPEN} It takes 6 test videos of which both rows have such numbers." in answers_to(one_video)[-2]
 
 
 @pytest.mark.parametrize("num_seeds", [1, 2, 3])
 def test_the_last_paragraph_says_what_the_intervals_cover(num_seeds: int) -> None:
-    assert answers(of({"abn": ABN}), num_seeds)[-1] == f"{scope(num_seeds)} {LUCK}"
+    assert answers_to({"abn": ABN}, num_seeds)[-1] == f"{scope(num_seeds)} {LUCK}"
 
 
 def test_questions_ask_for_what_there_is() -> None:

@@ -4,9 +4,11 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from objabn.evaluation.summary import Number
 from objabn.report import audit_picture
 from objabn.report.audit_picture import draw_audits
-from objabn.report.audit_tables import area_cells, audit_table, background_cells, replaced_cells, to_markdown
+from objabn.report.audit_tables import area_cells, background_cells, replaced_cells, to_markdown
+from tests.helpers.comparisons import numbers_of
 
 BACKGROUNDS = {
     "top1_foreground": 90.0, "top1_background": 12.5, "top1_pasted": 95.0, "top1_swapped": 85.0,
@@ -23,6 +25,10 @@ MASK = {**PLAIN, **REPLACED, **AREAS}
 ROWS = {"plain": PLAIN, "mask": MASK}
 
 
+def audits_of(rows: dict[str, dict[str, float]]) -> dict[str, dict[tuple[str, str], Number]]:
+    return {row: numbers_of(written) for row, written in rows.items()}
+
+
 def with_seeds(numbers: dict[str, float]) -> dict[str, float]:
     return numbers | {f"{name}_std": 0.25 for name in numbers}
 
@@ -32,7 +38,7 @@ def lines(cells: pd.DataFrame) -> list[list[str]]:
 
 
 def test_replacements_are_of_rows_with_maps() -> None:
-    assert lines(replaced_cells(audit_table(ROWS))) == [
+    assert lines(replaced_cells(audits_of(ROWS))) == [
         ["row", "own maps", "even", "flat", "1", "1 - M", "another video's", "masks", "masks, any", "truth",
          "truth, any"],
         ["mask", "96.88", "96.00", "95.50", "94.00", "20.00", "60.00", "97.00", "97.25", "96.50", "96.75"],
@@ -40,7 +46,7 @@ def test_replacements_are_of_rows_with_maps() -> None:
 
 
 def test_areas_stand_beside_those_of_a_random_ranking() -> None:
-    assert lines(area_cells(audit_table(ROWS))) == [
+    assert lines(area_cells(audits_of(ROWS))) == [
         ["row", "map", "insertion", "insertion: random", "deletion", "deletion: random", "insertion in time",
          "insertion in time: random", "deletion in time", "deletion in time: random"],
         ["mask", "M_o", "0.500", "0.505", "0.600", "0.605", "0.510", "0.515", "0.610", "0.615"],
@@ -49,7 +55,7 @@ def test_areas_stand_beside_those_of_a_random_ranking() -> None:
 
 def test_a_row_with_two_maps_has_two_lines_of_areas_in_the_rows_order() -> None:
     both = MASK | {name.replace("_o", "_u"): value + 0.2 for name, value in AREAS.items() if name.endswith("_o")}
-    cells = area_cells(audit_table({"mha": both, "mask": MASK}))
+    cells = area_cells(audits_of({"mha": both, "mask": MASK}))
     assert cells[["row", "map", "insertion"]].to_numpy().tolist() == [
         ["mha", "M_u", "0.700"],
         ["mha", "M_o", "0.500"],
@@ -63,23 +69,21 @@ def test_backgrounds_have_a_line_for_each_kind_of_masks() -> None:
     segmenter = ["segmenter", "96.88", "90.00", "12.50", "95.00", "85.00", "11.88", "10.00"]
     truth = ["truth", "96.88", "91.00", "13.50", "96.00", "86.00", "12.88", "11.00"]
     expected = [heading, *([row, *cells] for row in ROWS for cells in (segmenter, truth))]
-    assert lines(background_cells(audit_table(ROWS))) == expected
+    assert lines(background_cells(audits_of(ROWS))) == expected
     without_truth = {"plain": {"top1": 96.875, **BACKGROUNDS}}
-    assert lines(background_cells(audit_table(without_truth))) == [heading, ["plain", *segmenter]]
+    assert lines(background_cells(audits_of(without_truth))) == [heading, ["plain", *segmenter]]
 
 
 def test_several_seeds_show_their_spread_and_there_is_no_minus_zero() -> None:
-    spread = background_cells(audit_table({"plain": with_seeds(PLAIN)}))
+    spread = background_cells(audits_of({"plain": with_seeds(PLAIN)}))
     assert spread["swap drop"].tolist() == ["11.88 ± 0.25", "12.88 ± 0.25"]
-    assert background_cells(audit_table({"plain": PLAIN | {"swap_drop": -0.001}}))["swap drop"][0:1].tolist() == [
-        "0.00"
-    ]
-    mixed = background_cells(audit_table({"one": PLAIN, "three": with_seeds(PLAIN)}))
+    assert background_cells(audits_of({"plain": PLAIN | {"swap_drop": -0.001}}))["swap drop"][0:1].tolist() == ["0.00"]
+    mixed = background_cells(audits_of({"one": PLAIN, "three": with_seeds(PLAIN)}))
     assert mixed["swap drop"].tolist() == ["11.88", "12.88", "11.88 ± 0.25", "12.88 ± 0.25"]
 
 
 def test_markdown_leaves_out_what_no_row_has() -> None:
-    text = to_markdown(audit_table({"plain": PLAIN}), "own", [3])
+    text = to_markdown(audits_of({"plain": PLAIN}), "own", [3])
     assert [line for line in text.splitlines() if line.startswith("#")] == [
         "# own: audits",
         "## Does the row lean on the background?",
@@ -88,7 +92,7 @@ def test_markdown_leaves_out_what_no_row_has() -> None:
 
 
 def test_markdown_is_complete() -> None:
-    text = to_markdown(audit_table(ROWS), "own", [0, 1])
+    text = to_markdown(audits_of(ROWS), "own", [0, 1])
     assert [line for line in text.splitlines() if line.startswith("#")] == [
         "# own: audits",
         "## Is the map used?",
@@ -126,7 +130,7 @@ def drawn(tmp_path, monkeypatch: pytest.MonkeyPatch) -> Figure:
 
     monkeypatch.setattr(audit_picture, "Figure", keep)
     empty = pd.DataFrame(columns=["curve", "share", "probability", "seed"])
-    draw_audits(audit_table(ROWS), {"plain": empty, "mask": curves_of("o"), "abn": curves_of("u")}, "own",
+    draw_audits(audits_of(ROWS), {"plain": empty, "mask": curves_of("o"), "abn": curves_of("u")}, "own",
                 tmp_path / "own.png")  # fmt: skip
     assert (tmp_path / "own.png").read_bytes().startswith(b"\x89PNG")
     return figures[0]

@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from objabn.report import intervals
-from objabn.report.intervals import MEASURES, Difference, differences, paired_difference, row_difference, scope
+from objabn.report.intervals import MEASURES, Difference, paired_difference, row_difference, scope
+from objabn.report.names import Row
+from tests.helpers.comparisons import differences_to_abn
 
 NAN = float("nan")
-ABN, PLAIN = ("abn", False), ("plain", False)
+ABN, PLAIN = Row("abn", False), Row("plain", False)
 
 
 @pytest.fixture(autouse=True)
@@ -180,22 +182,22 @@ def of_map(letter: str, entropy: list[float], pointing: list[float], iou: list[f
     [
         (PLAIN, results("ab", top1=[1, 1]), difference("top1_vs_abn", 50, 0, 100)),
         (
-            ("abn", True),
+            Row("abn", True),
             results("ab", top1=[0, 0], entropy_u=[2.5, 2.0]),
             difference("top1_vs_abn", -50, -100, 0) | difference("entropy_vs_abn", -0.25, -0.5, 0),
         ),
         (
-            ("mask", False),
+            Row("mask", False),
             results("ab", top1=[0, 1], entropy_o=[1.0, 1.0]),
             difference("top1_vs_abn", 0, 0, 0) | difference("entropy_vs_abn", -1.5, -2, -1),
         ),
         (
-            ("mha", True),  # M_o, not M_u and not M_b
+            Row("mha", True),  # M_o, not M_u and not M_b
             results("ab", top1=[0, 1], entropy_u=[9.0, 9.0], entropy_o=[2.0, 1.0], entropy_b=[7.0, 7.0]),
             difference("top1_vs_abn", 0, 0, 0) | difference("entropy_vs_abn", -1, -1, -1),
         ),
         (
-            ("mask", True),  # one map is flat everywhere: a single pair is left
+            Row("mask", True),  # one map is flat everywhere: a single pair is left
             results("ab", top1=[0, 1], entropy_o=[1.0, NAN]),
             difference("top1_vs_abn", 0, 0, 0),
         ),
@@ -203,7 +205,7 @@ def of_map(letter: str, entropy: list[float], pointing: list[float], iou: list[f
     ids=["plain", "abn + pc", "mask", "mha + pc", "flat maps"],
 )
 def test_what_a_row_is_compared_in(row, table, expected):
-    found = differences({row: table, ABN: REFERENCE})
+    found = differences_to_abn({row: table, ABN: REFERENCE})
     assert found == {row: pytest.approx(expected), ABN: {}}
     assert list(found[row]) == list(expected)
 
@@ -211,11 +213,11 @@ def test_what_a_row_is_compared_in(row, table, expected):
 @pytest.mark.parametrize(
     ("row", "maps"),
     [
-        (("mask", False), of_map("o", [1.0, 1.0], [1.0, 0.5], [0.5, 0.75])),
-        (("abn", True), of_map("u", [1.0, 1.0], [1.0, 0.5], [0.5, 0.75])),
+        (Row("mask", False), of_map("o", [1.0, 1.0], [1.0, 0.5], [0.5, 0.75])),
+        (Row("abn", True), of_map("u", [1.0, 1.0], [1.0, 0.5], [0.5, 0.75])),
         (PLAIN, of_map("g", [1.0, 1.0], [1.0, 0.5], [0.5, 0.75])),
         (
-            ("mha", False),
+            Row("mha", False),
             of_map("u", [9.0, 9.0], [0.0, 0.0], [0.0, 0.0])
             | of_map("o", [1.0, 1.0], [1.0, 0.5], [0.5, 0.75])
             | of_map("b", [9.0, 9.0], [0.0, 0.0], [0.0, 0.0]),
@@ -224,7 +226,7 @@ def test_what_a_row_is_compared_in(row, table, expected):
 )
 def test_maps_are_compared_with_the_truth(row, maps):
     reference = results("ab", top1=[0, 1], **of_map("u", [3.0, 2.0], [0.0, 0.5], [0.25, 0.25]))
-    found = differences({ABN: reference, row: results("ab", top1=[0, 1], **maps)})[row]
+    found = differences_to_abn({ABN: reference, row: results("ab", top1=[0, 1], **maps)})[row]
     assert found == pytest.approx(
         difference("top1_vs_abn", 0, 0, 0)
         | difference("entropy_vs_abn", -1.5, -2, -1)
@@ -235,9 +237,9 @@ def test_maps_are_compared_with_the_truth(row, maps):
 
 def test_the_larger_share_of_flat_maps_stands_beside_an_entropy():
     reference = results("ab", top1=[0, 1], entropy_u=[3.0, 2.0], flat_share_u=[0.0, 0.03125])
-    for row, flat, expected in ((("mask", False), [0.0, 0.0], 0.015625), (("mask", True), [0.5, 0.25], 0.375)):
+    for row, flat, expected in ((Row("mask", False), [0.0, 0.0], 0.015625), (Row("mask", True), [0.5, 0.25], 0.375)):
         table = results("ab", top1=[0, 1], entropy_o=[1.0, 1.0], flat_share_o=flat, flat_share_u=[1.0, 1.0])
-        assert differences({ABN: reference, row: table})[row]["entropy_vs_abn_flat"] == expected
+        assert differences_to_abn({ABN: reference, row: table})[row]["entropy_vs_abn_flat"] == expected
         found = row_difference(table, reference, "entropy")
         assert found == (-1.5, -2, -1, expected)
         assert not found.beyond_noise
@@ -254,13 +256,13 @@ def test_three_seeds_of_the_results_are_resampled():
     seeds = {"seed": [0, 0, 1, 1, 2, 2]}
     reference = results("ababab", top1=[0] * 6, **seeds)
     own = results("ababab", top1=[1, 1, 1, 1, 0, 0], **seeds)
-    found = differences({ABN: reference, ("mask", False): own})["mask", False]
+    found = differences_to_abn({ABN: reference, Row("mask", False): own})[Row("mask", False)]
     assert found == pytest.approx(difference("top1_vs_abn", 66.666667, 0, 100))
 
 
 def test_without_the_reference_row_there_is_nothing():
-    rows = [PLAIN, ("abn", True), ("mask", False)]
-    assert differences(dict.fromkeys(rows, REFERENCE)) == {row: {} for row in rows}
+    rows = [PLAIN, Row("abn", True), Row("mask", False)]
+    assert differences_to_abn(dict.fromkeys(rows, REFERENCE)) == {row: {} for row in rows}
 
 
 def test_a_videos_seeds_are_averaged():
@@ -268,7 +270,7 @@ def test_a_videos_seeds_are_averaged():
     reference = results("abab", top1=[0, 1, 0, 1], entropy_u=[3.0, 2.0, 3.0, 4.0], seed=[0, 0, 1, 1])
     # top-1 by video: 1/2, 1 against 0, 1; entropy: 1.5, 1 against 3, 3
     expected = difference("top1_vs_abn", 25, 0, 50) | difference("entropy_vs_abn", -1.75, -2, -1.5)
-    assert differences({ABN: reference, ("mask", False): own})["mask", False] == pytest.approx(expected)
+    assert differences_to_abn({ABN: reference, Row("mask", False): own})[Row("mask", False)] == pytest.approx(expected)
 
 
 def test_the_order_of_the_videos_does_not_matter():
@@ -277,17 +279,12 @@ def test_the_order_of_the_videos_does_not_matter():
     own, reference = (
         results(names, top1=draw.integers(0, 2, 10).tolist(), entropy_u=draw.random(10).tolist()) for _ in range(2)
     )
-    expected = differences({ABN: reference, ("abn", True): own})
-    assert expected["abn", True]["entropy_vs_abn_low"] < expected["abn", True]["entropy_vs_abn_high"]
+    expected = differences_to_abn({ABN: reference, Row("abn", True): own})
+    assert expected[Row("abn", True)]["entropy_vs_abn_low"] < expected[Row("abn", True)]["entropy_vs_abn_high"]
     for seed, other in ((0, 0), (0, 1), (1, 0)):  # the same other order in both tables, and one in each
         tables = {
             ABN: reference.sample(frac=1, random_state=seed),
-            ("abn", True): own.sample(frac=1, random_state=other),
+            Row("abn", True): own.sample(frac=1, random_state=other),
         }
         assert all(table["video"].tolist() != list(names) for table in tables.values())
-        assert differences(tables) == expected
-
-
-def test_numbers_have_six_decimals():
-    own = results("abc", top1=[1, 0, 0])
-    assert differences({ABN: results("abc", top1=[0, 0, 0]), PLAIN: own})[PLAIN]["top1_vs_abn"] == 33.333333
+        assert differences_to_abn(tables) == expected

@@ -8,6 +8,7 @@ import pytest
 
 from objabn.evaluation.results import write_results
 from objabn.report.study import confusion, entropies, headline
+from tests.helpers.comparisons import numbers_of
 
 ALL = {"flat_share": 0.0, "iou_fit": 0.4, "iou_truth": 0.5, "pointing": 0.9, "energy": 0.3, "iou_best": 0.6}
 
@@ -36,7 +37,7 @@ def row(letters: str, truth: bool = True, **changed: float) -> dict[str, float]:
     ],
 )
 def test_few_metrics(result: dict[str, float], expected: list[str]) -> None:
-    found = headline(result)
+    found = headline(numbers_of(result))
     assert list(found) == expected
     assert all(result[name] == value for name, value in found.items())
 

@@ -3,37 +3,40 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from objabn.report.names import Row
 from objabn.report.table_picture import draw_table
-from objabn.report.tables import comparison, to_markdown
+from objabn.report.tables import to_markdown
+from tests.helpers.comparisons import EMBEDDED, made_comparison
 
 RESULTS = {
-    ("abn", False): {"top1": 50.0, "top5": 90.0, "entropy_u": 2.7512, "flat_share_u": 0.0},
-    ("mask", True): {"top1": 62.5, "top5": 95.0, "entropy_o": 1.25, "flat_share_o": 0.01, "new_metric": 3.0},
+    Row("abn", False): {"top1": 50.0, "top5": 90.0, "entropy_u": 2.7512, "flat_share_u": 0.0},
+    Row("mask", True): {"top1": 62.5, "top5": 95.0, "entropy_o": 1.25, "flat_share_o": 0.01, "new_metric": 3.0},
 }
-PLAIN = {("plain", False): {"top1": 47.65625, "top5": 88.0}}
+PLAIN = {Row("plain", False): {"top1": 47.65625, "top5": 88.0}}
 
 
 def difference(name: str, mean: float, low: float, high: float) -> dict[str, float]:
     return {f"{name}_vs_abn": mean, f"{name}_vs_abn_low": low, f"{name}_vs_abn_high": high}
 
 
-COMPARED: dict[tuple[str, bool], dict[str, float]] = {  # with a control, and differences as `intervals` gives them
-    ("plain", False): PLAIN["plain", False] | difference("top1", -2.34375, -8.59375, 3.90625),
-    ("abn", False): RESULTS["abn", False],
-    ("mask", True): RESULTS["mask", True]
+COMPARED: dict[Row, dict[str, float]] = {  # with a control, and differences as `intervals` gives them
+    Row("plain", False): PLAIN[Row("plain", False)] | difference("top1", -2.34375, -8.59375, 3.90625),
+    Row("abn", False): RESULTS[Row("abn", False)],
+    Row("mask", True): RESULTS[Row("mask", True)]
     | difference("top1", 12.5, 7.03125, 18.0)
     | difference("entropy", -1.5, -2, -1),
 }
 
 
-def markdown(results: Mapping[tuple[str, bool], Mapping[str, float]]) -> list[str]:
-    segment = {"frames": 10.0, "iou_truth": 0.8452}
-    return to_markdown(comparison(results), "made", segment, [0, 1], "some/weights.pyth").splitlines()
+def markdown(results: Mapping[Row, Mapping[str, float]]) -> list[str]:
+    params = EMBEDDED.model_copy(
+        update={"model": EMBEDDED.model.model_copy(update={"pretrained": "some/weights.pyth"})}
+    )
+    return to_markdown(made_comparison(results, params=params, seeds=[0, 1])).splitlines()
 
 
 def tables(lines: list[str]) -> list[list[str]]:
@@ -46,11 +49,27 @@ def tables(lines: list[str]) -> list[list[str]]:
     return found
 
 
-def test_rows_and_columns_stand_in_the_papers_order() -> None:
-    table = comparison(RESULTS)
-    assert table[["attention", "pc"]].to_numpy().tolist() == [["abn", False], ["mask", True]]
-    assert list(table)[2:] == ["top1", "top5", "entropy_u", "entropy_o", "flat_share_u", "flat_share_o", "new_metric"]
-    assert table["entropy_u"].isna().tolist() == [False, True]
+def test_all_numbers_are_a_tidy_table() -> None:
+    table = made_comparison(COMPARED).tidy()
+    names = ["attention", "pc", "map", "measure", "mean", "std", "minus_abn", "low", "high", "paper"]
+    assert list(table) == names
+    nothing = [None] * 3
+    expected = [
+        ("plain", False, "", "top1", 47.65625, None, -2.34375, -8.59375, 3.90625, None),
+        ("plain", False, "", "top5", 88.0, None, *nothing, None),
+        ("abn", False, "", "top1", 50.0, None, *nothing, None),
+        ("abn", False, "", "top5", 90.0, None, *nothing, None),
+        ("abn", False, "u", "entropy", 2.7512, None, *nothing, None),
+        ("abn", False, "u", "flat_share", 0.0, None, *nothing, None),
+        ("mask", True, "", "top1", 62.5, None, 12.5, 7.03125, 18.0, None),
+        ("mask", True, "", "top5", 95.0, None, *nothing, None),
+        ("mask", True, "o", "entropy", 1.25, None, -1.5, -2.0, -1.0, None),
+        ("mask", True, "o", "flat_share", 0.01, None, *nothing, None),
+        ("mask", True, "", "new_metric", 3.0, None, *nothing, None),
+    ]
+    assert table.astype(object).where(table.notna(), None).to_numpy().tolist() == [list(line) for line in expected]
+    published = made_comparison({Row("abn", False): {"top1": 1 / 3, "top1_std": 0.5}}, published="ucf101").tidy()
+    assert published.loc[0, ["mean", "std", "paper"]].tolist() == [0.333333, 0.5, 93.96]
 
 
 MAPS = [
@@ -80,7 +99,7 @@ def test_a_row_without_maps_has_empty_cells() -> None:
 
 
 OF_A_MAP = {"entropy": 1.5, "flat_share": 0.25, "iou_fit": 0.5, "iou_truth": 0.625, "pointing": 0.75, "energy": 0.375,
-            "iou_best": 0.6875, "iou_best_threshold": 0.45}  # fmt: skip
+            "iou_best": 0.6875, "best_threshold": 0.45}  # fmt: skip
 
 
 def of_map(letter: str, add: float = 0.0) -> dict[str, float]:
@@ -88,10 +107,10 @@ def of_map(letter: str, add: float = 0.0) -> dict[str, float]:
 
 
 def test_a_line_for_each_map_of_each_row_by_hand() -> None:
-    rows: dict[tuple[str, bool], dict[str, float]] = {
-        ("plain", False): {"top1": 50.0, "top5": 90.0, **of_map("g")},
-        ("mha", True): {"top1": 50.0, "top5": 90.0, **of_map("b", 0.002), **of_map("u"), **of_map("o", 0.001)},
-        ("mask", False): {"top1": 50.0, "top5": 90.0, **of_map("o"), "entropy_o": float("nan")},  # all flat
+    rows: dict[Row, dict[str, float]] = {
+        Row("plain", False): {"top1": 50.0, "top5": 90.0, **of_map("g")},
+        Row("mha", True): {"top1": 50.0, "top5": 90.0, **of_map("b", 0.002), **of_map("u"), **of_map("o", 0.001)},
+        Row("mask", False): {"top1": 50.0, "top5": 90.0, **of_map("o"), "entropy_o": float("nan")},  # all flat
     }
     lines = markdown(rows)
     main, maps = tables(lines)
@@ -145,7 +164,7 @@ def test_a_star_marks_what_is_beyond_noise(low: float, high: float, flat: float,
         | difference("pointing", 25.0, 12.5, 37.5)
     )
     lines = markdown(
-        {**RESULTS, ("mask", True): RESULTS["mask", True] | own | difference("iou_truth", 0.5, 0.25, 0.75)}
+        {**RESULTS, Row("mask", True): RESULTS[Row("mask", True)] | own | difference("iou_truth", 0.5, 0.25, 0.75)}
     )
     assert tables(lines)[2] == [
         "| attention | PC | entropy - abn | pointing - abn | IoU truth - abn |",
@@ -159,7 +178,7 @@ def test_a_star_marks_what_is_beyond_noise(low: float, high: float, flat: float,
 
 def test_words_stand_between_the_table_and_its_notes() -> None:
     words = ["**Why?** Because.", "One seed."]
-    lines = to_markdown(comparison(RESULTS), "made", {}, [0], "x", None, words).splitlines()
+    lines = to_markdown(made_comparison(RESULTS), words).splitlines()
     assert lines[5:13] == [
         "| mask | yes | 62.50 | 95.00 |  | 1.250 |",
         "",
@@ -185,45 +204,33 @@ def test_without_differences_there_is_no_table_of_them() -> None:
     assert not any("abn without PC" in line or "- abn" in line for line in lines)
 
 
-BESIDE = {
-    **COMPARED,
-    ("abn", False): RESULTS["abn", False]
-    | {"top1_published": 93.96, "top1_vs_published": -43.96, "top1_published_se": 0.387324}
-    | {"entropy_u_published": 3.064, "entropy_u_vs_published": -0.3128},
-}
-
-
 def test_the_papers_numbers_by_hand() -> None:
-    segment = {"frames": 10.0}
-    lines = to_markdown(comparison(BESIDE), "made", segment, [0], "kinetics400", "ucf101").splitlines()
+    """Standard errors of 3,783 videos."""
+    lines = to_markdown(made_comparison(COMPARED, published="ucf101", num_videos=3783)).splitlines()
     assert tables(lines)[:3] == tables(markdown(COMPARED))
     assert tables(lines)[3] == [
         "| attention | PC | top-1 % | top-1: paper | top-1: difference ± SE "
-        "| entropy M_u | entropy M_u: paper | entropy M_u: difference |",
-        "|---|---|---|---|---|---|---|---|",
-        "| abn |  | 50.00 | 93.96 | -43.96 ± 0.39 | 2.751 | 3.064 | -0.313 |",
+        "| top-5 % | top-5: paper | top-5: difference ± SE "
+        "| entropy M_u | entropy M_u: paper | entropy M_u: difference "
+        "| entropy M_o | entropy M_o: paper | entropy M_o: difference |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| abn |  | 50.00 | 93.96 | -43.96 ± 0.39 | 90.00 | 99.15 | -9.15 ± 0.15 | 2.751 | 3.064 | -0.313 |  |  |  |",
+        "| mask | yes | 62.50 | 93.80 | -31.30 ± 0.39 | 95.00 | 98.97 | -3.97 ± 0.16 "
+        "|  |  |  | 1.250 | 1.469 | -0.219 |",
     ]
     assert "Beside the paper (Table 1, UCF101 split 1):" in lines
     assert any(line.startswith("Others, top-1 %") and "STA-TSN (RGB) 83.4" in line for line in lines)
-    without = to_markdown(comparison(COMPARED), "made", segment, [0], "kinetics400", "ucf101")
-    assert "paper (" not in without  # it has none of these rows
+    assert "paper (" not in to_markdown(made_comparison(PLAIN, published="ucf101"))  # it has none of these rows
 
 
 def test_spread_over_seeds_stands_beside_the_mean() -> None:
-    results: dict[tuple[str, bool], dict[str, float]] = {
-        ("abn", False): {"top1": 50.0, "top1_std": 2.5, "entropy_u": 2.0, "entropy_u_std": 0.125}
+    results: dict[Row, dict[str, float]] = {
+        Row("abn", False): {"top1": 50.0, "top1_std": 2.5, "entropy_u": 2.0, "entropy_u_std": 0.125}
     }
     assert "| abn |  | 50.00 ± 2.50 | 2.000 ± 0.125 |" in markdown(results)
-    results["abn", False] |= {"pointing_u": 0.5, "pointing_u_std": 0.0125}
-    results["abn", False] |= {"iou_best_u": 0.25, "iou_best_u_std": 0.5, "iou_best_threshold_u": 0.35}
+    results[Row("abn", False)] |= {"pointing_u": 0.5, "pointing_u_std": 0.0125}
+    results[Row("abn", False)] |= {"iou_best_u": 0.25, "iou_best_u_std": 0.5, "best_threshold_u": 0.35}
     assert "| abn |  | M_u | 2.000 ± 0.125 | 50.0 ± 1.2 | 0.250 ± 0.500 (0.35) |" in markdown(results)
-
-
-@pytest.mark.parametrize("results", [RESULTS, COMPARED, BESIDE])
-def test_the_csv_reads_back(tmp_path: Path, results: dict) -> None:
-    table = comparison(results)
-    table.to_csv(tmp_path / "t.csv", index=False)
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t.csv"), table)
 
 
 @pytest.mark.filterwarnings("error")
@@ -239,7 +246,7 @@ def test_the_picture_shows_the_table_and_the_entropies(
         save(figure, file, **options)
 
     monkeypatch.setattr(Figure, "savefig", keep)
-    draw_table(comparison(results), "made", tmp_path / "t.png")
+    draw_table(made_comparison(results), tmp_path / "t.png")
     assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
 
     above, bars, *compared, below = drawn[0].axes
@@ -271,14 +278,14 @@ def shown(axes: Axes) -> list[list[str]]:
 
 
 def test_bars_of_a_row_stand_side_by_side_about_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows: dict[tuple[str, bool], dict[str, float]] = {
-        ("plain", False): {"top1": 50.0, "entropy_g": 1.0},
-        ("mha", False): {"top1": 50.0, "entropy_u": 3.0, "entropy_o": 2.0, "entropy_b": 1.5},
+    rows: dict[Row, dict[str, float]] = {
+        Row("plain", False): {"top1": 50.0, "entropy_g": 1.0},
+        Row("mha", False): {"top1": 50.0, "entropy_u": 3.0, "entropy_o": 2.0, "entropy_b": 1.5},
     }
     drawn: list[Figure] = []
     save = Figure.savefig
     monkeypatch.setattr(Figure, "savefig", lambda figure, *to, **how: (drawn.append(figure), save(figure, *to, **how)))
-    draw_table(comparison(rows), "made", tmp_path / "t.png")
+    draw_table(made_comparison(rows), tmp_path / "t.png")
     bars = drawn[0].axes[1]
     heights = {of_map.get_label(): [bar.get_height() for bar in of_map] for of_map in bars.containers}
     assert heights == {"$M_u$": [3.0], "$M_o$": [2.0], "$M_b$": [1.5], "Grad-CAM": [1.0]}

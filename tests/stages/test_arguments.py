@@ -37,8 +37,8 @@ def test_where_a_rows_files_stand(row: str, flat: str) -> None:
     paths = Paths("own")
     assert paths.run(row, 3) == Path(f"runs/own/{row}/seed-3")
     assert paths.timing(row, 3) == Path(f"runs/own/timing/{flat}-seed-3.json")
-    assert paths.result(row) == Path(f"results/own/{row}.json")
-    assert paths.picture(row) == Path(f"reports/own/{flat}.png")
+    assert paths.result(row) == Path(f"results/own/{row}.csv")
+    assert paths.picture(row) == Path(f"reports/own/maps/{flat}.png")
 
 
 def test_where_the_masks_report_stands() -> None:

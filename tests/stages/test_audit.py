@@ -1,6 +1,5 @@
 """The stage that audits a row, on a tiny store and networks that were never trained."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -10,9 +9,11 @@ import pytest
 import yaml
 
 from objabn.config.rows import MAPS
+from objabn.evaluation.summary import read_numbers
 from objabn.model.run import Run, build_model, run_record, save_run
 from stages.audit import main
 from tests.helpers.clips import FRAMES, SIZE, parameters, write_stores
+from tests.helpers.pipeline import row_numbers
 
 ROOT = Path(__file__).parents[2]
 BACKGROUNDS = {f"top1_{form}{end}" for form in ("foreground", "background", "pasted", "swapped")
@@ -62,19 +63,20 @@ def test_a_rows_audit(repository: Path, synthetic, monkeypatch, attention: str, 
         save_run(directory, model, run_record(run, ["a", "b", "c"], inputs))
     audit(line, monkeypatch)
 
-    result = repository / "audits/synthetic" / f"{row}.json"
-    numbers, per_video = json.loads(result.read_text()), pd.read_parquet(result.with_suffix(".parquet"))
+    result = repository / "audits/synthetic" / f"{row}.csv"
+    numbers, per_video = row_numbers(result), pd.read_parquet(result.with_suffix(".parquet"))
     ranked = ["o", "random"] if MAPS[attention] else []
     columns = (
         {"top1"} | BACKGROUNDS | (REPLACED if ranked else set()) | {area + each for area in AREAS for each in ranked}
     )
     assert set(per_video) == {"video", "label", "seed"} | columns
-    assert set(numbers) == {name + end for name in columns | DROPS for end in ("", "_std")}
+    assert set(numbers) == columns | DROPS
+    assert read_numbers(result)["seed"].unique().tolist() == [0, 1]
     assert per_video["video"].tolist() == [f"v{number}" for number in range(5)] * 2
     assert per_video["seed"].tolist() == [0] * 5 + [1] * 5
     assert numbers["top1"] == pytest.approx(100 * per_video["top1"].mean())
     assert numbers["swap_drop"] == pytest.approx(numbers["top1"] - numbers["top1_swapped"])
     assert numbers["top1_pasted"] == numbers["top1_pasted_truth"]  # the same masks
-    curves = pd.read_csv(result.with_suffix(".csv"))  # without lines where there is no map: DVC wants the file
+    curves = pd.read_csv(result.with_suffix(".curves.csv"))  # without lines where there is no map: DVC wants the file
     assert list(curves) == ["curve", "share", "probability", "seed"]
     assert set(curves["curve"]) == {area + each for area in AREAS for each in ranked}

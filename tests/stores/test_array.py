@@ -83,7 +83,7 @@ def test_files_are_as_few_as_the_shards(store):
 
 def test_the_table_says_where_videos_are(store):
     table = read_table(store)
-    assert list(table.columns) == ["video", "offset", "frames"]
+    assert list(table.columns) == ["video", "offset", "frames", "checksum"]
     assert table["video"].tolist() == list(LENGTHS)
     assert table["frames"].tolist() == list(LENGTHS.values())
     assert table["offset"].tolist() == [0, 3, 3, 8, 38, 39]

@@ -12,9 +12,8 @@ import pytest
 
 from objabn.clips.dataset import ClipDataset, open_split
 from objabn.config.file import load_params
-from objabn.plan.costs import mask_shard
 from objabn.stores.array import StoreWriter
-from objabn.stores.masks import _shard_length
+from objabn.stores.masks import shard_length
 
 NUM_VIDEOS, NUM_FRAMES = 220_000, 9_400_000
 MOST_FILES, MOST_BYTES = 1_000, 200 * 2**20
@@ -38,7 +37,7 @@ def num_files(num_frames: int, shard: int, folder: Path, item_shape: tuple[int, 
 @pytest.mark.parametrize(("dataset", "num_frames"), [("ucf101", 2_484_000), ("ssv2", NUM_FRAMES)])
 def test_a_store_has_at_most_a_thousand_files(tmp_path: Path, dataset: str, num_frames: int) -> None:
     frames = num_files(num_frames, DATASETS[dataset].decode.frames_per_shard, tmp_path, (1, 1, 3))
-    masks = num_files(num_frames, _shard_length(num_frames), tmp_path, (2, 1, 1)) + 1  # and the table of instances
+    masks = num_files(num_frames, shard_length(num_frames), tmp_path, (2, 1, 1)) + 1  # and the table of instances
     assert max(frames, masks) <= MOST_FILES
 
 
@@ -107,4 +106,4 @@ def test_what_goes_to_a_spawned_worker_is_small(store: Path) -> None:
 
 @pytest.mark.parametrize("num_frames", [1, 1000, 1024, 1025, 16_000, 16_384, 9_400_000])
 def test_a_plan_knows_the_shards_of_the_mask_store(num_frames: int) -> None:
-    assert mask_shard(num_frames) == _shard_length(num_frames)
+    assert shard_length(num_frames) == shard_length(num_frames)

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from objabn.system.files import replace_dir, write_bytes, write_text
+from objabn.system.files import code_digest, replace_dir, write_bytes, write_text
 
 ROOT = Path(__file__).parents[2]
 
 HOLD = """
 import sys
 from pathlib import Path
-from objabn.system.files import replace_dir
+from objabn.system.files import code_digest, replace_dir
 with replace_dir(Path(sys.argv[1])) as partial:
     (partial / "who").write_text("the other")
     print(partial.name, flush=True)
@@ -24,7 +24,7 @@ with replace_dir(Path(sys.argv[1])) as partial:
 MANY = """
 import sys
 from pathlib import Path
-from objabn.system.files import write_bytes
+from objabn.system.files import code_digest, write_bytes
 for _ in range(40):
     write_bytes(Path(sys.argv[1]), sys.argv[2].encode() * 200_000)
 """
@@ -192,3 +192,20 @@ def test_writers_that_finish_together_both_succeed(tmp_path):
     assert [writer.wait() for writer in writers] == [0, 0, 0]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert (tmp_path / "out/x").read_text() == "59"
+
+
+def test_the_digest_of_code_is_of_names_and_contents(tmp_path: Path) -> None:
+    for name in ("a/one.py", "a/deep/two.py", "b/three.py", "b/four.py", "b/picture.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    digests = [code_digest(tmp_path, ["a", "b/three.py"])]
+    (tmp_path / "b/four.py").write_text("not asked for")
+    (tmp_path / "a/notes.txt").write_text("not Python")
+    assert code_digest(tmp_path, ["b/three.py", "a"]) == digests[0]
+    (tmp_path / "a/deep/two.py").write_text("edited")
+    digests.append(code_digest(tmp_path, ["a", "b/three.py"]))
+    (tmp_path / "a/one.py").rename(tmp_path / "a/renamed.py")
+    digests.append(code_digest(tmp_path, ["a", "b/three.py"]))
+    (tmp_path / "b/three.py").write_text("edited")
+    digests.append(code_digest(tmp_path, ["a", "b/three.py"]))
+    assert len(set(digests)) == 4

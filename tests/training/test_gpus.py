@@ -196,7 +196,7 @@ def leased(*_):
     print("leases first")
     sys.exit()
 gpus.leased_gpus = leased
-from stages.paths import train
+from stages import train
 train.main()
 """
 

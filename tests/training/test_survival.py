@@ -117,7 +117,8 @@ def test_an_edit_of_parameters_or_code_starts_anew(
 def test_a_full_disk_is_one_line_and_the_previous_run_stays(
     checkout: Training, undisturbed: tuple[dict[str, bytes], float], monkeypatch: pytest.MonkeyPatch, capfd
 ) -> None:
-    from stages.paths import run_stage, train
+    from stages import train
+    from stages.paths import run_stage
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from objabn.system.files import file_digest
-from objabn.video import probe, read
+from objabn.video import probe
 from objabn.video.libraries import libraries
 from objabn.video.probe import VideoError
-from objabn.video.read import read_video
+from objabn.video.read import VideoInfo, read_video, resized
 from objabn.video.write import write_video
 from tests.helpers.videos import encode, encode_sound, moving_bar, reference
 
@@ -44,7 +44,7 @@ def test_written_frames_come_back_in_order(tmp_path, num_frames):
     assert np.abs(read.astype(int) - frames).mean() < 6  # 4:2:0 blurs colours at the bar's edges
     bar = (read.min(axis=3) > 128).all(axis=1)  # (N, W)
     assert [int(row.argmax()) for row in bar] == [2 * n for n in range(num_frames)]
-    assert info == read.VideoInfo(12.5, 48, 96, num_frames, "decord")
+    assert info == VideoInfo(12.5, 48, 96, num_frames, "decord")
     assert os.listdir(tmp_path / "made") == ["a.mp4"]
 
 
@@ -86,18 +86,18 @@ def test_resizing_averages_when_shrinking(tmp_path):
 
 def test_resizing_frames_by_hand():
     frame = np.array([[0, 100], [200, 40]], np.uint8)[..., None].repeat(3, 2)
-    assert read.resized(frame, (2, 2)) is frame
-    assert read.resized(frame, (1, 1))[0, 0].tolist() == [85] * 3
-    assert read.resized(frame, (1, 2))[0, :, 0].tolist() == [100, 70]
-    assert read.resized(frame, (4, 2))[:, 0, 0].tolist() == [0, 50, 150, 200]
-    assert read.resized(frame, (4, 1))[:, 0, 0].tolist() == [50, 68, 103, 120]  # rows 50 and 120; 67.5, 102.5
+    assert resized(frame, (2, 2)) is frame
+    assert resized(frame, (1, 1))[0, 0].tolist() == [85] * 3
+    assert resized(frame, (1, 2))[0, :, 0].tolist() == [100, 70]
+    assert resized(frame, (4, 2))[:, 0, 0].tolist() == [0, 50, 150, 200]
+    assert resized(frame, (4, 1))[:, 0, 0].tolist() == [50, 68, 103, 120]  # rows 50 and 120; 67.5, 102.5
 
 
 def test_equals_the_resize_of_the_whole(tmp_path):
     write_video(tmp_path / "a.mp4", moving_bar(10))
     whole, _ = read_video(tmp_path / "a.mp4")
     small, _ = read_video(tmp_path / "a.mp4", size=(30, 80), batch=3)
-    np.testing.assert_array_equal(small, np.stack([read.resized(frame, (30, 80)) for frame in whole]))
+    np.testing.assert_array_equal(small, np.stack([resized(frame, (30, 80)) for frame in whole]))
 
 
 def test_a_cut_avi_gives_the_frames_before_the_cut(tmp_path):

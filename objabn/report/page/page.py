@@ -3,8 +3,9 @@
 import io
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -15,8 +16,7 @@ from plotly.offline import get_plotlyjs
 
 from objabn.config.schema import Dataset
 from objabn.report.answers import UNANSWERED
-from objabn.report.intervals import COLUMNS as INTERVAL_COLUMNS
-from objabn.report.names import MAP_NAMES, Row
+from objabn.report.comparison import Comparison
 from objabn.report.page.confusion import class_names, confusion, recalls, sparse
 from objabn.report.page.gallery import jpeg_url
 from objabn.report.page.plots import Plot
@@ -30,11 +30,6 @@ from objabn.report.tables import (
     published_cells,
 )
 
-# What is read of a row's results, beside `intervals.COLUMNS`.
-COLUMNS = (
-    *INTERVAL_COLUMNS, "label", "predicted",
-    *(f"{kind}_{letter}" for kind in ("entropy", "iou_truth", "iou_fit") for letter in MAP_NAMES),
-)  # fmt: skip
 _TEMPLATES = Path(__file__).parent / "templates"
 _MAX_PICTURE = 1_000_000  # bytes of the masks' picture
 _WORST = 10  # videos of the worst masks
@@ -52,49 +47,25 @@ _MASK_WORDS = {
 _SHARES = ("empty_share", "person_share")
 
 
-class Masks(NamedTuple):
-    """What is known of the masks."""
-
-    quality: Mapping[str, float]  # `mask_quality.summarise`
-    videos: pd.DataFrame  # `mask_quality.video_quality`
-    picture: Path
-
-
-class Trained(NamedTuple):
-    """What the rows were made of."""
-
-    seeds: Sequence[int]
-    versions: Mapping[str, str]  # of the libraries, as the trainings noted them; may be empty
-    left_out: Sequence[str]  # rows that the gallery does not show
-
-
 def render(
-    name: str,
-    dataset: Dataset,
-    table: pd.DataFrame,
+    comparison: Comparison,
     words: Sequence[str],
-    per_video: Mapping[Row, pd.DataFrame],
     plots: Sequence[Plot],
     gallery: Mapping[str, Any],
-    masks: Masks,
-    videos: pd.DataFrame,
-    trained: Trained,
+    left_out: Sequence[str] = (),
 ) -> str:
-    """The page. The same arguments give the same text.
+    """Write the page. The same arguments give the same text.
 
     Args:
-        name: of the data set.
-        table: `report.comparison`.
-        words: `story.answers`.
-        per_video: results of each video and seed: video, label and predicted at least.
+        words: `answers.answers`.
         gallery: `gallery.gallery`.
-        videos: the frame store's table of videos.
+        left_out: names of rows that the gallery does not show.
     """
-    rows = list(per_video)
+    rows, per_video, params, masks = comparison.rows, comparison.per_video, comparison.params, comparison.masks
     names = class_names(per_video)
     counts = {row: confusion(per_video[row], names) for row in rows}
     shares = {row: recalls(counts[row]) for row in rows}
-    num_labels = next(iter(counts.values())).sum(axis=1) // len(trained.seeds)
+    num_labels = next(iter(counts.values())).sum(axis=1) // len(comparison.seeds)
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -103,27 +74,27 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters |= {"strong": _strong, "difference": _difference, "shade": _shade, "map_name": _map_name}
-    maps = map_cells(table)
-    main, differences = _by_row(table, main_cells(table)), _by_row(table, difference_cells(table))
+    maps, named = map_cells(comparison), partial(_by_row, comparison)
+    main, differences = named(main_cells(comparison)), named(difference_cells(comparison))
     return environment.get_template("report.html").render(
-        name=name,
+        name=comparison.name,
         css=Markup(_text("report.css")),
         scripts=[Markup(_text(each)) for each in ("gallery.js", "classes.js")],
         plotly_js=Markup(get_plotlyjs()),
         words=words,
         answered=not words[0].startswith(UNANSWERED),
-        facts=_facts(rows, per_video, videos, dataset, trained),
+        facts=_facts(comparison),
         main=main,
         groups=_groups(main),
-        beside=_by_row(table, published_cells(table)),
+        beside=named(published_cells(comparison)),
         differences=differences,
-        maps=maps.assign(row=_row_names(maps["attention"], maps["PC"] == "yes")) if len(maps) else maps,
+        maps=maps.assign(row=[rows[at].name for at in maps.index]) if len(maps) else maps,
         measures=measure_notes(maps),
-        notes=notes(table, dataset.published),
-        published=TABLES.get(dataset.published) if dataset.published else None,
+        notes=notes(comparison),
+        published=TABLES.get(params.published) if params.published else None,
         plots=plots,
         gallery=dict(gallery),
-        views=dataset.eval.views,
+        views=params.eval.views,
         classes={
             "names": names,
             "rows": [{"name": row.name, "counts": sparse(counts[row])} for row in rows],
@@ -136,11 +107,15 @@ def render(
         quality=[(_MASK_WORDS.get(key, key), _quality(key, value)) for key, value in masks.quality.items()],
         worst=_worst(masks.videos),
         picture=picture_url(masks.picture),
-        lost=_lost(videos),
+        lost=_lost(comparison.videos),
         max_lost=_MAX_LOST,
-        num_videos=len(videos),
-        parameters=yaml.safe_dump(shown_parameters(dataset), sort_keys=False, allow_unicode=True),
-        trained=trained,
+        num_videos=len(comparison.videos),
+        parameters=yaml.safe_dump(shown_parameters(params), sort_keys=False, allow_unicode=True),
+        trained={
+            "seeds": comparison.seeds,
+            "versions": comparison.trainings[rows[0]]["versions"],
+            "left_out": left_out,
+        },
     )
 
 
@@ -184,27 +159,20 @@ def _shade(share: float) -> str:
     return f"rgba(0, 114, 178, {0.05 + 0.35 * share:.3f})"
 
 
-def _row_names(attention: pd.Series, pc: pd.Series) -> list[str]:
-    return [Row(str(name), bool(with_pc)).name for name, with_pc in zip(attention, pc, strict=True)]
-
-
-def _by_row(table: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+def _by_row(comparison: Comparison, cells: pd.DataFrame) -> pd.DataFrame:
     """Cells without attention and PC, under the rows' names."""
     named = cells.drop(columns=["attention", "PC"], errors="ignore")
-    return named.set_axis(_row_names(table["attention"], table["pc"]), axis=0)
+    return named.set_axis([row.name for row in comparison.rows], axis=0)
 
 
-def _facts(
-    rows: Sequence[Row], per_video: Mapping[Row, pd.DataFrame], videos: pd.DataFrame, dataset: Dataset, trained: Trained
-) -> list[str]:
-    num_videos = next(iter(per_video.values()))["video"].nunique()
-    seeds = ", ".join(map(str, trained.seeds))
+def _facts(comparison: Comparison) -> list[str]:
+    num_rows, num_seeds = len(comparison.rows), len(comparison.seeds)
     return [
-        f"{len(rows)} row{'s' * (len(rows) != 1)}",
-        f"seed{'s' * (len(trained.seeds) != 1)} {seeds}",
-        f"{num_videos:,} test videos",
-        f"{videos['label'].nunique()} classes",
-        f"backbone: {dataset.model.pretrained or 'from scratch'}",
+        f"{num_rows} row{'s' * (num_rows != 1)}",
+        f"seed{'s' * (num_seeds != 1)} {', '.join(map(str, comparison.seeds))}",
+        f"{comparison.num_videos(comparison.rows[0]):,} test videos",
+        f"{comparison.videos['label'].nunique()} classes",
+        f"backbone: {comparison.params.model.pretrained or 'from scratch'}",
     ]
 
 

@@ -13,8 +13,9 @@ import plotly.io
 from plotly.subplots import make_subplots
 
 from objabn.evaluation.metrics import MAX_BITS
+from objabn.evaluation.results import column
 from objabn.report.colours import MAP_COLOURS, row_colours
-from objabn.report.intervals import compared_map
+from objabn.report.comparison import Comparison
 from objabn.report.names import MAP_NAMES, Row
 from objabn.report.published import PUBLISHED, standard_error
 
@@ -39,40 +40,31 @@ class Plot(NamedTuple):
 Curves = Mapping[str, Mapping[str, list[float]]]  # of each seed, as `training_notes.training_notes` gives them
 
 
-def all_plots(
-    tables: Mapping[Row, pd.DataFrame],
-    results: Mapping[Row, Mapping[str, float]],
-    curves: Mapping[Row, Curves],
-    published: str | None,
-) -> list[Plot]:
-    """The plots in the page's order; arguments as for each of them."""
-    accuracy = accuracy_plot(tables, results, published)
-    return [*([accuracy] if accuracy else []), entropy_plot(tables), *curve_plots(curves)]
+def all_plots(comparison: Comparison) -> list[Plot]:
+    """Draw the plots, in the page's order."""
+    accuracy = accuracy_plot(comparison)
+    curves = {row: training["curves"] for row, training in comparison.trainings.items()}
+    return [*([accuracy] if accuracy else []), entropy_plot(comparison.per_video), *curve_plots(curves)]
 
 
-def accuracy_plot(
-    tables: Mapping[Row, pd.DataFrame], results: Mapping[Row, Mapping[str, float]], published: str | None
-) -> Plot | None:
-    """Top-1 against the entropy of the map that a row is compared by, with the paper's rows where there are some.
+def accuracy_plot(comparison: Comparison) -> Plot | None:
+    """Draw top-1 against the entropy of the map that a row is compared by, and the paper's rows where there are some.
 
     None when no row has an entropy: all maps are flat.
-
-    Args:
-        tables: results of each video and seed.
-        results: each row's numbers by name.
-        published: a key of `published.PUBLISHED`, or None.
     """
-    figure, colours, lines = go.Figure(), row_colours(list(tables)), []
-    for row, table in tables.items():
-        letter = compared_map(results[row], "entropy")
+    figure, colours, lines = go.Figure(), row_colours(comparison.rows), []
+    published = comparison.params.published
+    for row, table in comparison.per_video.items():
+        letter = comparison.compared_map(row, "entropy")
         if letter is None:
             continue
-        x, y = results[row][f"entropy_{letter}"], results[row]["top1"]
-        bits = table.groupby("video")[f"entropy_{letter}"].mean().dropna()
-        off_x = results[row].get(
-            f"entropy_{letter}_std", float(bits.std(ddof=1)) / math.sqrt(len(bits)) if len(bits) > 1 else 0.0
-        )
-        off_y = results[row].get("top1_std", standard_error(y, table["video"].nunique()))
+        entropy, top1 = comparison.numbers[row]["entropy", letter], comparison.numbers[row]["top1", ""]
+        x, y, off_x, off_y = entropy.mean, top1.mean, entropy.std, top1.std
+        bits = table.groupby("video")[column("entropy", letter)].mean().dropna()
+        if off_x is None:
+            off_x = float(bits.std(ddof=1)) / math.sqrt(len(bits)) if len(bits) > 1 else 0.0
+        if off_y is None:
+            off_y = standard_error(y, comparison.num_videos(row))
         name = row.name
         figure.add_scatter(
             x=[x],
@@ -87,24 +79,24 @@ def accuracy_plot(
         )  # fmt: skip
         lines.append([name, MAP_NAMES[letter], f"{x:.3f} ± {off_x:.3f}", f"{y:.2f} ± {off_y:.2f}"])
     for row, numbers in PUBLISHED[published].items() if published else ():
-        top1, _, *entropies = numbers
+        theirs, _, *entropies = numbers
         bits_of = next((each for each in (entropies[1], entropies[0]) if each is not None), None)
-        if row not in tables or top1 is None or bits_of is None:
+        if row not in comparison.per_video or theirs is None or bits_of is None:
             continue
         name = f"{row.name}, the paper"
         figure.add_scatter(
             x=[bits_of],
-            y=[top1],
+            y=[theirs],
             name=html.escape(name),
             mode="markers",
             marker={"size": 11, "color": colours[row], "symbol": "diamond-open" if row.pc else "diamond"},
             hovertemplate=f"{html.escape(name)}{_HOVER}",
         )
-        lines.append([name, "", f"{bits_of:.3f}", f"{top1:.2f}"])
+        lines.append([name, "", f"{bits_of:.3f}", f"{theirs:.2f}"])
     if not lines:
         return None
     figure.update_layout(_layout(360 + 18 * -(-len(lines) // 3), "entropy (bits, lower is sharper)", "top-1 (%)"))
-    spread = any("top1_std" in result for result in results.values())
+    spread = len(comparison.seeds) > 1
     note = (
         "Bars: ± standard deviation over seeds." if spread else "Bars: ± one standard error, from the number of videos."
     )
@@ -184,17 +176,17 @@ def curve_plots(curves: Mapping[Row, Curves]) -> list[Plot]:
         curves: of each row and seed, epoch, loss and val_top1, a number an epoch.
     """
     colours, plots = row_colours(list(curves)), []
-    for column, (name, title, axis) in _CURVES.items():
+    for measure, (name, title, axis) in _CURVES.items():
         figure, lines, epochs = go.Figure(), [], [1.0]
         for row, seeds in curves.items():
             for at, (seed, curve) in enumerate(seeds.items()):
                 hover = f"{html.escape(row.name)}, seed {seed}<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>"
                 figure.add_scatter(
-                    x=curve["epoch"], y=curve[column], name=html.escape(row.name), legendgroup=row.name,
+                    x=curve["epoch"], y=curve[measure], name=html.escape(row.name), legendgroup=row.name,
                     showlegend=at == 0, mode="lines+markers", marker={"size": 4}, hovertemplate=hover,
                     line={"color": colours[row], "dash": "dash" if row.pc else "solid", "width": 1.6},
                 )  # fmt: skip
-                known = [value for value in curve[column] if pd.notna(value)]
+                known = [value for value in curve[measure] if pd.notna(value)]
                 if known:
                     epochs += curve["epoch"]
                     ends = [f"{known[0]:.4g}", f"{known[-1]:.4g}"]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from objabn.report.names import Row
 from objabn.report.page.confusion import class_names, confusion, recalls, sparse
 
 TABLE = pd.DataFrame({"label": ["walk", "walk", "jump", "walk"], "predicted": ["walk", "jump", "jump", "kick"]})
@@ -11,7 +12,7 @@ TABLE = pd.DataFrame({"label": ["walk", "walk", "jump", "walk"], "predicted": ["
 
 def test_confusion_by_hand() -> None:
     names = class_names(
-        {("abn", False): TABLE, ("mask", True): pd.DataFrame({"label": ["sit"], "predicted": ["walk"]})}
+        {Row("abn", False): TABLE, Row("mask", True): pd.DataFrame({"label": ["sit"], "predicted": ["walk"]})}
     )
     assert names == ["jump", "kick", "sit", "walk"]
     counts = confusion(TABLE, names)

@@ -12,12 +12,13 @@ from PIL import Image
 
 from objabn.clips.geometry import resample_masks
 from objabn.config.schema import Dataset
+from objabn.report.names import Row
 from objabn.report.page.gallery import Stores, gallery, make_gallery, shared_rows
 from objabn.report.page.gallery_choice import MOST, PER_ORDER, Order, choose
 from objabn.stores.masks import union_mask
 from tests.helpers.report import FRAMES, GRID, Pixels, maps
 
-ABN, MASK, PLAIN = ("abn", False), ("mask", True), ("plain", False)
+ABN, MASK, PLAIN = Row("abn", False), Row("mask", True), Row("plain", False)
 
 
 def table(top1: list[int], letter: str, entropies: list[float], ious: list[float], kind: str = "truth") -> pd.DataFrame:

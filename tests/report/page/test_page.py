@@ -15,12 +15,13 @@ from plotly.offline import get_plotlyjs
 
 from objabn.config.schema import Dataset
 from objabn.report import intervals
+from objabn.report.names import Row
 from objabn.report.page import page as page_module
 from objabn.report.page.page import picture_url, shown_parameters
 from objabn.segmentation.quality import read_mask_quality
 from tests.helpers.report import CLASSES, EVIL, ROWS, page
 
-THREE = {("abn", False): "u", ("abn", True): "u", ("mask", False): "o"}
+THREE = {Row("abn", False): "u", Row("abn", True): "u", Row("mask", False): "o"}
 
 
 @pytest.fixture(autouse=True)
@@ -221,7 +222,7 @@ def test_a_picture_is_made_smaller_until_it_fits(tmp_path: Path, monkeypatch: py
 
 def test_rows_are_named_once(tmp_path: Path, synthetic: Dataset) -> None:
     """A control's name may look like anything, too."""
-    text = page(tmp_path, synthetic, rows={("<b>bold</b>", False): "u", **ROWS})
+    text = page(tmp_path, synthetic, rows={Row("<b>bold</b>", False): "u", **ROWS})
     assert Tables(text).tables["comparison of the rows"][2][0] == "<b>bold</b>"
     assert "<b>bold</b>" not in without_plotly(text)
     assert pd.Series([row["name"] for row in data_of(text, "class-data")["rows"]]).is_unique

@@ -55,10 +55,10 @@ def test_unknown_backend_lists_the_known_ones() -> None:
         )
 
 
-def test_version_needs_no_torch() -> None:
+def test_what_masks_depend_on_is_told_without_torch() -> None:
     code = (
         "import sys; from objabn.segmentation.segmenters import choice as s\n"
-        "print([s.version(b) for b in s.BACKENDS], {'torch', 'cv2'} & set(sys.modules))"
+        "print([s.settings_key(b)['version'] for b in s.BACKENDS], {'torch', 'cv2'} & set(sys.modules))"
     )
     run = subprocess.run(
         [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=Path(__file__).parents[3]

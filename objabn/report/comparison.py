@@ -1,0 +1,158 @@
+"""All that the rows of a data set are compared by, read once: what the tables, the plots and the page are made of."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from objabn.config.schema import Dataset
+from objabn.evaluation.kept_maps import KeptMaps, read_maps
+from objabn.evaluation.results import column, read_results
+from objabn.evaluation.summary import Number, Numbers, over_seeds, read_numbers
+from objabn.report.intervals import COLUMNS as COMPARED
+from objabn.report.intervals import MEASURES, Difference, compared_map, row_difference
+from objabn.report.names import MAP_NAMES, REFERENCE, Row
+from objabn.report.published import Published, beside_published
+from objabn.segmentation.quality import read_mask_quality
+
+# What is read of the results of a row.
+COLUMNS = (
+    *COMPARED, "label", "predicted",
+    *(column(measure, letter) for measure in ("entropy", "iou_truth", "iou_fit") for letter in MAP_NAMES),
+)  # fmt: skip
+
+
+class Masks(NamedTuple):
+    """What is known of the masks."""
+
+    quality: Mapping[str, float]  # `segmentation.quality.summarise`
+    videos: pd.DataFrame  # `segmentation.quality.video_quality`
+    picture: Path
+
+
+@dataclass
+class Comparison:
+    """The rows of a data set, in the order of the table.
+
+    Attributes:
+        name: of the data set.
+        params: of the data set.
+        seeds: trainings of each row.
+        numbers: of each row.
+        per_video: results of each row, a line a video and seed, columns COLUMNS as far as they are there.
+        trainings: of each row, as `training_notes` gives them.
+        masks: of the data set.
+        videos: the frame store's table of videos.
+    """
+
+    name: str
+    params: Dataset
+    seeds: Sequence[int]
+    numbers: Mapping[Row, Numbers]
+    per_video: Mapping[Row, pd.DataFrame]
+    trainings: Mapping[Row, Mapping[str, Any]]
+    masks: Masks
+    videos: pd.DataFrame
+    _differences: dict[tuple[Row, Row, str], Difference | None] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> list[Row]:
+        return list(self.numbers)
+
+    def number(self, row: Row, measure: str, letter: str = "") -> Number | None:
+        """Return a measure of a row, or None where it has none."""
+        return self.numbers[row].get((measure, letter))
+
+    def compared_map(self, row: Row, measure: str) -> str | None:
+        """Return the letter of the map that the row is compared by, or None where no map has the measure."""
+        return compared_map([column(*key) for key in self.numbers[row]], measure)
+
+    def num_videos(self, row: Row) -> int:
+        """Count the test videos of a row."""
+        return self.per_video[row]["video"].nunique()
+
+    def difference(self, row: Row, reference: Row, measure: str) -> Difference | None:
+        """Tell how far a row is from another (`intervals.row_difference`); None where one is not there or lacks it."""
+        key = (row, reference, measure)
+        if key not in self._differences:
+            there = row in self.per_video and reference in self.per_video
+            tables = (self.per_video[row], self.per_video[reference]) if there else None
+            self._differences[key] = row_difference(*tables, measure) if tables else None
+        return self._differences[key]
+
+    @cached_property
+    def differences(self) -> dict[Row, dict[str, Difference]]:
+        """How far each row is from REFERENCE, by measure; none for that row itself, nor where it is not there."""
+        return {
+            row: {
+                measure: difference
+                for measure in MEASURES
+                if row != REFERENCE and (difference := self.difference(row, REFERENCE, measure)) is not None
+            }
+            for row in self.rows
+        }
+
+    @cached_property
+    def published(self) -> dict[Row, dict[tuple[str, str], Published]]:
+        """Each row beside the paper's."""
+        return {
+            row: beside_published(self.params.published, row, self.numbers[row], self.num_videos(row))
+            for row in self.rows
+        }
+
+    def tidy(self) -> pd.DataFrame:
+        """Return all numbers, a line for each row, map and measure.
+
+        Columns: attention, pc, map, measure, mean, std (over the seeds), minus_abn, low, high (the difference to abn
+        and its interval), paper (the published value); empty where there is none.
+        """
+        lines = []
+        for row in self.rows:
+            for (measure, letter), number in self.numbers[row].items():
+                compared = letter == "" or letter == self.compared_map(row, measure)
+                difference = self.differences[row].get(measure) if compared else None
+                published = self.published[row].get((measure, letter))
+                ends = difference[:3] if difference else (None, None, None)
+                lines.append((*row, letter, measure, *number, *ends, published.value if published else None))
+        names = ["attention", "pc", "map", "measure", "mean", "std", "minus_abn", "low", "high", "paper"]
+        return pd.DataFrame(lines, columns=names).round(6)
+
+
+def read_comparison(
+    name: str,
+    params: Dataset,
+    seeds: Sequence[int],
+    results: Mapping[Row, Path],
+    segment_report: Path,
+    mask_picture: Path,
+    videos: pd.DataFrame,
+) -> Comparison:
+    """Read what evaluation and segmentation have written.
+
+    Args:
+        results: of each row its file of numbers, beside which are the others (`Paths.result`).
+        segment_report: the masks' quality; beside it the table of each video's.
+    """
+    return Comparison(
+        name,
+        params,
+        seeds,
+        {row: over_seeds(read_numbers(path)) for row, path in results.items()},
+        {row: read_results(path.with_suffix(".parquet"), COLUMNS) for row, path in results.items()},
+        {row: json.loads(path.with_suffix(".training.json").read_text()) for row, path in results.items()},
+        Masks(
+            json.loads(segment_report.read_text()),
+            read_mask_quality(segment_report.with_suffix(".csv")),
+            mask_picture,
+        ),
+        videos,
+    )
+
+
+def read_kept_maps(results: Mapping[Row, Path]) -> dict[Row, KeptMaps]:
+    """Read the maps that were kept of each row."""
+    return {row: read_maps(path.with_suffix(".npz")) for row, path in results.items()}

@@ -21,7 +21,7 @@ def main() -> None:
     from objabn.audits.insertion_deletion import curves_of
     from objabn.audits.summary import summarise_audits
     from objabn.evaluation.map_replacement import accuracy_under
-    from objabn.evaluation.summary import write_numbers
+    from objabn.evaluation.numbers import write_numbers
     from objabn.system.files import write_bytes, write_text
 
     per_seed, curves = [], []

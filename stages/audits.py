@@ -11,7 +11,7 @@ def main() -> None:
 
     import pandas as pd
 
-    from objabn.evaluation.summary import over_seeds, read_numbers
+    from objabn.evaluation.numbers import over_seeds, read_numbers
     from objabn.report.audit_picture import draw_audits
     from objabn.report.audit_tables import tidy, to_markdown
     from objabn.system.files import write_text

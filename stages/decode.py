@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from stages.arguments import parse
-from stages.paths import Paths, code_of, run_stage
+from stages.code import code_of
+from stages.paths import Paths, run_stage
 
 
 def main() -> None:

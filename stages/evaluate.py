@@ -20,8 +20,9 @@ def main() -> None:
 
     from objabn.evaluation.evaluate import evaluate_run
     from objabn.evaluation.kept_maps import MapKeeper, write_maps
+    from objabn.evaluation.numbers import write_numbers
     from objabn.evaluation.results import write_results
-    from objabn.evaluation.summary import summarise, write_numbers
+    from objabn.evaluation.summary import summarise
     from objabn.evaluation.training_notes import training_notes
     from objabn.system.files import write_text
 

@@ -1,7 +1,4 @@
-"""The pipeline's stages: parse arguments, load parameters, call `objabn`, write outputs. Only they know file paths.
-
-`python -m stages.<stage> --help`. A stage imports what is heavy after it has validated its arguments and parameters.
-"""
+"""Where the pipeline's files are, and how a stage ends. Only stages know file paths."""
 
 import errno
 import sys
@@ -9,12 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from objabn.config.rows import LOSSES
-from objabn.system.files import code_digest
-
-_ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -29,7 +21,7 @@ class Paths:
 
     @property
     def segment_report(self) -> Path:
-        """Beside it a table of the same name, `.csv`, with a row for each video."""
+        """Beside it a table, `.csv`, with a row for each video."""
         return Path("results") / self.dataset / "segment.json"
 
     @property
@@ -52,7 +44,7 @@ class Paths:
         return Path("results") / self.dataset / f"{row}.csv"
 
     def audit(self, row: str) -> Path:
-        """A row's audit, with `.parquet` and `.curves.csv`; not below `results`, on all of which `compare` depends."""
+        """With `.parquet` and `.curves.csv`. Not below `results`, on all of which `compare` depends."""
         return Path("audits") / self.dataset / f"{row}.csv"
 
     def picture(self, row: str) -> Path:
@@ -61,12 +53,6 @@ class Paths:
 
     def table(self, suffix: str, of: str = "") -> Path:
         return Path("tables") / f"{self.dataset}{of}.{suffix}"
-
-
-def code_of(stage: str) -> str:
-    """Digest the code that dvc.yaml names for a stage: what an interrupted run left counts under the same code only."""
-    deps = yaml.safe_load((_ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]["deps"]
-    return code_digest(_ROOT, [dep for dep in deps if dep.startswith(("objabn/", "stages/"))])
 
 
 def row_path(name: str, pc: bool) -> str:

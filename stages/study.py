@@ -16,7 +16,7 @@ def main() -> None:
     result = Paths(params.dataset).result(row_path(params.loss.attention, params.loss.pc))
     per_video = result.with_suffix(".parquet")
 
-    from objabn.evaluation.summary import over_seeds, read_numbers
+    from objabn.evaluation.numbers import over_seeds, read_numbers
     from objabn.report.study import confusion, entropies, headline
 
     write_text(Path("metrics.json"), json.dumps(headline(over_seeds(read_numbers(result))), indent=2) + "\n")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from objabn.config.rows import MAPS
 from stages.arguments import parse
-from stages.paths import Paths, code_of, run_stage
+from stages.code import code_of
+from stages.paths import Paths, run_stage
 
 
 def main() -> None:

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PRODUCT = sorted([*ROOT.glob("objabn/**/*.py"), *ROOT.glob("stages/*.py")])
 # They hold no computation: parameters are tracked by value, the rest parses arguments, names paths or shows progress.
-EXEMPT = ("objabn/__init__.py", "objabn/config/", "objabn/progress.py", "stages/paths.py", "stages/arguments.py")
+EXEMPT = ("objabn/__init__.py", "objabn/config/", "objabn/progress.py", "stages/paths.py", "stages/arguments.py",
+          "stages/code.py")  # fmt: skip
 # Files of the embedded data that params.yaml names.
 ASSETS = {"objabn/assets/figures_rcnn.pth", "objabn/assets/x3d_figures.pyth"}
 # Stages that cost hours: a folder among their dependencies may hold only what they use, and these files.

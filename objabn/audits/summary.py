@@ -2,8 +2,7 @@
 
 import pandas as pd
 
-from objabn.evaluation.results import measure_of
-from objabn.evaluation.summary import COLUMNS
+from objabn.evaluation.numbers import COLUMNS, measure_of
 
 
 def audit_numbers(per_video: pd.DataFrame) -> dict[str, float]:

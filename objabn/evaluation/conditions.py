@@ -18,7 +18,10 @@ from objabn.progress import progress
 
 
 def batches(clips: TorchDataset[Batch], num_clips: int, params: Dataset, title: str) -> Iterator[Batch]:
-    """Batches of all clips in their order, with a progress bar; no more than the loaders hold is in memory."""
+    """Yield batches of all clips in their order, with a progress bar.
+
+    No more than the loaders hold is in memory.
+    """
     size = params.eval.batch_size
     loader = DataLoader(
         clips, batch_size=size, num_workers=params.machine.loader_workers, pin_memory=torch.cuda.is_available()
@@ -27,13 +30,19 @@ def batches(clips: TorchDataset[Batch], num_clips: int, params: Dataset, title: 
 
 
 def mean_over_views(values: Sequence[np.ndarray], dataset: ClipDataset) -> np.ndarray:
-    """Means over each video's views, float64 (V, ...), of the batches' values, each (B, ...)."""
+    """Average values over each video's views, float64 (V, ...).
+
+    Args:
+        values: of each batch, (B, ...).
+    """
     per_clip = np.concatenate(values).astype(np.float64)
     return per_clip.reshape(-1, dataset.views, *per_clip.shape[1:]).mean(axis=1)
 
 
 def top1_table(logits: Mapping[str, Sequence[Tensor]], dataset: ClipDataset) -> pd.DataFrame:
-    """Top-1 under each condition, one row a video: columns video, label, and by condition 0 or 1; views are averaged.
+    """Tabulate top-1 under each condition, one row a video; views are averaged.
+
+    Columns: video, label, and by condition 0 or 1.
 
     Args:
         logits: by condition, those of all batches, float (B, L).

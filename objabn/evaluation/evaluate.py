@@ -1,4 +1,4 @@
-"""Evaluates trained networks on the test split: results of each video, and a row's numbers from them."""
+"""Evaluates trained networks on the test split, video by video."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -30,7 +30,9 @@ def evaluate_run(
     *,
     keep: Callable[[Batch, np.ndarray], None] | None = None,
 ) -> Iterator[pd.DataFrame]:
-    """Results of one trained network, one line a video, in tables that come as soon as all views of a video are in.
+    """Yield the results of one trained network, one line a video.
+
+    A table comes as soon as all views of a video are in.
 
     Columns: video, label, predicted, top1 and top5 (0 or 1), and for each map x of `map_names`: entropy_x (bits; NaN
     when all its frames are flat), flat_share_x, iou_fit_x (against the training masks) and, where there is ground

@@ -44,10 +44,10 @@ def _fault(kept: KeptMaps) -> str | None:
 
 
 def write_maps(path: Path, kept: KeptMaps) -> None:
-    """Writes an npz whole or not at all. The same maps give the same bytes, in any environment.
+    """Write kept maps as an npz file, whole or not at all.
 
-    Not by numpy's `savez`, whose zip says other things of itself from one Python to the next; and not compressed, since
-    zlib's versions differ, too.
+    The same maps give the same bytes in any environment. numpy's `savez` does not: its zip headers differ from one
+    Python to the next. The file is not compressed, since versions of zlib differ, too.
     """
     fault = _fault(kept)
     assert fault is None, fault
@@ -59,7 +59,7 @@ def write_maps(path: Path, kept: KeptMaps) -> None:
 
 
 def read_maps(path: Path) -> KeptMaps:
-    """Reads what `write_maps` wrote.
+    """Read what `write_maps` wrote.
 
     Raises:
         ValueError: there is no such file, or it holds something else.
@@ -92,7 +92,7 @@ class MapKeeper:
         self._found: dict[str, list[np.ndarray]] = {"maps": [], "frames": [], "boxes": []}
 
     def __call__(self, batch: Batch, maps: np.ndarray) -> None:
-        """Takes the next batch of clips and its maps, float32 (B, M, T, h, w) in [0, 1]."""
+        """Take the next batch of clips and its maps, float32 (B, M, T, h, w) in [0, 1]."""
         clips = np.arange(self._seen, self._seen + len(maps))
         self._seen += len(maps)
         kept = (clips % self._views == 0) & np.isin(clips // self._views, self._chosen)
@@ -101,6 +101,6 @@ class MapKeeper:
         self._found["boxes"].append(batch["box"].cpu().numpy()[kept])
 
     def kept(self) -> KeptMaps:
-        """What was kept, once all batches were there."""
+        """Return the kept maps, once all batches were there."""
         found = {name: np.concatenate(each) for name, each in self._found.items()}
         return KeptMaps(videos=self._videos, map_names=self._map_names, **found)

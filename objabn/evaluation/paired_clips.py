@@ -1,6 +1,4 @@
-"""What the audits (`faithfulness`, `bias`) share: each clip beside its partner's (`partners`), whose maps or background
-it is shown with instead of its own; top-1 under several conditions.
-"""
+"""Clips beside those of their partners, whose maps or background they are shown with instead of their own."""
 
 from torch.utils.data import Dataset as TorchDataset
 

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from objabn.config.rows import LETTERS
 from objabn.system.files import replace_file
 
 CURVE = "iou_curve_"
@@ -21,27 +20,11 @@ IDS = ("video", "label", "predicted", "seed")  # columns that are no measure
 GROUP = 4096  # lines in memory, and of a row group: a writer keeps something of each group until it ends
 
 
-def column(measure: str, letter: str = "") -> str:
-    """Name the column of a measure of a map, or of a measure that is of no map.
-
-    >>> column("entropy", "o"), column("top1")
-    ('entropy_o', 'top1')
-    """
-    return f"{measure}_{letter}" if letter else measure
-
-
-def measure_of(name: str) -> tuple[str, str]:
-    """Tell the measure and the letter of the map that a column is named after; the letter is "" for one of no map.
-
-    >>> measure_of("entropy_o"), measure_of("truth_area")
-    (('entropy', 'o'), ('truth_area', ''))
-    """
-    measure, _, letter = name.rpartition("_")
-    return (measure, letter) if measure and letter in LETTERS else (name, "")
-
-
 def write_results(path: Path, tables: Iterable[pd.DataFrame]) -> None:
-    """Writes tables of the same columns as one file, as they come; whole or not at all. NaN becomes null."""
+    """Write tables of the same columns as one file, as they come.
+
+    The file appears whole or not at all. NaN becomes null.
+    """
     with replace_file(path) as partial, ExitStack() as stack:
         writer = None
         for group in _groups(tables):
@@ -91,12 +74,12 @@ def _arrow(columns: dict[str, np.ndarray], length: int) -> pa.Table:
 
 
 def column_names(path: Path) -> list[str]:
-    """Names of the file's columns, in their order."""
+    """List the names of the file's columns, in their order."""
     return pq.read_schema(path).names
 
 
 def read_column(path: Path, name: str) -> np.ndarray:
-    """One column, (lines,), or (lines, K) of curves."""
+    """Read one column, (lines,), or (lines, K) of curves."""
     column = pq.read_table(path, columns=[name])[name]
     if not name.startswith(CURVE):
         return column.to_numpy()
@@ -104,5 +87,5 @@ def read_column(path: Path, name: str) -> np.ndarray:
 
 
 def read_results(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Those of the columns that the file has."""
+    """Read those of the columns that the file has."""
     return pd.read_parquet(path, columns=[name for name in column_names(path) if name in columns])

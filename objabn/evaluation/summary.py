@@ -1,27 +1,14 @@
-"""The numbers of a row: a tidy table with a line for each seed, map and measure."""
+"""Summarises a row: its numbers from the results of each video."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
 from objabn.evaluation.localisation import THRESHOLDS, best_threshold
-from objabn.evaluation.results import CURVE, IDS, column_names, measure_of, read_column
-from objabn.system.files import write_text
+from objabn.evaluation.numbers import COLUMNS, measure_of
+from objabn.evaluation.results import CURVE, IDS, column_names, read_column
 
-COLUMNS = ["seed", "map", "measure", "value"]
 _PERCENT = ("top1", "top5")
-
-
-class Number(NamedTuple):
-    """A measure of a row: its mean over the seeds, and with several seeds their sample standard deviation."""
-
-    mean: float
-    std: float | None = None
-
-
-Numbers = Mapping[tuple[str, str], Number]  # by measure and letter of the map; "" for a measure of no map
 
 
 def summarise(results: Path) -> pd.DataFrame:
@@ -50,32 +37,3 @@ def summarise(results: Path) -> pd.DataFrame:
             if best is not None:
                 lines.append((seed, letter, "best_threshold", float(THRESHOLDS[best])))
     return pd.DataFrame(lines, columns=COLUMNS).dropna().reset_index(drop=True)
-
-
-def over_seeds(table: pd.DataFrame) -> dict[tuple[str, str], Number]:
-    """Take mean and spread over the seeds of a tidy table (`summarise`), in the order of its lines."""
-    numbers = {}
-    for (measure, letter), group in table.groupby(["measure", "map"], sort=False):
-        values = group["value"]
-        spread = float(values.std(ddof=1)) if len(values) > 1 else None
-        numbers[str(measure), str(letter)] = Number(float(values.mean()), spread)
-    return numbers
-
-
-def write_numbers(path: Path, table: pd.DataFrame) -> None:
-    """Write a tidy table as CSV, whole or not at all."""
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
-
-
-def read_numbers(path: Path) -> pd.DataFrame:
-    """Read what `write_numbers` wrote.
-
-    Raises:
-        ValueError: there is no such file, or it has other columns.
-    """
-    if not path.is_file():
-        raise ValueError(f"{path}: expected the row's numbers, got no file; `dvc repro` evaluates the row again")
-    table = pd.read_csv(path, dtype={"map": str, "measure": str}, keep_default_na=False)
-    if list(table) != COLUMNS:
-        raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)}, got {', '.join(map(str, table))}")
-    return table

@@ -40,7 +40,9 @@ class TrainedRun:
 
 
 def find_run(directory: Path) -> tuple[Path, int]:
-    """A run's directory from its own path, or from its parent's: that of the lowest seed; and how many seeds there are.
+    """Find the directory of a run, and count its seeds.
+
+    The path may be the run's own, or its parent's: then the run is that of the lowest seed.
 
     Raises:
         ValueError: there is no finished run.
@@ -59,7 +61,7 @@ def find_run(directory: Path) -> tuple[Path, int]:
 
 
 def load(run: str | PathLike[str], *, device: str = "auto") -> TrainedRun:
-    """Loads a run, so that explaining many videos reads it once.
+    """Load a run, so that explaining many videos reads it once.
 
     Args:
         run: its directory, or the parent with the directories of several seeds, of which the lowest is taken.

@@ -1,4 +1,4 @@
-"""What the report tells of a row's trainings: the curves and the libraries' versions."""
+"""Notes about the trainings of a row for the report: their curves and the versions of the libraries."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,9 @@ CURVES = ("epoch", "loss", "train_top1", "val_top1")
 
 
 def training_notes(runs: Mapping[int, Path]) -> dict[str, Any]:
-    """Ready for JSON: `versions` by library, as the first run has them; `curves` of each seed, lists of CURVES.
+    """Collect versions and curves of the trainings of a row, ready for JSON.
+
+    `versions` by library, as the first run has them; `curves` of each seed, lists of CURVES.
 
     Args:
         runs: each seed's run directory.

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from objabn.evaluation.summary import Number, Numbers
+from objabn.evaluation.numbers import Number, Numbers
 from objabn.report.colours import row_colours
 from objabn.report.names import Row, map_label
 from objabn.system.files import replace_file

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from objabn.evaluation.summary import Numbers
+from objabn.evaluation.numbers import Numbers
 from objabn.report.cells import number_text, table_lines
 from objabn.report.names import MAP_NAMES
 

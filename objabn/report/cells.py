@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from objabn.evaluation.summary import Number
+from objabn.evaluation.numbers import Number
 
 
 def number_text(number: Number | None, decimals: int, scale: float = 1.0) -> str:

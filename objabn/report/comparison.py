@@ -11,8 +11,8 @@ import pandas as pd
 
 from objabn.config.schema import Dataset
 from objabn.evaluation.kept_maps import KeptMaps, read_maps
-from objabn.evaluation.results import column, read_results
-from objabn.evaluation.summary import Number, Numbers, over_seeds, read_numbers
+from objabn.evaluation.numbers import Number, Numbers, column, over_seeds, read_numbers
+from objabn.evaluation.results import read_results
 from objabn.report.intervals import COLUMNS as COMPARED
 from objabn.report.intervals import MEASURES, Difference, compared_map, row_difference
 from objabn.report.names import MAP_NAMES, REFERENCE, Row

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from objabn.evaluation.results import column
+from objabn.evaluation.numbers import column
 
 MEASURES = {"top1": 100, "entropy": 1, "pointing": 100, "iou_truth": 1}  # what is compared -> scale; 100: to points
 LETTERS = ("o", "u", "g")  # a row is compared by the first of these maps that it has

@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from objabn.evaluation.summary import Numbers
+from objabn.evaluation.numbers import Numbers
 from objabn.report.names import Row
 
 # Measures and letters of maps, in the order of the numbers below.

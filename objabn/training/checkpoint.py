@@ -43,7 +43,7 @@ class Position:
 
     epoch: int = 0
     batch: int = 0
-    sums: dict[str, float] = field(default_factory=dict)  # of the loss terms, over the epoch's batches so far
+    sums: dict[str, float] = field(default_factory=dict)  # of loss, terms and top-1, over the epoch's batches so far
     rows: list[dict[str, float]] = field(default_factory=list)  # of curves.csv, one for each epoch so far
     seconds: float = 0.0  # spent up to here, also by processes that were killed
     waited: float = 0.0  # the part of `seconds` in which steps waited for batches

@@ -20,8 +20,9 @@ from objabn.evaluation.evaluate import evaluate_run
 from objabn.evaluation.kept_maps import MapKeeper, read_maps, write_maps
 from objabn.evaluation.localisation import THRESHOLDS, energy_inside, iou_by_threshold, pointing
 from objabn.evaluation.metrics import is_flat, map_entropy, top_k
-from objabn.evaluation.results import measure_of, write_results
-from objabn.evaluation.summary import over_seeds, read_numbers, summarise, write_numbers
+from objabn.evaluation.numbers import measure_of, over_seeds, read_numbers, write_numbers
+from objabn.evaluation.results import write_results
+from objabn.evaluation.summary import summarise
 from objabn.stores.masks import mask_iou
 
 CLASSES = ["a", "b", "c"]

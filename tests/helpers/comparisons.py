@@ -8,8 +8,7 @@ import pandas as pd
 
 from objabn.config.file import load_params
 from objabn.config.schema import Dataset
-from objabn.evaluation.results import measure_of
-from objabn.evaluation.summary import Number
+from objabn.evaluation.numbers import Number, measure_of
 from objabn.report.comparison import Comparison, Masks
 from objabn.report.intervals import Difference
 from objabn.report.names import REFERENCE, Row

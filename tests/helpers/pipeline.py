@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from objabn.evaluation.results import column
-from objabn.evaluation.summary import over_seeds, read_numbers
+from objabn.evaluation.numbers import column, over_seeds, read_numbers
 
 TINY = {
     "synthesize": {"train_videos": 16, "test_videos": 8, "min_frames": 20, "max_frames": 22},

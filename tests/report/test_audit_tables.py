@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from objabn.evaluation.summary import Number
+from objabn.evaluation.numbers import Number
 from objabn.report import audit_picture
 from objabn.report.audit_picture import draw_audits
 from objabn.report.audit_tables import area_cells, background_cells, replaced_cells, to_markdown

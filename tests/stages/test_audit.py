@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from objabn.config.rows import MAPS
-from objabn.evaluation.summary import read_numbers
+from objabn.evaluation.numbers import read_numbers
 from objabn.model.run import Run, build_model, run_record, save_run
 from stages.audit import main
 from tests.helpers.clips import FRAMES, SIZE, parameters, write_stores

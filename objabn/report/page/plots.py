@@ -13,7 +13,7 @@ import plotly.io
 from plotly.subplots import make_subplots
 
 from objabn.evaluation.metrics import MAX_BITS
-from objabn.evaluation.results import column
+from objabn.evaluation.numbers import column
 from objabn.report.colours import MAP_COLOURS, row_colours
 from objabn.report.comparison import Comparison
 from objabn.report.names import MAP_NAMES, Row

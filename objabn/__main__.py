@@ -1,34 +1,18 @@
-"""`python -m objabn <command>`: check the parameters, plan a run, index a data set, explain videos, look after the side
-cache, run the ablations, pretrain the embedded data's networks."""
+"""Check the parameters, plan a run, index a data set, explain videos, look after the side cache, run the ablations,
+pretrain the embedded data's networks: `python -m objabn <command>`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from objabn.cli import ablate, cache, explain, plan, pretrain
-from objabn.config.file import load_params
-
-
-def _check(args: argparse.Namespace) -> int:
-    params = load_params(args.params)
-    index = Path("data", params.dataset, "index.csv")
-    if params.datasets[params.dataset].synthesize is None and not index.is_file():
-        fault = f"dataset: {params.dataset}: expected {index}, found none; `python -m objabn index` writes it"
-        raise ValueError(f"{args.params}: {fault}")
-    table = params.table
-    rows = f"{len(table.attention) * len(table.pc)} rows, {len(table.controls)} control(s)"
-    print(f"{args.params}: ok (dataset {params.dataset}, {rows}, {len(table.seeds)} seed(s) each)")
-    return 0
+from objabn.cli import ablate, cache, check, explain, plan, pretrain
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0, or 2 when the input is at fault (one line for each fault on stderr)."""
     parser = argparse.ArgumentParser(prog="python -m objabn", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True)
-    check = subparsers.add_parser("check", help="validate params.yaml; exit 2 with one line for each fault")
-    check.add_argument("params", nargs="?", default="params.yaml", help="parameter file (default: params.yaml)")
-    check.set_defaults(run=_check)
+    check.add_parser(subparsers)
     ablate.add_parser(subparsers)
     cache.add_parser(subparsers)
     explain.add_parser(subparsers)

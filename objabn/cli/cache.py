@@ -103,15 +103,16 @@ def _test_of_need() -> Callable[[Entry], bool]:
     """Whether a unit is needed; one of a kind that this command knows nothing of is.
 
     Which training would look for a checkpoint only the training itself can say, so their age decides: one that runs
-    writes one after each epoch and every `machine.checkpoint_minutes`.
+    writes one after each epoch and every `machine.checkpoint_minutes`. So it is with a pretraining.
     """
+    from objabn.pretrain import loop
     from objabn.segmentation import units
     from objabn.training import checkpoint
 
     needed = needed_units()
 
     def is_needed(unit: Entry) -> bool:
-        if unit.kind == checkpoint.KIND:
+        if unit.kind in (checkpoint.KIND, loop.KIND):
             with suppress(FileNotFoundError):
                 return time.time() - unit.path.stat().st_mtime < _ABANDONED_SEC
         return unit.kind != units.KIND or unit.key in needed

@@ -17,10 +17,10 @@ from objabn.index.csv_list import read_csv
 from objabn.index.durations import video_seconds
 from objabn.index.folder import read_folder
 from objabn.index.listing import Listing
-from objabn.index.lists import read_ucf101
 from objabn.index.ssv2 import read_ssv2
 from objabn.index.summary import left_out, summary, write_left_out
 from objabn.index.table import build, write_index
+from objabn.index.ucf101 import read_ucf101
 
 OPTIONS = {
     "ucf101": ("splits", "split"),

@@ -1,6 +1,6 @@
 """`python -m objabn pretrain backbone|segmenter`: train the embedded data's own pretrained weights.
 
-python -m objabn pretrain backbone --steps 1700 --seed 0 --out FILE     # and again with --resume after a kill
+python -m objabn pretrain backbone --steps 1700 --seed 0 --out FILE     # the same again after a kill
 """
 
 import argparse
@@ -31,7 +31,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         add("--batch-size", type=int, default=batch_size, help=f"(default: {batch_size})")
         add("--lr", type=float, default=lr, help=f"peak learning rate (default: {lr:g})")
         add("--workers", type=int, default=1, help="processes that render (default: 1)")
-        add("--resume", action="store_true", help="go on where an unfinished run with the same settings was killed")
         add("--dataset", default="synthetic", help="its block in params.yaml (default: synthetic)")
 
 
@@ -47,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     datasets = load_params().datasets
     if args.dataset not in datasets:
         raise ValueError(f"--dataset: expected one of {', '.join(sorted(datasets))}, got {args.dataset!r}")
-    names = ("steps", "seed", "batch_size", "lr", "workers", "resume")
+    names = ("steps", "seed", "batch_size", "lr", "workers")
     settings: dict[str, Any] = {name: getattr(args, name) for name in names}
     if args.part == "backbone":
         from objabn.pretrain.backbone import pretrain_backbone

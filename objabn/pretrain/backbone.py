@@ -1,6 +1,6 @@
 """Pretrains the embedded profile's X3D on an endless stream of synthetic clips of other actions than the data set's.
 
-    python -m objabn pretrain backbone --steps 1800 --seed 0 --out FILE     # and again with --resume after a kill
+    python -m objabn pretrain backbone --steps 1800 --seed 0 --out FILE     # the same again after a kill
 
 On a CPU that something else uses too, OMP_NUM_THREADS=1 is the faster: torch's threads wait for each other.
 
@@ -13,14 +13,11 @@ Shapes: B batch, T frames of a clip, H/W frame, S crop in pixels, L classes (the
 from __future__ import annotations
 
 import json
-import time
 from importlib.metadata import version
-from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -31,11 +28,9 @@ from objabn.config.schema import Dataset
 from objabn.model.x3d import x3d_blocks
 from objabn.pretrain.clips import ClipStream
 from objabn.pretrain.linear_probe import embedded_clips, linear_probe
-from objabn.pretrain.unfinished import encode, load_state, save_state, state_path
-from objabn.progress import progress
+from objabn.pretrain.loop import Pretraining, encode
 from objabn.synthetic.scenes import OTHER_ACTIONS
 from objabn.system.files import write_bytes, write_text
-from objabn.training.schedule import learning_rate
 
 CHECKPOINT_STEPS = 100  # a kill costs at most so many
 VALIDATION_STEPS = 500
@@ -86,17 +81,18 @@ def pretrain_backbone(
     batch_size: int = 16,
     lr: float = 5e-3,
     workers: int = 1,
-    resume: bool = False,
 ) -> dict[str, Any]:
-    """Trains, writes the weights to `out` and the recipe beside it, and returns the recipe.
+    """Train, write the weights to `out` and the recipe beside it, and return the recipe.
+
+    A pretraining with the same settings that was killed goes on.
 
     Args:
-        steps: of the whole schedule, those before a `resume` included.
+        steps: of the whole schedule.
         lr: the peak, of Adam.
         workers: processes that render; the result does not depend on them.
 
     Raises:
-        ValueError: when the loss is not finite, or a checkpoint belongs to other settings.
+        ValueError: the loss is not finite.
     """
     settings = {"steps": steps, "seed": seed, "batch_size": batch_size, "lr": lr, "actions": list(OTHER_ACTIONS)}
     settings["model"] = params.model.model_dump(include={"width_factor", "depth_factor"})
@@ -105,36 +101,19 @@ def pretrain_backbone(
     torch.manual_seed(seed)
     model = _X3D(params, len(OTHER_ACTIONS)).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=lr)
-    state: dict[str, Any] = {"step": 0, "seconds": 0.0, "losses": [], "curve": []}
-    if resume and (found := load_state(out, settings)):
-        state = found
-        model.load_state_dict(state.pop("model"))
-        optimiser.load_state_dict(state.pop("optimiser"))
+    training = Pretraining({"what": "backbone", **settings}, model, optimiser)
 
-    started, first, losses = time.perf_counter() - state["seconds"], state["step"], state["losses"]
-    batches = ClipStream(params, seed=seed).batches(first * batch_size, steps * batch_size, batch_size, workers=workers)
-    bar = progress(batches, total=steps, initial=first, desc="pretrain", unit="step")
-    for step, batch in enumerate(bar, first + 1):
-        model.train()
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(step, steps, lr)
+    def losses_of(_step: int, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         batch = {name: value.to(device) for name, value in batch.items()}
-        loss = F.cross_entropy(model(clip_tensors(batch, params.data.crop)), batch["label"])
-        losses.append(float(loss.detach()))
-        if not isfinite(losses[-1]):
-            raise ValueError(f"the loss is not finite in step {step}; expected --lr to be smaller, got {lr:g}")
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        bar.set_postfix(loss=f"{np.mean(losses[-50:]):.3f}", refresh=False)
-        if step % VALIDATION_STEPS == 0 or step == steps:
-            top1 = held_out_top1(model, params, seed, HELD_OUT_CLIPS, workers=workers)
-            state["curve"].append([step, float(np.mean(losses[-VALIDATION_STEPS:])), top1])
-            bar.write(f"step {step}/{steps}: loss {state['curve'][-1][1]:.3f}, held-out top-1 {top1:.1f} %")
-        if step % CHECKPOINT_STEPS == 0 or step == steps:
-            state |= {"step": step, "seconds": time.perf_counter() - started}
-            trained = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
-            save_state(out, settings, {**state, **trained})
+        return {"loss": F.cross_entropy(model(clip_tensors(batch, params.data.crop)), batch["label"])}
+
+    def validate() -> dict[str, float]:
+        return {"held_out_top1": held_out_top1(model, params, seed, HELD_OUT_CLIPS, workers=workers)}
+
+    first, last = training.step * batch_size, steps * batch_size
+    batches = ClipStream(params, seed=seed).batches(first, last, batch_size, workers=workers)
+    often = {"checkpoint_steps": CHECKPOINT_STEPS, "validation_steps": VALIDATION_STEPS}
+    training.run(batches, losses_of, validate, steps=steps, lr=lr, **often)
 
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     write_bytes(out, encode({"model_state": weights}))
@@ -145,13 +124,13 @@ def pretrain_backbone(
         **settings,
         "optimiser": "Adam, linear warm-up, half a cosine to 0",
         "held_out_clips": HELD_OUT_CLIPS,
-        "held_out_top1": state["curve"][-1][2],
+        "held_out_top1": training.curve[-1]["held_out_top1"],
         "linear_probe_top1": probed,
-        "curve": [dict(zip(("step", "loss", "held_out_top1"), row, strict=True)) for row in state["curve"]],
-        "seconds": round(state["seconds"], 1),
+        "curve": training.curve,
+        "seconds": round(training.seconds, 1),
         "device": f"{device.type}, {torch.get_num_threads()} threads, {workers} workers",
         "versions": {"objabn": __version__, **{name: version(name) for name in ("torch", "pytorchvideo", "numpy")}},
     }
     write_text(out.with_suffix(".json"), json.dumps(recipe, indent=2) + "\n")
-    state_path(out).unlink(missing_ok=True)
+    training.remove()
     return recipe

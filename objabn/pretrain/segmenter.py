@@ -1,13 +1,12 @@
 """Trains the embedded data's segmenter, a small Mask R-CNN, on an endless stream of synthetic frames of other actions.
 
-    python -m objabn pretrain segmenter --steps 8000 --seed 0 --out FILE     # and again with --resume after a kill
+    python -m objabn pretrain segmenter --steps 8000 --seed 0 --out FILE     # the same again after a kill
 
 It stands in for COCO, which real data's segmenter has seen. FILE is a state_dict in half precision; `segment.weights`
 may name it where `segment.model` is figures. The recipe and scores stand beside it, FILE with the suffix .json.
 """
 
 import json
-import math
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -16,13 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection import MaskRCNN
 
 from objabn import __version__
 from objabn.config.schema import Dataset
 from objabn.pretrain.frames import FigureFrames, held_out_frames
-from objabn.pretrain.unfinished import encode, load_state, save_state, state_path
-from objabn.progress import progress
+from objabn.pretrain.loop import Pretraining, encode
 from objabn.segmentation.segmenters.choice import build
 from objabn.segmentation.segmenters.figures_rcnn import SHORT_EDGE, figures_rcnn
 from objabn.segmentation.segmenters.instances import Segmenter
@@ -31,7 +28,6 @@ from objabn.stores.masks import mask_iou
 from objabn.synthetic.scenes import OTHER_ACTIONS
 from objabn.synthetic.synthesize import on_grid
 from objabn.system.files import write_bytes, write_text
-from objabn.training.schedule import learning_rate
 
 CHECKPOINT_STEPS = 200  # a kill costs at most so many
 VALIDATION_STEPS = 1000
@@ -39,8 +35,7 @@ HELD_OUT_FRAMES = 256
 SCORE = 0.5  # least score of an instance that counts
 INFERENCE: dict[str, Any] = {"short_edge": SHORT_EDGE, "proposals": 30, "score_floor": 0.05, "batch_size": 16}
 WEIGHT_DECAY = 0.01
-_MAX_GRADIENT = 5.0  # norm
-_WARM_UP = 0.05  # share of the steps
+MAX_GRADIENT = 5.0  # norm
 
 
 def make_optimiser(network: nn.Module, lr: float) -> torch.optim.Optimizer:
@@ -50,26 +45,6 @@ def make_optimiser(network: nn.Module, lr: float) -> torch.optim.Optimizer:
         {"params": [value for value in network.parameters() if value.ndim <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=lr)
-
-
-def train_step(
-    network: MaskRCNN,
-    optimiser: torch.optim.Optimizer,
-    images: list[Tensor],
-    targets: list[dict[str, Tensor]],
-    *,
-    lr: float,
-) -> dict[str, float]:
-    """One step at this rate; the five losses, by torchvision's names. Draws regions from torch's global generator."""
-    network.train()
-    for group in optimiser.param_groups:
-        group["lr"] = lr
-    losses = network(images, targets)
-    optimiser.zero_grad()
-    torch.stack(list(losses.values())).sum().backward()
-    nn.utils.clip_grad_norm_(network.parameters(), _MAX_GRADIENT)
-    optimiser.step()
-    return {name.removeprefix("loss_"): float(loss.detach()) for name, loss in losses.items()}
 
 
 def score(segment: Segmenter, frames: np.ndarray, persons: np.ndarray) -> dict[str, float]:
@@ -124,19 +99,20 @@ def pretrain_segmenter(
     batch_size: int = 8,
     lr: float = 2e-3,
     workers: int = 1,
-    resume: bool = False,
 ) -> dict[str, Any]:
-    """Trains, writes the weights to `out` and the recipe beside it, and returns the recipe.
+    """Train, write the weights to `out` and the recipe beside it, and return the recipe.
+
+    A pretraining with the same settings that was killed goes on.
 
     Args:
         params: the embedded data set's; of them the frame size, and the held-out frames' figure size.
-        steps: of the whole schedule, those before a `resume` included.
+        steps: of the whole schedule.
         batch_size: frames a step.
         lr: the peak, of AdamW.
         workers: processes that render; the result does not depend on them.
 
     Raises:
-        ValueError: when the loss is not finite, or a checkpoint belongs to other settings.
+        ValueError: the loss is not finite.
     """
     if params.synthesize is None:
         raise ValueError("expected the embedded data set, whose block has synthesize, got another")
@@ -152,42 +128,24 @@ def pretrain_segmenter(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(seed)
     network = figures_rcnn().to(device, memory_format=torch.channels_last)
-    optimiser = make_optimiser(network, lr)
-    state: dict[str, Any] = {"step": 0, "seconds": 0.0, "curve": []}
-    if resume and (found := load_state(out, settings)):
-        state = found
-        network.load_state_dict(state.pop("network"))
-        optimiser.load_state_dict(state.pop("optimiser"))
+    training = Pretraining({"what": "segmenter", **settings}, network, make_optimiser(network, lr))
     held_out = held_out_frames(HELD_OUT_FRAMES, **size, figure_size=params.synthesize.figure_size)
 
-    started, first = time.perf_counter() - state["seconds"], state["step"]
-    recent: list[dict[str, float]] = []
-    stream = FigureFrames(seed=seed, short_edge=SHORT_EDGE, **size)
-    batches = stream.batches(first * batch_size, steps * batch_size, batch_size, workers=workers)
-    bar = progress(batches, total=steps, initial=first, desc="pretrain", unit="step")
-    for step, (images, targets) in enumerate(bar, first + 1):
-        # Regions are drawn from (seed, step), not from a generator's state: going on needs none.
+    def losses_of(step: int, batch: tuple[list[Tensor], list[dict[str, Tensor]]]) -> dict[str, Tensor]:
+        # Regions are drawn from (seed, step), not from a generator's state, which would have to be kept.
         torch.manual_seed(int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0]))
-        images = [image.to(device) for image in images]
-        targets = [{name: value.to(device) for name, value in target.items()} for target in targets]
-        losses = train_step(network, optimiser, images, targets, lr=learning_rate(step, steps, lr))
-        if not all(math.isfinite(loss) for loss in losses.values()):
-            raise ValueError(
-                f"the loss is not finite in step {step}; expected --lr to be smaller, got {lr:g}: {losses}"
-            )
-        recent = [*recent[-49:], losses]
-        means = {name: float(np.mean([each[name] for each in recent])) for name in losses}
-        bar.set_postfix({name: f"{mean:.3f}" for name, mean in means.items()}, refresh=False)
-        if step % VALIDATION_STEPS == 0 and step < steps:
-            scores = score(segmenter(network, 2, INFERENCE["batch_size"]), *held_out)
-            state["curve"].append({"step": step, **{name: round(mean, 4) for name, mean in means.items()}, **scores})
-            bar.write(f"step {step}/{steps}: {_line(scores)}")
-        if step % CHECKPOINT_STEPS == 0:
-            state |= {"step": step, "seconds": time.perf_counter() - started}
-            whole = {**state, "network": network.state_dict(), "optimiser": optimiser.state_dict()}
-            save_state(out, settings, whole)
+        images = [image.to(device) for image in batch[0]]
+        targets = [{name: value.to(device) for name, value in target.items()} for target in batch[1]]
+        return {name.removeprefix("loss_"): loss for name, loss in network(images, targets).items()}
 
-    seconds = time.perf_counter() - started
+    def validate() -> dict[str, float]:
+        return score(segmenter(network, 2, INFERENCE["batch_size"]), *held_out)
+
+    stream = FigureFrames(seed=seed, short_edge=SHORT_EDGE, **size)
+    batches = stream.batches(training.step * batch_size, steps * batch_size, batch_size, workers=workers)
+    often = {"checkpoint_steps": CHECKPOINT_STEPS, "validation_steps": VALIDATION_STEPS}
+    training.run(batches, losses_of, validate, steps=steps, lr=lr, max_gradient=MAX_GRADIENT, **often)
+
     write_bytes(out, weights_bytes(network))
     scores = score(build("torchvision", model="figures", weights=str(out), **INFERENCE), *held_out)  # as it is stored
     recipe = {
@@ -197,15 +155,11 @@ def pretrain_segmenter(
         "held_out_frames": HELD_OUT_FRAMES,
         "held_out": scores,
         "inference": INFERENCE,
-        "curve": state["curve"],
-        "seconds": round(seconds, 1),
+        "curve": training.curve,
+        "seconds": round(training.seconds, 1),
         "device": f"{device.type}, {torch.get_num_threads()} threads, {workers} workers",
         "versions": {"objabn": __version__, **{name: version(name) for name in ("torch", "torchvision", "numpy")}},
     }
     write_text(out.with_suffix(".json"), json.dumps(recipe, indent=2) + "\n")
-    state_path(out).unlink(missing_ok=True)
+    training.remove()
     return recipe
-
-
-def _line(scores: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:g}" for name, value in scores.items())

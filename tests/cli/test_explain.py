@@ -13,9 +13,9 @@ import torch
 
 import objabn
 from objabn.__main__ import main
-from objabn.cli.explain import find_videos
 from objabn.config.schema import Dataset
 from objabn.evaluation.trained import find_run
+from objabn.explanation.inputs import find_videos
 from objabn.video.write import write_video
 from tests.helpers.runs import T, parameters, write_run
 from tests.helpers.videos import cut, encode, moving_bar

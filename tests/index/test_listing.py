@@ -7,9 +7,9 @@ import pytest
 from objabn.index.csv_list import read_csv
 from objabn.index.folder import read_folder
 from objabn.index.listing import group_of
-from objabn.index.lists import read_ucf101
 from objabn.index.ssv2 import read_ssv2
 from objabn.index.table import build
+from objabn.index.ucf101 import read_ucf101
 from tests.helpers.listed_files import REALDATA, make_files, make_json, make_splits, splits_of
 
 realdata = [pytest.mark.realdata, pytest.mark.skipif(not REALDATA.is_dir(), reason="no ../shared/realdata")]

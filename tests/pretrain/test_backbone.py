@@ -11,11 +11,11 @@ import yaml
 from objabn.__main__ import main
 from objabn.config.file import load_params, parse_params, read_yaml
 from objabn.model.x3d import x3d_blocks
-from objabn.pretrain import backbone, clips
+from objabn.pretrain import backbone, clips, loop
 from objabn.pretrain.backbone import held_out_top1, pretrain_backbone
 from objabn.pretrain.clips import ClipStream, degraded
-from objabn.pretrain.unfinished import state_path
 from objabn.synthetic.scenes import ACTIONS, OTHER_ACTIONS, make_scene, plan, render_frame
+from objabn.system.cache import Cache
 from objabn.training.schedule import learning_rate
 
 ROOT = Path(__file__).parents[2]
@@ -32,8 +32,9 @@ SHIPPED = load_params(ROOT / "params.yaml").datasets["synthetic"]
 
 
 @pytest.fixture(autouse=True)
-def few(monkeypatch):
+def few(monkeypatch, tmp_path_factory):
     """Short validation, frequent checkpoints; one thread, because so small a network only waits for more."""
+    monkeypatch.setenv("OBJABN_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setattr(backbone, "HELD_OUT_CLIPS", 8)
     monkeypatch.setattr(backbone, "CHECKPOINT_STEPS", 2)
     threads = torch.get_num_threads()
@@ -167,18 +168,22 @@ def test_going_on_after_a_kill_gives_what_an_undisturbed_run_gives(tmp_path, mon
 
     out = tmp_path / "parts.pt"
     with monkeypatch.context() as patch:
-        patch.setattr(backbone, "learning_rate", killed)
+        patch.setattr(loop, "learning_rate", killed)
         with pytest.raises(KeyboardInterrupt):
             pretrain_backbone(TINY, out, **settings)
-    assert state_path(out).is_file()
+    [unit] = Cache().units()
+    assert unit.kind == loop.KIND
     assert not out.exists()
-    with pytest.raises(ValueError, match="expected to be resumed with seed 3; leave --resume out to start afresh"):
-        pretrain_backbone(TINY, out, **settings | {"seed": 4}, resume=True)
-    parts = pretrain_backbone(TINY, out, **settings, resume=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["parts.json", "parts.pt", "whole.json", "whole.pt"]
+    other = pretrain_backbone(TINY, tmp_path / "other.pt", **settings | {"seed": 4})  # does not touch it
+    assert [each.key for each in Cache().units()] == [unit.key]
+    parts = pretrain_backbone(TINY, out, **settings)
+    assert not list(Cache().units())
+    names = {f"{name}.{suffix}" for name in ("parts", "whole", "other") for suffix in ("json", "pt")}
+    assert {path.name for path in tmp_path.iterdir()} == names
     assert parts | {"seconds": 0} == whole | {"seconds": 0}
-    one, other = (torch.load(tmp_path / name, weights_only=True)["model_state"] for name in ("whole.pt", "parts.pt"))
-    assert equal(one, other)
+    assert other["curve"] != whole["curve"]
+    states = [torch.load(tmp_path / name, weights_only=True)["model_state"] for name in ("whole.pt", "parts.pt")]
+    assert equal(*states)
 
 
 def test_another_number_of_workers_gives_the_same_weights_and_another_seed_does_not(tmp_path, unprobed):

@@ -12,10 +12,9 @@ from torchvision.ops import masks_to_boxes
 
 from objabn.__main__ import main
 from objabn.config.file import load_params
-from objabn.pretrain import frames, segmenter
+from objabn.pretrain import frames, loop, segmenter
 from objabn.pretrain.frames import FigureFrames, boxes_of, held_out_frames
-from objabn.pretrain.segmenter import make_optimiser, pretrain_segmenter, score, train_step, weights_bytes
-from objabn.pretrain.unfinished import state_path
+from objabn.pretrain.segmenter import MAX_GRADIENT, make_optimiser, pretrain_segmenter, score, weights_bytes
 from objabn.segmentation.segmenters import choice
 from objabn.segmentation.segmenters.figures_rcnn import figures_rcnn
 from objabn.segmentation.segmenters.instances import Instances
@@ -23,14 +22,16 @@ from objabn.segmentation.segmenters.paste import paste_masks
 from objabn.stores.masks import GRID, mask_iou
 from objabn.synthetic.scenes import ACTIONS, OTHER_ACTIONS, plan, render_frame
 from objabn.synthetic.synthesize import on_grid
+from objabn.system.cache import Cache
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml").datasets["synthetic"]
 SETTINGS = {"model": "figures", "short_edge": 192, "proposals": 30, "device": "cpu"}
 
 
 @pytest.fixture(autouse=True)
-def few(monkeypatch):
+def few(monkeypatch, tmp_path_factory):
     """Short validation, frequent checkpoints; one thread, because so small a network only waits for more."""
+    monkeypatch.setenv("OBJABN_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setattr(segmenter, "HELD_OUT_FRAMES", 3)
     monkeypatch.setattr(segmenter, "VALIDATION_STEPS", 3)
     monkeypatch.setattr(segmenter, "CHECKPOINT_STEPS", 2)
@@ -196,7 +197,11 @@ def learnt():
     torch.manual_seed(0)
     network = figures_rcnn().to(memory_format=torch.channels_last)
     optimiser = make_optimiser(network, 2e-3)
-    losses = [train_step(network, optimiser, list(images), list(targets), lr=2e-3) for _ in range(90)]
+    losses = []
+    for _ in range(90):
+        step = network(list(images), list(targets))
+        loop.follow_gradient(network, optimiser, step, MAX_GRADIENT)
+        losses.append({name.removeprefix("loss_"): float(loss.detach()) for name, loss in step.items()})
     torch.set_num_threads(threads)
     frames = np.stack([(255 * image).round().byte().permute(1, 2, 0).numpy() for image in images])
     return frames, targets, network, losses
@@ -319,25 +324,26 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, monkeypatch):
         patch.setattr(FigureFrames, "__getitem__", dies)
         with pytest.raises(Killed):
             pretrain_segmenter(PARAMS, killed, **settings)
-    assert state_path(killed).is_file()
+    [unit] = Cache().units()
+    assert unit.kind == loop.KIND
     assert not killed.exists()
-    with pytest.raises(ValueError, match=r"expected to be resumed with steps 4; leave --resume out to start afresh$"):
-        pretrain_segmenter(PARAMS, killed, **settings | {"steps": 5}, resume=True)
-    resumed = pretrain_segmenter(PARAMS, killed, **settings, resume=True)
+    resumed = pretrain_segmenter(PARAMS, killed, **settings)
+    assert not list(Cache().units())
     assert killed.read_bytes() == whole.read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed.json", "killed.pth", "whole.json", "whole.pth"]
+    names = {"killed.json", "killed.pth", "whole.json", "whole.pth"}
+    assert {path.name for path in tmp_path.iterdir()} == names
     written = json.loads(whole.with_suffix(".json").read_text())
     assert written == json.loads(json.dumps(recipe))
     assert written["actions"] == list(OTHER_ACTIONS)
-    assert [each["step"] for each in written["curve"]] == [each["step"] for each in resumed["curve"]] == [3]
+    assert [each["step"] for each in written["curve"]] == [each["step"] for each in resumed["curve"]] == [3, 4]
     assert {"iou", "found_75", "false_per_frame", "ms_per_frame"} <= set(written["held_out"])
 
 
-def test_a_state_of_something_else_is_refused(tmp_path):
-    out = tmp_path / "w.pth"
-    state_path(out).write_text("no checkpoint")
-    with pytest.raises(ValueError, match="expected the state of an unfinished training, got another file"):
-        pretrain_segmenter(PARAMS, out, steps=2, seed=0, resume=True)
+def test_a_state_of_something_else_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "unit_key", lambda **_: "0" * 32)
+    Cache().store(loop.KIND, "0" * 32, b"no checkpoint")
+    with pytest.raises(ValueError, match=r"expected the state of this pretraining, got something else; remove it$"):
+        pretrain_segmenter(PARAMS, tmp_path / "w.pth", steps=2, seed=0)
 
 
 def test_the_command_trains_and_its_slips_are_one_line(tmp_path, capsys):

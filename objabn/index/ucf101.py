@@ -1,0 +1,42 @@
+"""Reads the official lists of UCF101."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from objabn.index.listing import Listing, Row, outermost, require_directory, table_of
+from objabn.index.lists import numbered_lines, read_list
+from objabn.index.table import SPLITS
+
+
+def read_ucf101(videos: Path, splits: Path, split: int = 1) -> Listing:
+    """The videos of an official split.
+
+    Args:
+        videos: directory of the videos, `<class>/<video>.avi`.
+        splits: directory of classInd.txt, trainlist0N.txt and testlist0N.txt.
+        split: N.
+
+    Raises:
+        ValueError: a directory or list is missing or malformed, a class is not in classInd.txt or has another number
+            there, a video is listed twice.
+    """
+    require_directory(videos)
+    classes_path = splits / "classInd.txt"
+    numbers: dict[str, int] = {}
+    for where, line in numbered_lines(classes_path):
+        match = re.fullmatch(r"(\d+)\s+(\S.*)", line)
+        if not match or match[2] in numbers:
+            raise ValueError(f"{where}: expected '<number> <class>', each class once, got {line!r}")
+        numbers[match[2]] = int(match[1])
+    rows = []
+    for name in SPLITS:
+        for where, path, number in read_list(splits / f"{name}list{split:02d}.txt"):
+            label = outermost(path)
+            if label not in numbers or number not in (None, numbers[label]):
+                expected = f"{label} = {numbers[label]}" if label in numbers else f"one of its {len(numbers)} classes"
+                got = label if number is None else f"{label} = {number}"
+                raise ValueError(f"{where}: expected a class of {classes_path.name}, {expected}, got {got}")
+            rows.append(Row(path, label, name, where))
+    return Listing(table_of(rows), list(numbers))

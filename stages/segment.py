@@ -22,8 +22,8 @@ def main() -> None:
     from objabn.segmentation.contact_sheet import draw_masks
     from objabn.segmentation.quality import summarise, video_quality
     from objabn.segmentation.segment import make_compute, segment_videos
-    from objabn.segmentation.segmenters.choice import build, video_key
-    from objabn.segmentation.units import output_key, unit_names
+    from objabn.segmentation.segmenters.choice import build
+    from objabn.segmentation.units import dataset_units
     from objabn.stores.frames import open_frames
     from objabn.stores.table import check_missing, read_table
     from objabn.system.cache import Cache
@@ -33,8 +33,8 @@ def main() -> None:
     table = read_table(paths.data("frames"))
     check_missing(table, dataset.machine.max_failed)  # before the expensive part
     frames = open_frames(paths.data("frames"), Path(dataset.videos), dataset.decode)
-    masks, settings = paths.data("masks"), dataset.segment.model_dump()
-    names = unit_names(table, output_key(dataset), video_key(**settings))
+    masks = paths.data("masks")
+    names = dataset_units(table, dataset)
     fill = None
     if dataset.machine.segment_engine == "ray":
         make = partial(make_compute, paths.data("frames"), dataset)
@@ -46,7 +46,7 @@ def main() -> None:
                 names,
                 frames,
                 store,
-                make_segmenter=lambda: build(**settings),
+                make_segmenter=lambda: build(**dataset.segment.model_dump()),
                 cache=Cache(),
                 fill=fill,
                 overlap=torch.cuda.is_available(),

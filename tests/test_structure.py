@@ -231,6 +231,18 @@ def test_the_house_has_no_loose_files() -> None:
     assert len(entries) <= 25
 
 
+def test_tests_mirror_the_folders() -> None:
+    folders = {path.parent.relative_to(ROOT / "tests").as_posix() for path in ROOT.glob("tests/**/test_*.py")}
+    rooms = {path.parent.relative_to(ROOT / "objabn").as_posix() for path in ROOT.glob("objabn/**/__init__.py")}
+    assert folders <= rooms | {"stages", "pipeline"}
+
+
+def test_no_test_imports_another_test_file() -> None:
+    for path in ROOT.glob("tests/**/*.py"):
+        others = re.findall(r"^\s*(?:from|import) (tests\.\S+)", path.read_text(), re.MULTILINE)
+        assert all(other.startswith("tests.helpers") for other in others), path
+
+
 @pytest.mark.parametrize(
     ("library", "module"),
     [("decord", "video/libraries"), ("av", "video/libraries"), ("zarr", "stores/array"), ("pytorchvideo", "model/x3d")],

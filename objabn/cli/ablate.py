@@ -39,7 +39,7 @@ RUNS = {
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Registers `ablate` with a parser's subcommands; `args.run(args)` returns an exit status or raises ValueError."""
+    """Register `ablate` with a parser's subcommands; `args.run(args)` returns an exit status or raises ValueError."""
     parser = subparsers.add_parser(
         "ablate",
         help="controls and audits over seeds, on the embedded data (an hour)",
@@ -58,7 +58,7 @@ def settings(name: str, given: list[str]) -> list[str]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the experiments one after another and copies their tables; 0, or DVC's exit status when one fails.
+    """Run the experiments one after another and copy their tables; 0, or DVC's exit status when one fails.
 
     Raises:
         ValueError: an unknown name, or parameters at fault.
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _dvc_run(experiment: str, changes: list[str]) -> int:
-    """Runs the pipeline as an experiment of this name, in place of an earlier one; DVC's exit status."""
+    """Run the pipeline as an experiment of this name, in place of an earlier one; DVC's exit status."""
     dvc = [sys.executable, "-m", "dvc", "exp"]
     subprocess.run([*dvc, "remove", "--quiet", experiment], capture_output=True)  # there may be none
     command = [*dvc, "run", "--temp", "--name", experiment, *TARGETS]
@@ -91,7 +91,7 @@ def _dvc_run(experiment: str, changes: list[str]) -> int:
 
 
 def _copy_tables(experiment: str, folder: Path) -> list[Path]:
-    """Writes the tables that an experiment's commit holds into a folder."""
+    """Write the tables that an experiment's commit holds into a folder."""
     pattern = f"refs/exps/*/*/{experiment}"
     listed = subprocess.run(
         ["git", "for-each-ref", "--sort=-committerdate", "--format=%(refname)", pattern],

@@ -17,7 +17,7 @@ _ABANDONED_SEC = 7 * 24 * 3600.0  # a training that has written no checkpoint fo
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Registers `cache` with a parser's subcommands; `args.run(args)` returns 0 or raises ValueError."""
+    """Register `cache` with a parser's subcommands; `args.run(args)` returns 0 or raises ValueError."""
     cache = subparsers.add_parser("cache", help="what the side cache holds; `cache prune` frees what is not needed")
     cache.set_defaults(run=show)
     actions = cache.add_subparsers(dest="action")
@@ -25,9 +25,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "prune",
         help="free units that nothing in this checkout needs",
         description="Removes units of masks that are neither those of a finished mask store in this checkout nor those "
-        "that its decoded data sets need with the present params.yaml, checkpoints of trainings that have written none "
-        "for a week, and what killed writers left. A cache that several checkouts share knows nothing of the others: "
-        "they compute again what they miss.",
+        "that its decoded data sets need with the present params.yaml, checkpoints of trainings and pretrainings "
+        "that have written none for a week, and what killed writers left. A cache that several checkouts share knows "
+        "nothing of the others: they compute again what they miss.",
     )
     parser.add_argument("--all", action="store_true", help="remove every unit, needed or not")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be freed")
@@ -45,8 +45,7 @@ def needed_units() -> set[str]:
     """
     import pandas as pd
 
-    from objabn.segmentation.segmenters.choice import video_key
-    from objabn.segmentation.units import output_key, unit_names
+    from objabn.segmentation.units import dataset_units
     from objabn.stores.table import TABLE, read_table
 
     needed: set[str] = set()
@@ -58,8 +57,7 @@ def needed_units() -> set[str]:
     for name, dataset in load_params().datasets.items():
         frames = Path("data") / name / "frames"
         if (frames / TABLE).is_file():
-            own = video_key(**dataset.segment.model_dump())
-            needed |= set(unit_names(read_table(frames), output_key(dataset), own))
+            needed |= set(dataset_units(read_table(frames), dataset))
     return needed - {""}
 
 
@@ -69,7 +67,7 @@ def _amount(entries: list[Entry], what: str = "unit") -> str:
 
 
 def show(args: argparse.Namespace) -> int:
-    """Prints what the cache holds; 0."""
+    """Print what the cache holds; 0."""
     cache, is_needed = Cache(), _test_of_need()
     units, leftovers = list(cache.units()), list(cache.leftovers())
     print(f"side cache {cache.root}: {_amount(units)}")
@@ -82,7 +80,7 @@ def show(args: argparse.Namespace) -> int:
 
 
 def prune(args: argparse.Namespace) -> int:
-    """Frees what is not needed and prints how much that was; 0.
+    """Free what is not needed and print how much that was; 0.
 
     A segmentation may run meanwhile: it computes a unit again that vanishes. What it is writing stays. A training's
     next checkpoint takes the place of one that vanishes.

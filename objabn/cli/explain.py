@@ -3,14 +3,14 @@
 import argparse
 from pathlib import Path
 
-from objabn.config.rows import MAPS
+from objabn.config.rows import GRAD_CAM, MAPS
 from objabn.explanation.inputs import complain, find_videos
 
 _OUT = Path("explained")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Registers `explain` with a parser's subcommands; `args.run(args)` returns an exit status or raises ValueError."""
+    """Register `explain` with a parser's subcommands; `args.run(args)` returns an exit status or raises ValueError."""
     parser = subparsers.add_parser(
         "explain",
         help="a trained run's attention maps over any videos",
@@ -20,7 +20,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add = parser.add_argument
     add("videos", nargs="+", metavar="VIDEO", help="file, directory (with all below it) or pattern (** for any depth)")
     add("--run", dest="trained", type=Path, required=True, metavar="DIR", help="runs/<ds>/<attention>/pc-…[/seed-…]")
-    letters = sorted({letter for letters in MAPS.values() for letter in letters} | {"g"})
+    letters = sorted({letter for letters in MAPS.values() for letter in letters} | {GRAD_CAM})
     add("--map", dest="maps", action="append", choices=letters, help="only this one; may be repeated (default: all)")
     add("--out", type=Path, default=_OUT, metavar="DIR", help=f"where to write (default: {_OUT}/)")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a CUDA device if there is one")
@@ -28,7 +28,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Explains one video after another; 0, or 2 when one of them could not be: each fault is a line on stderr.
+    """Explain one video after another; 0, or 2 when one of them could not be: each fault is a line on stderr.
 
     Raises:
         ValueError: no such run, map or device, before any video is opened.

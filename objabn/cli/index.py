@@ -31,7 +31,7 @@ OPTIONS = {
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Registers `index` with a parser's subcommands; `args.run(args)` returns 0 or raises ValueError."""
+    """Register `index` with a parser's subcommands; `args.run(args)` returns 0 or raises ValueError."""
     parser = subparsers.add_parser("index", help="list a data set's videos in data/<dataset>/index.csv")
     add_arguments(parser)
     parser.set_defaults(run=run)
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes data/<dataset>/index.csv, and left_out.csv beside it, below the working directory; prints the summary; 0.
+    """Write data/<dataset>/index.csv and left_out.csv below the working directory, and print the summary; 0.
 
     Raises:
         ValueError: an option of another layout, a bad data set name, or whatever the readers refuse.
@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _refuse_alien_options(args: argparse.Namespace) -> None:
-    """Raises ValueError for the first option that another layout has and this one has not."""
+    """Raise ValueError for the first option that another layout has and this one has not."""
     own = OPTIONS[args.layout]
     for names in OPTIONS.values():
         for name in names:

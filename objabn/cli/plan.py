@@ -23,10 +23,10 @@ BUSY = 0.2  # share of the cores from which on other processes make the times to
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Registers `plan` with a parser's subcommands; `args.run(args)` returns 0 or raises ValueError."""
+    """Register `plan` with a parser's subcommands; `args.run(args)` returns 0 or raises ValueError."""
     parser = subparsers.add_parser(
         "plan",
-        help="what a run will cost: time, disk and files of each stage, from a minute of measuring",
+        help="what a run will cost: time and disk of each stage, from a minute of measuring",
         description="Measures this machine for up to a minute and prints what each stage of the pipeline will take, "
         "as if nothing were there yet. Changes nothing.",
     )
@@ -37,7 +37,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the plan; 0.
+    """Print the plan; 0.
 
     Raises:
         ValueError: parameters at fault, a data set of which nothing is known, or one that cannot be measured.
@@ -69,9 +69,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _heading(dataset: str, counts: Counts, rates: Rates) -> str:
+def _heading(dataset_name: str, counts: Counts, rates: Rates) -> str:
     splits = f"{counts.train:,} train and {counts.test:,} test videos, {counts.frames:,} frames"
-    return f"{dataset}: {splits}, {counts.classes} classes\non: {rates.device}\n"
+    return f"{dataset_name}: {splits}, {counts.classes} classes\non: {rates.device}\n"
 
 
 def _bases(counts: Counts, rates: Rates) -> list[str]:
@@ -144,4 +144,4 @@ def _warn_of_others(share: float) -> list[str]:
     """A warning when other processes kept the machine busy in the minute before."""
     if share < BUSY:
         return []
-    return [f"WARNING: other processes used {share:.0%} of this machine: the times may be far too long"]
+    return [f"WARNING: other processes used {min(share, 1):.0%} of this machine: the times may be far too long"]

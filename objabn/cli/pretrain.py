@@ -18,7 +18,7 @@ PARTS: dict[str, tuple[str, int, int, float]] = {
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Registers `pretrain` with a parser's subcommands; `args.run(args)` returns 0 or raises ValueError."""
+    """Register `pretrain` with a parser's subcommands; `args.run(args)` returns 0 or raises ValueError."""
     pretrain = subparsers.add_parser("pretrain", help="train the embedded data set's own pretrained weights")
     parts = pretrain.add_subparsers(dest="part", required=True)
     for part, (what, _, batch_size, lr) in PARTS.items():
@@ -35,7 +35,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Trains one part and prints its recipe; 0. Raises: ValueError for an option out of range."""
+    """Train one part and print its recipe; 0. Raises: ValueError for an option out of range."""
     for name, least in (("steps", 1), ("seed", 0), ("batch_size", PARTS[args.part][1]), ("workers", 0)):
         if getattr(args, name) < least:
             raise ValueError(f"--{name.replace('_', '-')}: expected at least {least}, got {getattr(args, name)}")

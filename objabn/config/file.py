@@ -1,4 +1,4 @@
-"""Reads and validates params.yaml.
+"""Read and validate params.yaml.
 
 Every stage validates the whole file through `load_params` before it imports anything heavy; all faults come out
 together, one line each.
@@ -112,7 +112,7 @@ def add_overrides(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def _override(values: dict, given: str) -> None:
-    """Sets one value in place. Raises: ParamsError when it is no `key=value`, or there is no block to set it in."""
+    """Set one value in place. Raises: ParamsError when it is no `key=value`, or there is no block to set it in."""
     key, equals, text = given.partition("=")
     *parents, last = key.split(".")
     if not equals or not all((*parents, last)):

@@ -70,8 +70,14 @@ def rename_faults(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]
                 renamed[name] = control
                 continue
             new = {key: _new_name(key) for key in changes}
-            faults += [f"controls.{name}.set.{key}: is {new[key]} now" for key in changes if new[key] != key]
-            renamed[name] = {**control, "set": {new[key]: value for key, value in changes.items()}}
+            moved = [key for key in changes if new[key] != key and new[key].startswith("machine.")]
+            faults += [f"controls.{name}.set.{key}: changes no result; remove it" for key in moved]
+            faults += [
+                f"controls.{name}.set.{key}: is {new[key]} now"
+                for key in changes
+                if new[key] != key and key not in moved
+            ]
+            renamed[name] = {**control, "set": {new[key]: changes[key] for key in changes if key not in moved}}
         values["controls"] = renamed
     return values, faults
 

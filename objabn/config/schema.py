@@ -60,7 +60,7 @@ class MaskRCNN(Block):
 
 class Torchvision(MaskRCNN):
     backend: Literal["torchvision"]
-    weights: str  # path of torchvision's .pth
+    weights: str  # zoo (torchvision downloads them), or path of a .pth
     model: Literal[
         "maskrcnn_resnet50_fpn_v2", "maskrcnn_resnet50_fpn", "figures"
     ]  # figures: the embedded data's small one

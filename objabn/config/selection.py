@@ -12,7 +12,7 @@ from objabn.config.schema import NAME, Dataset, Params
 
 
 def put(values: dict, key: str, value: Any) -> str | None:
-    """Sets a dotted key in place; the part of it that should be a block and is none, or None when it is set."""
+    """Set a dotted key in place; the part of it that should be a block and is none, or None when it is set."""
     *parents, last = key.split(".")
     block = values
     for depth, parent in enumerate(parents, 1):

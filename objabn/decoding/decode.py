@@ -1,4 +1,4 @@
-"""Decodes every registered video once, in order, into the frame store; what fails is a row of its table."""
+"""Decode every registered video once, in order, into the frame store; what fails is a row of its table."""
 
 import hashlib
 import json

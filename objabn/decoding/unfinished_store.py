@@ -62,7 +62,7 @@ class UnfinishedStore:
         self._num_synced = len(self._writer.whole_shards()) if self._writer else 0
 
     def append(self, frames: np.ndarray, num_frames: int, **row: Any) -> None:
-        """Adds a video's frames, of which a table alone takes the number only, and its row."""
+        """Add a video's frames, of which a table alone takes the number only, and its row."""
         if self._writer is None:
             offset = self.rows[-1]["offset"] + self.rows[-1]["frames"] if self.rows else 0
             self.rows.append({**row, "offset": offset, "frames": num_frames})
@@ -75,7 +75,7 @@ class UnfinishedStore:
             self._keep()
 
     def finish(self) -> pd.DataFrame:
-        """Puts the whole store in its place; its table."""
+        """Put the whole store in its place; its table."""
         if self._writer is not None:
             table = self._writer.close()
         else:

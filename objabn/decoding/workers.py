@@ -110,7 +110,7 @@ class _Worker:
         return Lost(f"took longer than {self._timeout_sec:g} seconds")
 
     def stop(self) -> None:
-        """Ends the process at once, whoever waits for it; it is not started again."""
+        """End the process at once, whoever waits for it; it is not started again."""
         self._stopped = True
         process = self._process
         if process is not None:
@@ -134,7 +134,7 @@ class _Worker:
             return False
 
     def _end(self, grace_sec: float = 0) -> str:
-        """Ends the process unless it does so by itself in time; how it ended: a signal or an exit status."""
+        """End the process unless it does so by itself in time; return how it ended: a signal or an exit status."""
         process, self._process = self._process, None
         process.join(grace_sec)
         process.kill()

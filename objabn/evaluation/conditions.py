@@ -51,8 +51,8 @@ def top1_table(logits: Mapping[str, Sequence[Tensor]], dataset: ClipDataset) -> 
         ValueError: logits that are not finite.
     """
     columns: dict[str, Any] = {"video": dataset.table["video"], "label": dataset.table["label"]}
-    for name, each in logits.items():
-        probabilities = mean_over_views([values.softmax(dim=1).cpu().numpy() for values in each], dataset)
+    for name, of_batches in logits.items():
+        probabilities = mean_over_views([values.softmax(dim=1).cpu().numpy() for values in of_batches], dataset)
         if not np.isfinite(probabilities).all():
             raise ValueError(f"the network's logits are not finite ({name}): its training went wrong")
         columns[name] = top_k(probabilities, dataset.labels, 1).astype(int)

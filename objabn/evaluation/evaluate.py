@@ -1,4 +1,4 @@
-"""Evaluates trained networks on the test split, video by video."""
+"""Evaluate trained networks on the test split, video by video."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -53,7 +53,7 @@ def evaluate_run(
     model = model.to(fabric.device).eval()
     batches = loader(dataset, params.eval.batch_size, workers=params.machine.loader_workers)
     total = -(-len(dataset) // params.eval.batch_size)
-    held: dict[str, np.ndarray] = {}  # results of clips whose videos are not complete
+    waiting: dict[str, np.ndarray] = {}  # results of clips whose videos are not complete
     num_done = 0  # videos
     for batch in progress(batches, total=total, desc="evaluate", unit="batch"):
         batch = fabric.to_device(batch)
@@ -67,16 +67,16 @@ def evaluate_run(
             if key in batch
         }
         clips = {"probabilities": logits.softmax(dim=1).cpu().numpy()}
-        found = maps.cpu().numpy()
-        clips |= _map_results(found, map_names(attention), masks)
+        values = maps.cpu().numpy()
+        clips |= _map_results(values, map_names(attention), masks)
         if keep is not None:
-            keep(batch, found)
-        if held:
-            clips = {name: np.concatenate([held[name], values]) for name, values in clips.items()}
+            keep(batch, values)
+        if waiting:
+            clips = {name: np.concatenate([waiting[name], values]) for name, values in clips.items()}
         num_videos = len(clips["probabilities"]) // dataset.views
         if num_videos:
             yield _video_results(dataset, slice(num_done, num_done + num_videos), clips)
-        held = {name: values[num_videos * dataset.views :] for name, values in clips.items()}
+        waiting = {name: values[num_videos * dataset.views :] for name, values in clips.items()}
         num_done += num_videos
     assert num_done == len(dataset.table)
 
@@ -85,18 +85,18 @@ def _map_results(maps: np.ndarray, names: tuple[str, ...], masks: dict[str, np.n
     """Results of each clip by name, float (B,) or (B, K), of maps (B, M, T, h, w) and masks bool (B, T, h, w)."""
     results = {}
     for number, name in enumerate(names):
-        own = maps[:, number]  # (B, T, h, w)
-        results[f"entropy_{name}"] = _mean_over_frames(map_entropy(own))
-        results[f"flat_share_{name}"] = is_flat(own).mean(axis=1)
+        one_map = maps[:, number]  # (B, T, h, w)
+        results[f"entropy_{name}"] = _mean_over_frames(map_entropy(one_map))
+        results[f"flat_share_{name}"] = is_flat(one_map).mean(axis=1)
         targets = {key: ~mask if name == "b" else mask for key, mask in masks.items()}
         for key, target in targets.items():
             column = f"iou_{'fit' if key == 'masks' else 'truth'}_{name}"
-            results[column] = mask_iou(own >= MAP_THRESHOLD, target).mean(axis=1)
+            results[column] = mask_iou(one_map >= MAP_THRESHOLD, target).mean(axis=1)
         if "truth" in targets:
             truth = targets["truth"]
-            results[f"pointing_{name}"] = _mean_over_frames(pointing(own, truth))
-            results[f"energy_{name}"] = _mean_over_frames(energy_inside(own, truth))
-            results[f"{CURVE}{name}"] = iou_by_threshold(own, truth).mean(axis=1)
+            results[f"pointing_{name}"] = _mean_over_frames(pointing(one_map, truth))
+            results[f"energy_{name}"] = _mean_over_frames(energy_inside(one_map, truth))
+            results[f"{CURVE}{name}"] = iou_by_threshold(one_map, truth).mean(axis=1)
     if "truth" in masks:
         areas = masks["truth"].mean(axis=(-2, -1))
         results["truth_area"] = _mean_over_frames(np.where(areas > 0, areas, np.nan))
@@ -105,7 +105,7 @@ def _map_results(maps: np.ndarray, names: tuple[str, ...], masks: dict[str, np.n
 
 def _mean_over_frames(values: np.ndarray) -> np.ndarray:
     """Mean of each clip's, or video's, values without NaN, float64 (B,) of (B, T)."""
-    return np.array([mean_over_frames(each) for each in values])
+    return np.array([mean_over_frames(per_frame) for per_frame in values])
 
 
 def _video_results(dataset: ClipDataset, rows: slice, clips: dict[str, np.ndarray]) -> pd.DataFrame:

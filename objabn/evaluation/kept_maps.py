@@ -38,8 +38,8 @@ def _fault(kept: KeptMaps) -> str | None:
     num_videos, num_maps, num_frames = kept.maps.shape[:3]
     shapes = {"videos": (num_videos,), "map_names": (num_maps,), "frames": (num_videos, num_frames)}
     for name, shape in (shapes | {"boxes": (num_videos, 4)}).items():
-        if (found := getattr(kept, name).shape) != shape:
-            return f"{name}: expected {shape} beside maps {kept.maps.shape}, got {found}"
+        if (actual := getattr(kept, name).shape) != shape:
+            return f"{name}: expected {shape} beside maps {kept.maps.shape}, got {actual}"
     return None
 
 
@@ -78,9 +78,10 @@ def read_maps(path: Path) -> KeptMaps:
 
 
 class MapKeeper:
-    """Keeps the maps of some videos of a data set, of each the first view: for `evaluate_run`, then for a file.
+    """Keep the maps of some test videos, of each the first view.
 
-    Which ones depends on the data set alone: all where there are no more than `most`, else so many spread over it.
+    `evaluate_run` calls a keeper with each batch. Which videos are kept depends on the data set alone: all where there
+    are no more than `most`, else so many spread over it.
     """
 
     def __init__(self, dataset: ClipDataset, attention: str, most: int = 512) -> None:
@@ -89,18 +90,18 @@ class MapKeeper:
         self._videos = videos.iloc[self._chosen].to_numpy(dtype=str)
         self._map_names, self._views = np.array(map_names(attention)), dataset.views
         self._seen = 0  # clips
-        self._found: dict[str, list[np.ndarray]] = {"maps": [], "frames": [], "boxes": []}
+        self._arrays: dict[str, list[np.ndarray]] = {"maps": [], "frames": [], "boxes": []}
 
     def __call__(self, batch: Batch, maps: np.ndarray) -> None:
         """Take the next batch of clips and its maps, float32 (B, M, T, h, w) in [0, 1]."""
         clips = np.arange(self._seen, self._seen + len(maps))
         self._seen += len(maps)
-        kept = (clips % self._views == 0) & np.isin(clips // self._views, self._chosen)
-        self._found["maps"].append((255 * maps[kept]).round().astype(np.uint8))
-        self._found["frames"].append(batch["frame_numbers"].cpu().numpy()[kept])
-        self._found["boxes"].append(batch["box"].cpu().numpy()[kept])
+        chosen = (clips % self._views == 0) & np.isin(clips // self._views, self._chosen)
+        self._arrays["maps"].append((255 * maps[chosen]).round().astype(np.uint8))
+        self._arrays["frames"].append(batch["frame_numbers"].cpu().numpy()[chosen])
+        self._arrays["boxes"].append(batch["box"].cpu().numpy()[chosen])
 
     def kept(self) -> KeptMaps:
         """Return the kept maps, once all batches were there."""
-        found = {name: np.concatenate(each) for name, each in self._found.items()}
-        return KeptMaps(videos=self._videos, map_names=self._map_names, **found)
+        arrays = {name: np.concatenate(parts) for name, parts in self._arrays.items()}
+        return KeptMaps(videos=self._videos, map_names=self._map_names, **arrays)

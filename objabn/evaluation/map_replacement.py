@@ -25,7 +25,7 @@ _EPS = 1e-12  # least energy of h1, for an h1 that is zero everywhere
 REPLACEMENTS = ("one", "inverse", "flat", "even", "other", "mask")
 
 
-def replaced_maps(maps: Tensor, how: str, attention: str, given: Tensor | None = None) -> Tensor:
+def replaced_maps(maps: Tensor, how: str, attention: str, new: Tensor | None = None) -> Tensor:
     """Replace all maps of a clip in the same way; return float (B, M, T, h, w).
 
     Args:
@@ -37,11 +37,11 @@ def replaced_maps(maps: Tensor, how: str, attention: str, given: Tensor | None =
             "even": the single weight w under which h1 keeps the energy that h1 has under the map, sum (w h1)^2 =
             sum (M h1)^2. "one" and "flat" also change the scale of h2, to which the perception branch is sensitive;
             "even" takes away the place alone.
-            "other": the maps `given`.
-            "mask": M_o becomes the union mask `given`, M_b becomes 1 minus the mask. There is no mask for M_u, so M_u
+            "other": the maps `new`.
+            "mask": M_o becomes the union mask `new`, M_b becomes 1 minus the mask. There is no mask for M_u, so M_u
             stays. But where M_u is the only map (abn), M_u becomes the mask too. That tells whether the network can
             read an attention that it was never taught.
-        given: for "even" h1 (B, C, T, h, w); for "other" maps as `maps`; for "mask" zeros and ones (B, T, h, w).
+        new: for "even" h1 (B, C, T, h, w); for "other" maps as `maps`; for "mask" zeros and ones (B, T, h, w).
     """
     if how == "one":
         return torch.ones_like(maps)
@@ -51,16 +51,16 @@ def replaced_maps(maps: Tensor, how: str, attention: str, given: Tensor | None =
         return maps.mean(dim=_CLIP, keepdim=True).expand_as(maps)
     if how not in REPLACEMENTS:
         raise ValueError(f"replacement: expected one of {', '.join(REPLACEMENTS)}, got {how!r}")
-    assert given is not None, f"{how} needs something to put in the maps' place"
+    assert new is not None, f"{how} needs something to put in the maps' place"
     if how == "even":
-        energy = given.square().mean(dim=1, keepdim=True)  # (B, 1, T, h, w)
+        energy = new.square().mean(dim=1, keepdim=True)  # (B, 1, T, h, w)
         weighted_energy = (maps.square() * energy).mean(dim=_CLIP, keepdim=True)
         return (weighted_energy / energy.mean(dim=_CLIP, keepdim=True).clamp_min(_EPS)).sqrt().expand_as(maps)
     if how == "other":
-        assert given.shape == maps.shape, f"{tuple(given.shape)}, expected {tuple(maps.shape)}"
-        return given
+        assert new.shape == maps.shape, f"{tuple(new.shape)}, expected {tuple(maps.shape)}"
+        return new
     names = MAPS[attention]
-    masks = {"o": given, "b": 1 - given} | ({"u": given} if names == ("u",) else {})
+    masks = {"o": new, "b": 1 - new} | ({"u": new} if names == ("u",) else {})
     planes = [masks.get(name, maps[:, number]) for number, name in enumerate(names)]
     return torch.stack([plane.to(maps) for plane in planes], dim=1)
 

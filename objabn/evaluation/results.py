@@ -43,13 +43,13 @@ def _groups(tables: Iterable[pd.DataFrame]) -> Iterator[pa.Table]:
     columns: dict[str, np.ndarray] = {}
     filled = 0
     for table in tables:
-        given = {str(name): _values(table[name]) for name in table}
+        arriving = {str(name): _values(table[name]) for name in table}
         if not columns:
-            columns = {name: np.empty((GROUP, *values.shape[1:]), values.dtype) for name, values in given.items()}
+            columns = {name: np.empty((GROUP, *values.shape[1:]), values.dtype) for name, values in arriving.items()}
         taken = 0
         while taken < len(table):
             number = min(GROUP - filled, len(table) - taken)
-            for name, values in given.items():
+            for name, values in arriving.items():
                 columns[name][filled : filled + number] = values[taken : taken + number]
             filled, taken = filled + number, taken + number
             if filled == GROUP:

@@ -1,4 +1,4 @@
-"""Summarises a row: its numbers from the results of each video."""
+"""Summarise a row: its numbers from the results of each video."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Finds a finished run and loads its network: the one way in for evaluation, audits and explanations."""
+"""Find a finished run and load its network: the one way in for evaluation, audits and explanations."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What was found in a video: maps of its frames, answers of its clips, and figures of both.
+"""What was found in a video: maps of its frames, answers of its clips, and numbers of both.
 
 Shapes: N frames that the network saw, C clips, M maps, h/w grid of the maps, L classes.
 """

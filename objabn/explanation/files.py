@@ -75,7 +75,7 @@ class Overlay:
             raise
 
     def add(self, clip: PlacedClip, maps: dict[str, np.ndarray], title: str) -> None:
-        """Writes a clip's new frames.
+        """Write a clip's new frames.
 
         Args:
             maps: float (n, h, w) of these frames, by letter.
@@ -88,7 +88,7 @@ class Overlay:
             self._keep(frame, mask)
 
     def _keep(self, frame: np.ndarray, mask: np.ndarray | None) -> None:
-        """Keeps frames that are evenly spread over what has come so far: half of them go when they are too many."""
+        """Keep frames that are evenly spread over what has come so far: half of them go when they are too many."""
         if self._num_frames % self._step == 0:
             crop = resized(np.ascontiguousarray(frame[crop_of(self._box, frame.shape[:2])]), (_SIDE, _SIDE))
             cells = None if mask is None else mask[crop_of(self._box, mask.shape[:2])].copy()
@@ -115,7 +115,7 @@ class Overlay:
 
 
 def write_files(explanation: Explanation, run: TrainedRun, overlay: Overlay) -> None:
-    """Writes strip.png, maps.npz and explanation.json beside the overlay, the last one last."""
+    """Write strip.png, maps.npz and explanation.json beside the overlay, the last one last."""
     folder = overlay.folder
     draw_maps([overlay.strip(explanation)], folder / STRIP, side=_SIDE)
     with replace_file(folder / MAPS) as partial, open(partial, "wb") as file:

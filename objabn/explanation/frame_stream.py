@@ -1,4 +1,4 @@
-"""A video's frames one at a time, in constant memory, from the decoders of `video.read_video`.
+"""A video's frames one at a time, in constant memory, from the decoders of `video.read.read_video`.
 
     stream = stream_video("long.mp4")
     for frame in stream:                # (H, W, 3)

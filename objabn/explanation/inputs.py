@@ -1,4 +1,4 @@
-"""Finds the videos that files, directories and patterns name."""
+"""Find the videos that files, directories and patterns name."""
 
 import glob
 import os

@@ -1,4 +1,4 @@
-"""Attention maps over frames: the colours of all pictures of maps, and side-by-side panels of a whole frame each.
+"""Draw attention maps over whole frames, as panels side by side.
 
 H/W frame in pixels, h/w grid of a map.
 """

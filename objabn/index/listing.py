@@ -79,7 +79,7 @@ def outermost(path: str) -> str:
 
 
 def require_directory(path: Path, what: str = "the directory of the videos") -> None:
-    """Raises ValueError unless `path` is a directory."""
+    """Raise ValueError unless `path` is a directory."""
     if not path.is_dir():
         raise ValueError(f"{path}: expected {what}, got {'a file' if path.exists() else 'nothing'}")
 

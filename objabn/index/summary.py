@@ -23,7 +23,7 @@ def left_out(listing: Listing, missing: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_left_out(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Writes what was left out, whole or not at all; with nothing left out there is no such file afterwards."""
+    """Write what was left out, whole or not at all; with nothing left out there is no such file afterwards."""
     if table.empty:
         Path(path).unlink(missing_ok=True)
         return

@@ -103,7 +103,7 @@ def read_index(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def write_index(index: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Writes an index sorted by video id, whole or not at all; equal indices give equal bytes. Makes the directory."""
+    """Write an index sorted by video id, whole or not at all; equal indices give equal bytes. Makes the directory."""
     rows = index[COLUMNS].sort_values("video")
     write_text(Path(path), rows.to_csv(index=False, lineterminator="\n"))
 
@@ -114,7 +114,7 @@ def is_inside(path: str) -> bool:
 
 
 def _refuse(path: object, index: pd.DataFrame, bad: pd.Series, expected: str, shown: str = "video") -> None:
-    """Raises ValueError naming the first bad row (line 1 is the header)."""
+    """Raise ValueError naming the first bad row (line 1 is the header)."""
     if bad.any():
         row = int(bad.to_numpy().argmax())
         raise ValueError(f"{path}:{row + 2}: {expected}, got {index[shown].iloc[row]!r}")

@@ -1,4 +1,4 @@
-"""Reads the official lists of UCF101."""
+"""Read the official lists of UCF101."""
 
 from __future__ import annotations
 

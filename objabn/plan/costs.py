@@ -109,8 +109,7 @@ def costs(params: Dataset, table: Table, counts: Counts, rates: Rates) -> list[C
 
 def total(lines: list[Cost]) -> Cost:
     """Add up all lines; a time that is not known counts as none."""
-    sec = sum(line.sec or 0.0 for line in lines)
-    return Cost("total", sec, sum(line.num_bytes for line in lines), "")
+    return Cost("total", sum(line.sec or 0.0 for line in lines), sum(line.num_bytes for line in lines), "")
 
 
 def _of_frames(stage: str, start: float, rate: FrameRate, frames: int) -> Cost:

@@ -14,8 +14,8 @@ from objabn.synthetic.scenes import ACTIONS
 
 # UCF101 split 1: 27 hours at 25 frames a second. Something-Something v2: 4.03 s at 12 frames a second on average.
 PUBLISHED = {
-    "ucf101": Counts(9_537, 3_783, 2_480_000, 101, "published figures of UCF101, split 1"),
-    "ssv2": Counts(168_913, 24_777, 9_400_000, 174, "published figures of Something-Something v2, labelled splits"),
+    "ucf101": Counts(9_537, 3_783, 2_480_000, 101, "published numbers of UCF101, split 1"),
+    "ssv2": Counts(168_913, 24_777, 9_400_000, 174, "published numbers of Something-Something v2, labelled splits"),
 }
 PROBED = 36  # videos whose headers are read
 
@@ -23,8 +23,8 @@ PROBED = 36  # videos whose headers are read
 def count(name: str, params: Dataset) -> tuple[Counts, pd.DataFrame]:
     """Counts of a data set of the checkout in the working directory, and rows of its index whose videos are there.
 
-    From what it is synthesized from, its table of videos when that is decoded, its index and the headers of a few dozen
-    videos, or the published figures, whichever is there first. The rows have a column `frames` and are few.
+    From what it is synthesized from, else from its index: with its decoded frames, or with the headers of a few dozen
+    videos. Without an index the published numbers. The rows have a column `frames` and are few.
 
     Raises:
         ValueError: there is none of these.
@@ -39,7 +39,7 @@ def count(name: str, params: Dataset) -> tuple[Counts, pd.DataFrame]:
             return PUBLISHED[name], pd.DataFrame()
         raise ValueError(
             f"{path}: no such file, expected an index (`python -m objabn index`); "
-            f"without one the figures of {' and '.join(PUBLISHED)} alone are known"
+            f"without one the numbers of {' and '.join(PUBLISHED)} alone are known"
         )
     index = read_index(path)
     splits = index["split"].value_counts()
@@ -66,10 +66,4 @@ def _probe(index: pd.DataFrame, videos: Path) -> pd.DataFrame:
 
 def _header_frames(path: Path) -> int:
     """Frames that a video's header promises; 0 where it does not tell, or there is no such video."""
-    if not path.is_file():
-        return 0
-    video = cv2.VideoCapture(str(path))
-    try:
-        return max(int(video.get(cv2.CAP_PROP_FRAME_COUNT)), 0) if video.isOpened() else 0
-    finally:
-        video.release()
+    return max(int(cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT)), 0) if path.is_file() else 0

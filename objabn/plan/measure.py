@@ -1,4 +1,4 @@
-"""Measures this machine for a plan: what a frame costs to decode and to segment, and a clip of one row to train.
+"""Measure this machine for a plan: what a frame costs to decode and to segment, and a clip of one row to train.
 
 Everything runs through the functions that the stages call, on a few videos: the data set's own where they are there,
 else synthetic ones of the profile's size. Nothing is downloaded: a segmenter whose weights are not here has no time.
@@ -15,7 +15,7 @@ import torch
 from objabn.clips.batches import loader
 from objabn.clips.dataset import VALIDATION, ClipDataset
 from objabn.config.rows import MAPS, Table
-from objabn.config.schema import Dataset, Detectron2, Torchvision
+from objabn.config.schema import Dataset, Import, Motion
 from objabn.decoding.decode import make_writer, num_cores
 from objabn.decoding.one_video import decode_one
 from objabn.evaluation.evaluate import evaluate_run
@@ -33,9 +33,10 @@ from objabn.synthetic.synthesize import write_videos
 from objabn.training.train import train, validate
 
 VIDEOS, MOST_FRAMES = 3, 1000  # of the data set: so many, none longer
-SCENES, SCENE_FRAMES = 12, 64  # synthetic videos where there are none, and their length
+SCENES = 12  # synthetic videos of the embedded data
 ROOM_SEC, ROW_SEC = 4.0, 12.0  # aim of a measurement, and of that of the row
 FEW_CLIPS, MOST_STEPS = 2, 10
+_Source = tuple[pd.DataFrame, Path, FrameRate | None, str]
 
 
 def measure(params: Dataset, table: Table, counts: Counts, own: pd.DataFrame, place: Path, start_sec: float) -> Rates:
@@ -49,7 +50,7 @@ def measure(params: Dataset, table: Table, counts: Counts, own: pd.DataFrame, pl
         ValueError: a device that is not there, or no video that could be decoded.
     """
     device = make_fabric(params).device
-    rows, videos, made, origin = _videos(params, own, place)
+    rows, videos, made, origin = _videos(params, counts, own, place)
     decode, clips, reader = _decoding(params, rows, videos, origin, place)
     segment = _segmentation(params, clips, reader)
     cpu = f"CPU, {torch.get_num_threads()} threads"
@@ -63,7 +64,7 @@ def measure(params: Dataset, table: Table, counts: Counts, own: pd.DataFrame, pl
     )
 
 
-def _videos(params: Dataset, own: pd.DataFrame, place: Path) -> tuple[pd.DataFrame, Path, FrameRate | None, str]:
+def _videos(params: Dataset, counts: Counts, own: pd.DataFrame, place: Path) -> _Source:
     """Index rows of videos to measure with, their directory, what making them cost, and what they are."""
     if len(own) and len(short := own[own["frames"] <= MOST_FRAMES]):
         chosen = short.iloc[np.unique(np.linspace(0, len(short) - 1, VIDEOS).round().astype(int))]
@@ -74,7 +75,7 @@ def _videos(params: Dataset, own: pd.DataFrame, place: Path) -> tuple[pd.DataFra
     else:
         height, width = (side + side % 2 for side in (params.decode.height, params.decode.width))
         size: dict[str, Any] = {"height": height, "width": width, "figure_size": 0.58}
-        length = {"min_frames": SCENE_FRAMES, "max_frames": SCENE_FRAMES}
+        length = dict.fromkeys(("min_frames", "max_frames"), min(counts.frames // counts.videos, MOST_FRAMES))
         scenes = [("synthetic", "walk", "train", make_scene("walk", seed=0, split="train", number=0, **length, **size))]
         origin = f"a synthetic clip of {width} x {height} (real ones have other bytes)"
     for name in ("videos", "truth"):
@@ -119,15 +120,17 @@ def _decoding(
 def _segmentation(params: Dataset, videos: pd.DataFrame, reader: Reader) -> SegmentRate:
     """The rate of the data set's own segmenter on some frames of one video; None where it would download weights."""
     segment = params.segment
-    if isinstance(segment, Torchvision | Detectron2) and not Path(segment.weights).is_file():
-        return SegmentRate(None, 0.0, f"not measured: segment.weights ({segment.weights}) is no file here")
+    if isinstance(segment, Import):
+        return SegmentRate(None, 0.0, "not measured: the masks are read, not computed")
+    if not isinstance(segment, Motion) and not Path(segment.weights).is_file():
+        return SegmentRate(None, 0.0, f"not measured: segment.weights ({segment.weights}) is no file here; name one")
     with Clock() as building:
         try:
             segmenter = build(**segment.model_dump())
         except ValueError as error:
             return SegmentRate(None, 0.0, f"not measured: {error}")
     video = str(videos["video"].iloc[0])
-    frames, batch = reader.read_all(video), getattr(segment, "batch_size", len(videos))
+    frames, batch = reader.read_all(video), 1 if isinstance(segment, Motion) else segment.batch_size
     segmenter(frames[:1], video)  # warms up
     with Clock() as one:
         segmenter(frames[:1], video)
@@ -159,6 +162,9 @@ def _row(params: Dataset, table: Table, counts: Counts, videos: pd.DataFrame, re
     whole = params.train.batch_size // processes
     few = whole if on_gpu else min(FEW_CLIPS, whole)
     work = (attention, params, counts, videos, reader, place)
+    if on_gpu:  # the segmenter's memory is none of the training's
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     try:
         rate = _steps(*work, few, 1)  # also warms up
         clip_sec = rate.train_sec + 2 * rate.eval_sec
@@ -209,5 +215,5 @@ def _steps(
     load_sec = loading.sec / loaded
     steps_sec = [max(sec - load_sec, 0.0) for sec in (train_sec, evaluating.sec / batch)]
     train_sec, eval_sec = (max(sec, load_sec / workers) if hidden else sec + load_sec for sec in steps_sec)
-    weights = sum(value.nbytes for value in network.state_dict().values())
-    return RowRate(train_sec, eval_sec, whole.sec - timing["train_seconds"], weights, "")
+    weights_bytes = sum(value.nbytes for value in network.state_dict().values())
+    return RowRate(train_sec, eval_sec, whole.sec - timing["train_seconds"], weights_bytes, "")

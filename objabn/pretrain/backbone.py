@@ -1,4 +1,4 @@
-"""Pretrains the embedded profile's X3D on an endless stream of synthetic clips of other actions than the data set's.
+"""Pretrain the embedded profile's X3D on an endless stream of synthetic clips of other actions than the data set's.
 
     python -m objabn pretrain backbone --steps 1800 --seed 0 --out FILE     # the same again after a kill
 
@@ -84,7 +84,7 @@ def pretrain_backbone(
 ) -> dict[str, Any]:
     """Train, write the weights to `out` and the recipe beside it, and return the recipe.
 
-    A pretraining with the same settings that was killed goes on.
+    A pretraining with the same settings and `out` that was killed goes on.
 
     Args:
         steps: of the whole schedule.
@@ -101,7 +101,9 @@ def pretrain_backbone(
     torch.manual_seed(seed)
     model = _X3D(params, len(OTHER_ACTIONS)).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=lr)
-    training = Pretraining({"what": "backbone", **settings}, model, optimiser)
+    clips = params.synthesize.model_dump() if params.synthesize else {}
+    begun = {"what": "backbone", "out": str(out.absolute()), "clips": clips, **settings}
+    training = Pretraining(begun, model, optimiser)
 
     def losses_of(_step: int, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         batch = {name: value.to(device) for name, value in batch.items()}

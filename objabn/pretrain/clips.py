@@ -28,7 +28,8 @@ class ClipStream(TorchDataset[dict]):
         split: "pretrain" (random clip, box, flip and image quality) or "held-out" (centre clip and box, clean); other
             scenes than the data set's splits "train" and "test".
 
-    An item: `frames` uint8 (T, H, W, 3), `box` float32 (4,), `flip` bool, `label` int64, as `clips.ClipDataset`'s.
+    An item is as `clips.dataset.ClipDataset`'s: `frames` uint8 (T, H, W, 3), `box` float32 (4,), `flip` bool, `label`
+    int64.
     """
 
     def __init__(self, params: Dataset, *, seed: int, split: str = "pretrain") -> None:

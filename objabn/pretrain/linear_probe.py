@@ -47,7 +47,7 @@ def pooled_features(
     """What an X3D's projection receives, float32 (clips, D), and the labels, int64 (clips,); one epoch, in order.
 
     Args:
-        blocks: as `model.x3d_blocks` gives them, in evaluation mode, on the CPU.
+        blocks: as `x3d.x3d_blocks` gives them, in evaluation mode, on the CPU.
     """
     *stages, head = blocks
     pool = head.pool
@@ -95,7 +95,7 @@ def linear_probe(
     """Top-1 in percent on the test clips of a logistic regression on the untouched backbone's pooled features.
 
     Args:
-        blocks: as `model.x3d_blocks` gives them, on the CPU; put in evaluation mode, otherwise left as they are.
+        blocks: as `x3d.x3d_blocks` gives them, on the CPU; put in evaluation mode, otherwise left as they are.
         epochs: so many random clips of each training video.
         weight_decay: fixed beforehand, not chosen on the test clips.
     """

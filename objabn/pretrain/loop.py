@@ -1,21 +1,26 @@
 """The loop of both pretrainings; its state is a unit of the side cache, so the same command resumes a killed one."""
 
 import io
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from objabn.model.run import versions
 from objabn.progress import progress
 from objabn.system.cache import Cache, unit_key
+from objabn.system.files import code_digest
 from objabn.training.schedule import learning_rate
 
 KIND = "pretraining"  # of a unit in the side cache
 _SHOWN = 50  # steps whose mean the bar shows
+_CODE = ("objabn/clips", "objabn/model", "objabn/pretrain", "objabn/segmentation/segmenters", "objabn/synthetic")
 
 
 def encode(content: Any) -> bytes:
@@ -43,8 +48,8 @@ class Pretraining:
     """A pretraining that may be killed at any moment.
 
     Args:
-        settings: all that determines the result, as JSON-serialisable values. What was begun with others is another
-            pretraining.
+        settings: what determines the result besides the code, the libraries and the device, as JSON-serialisable
+            values. What was begun with others is another pretraining.
 
     Attributes:
         step: steps that are done.
@@ -56,7 +61,9 @@ class Pretraining:
     """
 
     def __init__(self, settings: Mapping[str, Any], network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-        self._cache, self._key = Cache(), unit_key(**settings)
+        device, code = next(network.parameters()).device.type, code_digest(Path(__file__).parents[2], _CODE)
+        self._cache = Cache()
+        self._key = unit_key(settings=settings, device=device, code=code, versions=versions())
         self._network, self._optimiser = network, optimiser
         self.step, self.seconds = 0, 0.0
         self.curve: list[dict[str, float]] = []
@@ -73,7 +80,7 @@ class Pretraining:
         except Exception as error:  # torch.load raises half a dozen types for what is not its own
             expected = "expected the state of this pretraining, got something else; remove it"
             raise ValueError(f"{self._cache.path(KIND, self._key)}: {expected}") from error
-        print(f"goes on after {self.step} steps", flush=True)
+        print(f"goes on after {self.step} steps", file=sys.stderr)
 
     def run(
         self,
@@ -118,7 +125,7 @@ class Pretraining:
                 means, numbers = self._means(validation_steps), validate()
                 self.curve.append({"step": step, **{name: round(mean, 4) for name, mean in means.items()}, **numbers})
                 told = ", ".join(f"{name} {value:g}" for name, value in self.curve[-1].items() if name != "step")
-                bar.write(f"step {step}/{steps}: {told}")
+                bar.write(f"step {step}/{steps}: {told}", file=sys.stderr)  # the command's stdout is the recipe
             self.step, self.seconds = step, time.perf_counter() - started
             if step % checkpoint_steps == 0 or step == steps:
                 self._keep()

@@ -1,4 +1,4 @@
-"""Trains the embedded data's segmenter, a small Mask R-CNN, on an endless stream of synthetic frames of other actions.
+"""Train the embedded data's segmenter, a small Mask R-CNN, on an endless stream of synthetic frames of other actions.
 
     python -m objabn pretrain segmenter --steps 8000 --seed 0 --out FILE     # the same again after a kill
 
@@ -102,7 +102,7 @@ def pretrain_segmenter(
 ) -> dict[str, Any]:
     """Train, write the weights to `out` and the recipe beside it, and return the recipe.
 
-    A pretraining with the same settings that was killed goes on.
+    A pretraining with the same settings and `out` that was killed goes on.
 
     Args:
         params: the embedded data set's; of them the frame size, and the held-out frames' figure size.
@@ -128,7 +128,8 @@ def pretrain_segmenter(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(seed)
     network = figures_rcnn().to(device, memory_format=torch.channels_last)
-    training = Pretraining({"what": "segmenter", **settings}, network, make_optimiser(network, lr))
+    begun = {"what": "segmenter", "out": str(out.absolute()), "figure_size": params.synthesize.figure_size, **settings}
+    training = Pretraining(begun, network, make_optimiser(network, lr))
     held_out = held_out_frames(HELD_OUT_FRAMES, **size, figure_size=params.synthesize.figure_size)
 
     def losses_of(step: int, batch: tuple[list[Tensor], list[dict[str, Tensor]]]) -> dict[str, Tensor]:

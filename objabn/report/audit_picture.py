@@ -16,16 +16,19 @@ _DROPS = {"swap_drop": ("swap drop", "#40739e"), "background_gap": ("background 
 _BAR = 0.38  # width, of the distance between rows
 
 
-def draw_audits(audits: Mapping[str, Numbers], curves: Mapping[str, pd.DataFrame], dataset: str, path: Path) -> None:
-    """Writes a PNG of three panels.
+def draw_audits(
+    audits: Mapping[str, Numbers], curves: Mapping[str, pd.DataFrame], dataset_name: str, path: Path
+) -> None:
+    """Write a PNG of three panels.
 
     Args:
         audits: the numbers of each audited row.
-        curves: by row the mean curves (`deletion.curves_of`) with a column `seed`; rows without maps have no lines.
+        curves: by row the mean curves (`insertion_deletion.curves_of`) with a column `seed`; rows without maps have
+            none.
     """
     figure = Figure(figsize=(12.5, 4.2), dpi=120, layout="constrained")
     bars, insertion, deletion = figure.subplots(1, 3, width_ratios=[1.3, 1, 1])
-    figure.suptitle(f"{dataset}: audits", fontsize=11)
+    figure.suptitle(f"{dataset_name}: audits", fontsize=11)
     _draw_drops(bars, audits)
     for axes, kind in ((insertion, "insertion"), (deletion, "deletion")):
         _draw_curves(axes, kind, curves)

@@ -9,7 +9,7 @@ from objabn.report.cells import number_text, table_lines
 from objabn.report.names import MAP_NAMES
 
 RANKING = ("u", "o")  # maps that rank cells (`insertion_deletion`)
-# Column of an audit -> heading; top-1 in percent, with the maps replaced (`faithfulness`).
+# Column of an audit -> heading; top-1 in percent, with the maps replaced (`map_replacement`).
 REPLACED = {
     "top1": "own maps",
     "top1_even": "even",
@@ -22,14 +22,14 @@ REPLACED = {
     "top1_truth": "truth",
     "top1_truth_any": "truth, any",
 }
-# Areas under curves (`deletion`) -> heading.
+# Areas under curves (`insertion_deletion`) -> heading.
 AREAS = {
     "insertion": "insertion",
     "deletion": "deletion",
     "insertion_time": "insertion in time",
     "deletion_time": "deletion in time",
 }
-# With figures or backgrounds taken away or exchanged (`bias`) -> heading; top-1 in percent, drops in points.
+# With figures or backgrounds taken away or exchanged (`backgrounds`) -> heading; top-1 in percent, drops in points.
 BACKGROUNDS = {
     "top1_foreground": "figure alone",
     "top1_background": "background alone",
@@ -115,14 +115,14 @@ def _cells(audits: Mapping[str, Numbers], keys: Mapping[tuple[str, str], str], d
     return cells if len(cells) else pd.DataFrame()
 
 
-def to_markdown(audits: Mapping[str, Numbers], dataset: str, seeds: Sequence[int]) -> str:
+def to_markdown(audits: Mapping[str, Numbers], dataset_name: str, seeds: Sequence[int]) -> str:
     """Write the audits as Markdown, with what is needed to read them."""
     parts = [
         ("Is the map used?", replaced_cells(audits), _REPLACED_NOTES),
         ("Is what the map ranks first what counts?", area_cells(audits), _AREAS_NOTES),
         ("Does the row lean on the background?", background_cells(audits), _BACKGROUNDS_NOTES),
     ]
-    lines = [f"# {dataset}: audits", ""]
+    lines = [f"# {dataset_name}: audits", ""]
     for title, cells, notes in parts:
         if not cells.empty:
             lines += [f"## {title}", "", *table_lines(cells), "", notes, ""]

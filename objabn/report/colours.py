@@ -1,4 +1,4 @@
-"""The colours of all pictures: of maps over frames, of each kind of map, of the rows."""
+"""The colours of all pictures: of each kind of map and of the rows."""
 
 from collections.abc import Sequence
 

@@ -10,13 +10,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from objabn.config.rows import GRAD_CAM
 from objabn.evaluation.numbers import column
 
 MEASURES = {"top1": 100, "entropy": 1, "pointing": 100, "iou_truth": 1}  # what is compared -> scale; 100: to points
-LETTERS = ("o", "u", "g")  # a row is compared by the first of these maps that it has
+COMPARED = ("o", "u", GRAD_CAM)  # a row is compared by the first of these maps that it has
 COLUMNS = (  # what is read of a row's results
     "video", "seed", "top1",
-    *(column(measure, letter) for measure in ("entropy", "flat_share", "pointing", "iou_truth") for letter in LETTERS),
+    *(column(measure, letter) for measure in ("entropy", "flat_share", "pointing", "iou_truth") for letter in COMPARED),
 )  # fmt: skip
 RESAMPLES = 9999
 LEVEL = 0.95
@@ -108,7 +109,7 @@ def row_difference(own: pd.DataFrame, other: pd.DataFrame, measure: str) -> Diff
     Grad-CAM.
 
     Args:
-        own, other: results as `evaluation.evaluate_run` gives them, with `seed` where there are several.
+        own, other: results as `evaluate.evaluate_run` gives them, with `seed` where there are several.
     """
     columns = [_column(table, measure) for table in (own, other)]
     if None in columns:
@@ -123,7 +124,7 @@ def row_difference(own: pd.DataFrame, other: pd.DataFrame, measure: str) -> Diff
 
 
 def compared_map(names: Container[str], measure: str) -> str | None:
-    """Choose the map that a row is compared by: the first of LETTERS of which there is the measure.
+    """Choose the map that a row is compared by: the first of COMPARED of which there is the measure.
 
     Args:
         names: columns of the results of a row.
@@ -131,7 +132,7 @@ def compared_map(names: Container[str], measure: str) -> str | None:
     >>> compared_map(["entropy_u", "entropy_o"], "entropy")
     'o'
     """
-    return next((letter for letter in LETTERS if column(measure, letter) in names), None)
+    return next((letter for letter in COMPARED if column(measure, letter) in names), None)
 
 
 def _column(table: pd.DataFrame, measure: str) -> str | None:

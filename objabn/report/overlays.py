@@ -1,4 +1,4 @@
-"""Draws maps as colours over frames."""
+"""Draw maps as colours over frames."""
 
 from functools import cache
 

@@ -54,16 +54,16 @@ class Published(NamedTuple):
 
 
 def beside_published(
-    dataset: str | None, row: Row, numbers: Numbers, num_videos: int
+    dataset_name: str | None, row: Row, numbers: Numbers, num_videos: int
 ) -> dict[tuple[str, str], Published]:
     """Compare a row with what the paper reports of it, by measure and letter; empty when it does not report the row.
 
     Args:
-        dataset: a key of PUBLISHED, or None.
+        dataset_name: a key of PUBLISHED, or None.
         numbers: of the row.
         num_videos: test videos that they were measured on; the standard error is that of so many.
     """
-    published = PUBLISHED[dataset].get(row, ()) if dataset else ()
+    published = PUBLISHED[dataset_name].get(row, ()) if dataset_name else ()
     compared = {}
     for key, value in zip(NUMBERS, published, strict=False):
         if value is not None and key in numbers:
@@ -72,16 +72,16 @@ def beside_published(
     return compared
 
 
-def published_difference(dataset: str | None, row: Row, reference: Row, measure: str) -> float | None:
+def published_difference(dataset_name: str | None, row: Row, reference: Row, measure: str) -> float | None:
     """The paper's row - reference, in points of top-1 or bits of entropy; None where it does not report both.
 
     The entropy is that of M_o where a row has it, else of M_u, as in `intervals.row_difference`.
 
     Args:
-        dataset: a key of PUBLISHED, or None.
+        dataset_name: a key of PUBLISHED, or None.
         measure: of `intervals.MEASURES`.
     """
-    rows = PUBLISHED[dataset] if dataset else {}
+    rows = PUBLISHED[dataset_name] if dataset_name else {}
     if row not in rows or reference not in rows or measure not in ("top1", "entropy"):
         return None
     values = []

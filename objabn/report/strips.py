@@ -1,4 +1,4 @@
-"""Draws attention maps as the figures of the paper do: frames above, maps below."""
+"""Draw attention maps as the figures of the paper do: frames above, maps below."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -66,7 +66,7 @@ def kept_pictures(
 
 
 def draw_maps(videos: list[VideoMaps], path: Path, *, side: int = _PIXELS) -> None:
-    """Writes a PNG: for each video a row of frames, and below it a row of each map (absolute scale, 0 blue, 1 red).
+    """Write a PNG: for each video a row of frames, and below it a row of each map (absolute scale, 0 blue, 1 red).
 
     Where the masks are known they are the last row; where times are, they stand on the frames.
 

@@ -18,7 +18,7 @@ def headline(numbers: Numbers) -> dict[str, float]:
     """Choose the numbers of a row that `dvc exp show` has columns for, by name as in `entropy_o`.
 
     Accuracy; the entropy of each map; a flat share only where there are flat frames; and of the map that a row is
-    compared by (`intervals.LETTERS`) where it lies: pointing and iou_truth with ground truth, else iou_fit.
+    compared by (`intervals.COMPARED`) where it lies: pointing and iou_truth with ground truth, else iou_fit.
     """
     entropies, flat = ([(measure, letter) for letter in LETTERS] for measure in ("entropy", "flat_share"))
     keys = [key for key in (("top1", ""), ("top5", ""), *entropies) if key in numbers]

@@ -83,8 +83,7 @@ def _draw_entropies(axes: Axes, comparison: Comparison) -> None:
             places = [at + (of_row.index(letter) - (len(of_row) - 1) / 2) * (_BAR + 0.02) for at, of_row in bars]
             heights = [entropies[rows[at]][letter] for at, _ in bars]
             axes.bar(places, heights, width=_BAR, label=map_label(letter), color=MAP_COLOURS[letter])
-    names = [f"{row.attention}{' + pc' if row.pc else ''}" for row in rows]
-    axes.set_xticks(range(len(names)), [name.replace("-", "-\n") for name in names], fontsize=8)
+    axes.set_xticks(range(len(rows)), [row.name.replace("-", "-\n") for row in rows], fontsize=8)
     axes.set_ylabel("entropy (bits)")
     axes.set_ylim(0, 3.4)
     axes.axhline(MAX_BITS, color="grey", linewidth=0.6, linestyle="--")

@@ -30,7 +30,7 @@ def choose(per_video: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Ids of the videos to show: typical ones, spread over the classes, and the worst of all.
 
     Worse is a lower IoU with the truth (of persons, where the segmenter finds any); without truth, more frames without
-    an instance, then fewer instances. A class's typical video is its median. The same figures give the same choice.
+    an instance, then fewer instances. A class's typical video is its median. The same numbers give the same choice.
     At least one video has to have frames.
     """
     usable = per_video[per_video["frames"] > 0].sort_values("video")
@@ -84,10 +84,10 @@ def overlay(frame: np.ndarray, planes: np.ndarray, instances: pd.DataFrame, trut
 
 
 def draw_masks(per_video: pd.DataFrame, frames: Reader, store: Path, truth: Path | None, path: Path) -> None:
-    """Writes a PNG: for each of a dozen videos its figures and a strip of frames with masks, boxes and true outlines.
+    """Write a PNG: for each of a dozen videos its numbers and a strip of frames with masks, boxes and true outlines.
 
     Args:
-        per_video: figures of each video (`mask_quality.video_quality`).
+        per_video: numbers of each video (`quality.video_quality`).
         frames: where the frames are read.
         store: the mask store.
         truth: the store of true masks, where there is one.
@@ -126,12 +126,12 @@ def _side_by_side(cells: list[np.ndarray]) -> np.ndarray:
 
 
 def _title(row: dict[Hashable, Any], kind: str) -> tuple[str, str]:
-    """A video's name and its figures."""
-    figures = f"{row['instances_per_frame']:.2f} instances a frame, a person in {row['person_share']:.0%} of frames"
-    figures += f", none at all in {row['empty_share']:.0%}"
+    """A video's name and its numbers."""
+    numbers = f"{row['instances_per_frame']:.2f} instances a frame, a person in {row['person_share']:.0%} of frames"
+    numbers += f", none at all in {row['empty_share']:.0%}"
     if "iou_truth" in row:
-        figures += f"; IoU {row['iou_truth']:.2f}, persons {row['iou_truth_person']:.2f}"
-    return f"{row['video']}  ({row['split']}, {kind})", figures
+        numbers += f"; IoU {row['iou_truth']:.2f}, persons {row['iou_truth_person']:.2f}"
+    return f"{row['video']}  ({row['split']}, {kind})", numbers
 
 
 def _sheet(strips: list[np.ndarray], titles: list[tuple[str, str]], has_truth: bool) -> Figure:
@@ -140,12 +140,12 @@ def _sheet(strips: list[np.ndarray], titles: list[tuple[str, str]], has_truth: b
     num_lines = -(-len(strips) // _COLUMNS)
     total = (_COLUMNS * (width + margin) + margin, legend + num_lines * (height + title) + margin)
     figure = Figure(figsize=(total[0] / _DPI, total[1] / _DPI), dpi=_DPI)
-    for number, (strip, (name, figures)) in enumerate(zip(strips, titles, strict=True)):
+    for number, (strip, (name, numbers)) in enumerate(zip(strips, titles, strict=True)):
         left = margin + number % _COLUMNS * (width + margin)
         top = total[1] - legend - number // _COLUMNS * (height + title)
         figure.figimage(strip, left, top - title - height)
         figure.text(left / total[0], (top - 18) / total[1], name, fontsize=10, weight="bold")
-        figure.text(left / total[0], (top - 34) / total[1], figures, fontsize=9, color="0.25")
+        figure.text(left / total[0], (top - 34) / total[1], numbers, fontsize=9, color="0.25")
     handles = [Patch(color=f"#{bytes(colour).hex()}", label=group) for group, colour in COLOURS.items()]
     if has_truth:
         handles.append(Patch(facecolor="white", edgecolor="black", label="outline: truth"))

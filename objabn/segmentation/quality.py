@@ -1,4 +1,4 @@
-"""How good the masks are: figures of each video, and of the data set."""
+"""How good the masks are: numbers of each video, and of the data set."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ REPORT_SCORE = 0.5  # least score of an instance that counts here, whatever trai
 
 
 def video_quality(table: pd.DataFrame, store: Path, truth: Path | None) -> pd.DataFrame:
-    """Figures of each video's masks, one row for each row of the table of videos, in its order.
+    """Measure the masks of each video, a row for each row of the table of videos, in its order.
 
     Columns: `video`, `label`, `split`, `frames`; per frame `instances_per_frame`, `empty_share` (frames without an
     instance), `person_share` (frames with a person); where there is ground truth the IoU of the union of all instances
@@ -40,12 +40,12 @@ def video_quality(table: pd.DataFrame, store: Path, truth: Path | None) -> pd.Da
                     true = union_mask(true_planes, REPORT_SCORE, groups)
                     row[f"iou_truth{suffix}"] = mask_iou(found[groups], true).mean()
         rows.append(row)
-    figures = pd.DataFrame(rows, index=table.index).round(6)
-    return pd.concat([table[["video", "label", "split", "frames"]], figures], axis=1)
+    numbers = pd.DataFrame(rows, index=table.index).round(6)
+    return pd.concat([table[["video", "label", "split", "frames"]], numbers], axis=1)
 
 
 def summarise(per_video: pd.DataFrame) -> dict[str, float]:
-    """A data set's figures from those of its videos (`video_quality`).
+    """Summarise the masks of a data set from the numbers of its videos (`video_quality`).
 
     Keys: `frames`; `instances_per_frame`, `empty_share`, `person_share` over all frames; where there is ground truth
     the mean over the videos, `iou_truth` and `iou_truth_person`, and over those of the test split, `iou_truth_test`
@@ -72,7 +72,7 @@ _TEXTS = ("video", "label", "split", "unit")  # columns of results/<ds>/segment.
 
 
 def read_mask_quality(path: Path) -> pd.DataFrame:
-    """`mask_quality.video_quality` from its file; what looks like a number, or like nothing, in an id stays text."""
+    """`video_quality` from its file; what looks like a number, or like nothing, in an id stays text."""
     columns = pd.read_csv(path, nrows=0).columns
     missing = {name: [""] for name in columns if name not in _TEXTS}
     return pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, str), keep_default_na=False, na_values=missing)

@@ -21,7 +21,7 @@ Compute = Callable[[Unit], None]  # puts a unit into the side cache
 
 
 class _Actor:
-    """Makes what it needs once, then computes one unit after another."""
+    """Make what it needs once, then compute one unit after another."""
 
     def __init__(self, make: Callable[[], Compute], threads: int) -> None:
         import torch

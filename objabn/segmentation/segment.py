@@ -1,4 +1,4 @@
-"""Segments every decoded video once, through the side cache, into the mask store.
+"""Segment every decoded video once, through the side cache, into the mask store.
 
 Two steps: the units that are not in the side cache are computed into it, then all units become the store.
 """
@@ -39,7 +39,7 @@ class Unit(NamedTuple):
     frames: int
 
 
-def make_compute(frames: Path, dataset: Dataset) -> Callable[[Mapping[str, Any]], None]:
+def make_compute(frames: Path, params: Dataset) -> Callable[[Mapping[str, Any]], None]:
     """Make a function that puts a video's unit into the side cache; for engines that compute in other processes.
 
     Args:
@@ -47,8 +47,8 @@ def make_compute(frames: Path, dataset: Dataset) -> Callable[[Mapping[str, Any]]
 
     The function takes a mapping with `video` and `name`, its key in the side cache.
     """
-    reader = open_frames(frames, Path(dataset.videos), dataset.decode)
-    segment, cache = build(**dataset.segment.model_dump()), Cache()
+    reader = open_frames(frames, Path(params.videos), params.decode)
+    segment, cache = build(**params.segment.model_dump()), Cache()
 
     def compute(unit: Mapping[str, Any]) -> None:
         if cache.load(KIND, unit["name"]) is None:

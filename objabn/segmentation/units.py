@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from objabn.config.schema import Dataset
-from objabn.segmentation.segmenters.choice import settings_key
+from objabn.segmentation.segmenters.choice import settings_key, video_key
 from objabn.segmentation.segmenters.instances import Instances
 from objabn.stores.masks import score_planes
 from objabn.system.cache import unit_key
@@ -48,22 +48,27 @@ def unpack(payload: bytes) -> Mapping[str, np.ndarray]:
         return dict(unit)
 
 
-def output_key(dataset: Dataset) -> dict[str, Any]:
+def output_key(params: Dataset) -> dict[str, Any]:
     """Collect everything besides a video's content that determines its masks, as JSON-serialisable values."""
-    stored = dataset.decode.model_dump(include={"height", "width", "codec", "quality", "store"})
-    return {"segment": settings_key(**dataset.segment.model_dump()), "decode": stored}
+    stored = params.decode.model_dump(include={"height", "width", "codec", "quality", "store"})
+    return {"segment": settings_key(**params.segment.model_dump()), "decode": stored}
 
 
-def unit_names(table: pd.DataFrame, key: Mapping[str, Any], video_key: VideoKey = _same) -> list[str]:
+def unit_names(table: pd.DataFrame, key: Mapping[str, Any], more: VideoKey = _same) -> list[str]:
     """Name the unit of each video in the side cache by its key; "" for a video without frames.
 
     Args:
         table: the table of videos.
         key: `output_key`.
-        video_key: more of it, by the video's id (`segmenters.video_key`); its names are not those of `key`.
+        more: of it, by the video's id (`choice.video_key`); its names are not those of `key`.
     """
     rows = zip(table["video"], table["digest"], table["frames"].tolist(), strict=True)
     return [
-        unit_key(version=UNIT_VERSION, content=content, frames=frames, **key, **video_key(video)) if frames else ""
+        unit_key(version=UNIT_VERSION, content=content, frames=frames, **key, **more(video)) if frames else ""
         for video, content, frames in rows
     ]
+
+
+def dataset_units(table: pd.DataFrame, params: Dataset) -> list[str]:
+    """Name the units of a data set's videos under its present parameters; "" for a video without frames."""
+    return unit_names(table, output_key(params), video_key(**params.segment.model_dump()))

@@ -1,7 +1,7 @@
 """The actions of an articulated human figure: each a function from (phase, style) to a pose, and its `Motion`.
 
 A pose is a handful of joint angles in radians; `figures` makes a skeleton of it and draws that. Here are the eight of
-the embedded data set; those that the pretrained backbone has seen are in `other_actions`.
+the embedded data set; those that the pretrained backbone has seen are in `pretraining_actions`.
 
 To add an action: write a function from (phase, style) to a `Pose` and append a `Motion` to `MOTIONS`.
 """

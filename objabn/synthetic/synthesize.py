@@ -1,4 +1,4 @@
-"""Writes planned synthetic videos as mp4 files, and their exact masks as a store of ground truth."""
+"""Write planned synthetic videos as mp4 files, and their exact masks as a store of ground truth."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def write_videos(scenes: list[tuple[str, str, str, Scene]], videos: Path, truth:
     """Rows of the index (video, path, label, split), after writing every scene.
 
     Args:
-        scenes: video id, action, split and scene, as `synthetic.plan` gives them.
+        scenes: video id, action, split and scene, as `scenes.plan` gives them.
         videos: directory for `<action>/<video id>.mp4`.
         truth: directory for a mask store whose planes are 255 where the figure (person) or a distractor (other) is.
     """

@@ -60,7 +60,7 @@ class Cache:
         return payload if content[:_DIGEST_BYTES] == digest(payload) else None
 
     def store(self, kind: str, key: str, payload: bytes) -> None:
-        """Keeps a finished unit; atomic, so that a reader sees all of it or nothing."""
+        """Keep a finished unit; atomic, so that a reader sees all of it or nothing."""
         path = self.path(kind, key)
         try:
             write_bytes(path, digest(payload) + payload)

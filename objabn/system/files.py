@@ -62,7 +62,7 @@ def replace_dir(path: Path) -> Iterator[Path]:
 
 
 def move_dir(source: Path, path: Path) -> None:
-    """Puts a finished directory in the place of `path`, on the same file system, whatever is there."""
+    """Put a finished directory in the place of `path`, on the same file system, whatever is there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _swap(source, path)
 
@@ -106,7 +106,7 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all; creates its directory."""
+    """Write a file whole or not at all, after making its directory."""
     with replace_file(path) as partial:
         partial.write_bytes(content)
 
@@ -129,6 +129,8 @@ def file_digest(path: str | os.PathLike[str]) -> str:
 def code_digest(root: Path, paths: Iterable[str]) -> str:
     """Digest files of code, of folders all Python files in them: their names and contents.
 
+    Hidden files and folders do not count, nor does what is no file: an editor left them.
+
     Args:
         paths: relative to `root`.
 
@@ -136,8 +138,13 @@ def code_digest(root: Path, paths: Iterable[str]) -> str:
         OSError: a file cannot be read.
     """
     places = [root / path for path in paths]
-    files = {file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place])}
+    files = {file for place in places for file in (_modules(place) if place.is_dir() else [place])}
     digest = hashlib.blake2b(digest_size=16)
     for file in sorted(files):
         digest.update(f"{file.relative_to(root).as_posix()} {file_digest(file)}\n".encode())
     return digest.hexdigest()
+
+
+def _modules(folder: Path) -> list[Path]:
+    found = [file for file in folder.rglob("*.py") if file.is_file()]
+    return [file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts)]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 @contextmanager
 def one_at_a_time(directory: Path) -> Iterator[bool]:
-    """Holds the lock of a directory; gives whether another process had to be waited for. Leaves no file behind.
+    """Hold the lock of a directory; gives whether another process had to be waited for. Leaves no file behind.
 
     The kernel releases the lock of a killed process. Where the file system knows no locks it holds nothing: two writers
     are wasteful there, but do no harm (`files.replace_dir`).

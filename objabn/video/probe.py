@@ -36,7 +36,7 @@ class Probe:
 
 
 def probe_video(name: str) -> Probe:
-    """Decodes the first frame, then counts coded frames without decoding them.
+    """Decode the first frame, then count coded frames without decoding them.
 
     Raises:
         VideoError: not a video, no video stream, or no frame can be decoded.
@@ -123,7 +123,7 @@ def upright(frame: Any) -> np.ndarray:
 
 
 def pyav_frames(name: str) -> Iterator[np.ndarray]:
-    """Yields frames (H, W, 3) until the end or the first failure. Packets before the first frame may fail: some files
+    """Yield frames (H, W, 3) until the end or the first failure. Packets before the first frame may fail: some files
     start between key frames."""
     av = libraries().av
     started = False

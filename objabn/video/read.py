@@ -1,4 +1,4 @@
-"""Reads whole videos as uint8 RGB frames.
+"""Read whole videos as uint8 RGB frames.
 
     frames, info = read_video("clip.avi", size=(240, 320))      # (N, 240, 320, 3)
 
@@ -104,7 +104,7 @@ def info_of(probe: Probe, decoder: str) -> VideoInfo:
 
 
 def decord_frames(name: str, probe: Probe, batch: int) -> Iterator[np.ndarray]:
-    """Yields frames (H, W, 3) in order.
+    """Yield frames (H, W, 3) in order.
 
     Raises:
         DecordUnfit: decord cannot open the file, disagrees with the probe, or fails midway (it then loses up

@@ -1,4 +1,4 @@
-"""Writes frames as an H.264 mp4, all at once or one by one."""
+"""Write frames as an H.264 mp4, all at once or one by one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from objabn.video.libraries import libraries
 
 
 def write_video(path: str | os.PathLike[str], frames: np.ndarray, *, fps: float = 25.0, crf: int = 18) -> None:
-    """Writes H.264 mp4 (yuv420p); equal frames give equal bytes on one machine. Appears whole or not at all.
+    """Write H.264 mp4 (yuv420p); equal frames give equal bytes on one machine. Appears whole or not at all.
 
     Args:
         path: the file; its folder is made when missing.

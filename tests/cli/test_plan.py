@@ -73,7 +73,7 @@ def test_nothing_is_known_of_a_data_set(place: Path, capsys: pytest.CaptureFixtu
     assert main(["plan", "-S", "dataset=folder"]) == 2
     assert capsys.readouterr().err == (
         "data/folder/index.csv: no such file, expected an index (`python -m objabn index`); "
-        "without one the figures of ucf101 and ssv2 alone are known\n"
+        "without one the numbers of ucf101 and ssv2 alone are known\n"
     )
 
 

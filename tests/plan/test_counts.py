@@ -52,7 +52,7 @@ def block(name: str) -> Dataset:
 def test_counts_without_any_file(place: Path, name: str, expected: tuple) -> None:
     counts, own = count(name, block(name))
     assert (counts.train, counts.test, counts.frames, counts.classes) == expected
-    assert counts.origin.startswith("the block synthesize" if name == "synthetic" else "published figures")
+    assert counts.origin.startswith("the block synthesize" if name == "synthetic" else "published numbers")
     assert own.empty
 
 
@@ -83,5 +83,5 @@ def test_an_index_whose_videos_are_elsewhere_is_a_clear_fault(place: Path) -> No
         count("ucf101", block("ucf101"))
 
 
-def test_published_figures_add_up() -> None:
+def test_published_numbers_add_up() -> None:
     assert (PUBLISHED["ucf101"].videos, PUBLISHED["ssv2"].videos) == (13_320, 193_690)

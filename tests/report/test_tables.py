@@ -264,7 +264,7 @@ def test_the_picture_shows_the_table_and_the_entropies(
         ]
     assert len(compared) == (results is COMPARED)
     assert ["| " + " | ".join(line) + " |" for line in shown(below)] == [MAPS[0], *MAPS[2:]]
-    assert [label.get_text() for label in bars.get_xticklabels()] == ["abn", "mask + pc"]  # plain has no entropy
+    assert [label.get_text() for label in bars.get_xticklabels()] == ["abn", "mask + PC"]  # plain has no entropy
     assert [[bar.get_height() for bar in of_map] for of_map in bars.containers] == [[2.7512], [1.25]]
     assert [[bar.get_center()[0] for bar in of_map] for of_map in bars.containers] == [[0], [1]]
 

@@ -1,7 +1,5 @@
 """The contact sheet: which videos it shows, what is drawn where, and a file that opens."""
 
-# ruff: noqa: F401, F811  (the fixture `table` is the other file's)
-
 from pathlib import Path
 
 import cv2
@@ -16,7 +14,6 @@ from objabn.segmentation.units import unit_names
 from objabn.stores.array import StoreReader, StoreWriter
 from objabn.stores.masks import GRID
 from tests.helpers.masks import found
-from tests.segmentation.conftest import table
 
 NO_INSTANCES = pd.DataFrame(columns=["class", "score", "x0", "y0", "x1", "y1"])
 

@@ -1,4 +1,4 @@
-"""Figures of masks, by hand: bars on the grid, one video with a dog and one in which nothing is found for a while."""
+"""Numbers of masks, by hand: bars on the grid, one video with a dog and one in which nothing is found for a while."""
 
 from pathlib import Path
 

@@ -89,8 +89,8 @@ def test_two_workers_give_the_same_store(checkout: Path, synthetic: Dataset) -> 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"weights": "nowhere.pth"}, r"^segment.engine: ray: nowhere.pth: no such file; expected .*$"),
-        ({"video": "v9"}, r"^segment.engine: ray: .*has no video v9$"),
+        ({"weights": "nowhere.pth"}, r"^machine.segment_engine: ray: nowhere.pth: no such file; expected .*$"),
+        ({"video": "v9"}, r"^machine.segment_engine: ray: .*has no video v9$"),
     ],
     ids=["an actor that cannot start", "a unit that cannot be computed"],
 )
@@ -108,7 +108,7 @@ def test_a_fault_in_an_actor_is_one_line(
 
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ValueError, match=r"ray is not installed; `pip install -r requirements-ray.txt`, or engine"):
+    with pytest.raises(ValueError, match=r"ray is not installed; `pip install -r requirements-ray.txt`, or `local`"):
         fill([{"video": "v", "name": "n", "frames": 1}], dict, workers=None)
 
 

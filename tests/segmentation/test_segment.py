@@ -131,7 +131,7 @@ def test_other_settings_segment_again(tmp_path: Path, table: pd.DataFrame, cache
 
 def test_a_key_of_a_videos_own_segments_this_video_again(tmp_path: Path, table: pd.DataFrame, cache: Cache) -> None:
     own = {"a": "one", "c": "one"}
-    options = {"video_key": lambda video: {"masks": own[video]}}  # not asked for b, which has no frames
+    options = {"more": lambda video: {"masks": own[video]}}  # not asked for b, which has no frames
     assert run(tmp_path, table, "first", cache, **options)[:2] == (2, 0)
     assert run(tmp_path, table, "second", cache, **options)[:2] == (0, 2)
     own["c"] = "two"
@@ -147,6 +147,33 @@ def test_a_damaged_unit_is_segmented_again(tmp_path: Path, table: pd.DataFrame, 
     unit.write_bytes(content)
     assert run(tmp_path, table, "second", cache)[:2] == (1, 1)
     assert run(tmp_path, table, "third", cache)[:2] == (0, 2)
+
+
+def test_a_unit_that_somebody_removes_meanwhile_is_computed_again(
+    tmp_path: Path, table: pd.DataFrame, cache: Cache
+) -> None:
+    """As `cache prune` does: here when all units are computed and the store is about to be written."""
+    run(tmp_path, table, "first", cache)
+    removed = next(cache.units()).path
+    counting, frames = Counting(), StoreReader(tmp_path / "frames")
+
+    def prune(missing: list[dict]) -> None:
+        assert missing == []
+        removed.unlink()
+
+    (tmp_path / "second").mkdir()
+    names = unit_names(table, KEY)
+    segment_videos(table, names, frames, tmp_path / "second", make_segmenter=counting.build, cache=cache, fill=prune)
+    assert len(counting.videos) == 1
+    for video in ("a", "c"):
+        one, other = (StoreReader(tmp_path / name).read_all(video) for name in ("first", "second"))
+        np.testing.assert_array_equal(one, other)
+
+
+def test_videos_of_the_same_content_are_segmented_once(tmp_path: Path, table: pd.DataFrame, cache: Cache) -> None:
+    table["digest"], table["frames"] = "the same", [3, 0, 3]
+    segmented, cached, counting = run(tmp_path, table, "masks", cache)
+    assert (segmented, cached, len(counting.videos)) == (1, 1, 1)
 
 
 def test_names_of_units_are_those_in_the_cache(tmp_path: Path, table: pd.DataFrame, cache: Cache) -> None:

@@ -97,12 +97,13 @@ def test_an_edit_of_parameters_or_code_starts_anew(
     """And undone, the training goes on."""
     for name in ("objabn", "stages"):
         shutil.copytree(ROOT / name, checkout.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(ROOT / "dvc.yaml", checkout.folder)
     checkout.kill_after(2)
     (unit,) = checkout.units()
     edit_params(checkout.folder, lambda values: values["datasets"]["synthetic"]["train"].update(lr=1e-5))
     assert "goes on" not in checkout.run()
     assert checkout.content() != undisturbed[0]
-    edit_params(checkout.folder, lambda values: values["datasets"]["synthetic"]["train"].update(lr=3e-3, workers=1))
+    edit_params(checkout.folder, lambda values: values["datasets"]["synthetic"]["train"].update(lr=3e-3))
     losses = checkout.folder / "objabn/training/losses.py"
     code = losses.read_text()
     losses.write_text(code + "\n")

@@ -36,7 +36,7 @@ class Stores(NamedTuple):
 
 
 def make_gallery(
-    per_video: Mapping[Row, pd.DataFrame], kept: Mapping[Row, KeptMaps], seed: int, stores: Stores, dataset: Dataset
+    per_video: Mapping[Row, pd.DataFrame], kept: Mapping[Row, KeptMaps], seed: int, stores: Stores, params: Dataset
 ) -> tuple[dict[str, Any], list[str]]:
     """The gallery of these rows, as `gallery` gives it, and the names of rows that it leaves out (`shared_rows`).
 
@@ -48,7 +48,7 @@ def make_gallery(
     videos = next(iter(shared.values())).videos
     lines = {row: per_video[row] for row in shared}
     tables = {row: each[(each["seed"] == seed) & each["video"].isin(videos)] for row, each in lines.items()}
-    shown = gallery(choose(tables), tables, shared, stores, dataset)
+    shown = gallery(choose(tables), tables, shared, stores, params)
     return shown, [row.name for row in kept if row not in shared]
 
 
@@ -77,7 +77,7 @@ def gallery(
     tables: Mapping[Row, pd.DataFrame],
     kept: Mapping[Row, KeptMaps],
     stores: Stores,
-    dataset: Dataset,
+    params: Dataset,
 ) -> dict[str, Any]:
     """All that the page's script shows, ready for JSON. Bytes are base64.
 
@@ -95,20 +95,20 @@ def gallery(
     chosen = list(dict.fromkeys(video for order in orders for video in order.videos))
     positions = {video: at for at, video in enumerate(chosen)}
     lines = {row: tables[row].set_index("video").to_dict("index") for row in kept}
-    pixels = min(MAX_PIXELS, dataset.data.crop)
+    pixels = min(MAX_PIXELS, params.data.crop)
     first = next(iter(kept.values()))
     places = {video: at for at, video in enumerate(first.videos.tolist())}
     has_truth = stores.truth is not None
     videos = []
     for video in chosen:
         at = places[video]
-        seen = _seen(first, at, stores, dataset, pixels)
+        seen = _seen(first, at, stores, params, pixels)
         rows = [_row_maps(lines[row][video], own, at, has_truth) for row, own in kept.items()]
         label = str(next(iter(lines.values()))[video]["label"])
         videos.append({"id": video, "label": label, **seen, "rows": rows})
     return {
         "pixels": pixels,
-        "finer": dataset.data.crop > pixels,  # what the network saw
+        "finer": params.data.crop > pixels,  # what the network saw
         "colours": _text(palette().round()),
         "rows": [row.name for row in kept],
         "target": "the truth" if has_truth else "the training masks",
@@ -120,7 +120,7 @@ def gallery(
     }
 
 
-def _seen(kept: KeptMaps, at: int, stores: Stores, dataset: Dataset, pixels: int) -> dict[str, Any]:
+def _seen(kept: KeptMaps, at: int, stores: Stores, params: Dataset, pixels: int) -> dict[str, Any]:
     """Frames and masks of a clip, in the crop that the network saw; masks as the evaluation resamples them."""
     video, numbers, grid = str(kept.videos[at]), kept.frames[at], kept.maps.shape[-1]
     boxes, flips = torch.from_numpy(kept.boxes[at])[None], torch.zeros(1, dtype=torch.bool)
@@ -129,10 +129,10 @@ def _seen(kept: KeptMaps, at: int, stores: Stores, dataset: Dataset, pixels: int
         "numbers": numbers.tolist(),
         "strip": jpeg_url(Image.fromarray(grey.reshape(-1, pixels)), _QUALITY),
     }
-    for name, reader, resize in (("masks", stores.masks, dataset.mask.resize), ("truth", stores.truth, "area")):
+    for name, reader, resize in (("masks", stores.masks, params.mask.resize), ("truth", stores.truth, "area")):
         found[name] = None
         if reader is not None:
-            union = union_mask(reader.read(video, numbers), dataset.mask.score_threshold, dataset.mask.groups)
+            union = union_mask(reader.read(video, numbers), params.mask.score_threshold, params.mask.groups)
             cells = resample_masks(torch.from_numpy(union)[None], boxes, flips, grid, resize)[0]
             found[name] = _grid(cells.byte().numpy())
     return found

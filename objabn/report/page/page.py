@@ -200,9 +200,9 @@ def _lost(videos: pd.DataFrame) -> pd.DataFrame:
     return found[["video", "split", "status", "error", "frames"]].astype(str)
 
 
-def shown_parameters(dataset: Dataset) -> dict[str, Any]:
+def shown_parameters(params: Dataset) -> dict[str, Any]:
     """The data set's parameters that the page shows: those that a number, or what is seen, may depend on."""
-    shown = dataset.model_dump(mode="json")
+    shown = params.model_dump(mode="json")
     del shown["machine"]  # nothing that is shown depends on it
     if shown["synthesize"] is None:
         del shown["synthesize"]

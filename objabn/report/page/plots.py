@@ -27,7 +27,7 @@ _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 
 class Plot(NamedTuple):
-    """A figure and what it says, for those who do not see it."""
+    """A plot and what it says, for those who do not see it."""
 
     name: str
     title: str
@@ -217,7 +217,7 @@ def _layout(height: int, x: str, y: str) -> dict[str, Any]:
 
 
 def _html(figure: go.Figure, name: str) -> str:
-    """The figure's own element and script; the page holds plotly.js."""
+    """The plot's own element and script; the page holds plotly.js."""
     return plotly.io.to_html(
         figure,
         config={"displayModeBar": False, "responsive": True},

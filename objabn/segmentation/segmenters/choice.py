@@ -1,4 +1,4 @@
-"""Chooses a segmenter by its name, and says what its masks depend on. One function type, one module a backend.
+"""Choose a segmenter by its name, and say what its masks depend on. One function type, one module a backend.
 
     segment = build("motion", threshold=25.0)
     instances = segment(frames, "walk/a")    # uint8 (N, H, W, 3) RGB of one video, its id -> one Instances a frame

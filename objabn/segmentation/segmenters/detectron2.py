@@ -109,7 +109,7 @@ def resize(frames: np.ndarray, size: tuple[int, int], device: torch.device) -> T
 
 
 def run_in_bf16(network: Any, device_type: str) -> None:
-    """Makes the network's convolutions and linear layers run in bf16, and hand over float32 in between."""
+    """Make the network's convolutions and linear layers run in bf16, and hand over float32 in between."""
     heads = network.roi_heads
     for part in (network.backbone, network.proposal_generator.rpn_head, heads.box_head, heads.box_predictor):
         part.forward = in_bf16(part.forward, device_type)

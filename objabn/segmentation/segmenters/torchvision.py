@@ -50,7 +50,7 @@ def build(
         weights: zoo (torchvision downloads its COCO weights of `model`, once), or the path of a state_dict (.pth) of
             `model`: torchvision's own, with 91 classes, or one with 2 (person).
         model: maskrcnn_resnet50_fpn_v2, maskrcnn_resnet50_fpn, or figures: the small one of the embedded data, which
-            `segmenter_training` trains.
+            `pretrain.segmenter` trains.
         short_edge: frames are resized so that their short edge has this many pixels ...
         long_edge: ... and their long edge no more than these.
         proposals: regions a frame that the second stage classifies.
@@ -194,7 +194,7 @@ def _load(network: nn.Module, state: dict[str, Tensor], path: str, model: str) -
 
 
 def run_in_bf16(network: detection.MaskRCNN, device_type: str) -> None:
-    """Makes the network's convolutions and linear layers run in bf16, and hand over float32 in between."""
+    """Make the network's convolutions and linear layers run in bf16, and hand over float32 in between."""
     heads = network.roi_heads
     for part in (
         network.backbone,

@@ -23,7 +23,7 @@ from objabn.segmentation.segmenters import choice, coco, imported
 from objabn.segmentation.segmenters.instances import Instances
 from objabn.stores.array import StoreReader
 from objabn.stores.masks import GRID, mask_iou, union_mask
-from objabn.training import train
+from objabn.training.train import train
 from objabn.video.write import write_video
 from stages import decode, segment
 from tests.helpers.coco import LABELS, RLE, VIDEO, compressed, document, edited

@@ -1,6 +1,7 @@
 """Fixtures shared by several files."""
 
 import importlib.util
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -69,3 +70,12 @@ def rcnn_weights(rcnn_state: dict, tmp_path_factory: pytest.TempPathFactory) -> 
     path = save_pkl(rcnn_state, tmp_path_factory.mktemp("zoo") / "model_final.pkl")
     yield path
     path.unlink()  # 180 MB
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout without data, the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OBJABN_CACHE", raising=False)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    return tmp_path

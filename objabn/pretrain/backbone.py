@@ -12,8 +12,6 @@ Shapes: B batch, T frames of a clip, H/W frame, S crop in pixels, L classes (the
 
 from __future__ import annotations
 
-import json
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,7 +20,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from objabn import __version__
 from objabn.clips.batches import clip_tensors
 from objabn.config.schema import Dataset
 from objabn.model.x3d import x3d_blocks
@@ -30,7 +27,7 @@ from objabn.pretrain.clips import ClipStream
 from objabn.pretrain.linear_probe import embedded_clips, linear_probe
 from objabn.pretrain.loop import Pretraining, encode
 from objabn.synthetic.scenes import OTHER_ACTIONS
-from objabn.system.files import write_bytes, write_text
+from objabn.system.files import write_bytes
 
 CHECKPOINT_STEPS = 100  # a kill costs at most so many
 VALIDATION_STEPS = 500
@@ -128,11 +125,5 @@ def pretrain_backbone(
         "held_out_clips": HELD_OUT_CLIPS,
         "held_out_top1": training.curve[-1]["held_out_top1"],
         "linear_probe_top1": probed,
-        "curve": training.curve,
-        "seconds": round(training.seconds, 1),
-        "device": f"{device.type}, {torch.get_num_threads()} threads, {workers} workers",
-        "versions": {"objabn": __version__, **{name: version(name) for name in ("torch", "pytorchvideo", "numpy")}},
     }
-    write_text(out.with_suffix(".json"), json.dumps(recipe, indent=2) + "\n")
-    training.remove()
-    return recipe
+    return training.finish(out, recipe, workers=workers, libraries=("torch", "pytorchvideo", "numpy"))

@@ -1,9 +1,11 @@
 """The loop of both pretrainings; its state is a unit of the side cache, so the same command resumes a killed one."""
 
 import io
+import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import version
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from objabn import __version__
 from objabn.model.run import versions
 from objabn.progress import progress
 from objabn.system.cache import Cache, unit_key
-from objabn.system.files import code_digest
+from objabn.system.files import code_digest, write_text
 from objabn.training.schedule import learning_rate
 
 KIND = "pretraining"  # of a unit in the side cache
@@ -61,9 +64,10 @@ class Pretraining:
     """
 
     def __init__(self, settings: Mapping[str, Any], network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-        device, code = next(network.parameters()).device.type, code_digest(Path(__file__).parents[2], _CODE)
+        self._device = next(network.parameters()).device.type
+        code = code_digest(Path(__file__).parents[2], _CODE)
         self._cache = Cache()
-        self._key = unit_key(settings=settings, device=device, code=code, versions=versions())
+        self._key = unit_key(settings=settings, device=self._device, code=code, versions=versions())
         self._network, self._optimiser = network, optimiser
         self.step, self.seconds = 0, 0.0
         self.curve: list[dict[str, float]] = []
@@ -130,9 +134,24 @@ class Pretraining:
             if step % checkpoint_steps == 0 or step == steps:
                 self._keep()
 
-    def remove(self) -> None:
-        """Remove the state, once the result is written."""
+    def finish(self, out: Path, recipe: Mapping[str, Any], *, workers: int, libraries: Sequence[str]) -> dict[str, Any]:
+        """Write the recipe beside the weights `out`, remove the state, and return the whole recipe.
+
+        Args:
+            recipe: what was trained, how, and how good it is; curve, time, device and versions follow it.
+            workers: processes that rendered.
+            libraries: whose versions the recipe names.
+        """
+        whole = {
+            **recipe,
+            "curve": self.curve,
+            "seconds": round(self.seconds, 1),
+            "device": f"{self._device}, {torch.get_num_threads()} threads, {workers} workers",
+            "versions": {"objabn": __version__, **{name: version(name) for name in libraries}},
+        }
+        write_text(out.with_suffix(".json"), json.dumps(whole, indent=2) + "\n")
         self._cache.path(KIND, self._key).unlink(missing_ok=True)
+        return whole
 
     def _keep(self) -> None:
         trained = {"network": self._network.state_dict(), "optimiser": self._optimiser.state_dict()}

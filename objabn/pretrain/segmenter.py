@@ -6,9 +6,7 @@ It stands in for COCO, which real data's segmenter has seen. FILE is a state_dic
 may name it where `segment.model` is figures. The recipe and scores stand beside it, FILE with the suffix .json.
 """
 
-import json
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from objabn import __version__
 from objabn.config.schema import Dataset
 from objabn.pretrain.frames import FigureFrames, held_out_frames
 from objabn.pretrain.loop import Pretraining, encode
@@ -27,7 +24,7 @@ from objabn.segmentation.segmenters.torchvision import segmenter
 from objabn.stores.masks import mask_iou
 from objabn.synthetic.scenes import OTHER_ACTIONS
 from objabn.synthetic.synthesize import on_grid
-from objabn.system.files import write_bytes, write_text
+from objabn.system.files import write_bytes
 
 CHECKPOINT_STEPS = 200  # a kill costs at most so many
 VALIDATION_STEPS = 1000
@@ -156,11 +153,5 @@ def pretrain_segmenter(
         "held_out_frames": HELD_OUT_FRAMES,
         "held_out": scores,
         "inference": INFERENCE,
-        "curve": training.curve,
-        "seconds": round(training.seconds, 1),
-        "device": f"{device.type}, {torch.get_num_threads()} threads, {workers} workers",
-        "versions": {"objabn": __version__, **{name: version(name) for name in ("torch", "torchvision", "numpy")}},
     }
-    write_text(out.with_suffix(".json"), json.dumps(recipe, indent=2) + "\n")
-    training.remove()
-    return recipe
+    return training.finish(out, recipe, workers=workers, libraries=("torch", "torchvision", "numpy"))

@@ -60,15 +60,6 @@ def test_faults_of_overrides(override: str, line: str, monkeypatch, capsys: pyte
     assert capsys.readouterr() == ("", f"{line}\n")
 
 
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout without data, the working directory."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("OBJABN_CACHE", raising=False)
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    return tmp_path
-
-
 def test_nothing_is_known_of_a_data_set(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "-S", "dataset=folder"]) == 2
     assert capsys.readouterr().err == (

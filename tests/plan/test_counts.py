@@ -1,6 +1,5 @@
 """Counts of a data set's videos and frames from whatever there is."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +13,6 @@ from objabn.plan.counts import PUBLISHED, count
 from objabn.video.write import write_video
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout without data, the working directory."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("OBJABN_CACHE", raising=False)
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    return tmp_path
 
 
 def write_index(place: Path, name: str, videos: int) -> pd.DataFrame:

@@ -1,14 +1,21 @@
-# make setup | repro | ablate | test: each creates .venv from the pinned requirements when it is missing or out of date.
+# make setup | check | repro | ablate | test: each makes .venv from the pinned requirements when it is missing or old.
+# repro installs what the pipeline needs; test and lint install the tools for development on top of it.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup repro ablate check test lint
+.PHONY: setup setup-tests repro ablate check test lint
 
 setup: $(VENV)/.installed
+setup-tests: $(VENV)/.installed-tests
 
-$(VENV)/.installed: requirements.txt requirements-dev.txt
+$(VENV)/.installed: requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .  # the command objabn
+	touch $@
+
+$(VENV)/.installed-tests: $(VENV)/.installed requirements-dev.txt requirements-ray.txt
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	touch $@
 
@@ -21,7 +28,7 @@ repro: check  # DVC starts the stages' `python`: the environment's comes first i
 ablate: check  # controls and audits over seeds, on the embedded data: an hour
 	$(BIN)/python -m objabn ablate
 
-lint: setup
+lint: setup-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

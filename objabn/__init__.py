@@ -5,12 +5,28 @@ from typing import Any
 
 __version__ = "0.1.0"
 
+# What `import objabn` offers, imported when it is asked for, since torch takes seconds. By name: an `import` here would
+# make all of it a dependency of each stage, which all import this package.
+_OFFERED = {
+    "explain": "objabn.explanation.explain:explain",
+    "load": "objabn.explanation.explain:load",
+    "losses": "objabn.training.losses",
+    "metrics": "objabn.evaluation.metrics",
+    "AttentionBranch": "objabn.model.network:AttentionBranch",
+    "ObjectABN": "objabn.model.network:ObjectABN",
+}
+__all__ = ["AttentionBranch", "ObjectABN", "__version__", "explain", "load", "losses", "metrics"]
+
 
 def __getattr__(name: str) -> Any:
-    """`objabn.explain` and `objabn.load`, imported when they are asked for: torch takes seconds.
+    """Import one of the attributes that the package offers."""
+    if name not in _OFFERED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = _OFFERED[name].partition(":")
+    found = import_module(module)
+    return getattr(found, attribute) if attribute else found
 
-    By name, since an `import` here would make all of it a dependency of each stage, which all import this package.
-    """
-    if name in ("explain", "load"):
-        return getattr(import_module("objabn.explanation.explain"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    """List the offered attributes, imported or not."""
+    return sorted({*globals(), *_OFFERED})

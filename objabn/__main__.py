@@ -1,35 +1,64 @@
 """Check the parameters, plan a run, index a data set, explain videos, look after the side cache, run the ablations,
-pretrain the embedded data's networks: `python -m objabn <command>`."""
+pretrain the embedded data's networks: `objabn <command>`, or `python -m objabn <command>`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from objabn.cli import ablate, cache, check, explain, plan, pretrain
+from objabn import __version__
+from objabn.cli.checkout import enter_checkout, hand_over
+
+# A command is the module of its name in objabn/cli; only the one that is asked for is imported.
+COMMANDS = {
+    "explain": "a trained run's attention maps over any videos",
+    "check": "is all there that the pipeline needs? exit 2 with one line for each fault",
+    "plan": "what a run will cost: time and disk of each stage, from a minute of measuring",
+    "index": "list a data set's videos in data/<dataset>/index.csv",
+    "cache": "what the side cache holds; `cache prune` frees what is not needed",
+    "ablate": "controls and audits over seeds, on the embedded data (an hour)",
+    "pretrain": "train the embedded data set's own pretrained weights",
+}
+ANYWHERE = ("explain",)  # commands that need no checkout
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status: 0, or 2 when the input is at fault (one line for each fault on stderr)."""
-    parser = argparse.ArgumentParser(prog="python -m objabn", description=__doc__)
-    subparsers = parser.add_subparsers(dest="command", required=True)
-    check.add_parser(subparsers)
-    ablate.add_parser(subparsers)
-    cache.add_parser(subparsers)
-    explain.add_parser(subparsers)
-    plan.add_parser(subparsers)
-    pretrain.add_parser(subparsers)
-    command = (sys.argv[1:] if argv is None else list(argv))[:1]
-    if command not in (["ablate"], ["cache"], ["check"], ["explain"], ["plan"], ["pretrain"]):
-        from objabn.cli import index  # the other commands need not wait for pandas
-
-        index.add_parser(subparsers)
-    args = parser.parse_args(argv)
+    """Run a command; 0, or 2 when the input is at fault (one line for each fault on stderr)."""
+    given = sys.argv[1:] if argv is None else list(argv)
+    parser = argparse.ArgumentParser(prog="objabn", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"objabn {__version__}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     try:
+        for name, what in COMMANDS.items():
+            if name in given[:1]:
+                import_module(f"objabn.cli.{name}").add_parser(subparsers)
+            else:
+                subparsers.add_parser(name, help=what)
+        args = parser.parse_args(given)
+        if args.command not in ANYWHERE:
+            enter_checkout(args)
         return args.run(args)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "objabn", "stages"):
+            raise
+        extra = "report" if package in ("jinja2", "plotly") else "pipeline"
+        print(
+            f"objabn {given[0]}: needs the package {package}, found none; in a checkout of objabn: "
+            f"`pip install -r requirements.txt`, or `pip install '.[{extra}]'`",
+            file=sys.stderr,
+        )
+        return 2
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
 
 
+def script() -> int:
+    """Run a command as the console script does: in a checkout by the checkout's own code."""
+    hand_over()
+    return main()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(script())

@@ -15,11 +15,12 @@ def main() -> None:
 
     from objabn.report.answers import answers
     from objabn.report.comparison import read_comparison, read_kept_maps
+    from objabn.report.kept_clips import kept_pictures
     from objabn.report.names import Row
     from objabn.report.page.gallery import Stores, make_gallery
     from objabn.report.page.page import render
     from objabn.report.page.plots import all_plots
-    from objabn.report.strips import draw_maps, kept_pictures
+    from objabn.report.strips import draw_maps
     from objabn.report.table_picture import draw_table
     from objabn.report.tables import to_markdown
     from objabn.stores.array import StoreReader

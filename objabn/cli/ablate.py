@@ -42,7 +42,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Register `ablate` with a parser's subcommands; `args.run(args)` returns an exit status or raises ValueError."""
     parser = subparsers.add_parser(
         "ablate",
-        help="controls and audits over seeds, on the embedded data (an hour)",
         description="Runs experiments of DVC's in temporary directories and copies their tables to ablations/<name>/. "
         "The workspace stays as it is.",
     )

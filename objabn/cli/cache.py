@@ -18,7 +18,7 @@ _ABANDONED_SEC = 7 * 24 * 3600.0  # a training that has written no checkpoint fo
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register `cache` with a parser's subcommands; `args.run(args)` returns 0 or raises ValueError."""
-    cache = subparsers.add_parser("cache", help="what the side cache holds; `cache prune` frees what is not needed")
+    cache = subparsers.add_parser("cache")
     cache.set_defaults(run=show)
     actions = cache.add_subparsers(dest="action")
     parser = actions.add_parser(

@@ -1,4 +1,4 @@
-"""`python -m objabn explain VIDEO... --run DIR`: a trained network's maps over any videos, in no stage."""
+"""`objabn explain VIDEO... [--run DIR]`: a trained network's maps over any videos, in no stage."""
 
 import argparse
 from pathlib import Path
@@ -13,13 +13,19 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Register `explain` with a parser's subcommands; `args.run(args)` returns an exit status or raises ValueError."""
     parser = subparsers.add_parser(
         "explain",
-        help="a trained run's attention maps over any videos",
         description="Writes for each video overlay.mp4, strip.png, maps.npz and explanation.json. The overlay shows "
         "the frames that the network saw, every frame_stride-th, and none between them.",
     )
     add = parser.add_argument
     add("videos", nargs="+", metavar="VIDEO", help="file, directory (with all below it) or pattern (** for any depth)")
-    add("--run", dest="trained", type=Path, required=True, metavar="DIR", help="runs/<ds>/<attention>/pc-…[/seed-…]")
+    add(
+        "--run",
+        dest="trained",
+        type=Path,
+        metavar="DIR",
+        help="runs/<ds>/<attention>/pc-…[/seed-…] (default: the "
+        "run that comes with the package, which knows eight drawn actions and nothing else)",
+    )
     letters = sorted({letter for letters in MAPS.values() for letter in letters} | {GRAD_CAM})
     add("--map", dest="maps", action="append", choices=letters, help="only this one; may be repeated (default: all)")
     add("--out", type=Path, default=_OUT, metavar="DIR", help=f"where to write (default: {_OUT}/)")
@@ -33,13 +39,19 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ValueError: no such run, map or device, before any video is opened.
     """
-    from objabn.evaluation.trained import find_run
+    from objabn.evaluation.trained import SHIPPED, find_run
     from objabn.explanation.explain import check_maps, explain, load
 
-    directory, num_seeds = find_run(args.trained)
+    directory, num_seeds = find_run(args.trained or SHIPPED)
     loaded = load(directory, device=args.device)
     check_maps(args.maps, loaded)
-    if directory != args.trained:
+    if args.trained is None:
+        known = loaded.class_names
+        print(
+            f"run: the one that comes with objabn. It knows {len(known)} drawn actions ({', '.join(known)}) and no "
+            "others: of a real video its answer is one of them all the same. --run DIR takes a run of yours"
+        )
+    elif directory != args.trained:
         print(f"run: {directory}" + (f", the lowest of {num_seeds} seeds" if num_seeds > 1 else ""))
     found, missing = find_videos(args.videos)
     done = 0

@@ -26,12 +26,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Register `plan` with a parser's subcommands; `args.run(args)` returns 0 or raises ValueError."""
     parser = subparsers.add_parser(
         "plan",
-        help="what a run will cost: time and disk of each stage, from a minute of measuring",
         description="Measures this machine for up to a minute and prints what each stage of the pipeline will take, "
         "as if nothing were there yet. Changes nothing.",
     )
     add_overrides(parser, "such as dataset=ucf101")
-    parser.add_argument("--params", default="params.yaml", help="parameter file (default: params.yaml)")
+    parser.add_argument("--params", type=Path, metavar="FILE", help="parameter file (default: params.yaml)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=run)
 
@@ -42,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ValueError: parameters at fault, a data set of which nothing is known, or one that cannot be measured.
     """
-    params = load_params(args.params, args.set_param)
+    params = load_params(args.params or "params.yaml", args.set_param)
     started = time.perf_counter()
     from objabn.plan.counts import count
     from objabn.plan.measure import measure

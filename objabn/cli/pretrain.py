@@ -19,7 +19,7 @@ PARTS: dict[str, tuple[str, int, int, float]] = {
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register `pretrain` with a parser's subcommands; `args.run(args)` returns 0 or raises ValueError."""
-    pretrain = subparsers.add_parser("pretrain", help="train the embedded data set's own pretrained weights")
+    pretrain = subparsers.add_parser("pretrain")
     parts = pretrain.add_subparsers(dest="part", required=True)
     for part, (what, _, batch_size, lr) in PARTS.items():
         parser = parts.add_parser(part, help=what)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+import objabn
 from objabn.config.renamed import with_new_names
 from objabn.config.rows import map_names
 from objabn.config.schema import Dataset
@@ -15,6 +16,7 @@ from objabn.model.network import ObjectABN
 from objabn.model.run import RUN, WEIGHTS, Run, build_model, load_run
 
 DEVICES = ("auto", "cpu", "cuda")
+SHIPPED = Path(objabn.__file__).parent / "assets/eight_drawn_actions"  # a run that comes with the package
 _CPU = torch.device("cpu")
 
 
@@ -60,11 +62,12 @@ def find_run(directory: Path) -> tuple[Path, int]:
     return directory / f"seed-{seeds[0]}", len(seeds)
 
 
-def load(run: str | PathLike[str], *, device: str = "auto") -> TrainedRun:
+def load(run: str | PathLike[str] = SHIPPED, *, device: str = "auto") -> TrainedRun:
     """Load a run, so that explaining many videos reads it once.
 
     Args:
-        run: its directory, or the parent with the directories of several seeds, of which the lowest is taken.
+        run: its directory, or the parent with the directories of several seeds, of which the lowest is taken. Without
+            it the run that comes with the package is loaded: it knows eight drawn actions, and nothing else.
         device: "auto" (a CUDA device if there is one), "cpu" or "cuda".
 
     Raises:

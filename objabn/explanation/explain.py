@@ -20,7 +20,7 @@ import torch
 from objabn.clips.geometry import resample_clips
 from objabn.clips.sampling import crop_box
 from objabn.evaluation.maps import logits_and_maps
-from objabn.evaluation.trained import TrainedRun, load
+from objabn.evaluation.trained import SHIPPED, TrainedRun, load
 from objabn.explanation.clip_stream import PlacedClip, end_to_end
 from objabn.explanation.explanation import Explanation
 from objabn.explanation.files import Overlay, write_files
@@ -46,7 +46,7 @@ class _Seen(NamedTuple):
 
 def explain(
     video: str | PathLike[str],
-    run: str | PathLike[str] | TrainedRun,
+    run: str | PathLike[str] | TrainedRun = SHIPPED,
     *,
     maps: Sequence[str] | None = None,
     out: str | PathLike[str] | None = None,
@@ -64,7 +64,8 @@ def explain(
 
     Args:
         video: the file.
-        run: a run's directory (or the parent of several seeds': the lowest), or what `load` made of it.
+        run: a run's directory (or the parent of several seeds': the lowest), or what `load` made of it. Without it, the
+            run that comes with the package, which knows eight drawn actions.
         maps: letters of those wanted, of the run's own (u, o, b; g, Grad-CAM, of a run without an attention branch);
             None takes all.
         out: a directory, made when missing, to write overlay.mp4, strip.png, maps.npz and explanation.json to, each

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from objabn.evaluation.kept_maps import KeptMaps
-from objabn.report.strips import draw_maps, kept_pictures, seen_clip
+from objabn.report.kept_clips import kept_pictures, seen_clip
+from objabn.report.strips import draw_maps
 
 SIZE = 8
 

@@ -16,10 +16,10 @@ from PIL import Image
 from objabn.clips.geometry import resample_masks
 from objabn.config.schema import Dataset
 from objabn.evaluation.kept_maps import KeptMaps
+from objabn.report.kept_clips import seen_clip
 from objabn.report.names import MAP_NAMES, Row
 from objabn.report.overlays import palette
 from objabn.report.page.gallery_choice import Order, choose
-from objabn.report.strips import seen_clip
 from objabn.stores.frames import Reader
 from objabn.stores.masks import union_mask
 

@@ -2,19 +2,21 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from objabn.config.schema import Dataset, Mask
-from objabn.stores.array import StoreReader
 from objabn.stores.masks import union_mask
-from objabn.stores.table import read_table
+
+if TYPE_CHECKING:  # a store needs the packages of the pipeline, which a clip alone does not
+    from objabn.stores.array import StoreReader
 
 
 class KnownMasks:
     """Masks of one video's frames, from the mask store."""
 
-    def __init__(self, reader: StoreReader, video: str, mask: Mask) -> None:
+    def __init__(self, reader: "StoreReader", video: str, mask: Mask) -> None:
         self._reader, self._video, self._mask = reader, video, mask
 
     def read(self, numbers: np.ndarray) -> np.ndarray:
@@ -41,6 +43,9 @@ def find_masks(video: Path, num_frames: int, run: Path, params: Dataset) -> Know
         if not (stores / "masks").is_dir():
             continue
         try:
+            from objabn.stores.array import StoreReader
+            from objabn.stores.table import read_table
+
             table = read_table(stores / "frames", ["video", "path", "frames"])
             path = _relative(video, root / params.videos)
             row = table[(table["path"] == path) & (table["frames"] == num_frames)]
@@ -48,7 +53,7 @@ def find_masks(video: Path, num_frames: int, run: Path, params: Dataset) -> Know
                 reader, name = StoreReader(stores / "masks"), row["video"].iloc[0]
                 if reader.num_frames(name) == num_frames:
                     return KnownMasks(reader, name, params.mask)
-        except (OSError, ValueError):  # no store, or one that is not whole
+        except (OSError, ValueError, ModuleNotFoundError):  # no whole store, or nothing installed to read it
             continue
     return None
 

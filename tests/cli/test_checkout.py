@@ -14,20 +14,10 @@ from packaging.requirements import Requirement
 import objabn
 from objabn.__main__ import COMMANDS, main
 from objabn.cli.checkout import enter_checkout, find_root
+from tests.helpers.core_only import HIDE
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-# Top-level names of what only the pipeline or the report needs.
-BEYOND_CORE = ("dvc", "torchvision", "lightning_fabric", "decord", "zarr", "google_crc32c", "imagecodecs",
-               "pycocotools", "pandas", "pyarrow", "jinja2", "plotly", "ray")  # fmt: skip
-HIDE = f"""
-import sys
-class Hide:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {BEYOND_CORE}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Hide())
-"""
 
 
 @pytest.fixture

@@ -95,6 +95,8 @@ def load_params(path: str | Path = "params.yaml", overrides: Sequence[str] = ())
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        if isinstance(error, FileNotFoundError) and Path(path) == Path("params.yaml"):
+            reason += "; it stands in a checkout of objabn: `cd` into one"
         raise ParamsError(f"{path}: expected a readable parameter file, got: {reason}") from None
     return parse_params(text, str(path), overrides)
 

@@ -60,6 +60,16 @@ def test_elsewhere_nothing_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (Path.cwd(), args.a) == (tmp_path, Path("x"))
 
 
+@pytest.mark.parametrize("command", ["check", "plan", "cache"])
+def test_outside_a_checkout_a_command_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([command]) == 2
+    reason = "No such file or directory; it stands in a checkout of objabn: `cd` into one"
+    assert capsys.readouterr().err == f"params.yaml: expected a readable parameter file, got: {reason}\n"
+
+
 def test_a_command_works_from_a_sub_folder(checkout: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["cache", "prune", "--dry-run"]) == 0
     assert "would free" in capsys.readouterr().out

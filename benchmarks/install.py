@@ -3,8 +3,8 @@
 python -m benchmarks.install                # pip install .: the command objabn and the library, then explains a clip
 python -m benchmarks.install repro tests    # what `make repro` installs, and what `make test` adds
 
-The seconds are those of this machine and its network, or of pip's cache. "CUDA" is what NVIDIA's packages and triton take,
-which come with torch's builds for CUDA and not with those for the CPU.
+The seconds are those of this machine and its network, or of pip's cache. "CUDA" is what NVIDIA's packages and triton
+take, which come with torch's builds for CUDA and not with those for the CPU.
 """
 
 import argparse

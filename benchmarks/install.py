@@ -23,7 +23,7 @@ WAYS = {
     "tests": ["--requirement", "requirements-dev.txt"],
 }
 CUDA = ("nvidia", "triton", "cuda")
-PIP = ("--disable-pip-version-check", "--quiet")
+NO_NOTICE = "--disable-pip-version-check"
 
 
 def megabytes(folder: Path) -> int:
@@ -36,11 +36,10 @@ def measure(way: str, place: Path) -> dict[str, float]:
     subprocess.run([sys.executable, "-m", "venv", place], check=True)
     python = place / "bin/python"
     started = time.perf_counter()
-    subprocess.run([python, "-m", "pip", "install", *PIP, *WAYS[way]], cwd=ROOT, check=True)
+    subprocess.run([python, "-m", "pip", "install", NO_NOTICE, "--quiet", *WAYS[way]], cwd=ROOT, check=True)
     seconds = time.perf_counter() - started
-    listed = subprocess.run(
-        [python, "-m", "pip", "list", *PIP, "--format=json"], check=True, capture_output=True, text=True
-    )
+    command = [python, "-m", "pip", "list", NO_NOTICE, "--format=json"]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True)
     packages = {package["name"] for package in json.loads(listed.stdout)} - {"pip", "setuptools"}
     (site,) = place.glob("lib/python*/site-packages")
     cuda = sum(megabytes(site / name) for name in CUDA if (site / name).is_dir())

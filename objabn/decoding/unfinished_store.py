@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from objabn.stores.array import ARRAY, StoreWriter
-from objabn.stores.table import TABLE
+from objabn.stores.array import StoreWriter
+from objabn.stores.table import ARRAY, DESCRIPTION, TABLE
 from objabn.system.files import move_dir, write_bytes
 
 _ROWS, _STATE = "rows.jsonl", "state.npz"
@@ -90,7 +90,7 @@ class UnfinishedStore:
         pending = np.zeros((0,), np.uint8)
         if self._writer is not None:
             shards = self._writer.whole_shards()
-            for path in [*shards[self._num_synced :], self._store / ARRAY / "zarr.json"]:
+            for path in [*shards[self._num_synced :], self._store / ARRAY / DESCRIPTION]:
                 with open(path, "rb") as file:
                     os.fsync(file.fileno())
             pending, self._num_synced = self._writer.pending, len(shards)

@@ -6,25 +6,22 @@ of axis 0. Two processes that write the same shard lose chunks. So a store has o
 shards. This is the only module that imports zarr.
 """
 
-import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Literal
 
-import google_crc32c
 import numpy as np
 import pandas as pd
 import zarr
 from zarr.abc.codec import ArrayBytesCodec
-from zarr.codecs import BytesCodec, ZstdCodec
+from zarr.codecs import BytesCodec, Crc32cCodec, ZstdCodec
 from zarr.registry import register_codec
 
-from objabn.stores.table import CHECKSUM, TABLE, RowNumbers, read_table
-
-ARRAY = "array.zarr"
+from objabn.stores.shards import Shards
+from objabn.stores.table import ARRAY, CHECKSUM, DESCRIPTION, REMEDY, RowNumbers, read_table, write_table
 
 
 @dataclass(frozen=True)
@@ -109,7 +106,7 @@ class StoreWriter:
             shards=(frames_per_shard, *item_shape),
             dtype="uint8",
             serializer=JpegCodec(quality) if codec == "jpeg" else BytesCodec(),
-            compressors=() if codec == "jpeg" else (ZstdCodec(level=level),),
+            compressors=(*(() if codec == "jpeg" else (ZstdCodec(level=level),)), Crc32cCodec()),
             fill_value=0,
             chunk_key_encoding={"name": "default", "separator": "."},  # no folders: DVC counts each as a file
             config={"write_empty_chunks": True},  # so a missing shard always means damage, never zeros
@@ -119,15 +116,12 @@ class StoreWriter:
         self.rows, self._num_pending = list(rows), len(pending)
         self._num_written = sum(row["frames"] for row in rows) - len(pending)
         self._pending[: len(pending)] = pending
-        try:
-            self._array = zarr.open_array(self._path / ARRAY, mode="r+").with_config({"write_empty_chunks": True})
-        except FileNotFoundError:
-            raise ValueError(f"{self._path}: expected an unfinished store with {ARRAY}, found none") from None
+        self._array = _open(self._path, "r+").array.with_config({"write_empty_chunks": True})
         shards = self.whole_shards()
         if not all(path.is_file() for path in shards):
             raise ValueError(f"{self._path}: expected {len(shards)} shards of an unfinished store")
         for path in (self._path / ARRAY).iterdir():  # later shards, and files that zarr was writing
-            if path not in shards and path.name != "zarr.json":
+            if path not in shards and path.name != DESCRIPTION:
                 path.unlink()
         self._array.resize((self._num_written, *self._array.shape[1:]))
 
@@ -171,7 +165,7 @@ class StoreWriter:
         """Write the pending entries and the table, and return the table."""
         self._flush()
         table = pd.DataFrame(self.rows, columns=None if self.rows else ["video", "offset", "frames", CHECKSUM])
-        table.to_csv(self._path / TABLE, index=False, lineterminator="\n")
+        self._array.update_attributes(write_table(self._path, table))
         return table
 
     def _flush(self) -> None:
@@ -185,13 +179,46 @@ def _shard_file(store: Path, array: Any, shard: int) -> Path:
     return store / ARRAY / array.metadata.encode_chunk_key((shard, *[0] * (array.ndim - 1)))
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """What the description of a store's array (zarr.json) says."""
+
+    array: Any
+    item_shape: tuple[int, ...]
+    per_chunk: int  # frames
+    per_shard: int
+    is_jpeg: bool
+    has_checksums: bool  # of each chunk
+    shard_file: Callable[[int], Path]
+
+
+def _open(store: Path, mode: Literal["r", "r+"]) -> _Layout:
+    """Open a store's array. Raises: ValueError when there is none, or its description is damaged."""
+    try:
+        array: Any = zarr.open_array(store / ARRAY, mode=mode)
+        codecs = array.metadata.codecs[0].codecs
+        return _Layout(
+            array,
+            array.shape[1:],
+            array.chunks[0],
+            array.shards[0],
+            isinstance(codecs[0], JpegCodec),
+            isinstance(codecs[-1], Crc32cCodec),
+            partial(_shard_file, store, array),
+        )
+    except FileNotFoundError:
+        raise ValueError(f"{store}: expected a store with {ARRAY}, found none") from None
+    except Exception as error:  # Zarr raises half a dozen types for a description that it cannot read
+        raise ValueError(f"{store}: {ARRAY}/{DESCRIPTION} is damaged; {REMEDY}") from error
+
+
 class StoreReader:
     """Read the entries of a store by video.
 
     Open a store once in each process. A reader is safe to create before a fork.
 
     Raises:
-        ValueError: when the store is incomplete. Zarr would read a missing shard as zeros.
+        ValueError: when the store is incomplete or damaged; when reading, too. The message names store and shard.
     """
 
     def __init__(self, path: Path) -> None:
@@ -199,20 +226,15 @@ class StoreReader:
         self._path = path
         self._rows = RowNumbers(table["video"])
         self._offsets, self._lengths = table["offset"].to_numpy(), table["frames"].to_numpy()
-        try:
-            array: Any = zarr.open_array(path / ARRAY, mode="r")
-        except FileNotFoundError:
-            raise ValueError(f"{path}: expected a store with {ARRAY}, found none") from None
-        self._shard_file = partial(_shard_file, path, array)
-        self._item_shape, self._per_chunk, self._per_shard = array.shape[1:], array.chunks[0], array.shards[0]
-        self._is_jpeg = isinstance(array.metadata.codecs[0].codecs[0], JpegCodec)
-        self._checked: set[int] = set()  # shards whose index is known to be undamaged
-        expected, length = int(table["frames"].sum()), array.shape[0]
+        layout = _open(path, "r")
+        self._item_shape, self._per_chunk, self._per_shard = layout.item_shape, layout.per_chunk, layout.per_shard
+        self._is_jpeg = layout.is_jpeg
+        expected, length = int(table["frames"].sum()), layout.array.shape[0]
         if length != expected:
             raise ValueError(f"{path}: expected {expected} frames as its table says, got {length}; make it again")
-        for shard in range(-(-length // self._per_shard)):
-            if not self._shard_file(shard).is_file():
-                raise ValueError(f"{path}: shard {shard} is missing; make it again or get it by `dvc checkout`")
+        num_chunks = layout.per_shard // layout.per_chunk
+        self._shards = Shards(path, layout.shard_file, num_chunks, has_checksums=layout.has_checksums)
+        self._shards.check_files(-(-length // layout.per_shard))
 
     def num_frames(self, video: str) -> int:
         """Return how many frames a video has."""
@@ -249,49 +271,26 @@ class StoreReader:
         return int(self._offsets[row]), int(self._lengths[row])
 
     def _entries(self, places: np.ndarray) -> np.ndarray:
-        """Return the entries at positions int (n,) of axis 0; decode each chunk that holds one of them once.
-
-        Zarr is not used: for each chunk its event loop opens the shard, and costs more than decoding 16 frames.
-        """
+        """Return the entries at positions int (n,) of axis 0; decode each chunk that holds one of them once."""
         result = np.empty((len(places), *self._item_shape), np.uint8)
         entries = np.empty((self._per_chunk, *self._item_shape), np.uint8)  # of one chunk
         shards, within = np.divmod(places, self._per_shard)
         for shard in np.unique(shards).tolist():
             chunks = np.where(shards == shard, within // self._per_chunk, -1)
-            with open(self._shard_file(shard), "rb", buffering=0) as file:
-                first = int(chunks[chunks >= 0].min())
-                extents = self._extents(file, shard, first, int(chunks.max()))
-                for chunk in np.unique(chunks[chunks >= 0]).tolist():
-                    begin, size = extents[chunk - first].tolist()
-                    file.seek(begin)
-                    self._decode(file.read(size), entries)
-                    for row in np.flatnonzero(chunks == chunk).tolist():
-                        result[row] = entries[within[row] % self._per_chunk]
+            for chunk, content in self._shards.read(shard, np.unique(chunks[chunks >= 0])):
+                try:
+                    self._decode(content, entries)
+                except Exception as error:  # whatever a codec makes of garbled bytes
+                    raise self._shards.damaged(shard) from error
+                for row in np.flatnonzero(chunks == chunk).tolist():
+                    result[row] = entries[within[row] % self._per_chunk]
         return result
 
-    def _extents(self, file: BinaryIO, shard: int, first: int, last: int) -> np.ndarray:
-        """Return where chunks `first` to `last` of a shard begin, and their sizes, (n, 2).
-
-        The index at the shard's end says so. The index is checked once, since it is as long as several frames.
-
-        Raises: ValueError when the index is damaged.
-        """
-        num_chunks = self._per_shard // self._per_chunk
-        begin = file.seek(0, os.SEEK_END) - 16 * num_chunks - 4  # two numbers a chunk, then a checksum
-        if shard not in self._checked:
-            file.seek(max(begin, 0))
-            index = file.read()
-            if begin < 0 or google_crc32c.value(index[:-4]) != int.from_bytes(index[-4:], "little"):
-                raise ValueError(f"{self._path}: shard {shard} is damaged; make it again or get it by `dvc checkout`")
-            self._checked.add(shard)
-        file.seek(begin + 16 * first)
-        return np.frombuffer(file.read(16 * (last - first + 1)), "<u8").reshape(-1, 2)
-
     def _decode(self, content: bytes, entries: np.ndarray) -> None:
-        """Decode a chunk into `entries`, uint8 (frames, *item_shape), contiguous."""
+        """Decode a chunk into `entries`, uint8 (frames, *item_shape), contiguous. Raises: ValueError, RuntimeError."""
         import imagecodecs
 
         if self._is_jpeg:
             imagecodecs.jpeg8_decode(content, out=entries[0])
-        else:
-            imagecodecs.zstd_decode(content, out=entries.reshape(-1).data)
+        elif len(imagecodecs.zstd_decode(content, out=entries.reshape(-1).data)) != entries.nbytes:
+            raise ValueError("expected a whole chunk")

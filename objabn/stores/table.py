@@ -3,29 +3,76 @@
 The table says where the entries of each video are, and which videos were lost.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
+import google_crc32c
 import numpy as np
 import pandas as pd
 
 from objabn.system.files import file_digest
 
 TABLE = "videos.csv"
+ARRAY, DESCRIPTION = "array.zarr", "zarr.json"  # the array beside the table, and the file in it that describes it
 CHECKSUM = "checksum"  # column: CRC-32 of a video's entries, as the writer saw them
+REMEDY = "make it again or get it by `dvc checkout`"
+_ATTRIBUTE = "videos_csv_crc32c"  # of the array: the table's checksum
+_NUMBERS = ("offset", "frames")  # where a video is
+
+
+def write_table(path: Path, table: pd.DataFrame) -> dict[str, str]:
+    """Write the table of videos of a store; return the attribute of the store's array that holds its checksum."""
+    content = table.to_csv(index=False, lineterminator="\n").encode()
+    (path / TABLE).write_bytes(content)
+    return {_ATTRIBUTE: f"{google_crc32c.value(content):08x}"}
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     """Read the table of videos of a store, or only these columns of the table.
 
     Raises:
-        ValueError: when there is no such table.
+        ValueError: when there is no such table, or it is damaged.
     """
     if not (path / TABLE).is_file():
         raise ValueError(f"{path / TABLE}: expected a store's table of videos, found none")
     text = dict.fromkeys(("video", "path", "label", "split", "status", "error", "decoder", "digest", CHECKSUM), str)
     missing = {"fps": [""], "container_frames": [""]}
-    return pd.read_csv(path / TABLE, usecols=columns, dtype=text, keep_default_na=False, na_values=missing)
+    try:
+        table = pd.read_csv(path / TABLE, usecols=columns, dtype=text, keep_default_na=False, na_values=missing)
+        _check_places(table)
+    except OSError as error:
+        raise ValueError(f"{path / TABLE}: cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # pandas raises half a dozen types for a file that is no such table
+        raise ValueError(f"{path / TABLE}: is damaged; {REMEDY}") from error
+    _check_sum(path)
+    return table
+
+
+def _check_places(table: pd.DataFrame) -> None:
+    """Check that the videos lie one behind the other. Raises: ValueError, TypeError."""
+    if {"video", *_NUMBERS} <= set(table):
+        offsets, frames = (table[name].astype(np.int64).to_numpy() for name in _NUMBERS)
+        if not table["video"].is_unique or (frames < 0).any() or (offsets != frames.cumsum() - frames).any():
+            raise ValueError("videos overlap or leave gaps")
+
+
+def _check_sum(path: Path) -> None:
+    """Check the table of videos by its checksum, which the array's description holds. Raises: ValueError.
+
+    A store that was made before there were checksums, and a table without an array, have none.
+    """
+    description = path / ARRAY / DESCRIPTION
+    if not description.is_file():
+        return
+    try:
+        expected = json.loads(description.read_bytes())["attributes"].get(_ATTRIBUTE)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: {ARRAY}/{DESCRIPTION} is damaged; {REMEDY}") from error
+    content = (path / TABLE).read_bytes()
+    of_writer = CHECKSUM.encode() in content.partition(b"\n")[0]  # not one that somebody put in its place
+    if expected and of_writer and f"{google_crc32c.value(content):08x}" != expected:
+        raise ValueError(f"{path / TABLE}: is damaged; {REMEDY}")
 
 
 def store_digest(store: Path) -> list[Any]:

@@ -17,15 +17,15 @@ TABLE = "videos.csv"
 ARRAY, DESCRIPTION = "array.zarr", "zarr.json"  # the array beside the table, and the file in it that describes it
 CHECKSUM = "checksum"  # column: CRC-32 of a video's entries, as the writer saw them
 REMEDY = "make it again or get it by `dvc checkout`"
-_ATTRIBUTE = "videos_csv_crc32c"  # of the array: the table's checksum
+_ATTRIBUTE = "videos_csv"  # of the array: the table's number of columns and CRC-32C
 _NUMBERS = ("offset", "frames")  # where a video is
 
 
-def write_table(path: Path, table: pd.DataFrame) -> dict[str, str]:
-    """Write the table of videos of a store; return the attribute of the store's array that holds its checksum."""
+def write_table(path: Path, table: pd.DataFrame) -> dict[str, Any]:
+    """Write the table of videos of a store; return the attribute of the store's array that tells damage in it."""
     content = table.to_csv(index=False, lineterminator="\n").encode()
     (path / TABLE).write_bytes(content)
-    return {_ATTRIBUTE: f"{google_crc32c.value(content):08x}"}
+    return {_ATTRIBUTE: {"columns": len(table.columns), "crc32c": f"{google_crc32c.value(content):08x}"}}
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
@@ -40,7 +40,8 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     missing = {"fps": [""], "container_frames": [""]}
     try:
         table = pd.read_csv(path / TABLE, usecols=columns, dtype=text, keep_default_na=False, na_values=missing)
-        _check_places(table)
+        if {"video", *_NUMBERS} <= set(table):
+            _check_places(table)
     except OSError as error:
         raise ValueError(f"{path / TABLE}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # pandas raises half a dozen types for a file that is no such table
@@ -50,11 +51,10 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
 
 
 def _check_places(table: pd.DataFrame) -> None:
-    """Check that the videos lie one behind the other. Raises: ValueError, TypeError."""
-    if {"video", *_NUMBERS} <= set(table):
-        offsets, frames = (table[name].astype(np.int64).to_numpy() for name in _NUMBERS)
-        if not table["video"].is_unique or (frames < 0).any() or (offsets != frames.cumsum() - frames).any():
-            raise ValueError("videos overlap or leave gaps")
+    """Check that the videos lie one behind the other. Raises: ValueError."""
+    offsets, frames = (table[name].astype(np.int64).to_numpy() for name in _NUMBERS)
+    if not table["video"].is_unique or (frames < 0).any() or (offsets != frames.cumsum() - frames).any():
+        raise ValueError("videos overlap or leave gaps")
 
 
 def _check_sum(path: Path) -> None:
@@ -66,12 +66,17 @@ def _check_sum(path: Path) -> None:
     if not description.is_file():
         return
     try:
-        expected = json.loads(description.read_bytes())["attributes"].get(_ATTRIBUTE)
+        expected = json.loads(description.read_bytes())["attributes"].get(_ATTRIBUTE, {"columns": 0, "crc32c": None})
+        num_columns, checksum = expected["columns"], expected["crc32c"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: {ARRAY}/{DESCRIPTION} is damaged; {REMEDY}") from error
+    if checksum is None:
+        return
     content = (path / TABLE).read_bytes()
-    of_writer = CHECKSUM.encode() in content.partition(b"\n")[0]  # not one that somebody put in its place
-    if expected and of_writer and f"{google_crc32c.value(content):08x}" != expected:
+    header = content.partition(b"\n")[0]
+    # Neither the columns nor their number: a table that somebody put in the place of the writer's.
+    is_writers = CHECKSUM.encode() in header or header.count(b",") + 1 == num_columns
+    if is_writers and f"{google_crc32c.value(content):08x}" != checksum:
         raise ValueError(f"{path / TABLE}: is damaged; {REMEDY}")
 
 

@@ -24,6 +24,8 @@ def main() -> None:
         workers=dataset.machine.decode_workers,
         timeout_sec=dataset.machine.decode_timeout_sec,
         code=code_of("decode"),
+        max_failed=dataset.machine.max_failed,
+        key=f"datasets.{arguments.dataset}.videos",
     )
     counts = table["status"].value_counts()
     print(

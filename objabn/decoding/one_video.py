@@ -12,9 +12,13 @@ from objabn.video.probe import VideoError
 from objabn.video.read import read_video
 
 
-def failed(reason: str) -> dict[str, Any]:
-    """The outcome of a video of which there is no frame; the reason becomes one line."""
-    outcome: dict[str, Any] = {"status": "failed", "error": " ".join(reason.split()), "decoder": ""}
+def failed(reason: str, *, passing: bool = False) -> dict[str, Any]:
+    """The outcome of a video of which there is no frame; the reason becomes one line.
+
+    Args:
+        passing: the reason is not in the registered content of the file, so that another try may succeed.
+    """
+    outcome: dict[str, Any] = {"status": "failed", "error": " ".join(reason.split()), "decoder": "", "passing": passing}
     return {**outcome, "container_frames": None, "fps": None, "height": 0, "width": 0}
 
 
@@ -31,16 +35,27 @@ def decode_one(
         digest: of the file's content, as it was registered.
         size: (height, width) of the result.
         read: as `read_video`.
+
+    Raises:
+        MemoryError: no fault of the video's.
     """
+    is_registered = False
     try:
         if not path.is_file():
             raise VideoError("no such file")
         if file_digest(path) != digest:
             raise VideoError("its content is not what index.csv registered; run `python -m objabn index` again")
+        is_registered = True
         frames, info = read(path, size=size)
+    except MemoryError:
+        raise
+    except OSError as error:
+        return no_frames(size), failed(f"cannot be read: {error.strerror or error}", passing=True)
     except Exception as error:  # whatever one video does to a decoder, it costs a row and not the run
+        if isinstance(error.__cause__, MemoryError):
+            raise error.__cause__ from error
         reason = str(error) if isinstance(error, VideoError) else f"{type(error).__name__}: {error}"
-        return no_frames(size), failed(reason)
+        return no_frames(size), failed(reason, passing=not is_registered or _is_of_the_disk(error.__cause__))
     outcome = {
         "status": "ok",
         "error": "",
@@ -53,6 +68,11 @@ def decode_one(
     if info.container_frames is not None and len(frames) < info.container_frames:
         outcome |= {"status": "truncated", "error": f"{len(frames)} of {info.container_frames} frames could be decoded"}
     return frames, outcome
+
+
+def _is_of_the_disk(cause: BaseException | None) -> bool:
+    """Whether the system could not read. FFmpeg's errors, OSErrors too, are about what stands in a file."""
+    return isinstance(cause, OSError) and type(cause).__module__ == "builtins"
 
 
 def in_worker(

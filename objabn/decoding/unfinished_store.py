@@ -1,5 +1,7 @@
 """A store that appears whole or not at all, and goes on where a killed process stopped: behind its last whole shard.
 
+Videos come in any order and leave in the right one: what could not be had at first comes last.
+
 Until `<name>` is whole, `.<name>.unfinished/` stands beside it (so that it only has to be renamed):
 
     store/       what there is of the store
@@ -7,21 +9,21 @@ Until `<name>` is whole, `.<name>.unfinished/` stands beside it (so that it only
     state.npz    of what it is (`key`), how many rows count, and the entries behind the last whole shard
 """
 
-import io
 import json
 import os
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from objabn.decoding.reorder import write_in_order
 from objabn.stores.array import StoreWriter
 from objabn.stores.table import ARRAY, DESCRIPTION, TABLE
-from objabn.system.files import move_dir, write_bytes
+from objabn.system.files import move_dir, replace_file, write_bytes
 
 _ROWS, _STATE = "rows.jsonl", "state.npz"
 _ROWS_AT_ONCE = 64  # kept at a time where there is only a table
@@ -72,20 +74,32 @@ class UnfinishedStore:
             self.rows.append(self._writer.rows[-1])
             is_due = len(self._writer.whole_shards()) > self._num_synced
         if is_due:
-            self._keep()
+            self.keep()
 
-    def finish(self) -> pd.DataFrame:
-        """Put the whole store in its place; its table."""
-        if self._writer is not None:
-            table = self._writer.close()
-        else:
-            table = pd.DataFrame(self.rows)
+    def finish(self, videos: Sequence[str]) -> pd.DataFrame:
+        """Put the whole store in its place; its table.
+
+        Args:
+            videos: ids of all videos in their final order, in whichever order they were appended.
+        """
+        row_of = {row["video"]: row for row in self.rows}
+        rows = [row_of[video] for video in videos]
+        if self._writer is None:
+            table = pd.DataFrame(rows)
+            table["offset"] = table["frames"].cumsum() - table["frames"]
             table.to_csv(self._store / TABLE, index=False, lineterminator="\n")
+        else:
+            table = self._writer.close()
+            if rows != self.rows:
+                ordered = self._work / "ordered"
+                shutil.rmtree(ordered, ignore_errors=True)
+                ordered.mkdir()
+                table, self._store = write_in_order(self._store, ordered, rows), ordered
         move_dir(self._store, self._path)
         shutil.rmtree(self._work)
         return table
 
-    def _keep(self) -> None:
+    def keep(self) -> None:
         """From now on a killed process costs what comes after."""
         pending = np.zeros((0,), np.uint8)
         if self._writer is not None:
@@ -99,9 +113,8 @@ class UnfinishedStore:
             file.flush()
             os.fsync(file.fileno())
         self._num_kept = len(self.rows)
-        content = io.BytesIO()
-        np.savez(content, key=np.array(self._key), num_rows=np.array(self._num_kept), pending=pending)
-        write_bytes(self._work / _STATE, content.getvalue())
+        with replace_file(self._work / _STATE) as partial, open(partial, "wb") as file:
+            np.savez(file, key=np.array(self._key), num_rows=np.array(self._num_kept), pending=pending)
 
     def _saved(self) -> Resume | None:
         """What an earlier process kept; None when there is nothing, or of another key, or damaged."""

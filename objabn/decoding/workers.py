@@ -25,7 +25,7 @@ _ENDS_SEC = 10.0  # from when its pipe closes until a process is gone
 
 @dataclass(frozen=True)
 class Lost:
-    """In place of a result; `reason` reads "took longer than 600 seconds" or "crashed (SIGSEGV)"."""
+    """In place of a result; `reason` reads "took longer than 600 seconds", "crashed (SIGSEGV)", "ran out of memory"."""
 
     reason: str
 
@@ -154,7 +154,11 @@ def _serve(connection: Connection, function: Callable[[Any], Any]) -> None:
         except EOFError:
             return
         connection.send(True)
-        connection.send(function(item))
+        try:
+            result = function(item)
+        except MemoryError:
+            result = Lost("ran out of memory")
+        connection.send(result)
 
 
 def _end_with_parent() -> None:

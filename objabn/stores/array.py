@@ -116,7 +116,7 @@ class StoreWriter:
         self.rows, self._num_pending = list(rows), len(pending)
         self._num_written = sum(row["frames"] for row in rows) - len(pending)
         self._pending[: len(pending)] = pending
-        self._array = _open(self._path, "r+").array.with_config({"write_empty_chunks": True})
+        self._array = open_layout(self._path, "r+").array.with_config({"write_empty_chunks": True})
         shards = self.whole_shards()
         if not all(path.is_file() for path in shards):
             raise ValueError(f"{self._path}: expected {len(shards)} shards of an unfinished store")
@@ -180,7 +180,7 @@ def _shard_file(store: Path, array: Any, shard: int) -> Path:
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """What the description of a store's array (zarr.json) says."""
 
     array: Any
@@ -192,12 +192,12 @@ class _Layout:
     shard_file: Callable[[int], Path]
 
 
-def _open(store: Path, mode: Literal["r", "r+"]) -> _Layout:
-    """Open a store's array. Raises: ValueError when there is none, or its description is damaged."""
+def open_layout(store: Path, mode: Literal["r", "r+"] = "r") -> Layout:
+    """Open a store's array by what describes it. Raises: ValueError when there is none, or it is damaged."""
     try:
         array: Any = zarr.open_array(store / ARRAY, mode=mode)
         codecs = array.metadata.codecs[0].codecs
-        return _Layout(
+        return Layout(
             array,
             array.shape[1:],
             array.chunks[0],
@@ -226,7 +226,7 @@ class StoreReader:
         self._path = path
         self._rows = RowNumbers(table["video"])
         self._offsets, self._lengths = table["offset"].to_numpy(), table["frames"].to_numpy()
-        layout = _open(path, "r")
+        layout = open_layout(path, "r")
         self._item_shape, self._per_chunk, self._per_shard = layout.item_shape, layout.per_chunk, layout.per_shard
         self._is_jpeg = layout.is_jpeg
         expected, length = int(table["frames"].sum()), layout.array.shape[0]

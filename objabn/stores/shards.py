@@ -1,4 +1,4 @@
-"""Read chunks out of a store's shards, and tell damaged ones from sound ones.
+"""Read and write the shards of a store, and tell damaged ones from sound ones.
 
 A shard is one file: its chunks, then an index with the place and size of each chunk, then the index's CRC-32C. Each
 chunk ends with its own CRC-32C (Zarr's codec `crc32c`), but in stores that were made before there were checksums.
@@ -8,7 +8,7 @@ Zarr's own reader is not used: for each chunk its event loop opens the shard, an
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -97,6 +97,16 @@ class Shards:
         if len(content) != size or google_crc32c.value(inner) != int.from_bytes(content[-4:], "little"):
             raise self.damaged(shard)
         return inner
+
+
+def write_shard(path: Path, chunks: Sequence[bytes], num_chunks: int) -> None:
+    """Write a shard of the first of its `num_chunks` chunks, encoded but without their checksums, as Zarr does."""
+    content = [chunk + google_crc32c.value(chunk).to_bytes(4, "little") for chunk in chunks]
+    extents = np.full((num_chunks, 2), np.iinfo(np.uint64).max, "<u8")  # what Zarr says of a chunk that is not there
+    sizes = np.array([len(chunk) for chunk in content], "<u8")
+    extents[: len(content)] = np.stack([sizes.cumsum() - sizes, sizes], axis=1)
+    index = extents.tobytes()
+    path.write_bytes(b"".join([*content, index, google_crc32c.value(index).to_bytes(4, "little")]))
 
 
 def _say_unchecked(store: Path) -> None:

@@ -18,6 +18,7 @@ ARRAY, DESCRIPTION = "array.zarr", "zarr.json"  # the array beside the table, an
 CHECKSUM = "checksum"  # column: CRC-32 of a video's entries, as the writer saw them
 REMEDY = "make it again or get it by `dvc checkout`"
 _ATTRIBUTE = "videos_csv"  # of the array: the table's number of columns and CRC-32C
+_MOST_LISTED = 50  # videos in a message
 _NUMBERS = ("offset", "frames")  # where a video is
 
 
@@ -122,13 +123,17 @@ def check_missing(table: pd.DataFrame, max_failed: float) -> None:
     """Check that not too many videos failed to decode.
 
     Raises:
-        ValueError: the failed videos are more than the share `max_failed` of a split; the message lists them.
+        ValueError: the failed videos are more than the share `max_failed` of a split, or all of it; the message lists
+            the first of them.
     """
     for split, rows in table.groupby("split"):
         failed = rows[rows["status"] == "failed"]
-        if len(failed) > max_failed * len(rows):
+        if len(failed) > max_failed * len(rows) or len(failed) == len(rows):
+            lines = describe_losses(failed.head(_MOST_LISTED))
+            if len(failed) > _MOST_LISTED:
+                lines.append(f"  and {len(failed) - _MOST_LISTED} more")
             raise ValueError(
                 f"{len(failed)} of {len(rows)} {split} videos failed to decode "
                 f"({len(failed) / len(rows):.1%}), expected at most machine.max_failed {max_failed:.1%}:\n"
-                + "\n".join(describe_losses(failed))
+                + "\n".join(lines)
             )

@@ -147,7 +147,7 @@ def _decode_rest(
                     passing.append({**row, **outcome})
                     check_folder(videos, key)
                 else:
-                    unfinished.append(frames, num_frames, **row, **outcome)
+                    unfinished.append(frames, num_frames, **{**row, **outcome})
         return passing
 
     passing = attempt(left, workers)

@@ -9,6 +9,9 @@ import pandas as pd
 from objabn.config.schema import Decode
 from objabn.stores.array import StoreReader
 from objabn.stores.table import RowNumbers, read_table
+from objabn.system.checkouts import why_absent
+from objabn.system.files import file_digest
+from objabn.video.probe import VideoError
 from objabn.video.read import read_video
 
 
@@ -30,7 +33,7 @@ class VideoFiles:
     Random access to frames is silently wrong in some formats.
 
     Args:
-        table: the table of videos (columns video, path, frames).
+        table: the table of videos (columns video, path, frames, digest).
         videos: the folder of the video files.
         size: height and width of the frames to return.
     """
@@ -38,7 +41,8 @@ class VideoFiles:
     def __init__(self, table: pd.DataFrame, videos: Path, size: tuple[int, int]) -> None:
         self._rows = RowNumbers(table["video"])
         self._videos, self._paths = videos, table["path"].reset_index(drop=True)
-        self._lengths = table["frames"].to_numpy()
+        self._lengths, self._digests = table["frames"].to_numpy(), table["digest"].to_numpy(dtype="S32")
+        self._same = np.zeros(len(table), bool)  # files that this process has found to be what was registered
         self._size = size
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
@@ -49,13 +53,23 @@ class VideoFiles:
         """Return all frames of a video, uint8 (frames, height, width, 3).
 
         Raises:
-            ValueError: the video is unknown, or the file has another number of frames than the table says.
+            ValueError: the video is unknown; its file cannot be read, or is not what the table says.
         """
         row = self._rows.find(video)
         if row is None:
             raise ValueError(f"{self._videos}: has no video {video}")
         path = self._videos / self._paths[row]
-        frames = read_video(path, size=self._size)[0]
+        try:
+            if not self._same[row] and path.is_file():
+                if file_digest(path).encode() != self._digests[row]:
+                    raise ValueError(f"{path}: its content is not what index.csv registered; decode the data set again")
+                self._same[row] = True
+            frames = read_video(path, size=self._size)[0]
+        except VideoError as error:
+            absent = "" if path.exists() else why_absent(path)
+            raise ValueError(f"{path}: {error}{absent}") from error
+        except OSError as error:
+            raise ValueError(f"{path}: cannot be read: {error.strerror or error}") from error
         if len(frames) != self._lengths[row]:
             raise ValueError(f"{path}: expected {self._lengths[row]} frames, got {len(frames)}: it changed")
         return frames
@@ -68,4 +82,4 @@ def open_frames(store: Path, videos: Path, decode: Decode) -> Reader:
     """
     if decode.store:
         return StoreReader(store)
-    return VideoFiles(read_table(store, ["video", "path", "frames"]), videos, (decode.height, decode.width))
+    return VideoFiles(read_table(store, ["video", "path", "frames", "digest"]), videos, (decode.height, decode.width))

@@ -24,7 +24,9 @@ def main() -> None:
     scenes = plan(**dataset.synthesize.model_dump())
     with replace_dir(paths.data("videos")) as videos, replace_dir(paths.data("truth")) as truth:
         listed = write_videos(scenes, videos, truth)
-        index, _ = build(pd.DataFrame(listed), videos)
+        index, missing = build(pd.DataFrame(listed), videos)
+        if len(missing):
+            raise ValueError(f"{videos}/{missing['path'][0]}: was just written, and {missing['reason'][0]}")
         write_index(index, paths.data("index.csv"))
 
 

@@ -34,6 +34,9 @@ def loader(
             before this one.
         share: (r, n), yield the r-th of n equal slices of each batch; n divides `batch_size`. An incomplete batch fills
             the slices one after another.
+
+    Raises:
+        ValueError: a store or a video that cannot be read, in one line.
     """
     dataset.epoch = epoch
     order = np.random.default_rng([seed, epoch]).permutation(len(dataset)) if shuffle else np.arange(len(dataset))
@@ -50,7 +53,12 @@ def loader(
     # `iter` draws a random number. An epoch that goes on has drawn it at its beginning.
     with torch.random.fork_rng(devices=[], enabled=first > 0):
         started = iter(batches)
-    yield from started
+    try:
+        yield from started
+    except ValueError as error:  # a worker's message holds its traceback; the fault itself stands in the last line
+        if workers:
+            raise ValueError(str(error).strip().splitlines()[-1].partition(": ")[2]) from error
+        raise
 
 
 def num_batches(dataset: ClipDataset, batch_size: int) -> int:

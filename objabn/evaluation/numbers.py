@@ -49,7 +49,10 @@ def read_numbers(path: Path) -> pd.DataFrame:
     """
     if not path.is_file():
         raise ValueError(f"{path}: expected the row's numbers, got no file; `dvc repro` evaluates the row again")
-    table = pd.read_csv(path, dtype={"map": str, "measure": str}, keep_default_na=False)
+    try:
+        table = pd.read_csv(path, dtype={"map": str, "measure": str}, keep_default_na=False)
+    except (ValueError, OSError) as error:  # of pandas, UnicodeDecodeError
+        raise ValueError(f"{path}: is damaged; get it by `dvc checkout` or evaluate the row again") from error
     if list(table) != COLUMNS:
         raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)}, got {', '.join(map(str, table))}")
     return table

@@ -4,7 +4,7 @@ A column of numbers, or under a name that begins with CURVE one of curves: K num
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ def write_results(path: Path, tables: Iterable[pd.DataFrame]) -> None:
         writer = None
         for group in _groups(tables):
             if writer is None:
-                writer = stack.enter_context(pq.ParquetWriter(partial, group.schema))
+                writer = stack.enter_context(pq.ParquetWriter(partial, group.schema, write_page_checksum=True))
             writer.write_table(group)
 
 
@@ -74,18 +74,39 @@ def _arrow(columns: dict[str, np.ndarray], length: int) -> pa.Table:
 
 
 def column_names(path: Path) -> list[str]:
-    """List the names of the file's columns, in their order."""
-    return pq.read_schema(path).names
+    """List the names of the file's columns, in their order. Raises: ValueError as `read_results`."""
+    with _told_apart(path):
+        return pq.read_schema(path).names
 
 
 def read_column(path: Path, name: str) -> np.ndarray:
-    """Read one column, (lines,), or (lines, K) of curves."""
-    column = pq.read_table(path, columns=[name])[name]
+    """Read one column, (lines,), or (lines, K) of curves. Raises: ValueError as `read_results`."""
+    with _told_apart(path):
+        column = pq.read_table(path, columns=[name], page_checksum_verification=True)[name]
     if not name.startswith(CURVE):
         return column.to_numpy()
     return pc.list_flatten(column).to_numpy().reshape(len(column), -1)
 
 
 def read_results(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Read those of the columns that the file has."""
-    return pd.read_parquet(path, columns=[name for name in column_names(path) if name in columns])
+    """Read those of the columns that the file has.
+
+    Raises:
+        ValueError: there is no such file, or it is damaged.
+    """
+    wanted = [name for name in column_names(path) if name in columns]
+    with _told_apart(path):
+        return pq.read_table(path, columns=wanted, page_checksum_verification=True).to_pandas()
+
+
+@contextmanager
+def _told_apart(path: Path) -> Iterator[None]:
+    """Turn what Arrow raises for a file that it cannot read into a ValueError that names the file."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ValueError(
+            f"{path}: expected a row's results, got no file; `dvc repro` evaluates the row again"
+        ) from None
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise ValueError(f"{path}: is damaged; get it by `dvc checkout` or evaluate the row again") from error

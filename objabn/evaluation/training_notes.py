@@ -1,11 +1,12 @@
 """Notes about the trainings of a row for the report: their curves and the versions of the libraries."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from objabn.system.files import read_json
 
 CURVES = ("epoch", "loss", "train_top1", "val_top1")
 
@@ -24,4 +25,4 @@ def training_notes(runs: Mapping[int, Path]) -> dict[str, Any]:
         known = table.astype(object).where(table.notna(), None)
         curves[str(seed)] = {name: known[name].to_list() for name in CURVES}
     first = next(iter(runs.values()))
-    return {"versions": json.loads((first / "run.json").read_text())["versions"], "curves": curves}
+    return {"versions": read_json(first / "run.json")["versions"], "curves": curves}

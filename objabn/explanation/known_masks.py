@@ -1,6 +1,10 @@
-"""The masks of a video that is one of a run's data set, found from where the run lies."""
+"""The masks of a video that is one of a run's data set, found from where the run lies.
+
+They are a decoration: a store that is damaged costs the mask and a line, not the explanation.
+"""
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +16,20 @@ from objabn.stores.masks import union_mask
 if TYPE_CHECKING:  # a store needs the packages of the pipeline, which a clip alone does not
     from objabn.stores.array import StoreReader
 
+_AT_ONCE = 256  # frames whose masks are looked at together
+_told: set[str] = set()  # what this process has said of damaged stores
+
 
 class KnownMasks:
     """Masks of one video's frames, from the mask store."""
 
     def __init__(self, reader: "StoreReader", video: str, mask: Mask) -> None:
         self._reader, self._video, self._mask = reader, video, mask
+
+    def check(self, num_frames: int) -> None:
+        """Read all masks, once. Raises: ValueError when the store is damaged where they are."""
+        for first in range(0, num_frames, _AT_ONCE):
+            self._reader.read(self._video, np.arange(first, min(first + _AT_ONCE, num_frames)))
 
     def read(self, numbers: np.ndarray) -> np.ndarray:
         """Union masks over the whole frame, bool (n, 128, 128), of frames int (n,)."""
@@ -28,7 +40,8 @@ class KnownMasks:
 def find_masks(video: Path, num_frames: int, run: Path, params: Dataset) -> KnownMasks | None:
     """Masks of a video from `<root>/data/<ds>/masks`, for a run below `<root>/runs/<ds>`; None where not known.
 
-    They are known where the data set's table has this very file with this number of frames.
+    They are known where the data set's table has this very file with this number of frames. Where a store cannot be
+    read, a line on stderr says so.
 
     Args:
         run: the run's directory.
@@ -52,10 +65,19 @@ def find_masks(video: Path, num_frames: int, run: Path, params: Dataset) -> Know
             if len(row):
                 reader, name = StoreReader(stores / "masks"), row["video"].iloc[0]
                 if reader.num_frames(name) == num_frames:
-                    return KnownMasks(reader, name, params.mask)
-        except (OSError, ValueError, ModuleNotFoundError):  # no whole store, or nothing installed to read it
-            continue
+                    masks = KnownMasks(reader, name, params.mask)
+                    masks.check(num_frames)
+                    return masks
+        except (OSError, ValueError, ModuleNotFoundError) as error:
+            _say(f"{error}; explained without the mask")
     return None
+
+
+def _say(line: str) -> None:
+    """Say something once."""
+    if line not in _told:
+        _told.add(line)
+        print(line, file=sys.stderr, flush=True)
 
 
 def _relative(video: Path, videos: Path) -> str | None:

@@ -22,6 +22,7 @@ from objabn.model.network import ObjectABN
 from objabn.system.files import file_digest
 
 WEIGHTS, RUN, CURVES = "model.safetensors", "run.json", "curves.csv"
+_DIGEST = "weights_digest"  # in run.json; runs that were trained before have none
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,13 @@ def save_run(directory: Path, model: torch.nn.Module, run: dict[str, Any]) -> No
     (directory / RUN).write_text(json.dumps(run, indent=2) + "\n")
 
 
+def seal_run(directory: Path) -> None:
+    """Note the digest of a run's weights in its run.json, so that damage is found."""
+    record = json.loads((directory / RUN).read_text())
+    record[_DIGEST] = file_digest(directory / WEIGHTS)
+    (directory / RUN).write_text(json.dumps(record, indent=2) + "\n")
+
+
 def load_run(directory: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Read the weights and run.json of a run.
 
@@ -98,7 +106,10 @@ def load_run(directory: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         if not (directory / name).is_file():
             raise ValueError(f"{directory}: expected a finished run with {name}, found none")
     try:
-        return load_file(directory / WEIGHTS), json.loads((directory / RUN).read_text())
+        record = json.loads((directory / RUN).read_text())
+        if _DIGEST in record and file_digest(directory / WEIGHTS) != record.pop(_DIGEST):
+            raise ValueError(f"{WEIGHTS} is not what {RUN} says; get it by `dvc checkout` or train it again")
+        return load_file(directory / WEIGHTS), record
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{directory}: damaged run: {error}") from None
 

@@ -1,6 +1,5 @@
 """All that the rows of a data set are compared by, read once: what the tables, the plots and the page are made of."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +17,7 @@ from objabn.report.intervals import MEASURES, Difference, compared_map, row_diff
 from objabn.report.names import MAP_NAMES, REFERENCE, Row
 from objabn.report.published import Published, beside_published
 from objabn.segmentation.quality import read_mask_quality
+from objabn.system.files import read_json
 
 # What is read of the results of a row.
 COLUMNS = (
@@ -143,9 +143,9 @@ def read_comparison(
         seeds,
         {row: over_seeds(read_numbers(path)) for row, path in results.items()},
         {row: read_results(path.with_suffix(".parquet"), COLUMNS) for row, path in results.items()},
-        {row: json.loads(path.with_suffix(".training.json").read_text()) for row, path in results.items()},
+        {row: read_json(path.with_suffix(".training.json")) for row, path in results.items()},
         Masks(
-            json.loads(segment_report.read_text()),
+            read_json(segment_report),
             read_mask_quality(segment_report.with_suffix(".csv")),
             mask_picture,
         ),

@@ -8,14 +8,13 @@ import cv2
 import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from objabn.segmentation.quality import REPORT_SCORE
+from objabn.segmentation.quality import REPORT_SCORE, read_instances
 from objabn.stores.array import StoreReader
 from objabn.stores.frames import Reader
-from objabn.stores.masks import GROUPS, INSTANCES, union_mask
+from objabn.stores.masks import GROUPS, union_mask
 from objabn.system.files import replace_file
 
 NUM_VIDEOS, NUM_TYPICAL = 12, 8  # shown, and how many of them typical of their classes; the others are the worst
@@ -96,7 +95,7 @@ def draw_masks(per_video: pd.DataFrame, frames: Reader, store: Path, truth: Path
     videos = [*typical, *worst]
     masks, truths = StoreReader(store), StoreReader(truth) if truth else None
     wanted = pc.field("video").isin(videos) & (pc.field("score") >= np.float32(REPORT_SCORE))
-    instances = pq.read_table(store / INSTANCES, filters=wanted).to_pandas()
+    instances = read_instances(store, wanted).to_pandas()
     rows = {row["video"]: row for row in per_video.to_dict("records")}
     strips = []
     for video in videos:

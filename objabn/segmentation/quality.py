@@ -4,13 +4,30 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from objabn.stores.array import StoreReader
 from objabn.stores.masks import GROUPS, INSTANCES, mask_iou, union_mask
+from objabn.stores.table import REMEDY
 
 REPORT_SCORE = 0.5  # least score of an instance that counts here, whatever training chooses later
+
+
+def read_instances(store: Path, wanted: pc.Expression, columns: list[str] | None = None) -> pa.Table:
+    """Read rows of the table of instances of a mask store, or only these columns of them.
+
+    Raises:
+        ValueError: there is no such table, or it is damaged.
+    """
+    path = store / INSTANCES
+    if not path.is_file():
+        raise ValueError(f"{path}: expected a mask store's table of instances, found none; {REMEDY}")
+    try:
+        return pq.read_table(path, columns=columns, filters=wanted, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise ValueError(f"{path}: is damaged; {REMEDY}") from error
 
 
 def video_quality(table: pd.DataFrame, store: Path, truth: Path | None) -> pd.DataFrame:
@@ -23,7 +40,7 @@ def video_quality(table: pd.DataFrame, store: Path, truth: Path | None) -> pd.Da
     """
     masks = StoreReader(store)
     truths = StoreReader(truth) if truth else None
-    counted = pq.read_table(store / INSTANCES, columns=["video"], filters=pc.field("score") >= np.float32(REPORT_SCORE))
+    counted = read_instances(store, pc.field("score") >= np.float32(REPORT_SCORE), ["video"])
     instances = {count["values"].as_py(): count["counts"].as_py() for count in counted["video"].value_counts()}
     rows = []
     for video, frames in zip(table["video"], table["frames"], strict=True):

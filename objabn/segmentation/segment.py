@@ -113,7 +113,7 @@ def _assemble(units: list[Unit], store: Path, cache: Cache, compute: Callable[[U
     shard = shard_length(sum(unit.frames for unit in units))
     writer = StoreWriter(store, (len(GROUPS), GRID, GRID), level=ZSTD_LEVEL, frames_per_shard=shard)
     pending: list[pa.Table] = []
-    with pq.ParquetWriter(store / INSTANCES, _INSTANCE_SCHEMA) as instances:
+    with pq.ParquetWriter(store / INSTANCES, _INSTANCE_SCHEMA, write_page_checksum=True) as instances:
         for unit in units:
             if not unit.name:
                 writer.append(np.zeros((0, len(GROUPS), GRID, GRID), np.uint8), video=unit.video)

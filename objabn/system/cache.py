@@ -51,11 +51,15 @@ class Cache:
         return self.root / kind / key[:2] / key
 
     def load(self, kind: str, key: str) -> bytes | None:
-        """The unit's bytes; None when it is absent or its digest does not fit."""
+        """The unit's bytes; None when it is absent or its digest does not fit. Raises: OSError that names the file."""
+        path = self.path(kind, key)
         try:
-            content = self.path(kind, key).read_bytes()
+            content = path.read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            error.filename = error.filename or str(path)
+            raise
         payload = content[_DIGEST_BYTES:]
         return payload if content[:_DIGEST_BYTES] == digest(payload) else None
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import shutil
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 _ASIDE = "-aside"
 
@@ -114,6 +116,16 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """`write_bytes` of UTF-8 text."""
     write_bytes(path, text.encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file that a stage wrote. Raises: ValueError when it is not there or damaged."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file; get it by `dvc checkout` or `dvc repro`") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: is damaged; get it by `dvc checkout` or make it again") from error
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:

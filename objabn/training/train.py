@@ -18,7 +18,7 @@ from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset
 from objabn.model.device import make_fabric
 from objabn.model.network import ObjectABN
-from objabn.model.run import CURVES, Run, build_model, save_run, write_rows
+from objabn.model.run import CURVES, Run, build_model, save_run, seal_run, write_rows
 from objabn.progress import Awaited, progress
 from objabn.training import collectives
 from objabn.training.checkpoint import Checkpoint, Parts, Position
@@ -245,4 +245,5 @@ def train_and_save(
     model, timing = train(run, train_set, test_set, run_dir, checkpoint, parallel=parallel)
     if collectives.rank() == 0:
         save_run(run_dir, model, record)
+        seal_run(run_dir)
     return timing

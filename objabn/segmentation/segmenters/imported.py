@@ -20,6 +20,7 @@ from objabn.segmentation.segmenters import coco
 from objabn.segmentation.segmenters.instances import Instances, Segmenter
 from objabn.stores.masks import GRID
 from objabn.system.cache import unit_key
+from objabn.system.checkouts import why_absent
 from objabn.system.files import file_digest
 
 VOID = 255  # in palette images: neither object nor background
@@ -112,7 +113,8 @@ def _pngs(masks: str, video: str) -> list[Path]:
     if not folder.is_dir():
         expected = f"the PNGs of video {video}, one a frame" if Path(masks).is_dir() else "a folder of PNGs a video"
         missing = folder if Path(masks).is_dir() else Path(masks)
-        raise ValueError(f"{missing}: expected {expected}, got {'a file' if missing.exists() else 'no such directory'}")
+        got = "a file" if missing.exists() else f"no such directory{why_absent(masks, 'segment.masks')}"
+        raise ValueError(f"{missing}: expected {expected}, got {got}")
     paths = [path for path in folder.iterdir() if path.suffix.lower() == ".png" and not path.name.startswith(".")]
     return sorted(paths, key=lambda path: coco.by_number(path.name))
 

@@ -1,5 +1,6 @@
 """Clips: which frames, which box, which batch; all of it from (seed, epoch, video) and nothing else."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -391,3 +392,16 @@ def test_clips_and_masks_of_a_batch_share_box_and_flip(open_):
 def test_random_views_of_a_video_differ(open_):
     clips = open_("test", evaluation={"start": "random", "views": 6})
     assert len({numbers(clips[n]["frames"])[0] for n in range(6)}) > 1
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_store_is_one_line_from_a_worker_too(
+    stores: Path, tmp_path: Path, synthetic: Dataset, workers: int
+) -> None:
+    shutil.copytree(stores / "frames", tmp_path / "frames")
+    (tmp_path / "frames/array.zarr/c.0.0.0.0").write_bytes(b"")
+    params = synthetic.model_copy(update={"data": Data(**DATA)})
+    dataset = open_split("train", params, tmp_path / "frames", None, seed=0)
+    remedy = "make it again or get it by `dvc checkout`"
+    with pytest.raises(ValueError, match=f"^{tmp_path}/frames: shard 0 is damaged; {remedy}$"):
+        list(loader(dataset, 2, workers=workers))

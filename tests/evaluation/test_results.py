@@ -67,3 +67,22 @@ def test_a_fault_in_between_leaves_the_former_file(tmp_path: Path, monkeypatch: 
         write_results(tmp_path / "r.parquet", tables())
     assert [path.name for path in tmp_path.iterdir()] == ["r.parquet"]
     assert read_column(tmp_path / "r.parquet", "x").tolist() == [0, 1, 2]
+
+
+def test_damage_is_one_line_that_names_the_file(tmp_path: Path) -> None:
+    """A byte of a page, whose checksum is checked; a file without an end; no file."""
+    path = tmp_path / "r.parquet"
+    write_results(path, [table(0, 50)])
+    content = path.read_bytes()
+    column = pq.ParquetFile(path).metadata.row_group(0).column(1)  # x
+    remedy = "get it by `dvc checkout` or evaluate the row again"
+    flipped = bytearray(content)
+    flipped[column.data_page_offset + 90] ^= 1
+    for damaged in (bytes(flipped), content[:-7], b"", b"PAR1"):
+        path.write_bytes(damaged)
+        for read in (lambda: read_results(path, ["video", "x"]), lambda: read_column(path, "x")):
+            with pytest.raises(ValueError, match=f"^{path}: is damaged; {remedy}$"):
+                read()
+    path.unlink()
+    with pytest.raises(ValueError, match=f"^{path}: expected a row's results, got no file; `dvc repro` evaluates"):
+        column_names(path)

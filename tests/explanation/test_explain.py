@@ -223,6 +223,30 @@ def test_masks_of_a_video_that_has_changed_are_not_known(tmp_path: Path, params:
     assert width() == 2 * 324 - 4
 
 
+def test_a_damaged_mask_store_costs_the_mask_and_a_line(
+    tmp_path: Path, params: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One byte of the masks of one video; the maps are the same, and the other video has its mask."""
+    write_checkout(tmp_path, params)
+    run = load(write_run(tmp_path / "runs/ds/mask/pc-true/seed-0", params, "mask"), device="cpu")
+    videos, masks = tmp_path / "data/ds/videos/jump", tmp_path / "data/ds/masks"
+    expected = explain(videos / "long.mp4", run)
+    shard = masks / "array.zarr/c.0.0.0.0"
+    content = bytearray(shard.read_bytes())
+    content[len(content) - 16 * 4 - 4 - 60] ^= 1  # in the last chunk, of the last frames
+    shard.write_bytes(content)
+    capsys.readouterr()
+    for _ in range(2):
+        found = explain(videos / "long.mp4", run, out=tmp_path / "out")
+        np.testing.assert_array_equal(found.maps["o"], expected.maps["o"])
+        assert read_video(tmp_path / "out/overlay.mp4")[1].width == 2 * 324 - 4
+    remedy = "make it again or get it by `dvc checkout`"
+    line = f"{masks}: shard 0 is damaged; {remedy}; explained without the mask\n"
+    assert capsys.readouterr().err == line
+    explain(videos / "exact.mp4", run, out=tmp_path / "out")
+    assert read_video(tmp_path / "out/overlay.mp4")[1].width == 3 * 324 - 4
+
+
 def test_grad_cam_of_a_network_without_an_attention_branch(tmp_path: Path, checkout: Path, plain: TrainedRun) -> None:
     found = explain(checkout / "data/ds/videos/jump/long.mp4", plain, out=tmp_path)
     assert list(found.maps) == ["g"]

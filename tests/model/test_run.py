@@ -8,7 +8,7 @@ import torch
 
 from objabn import __version__
 from objabn.config.schema import Dataset
-from objabn.model.run import CURVES, RUN, WEIGHTS, Run, load_run, run_record, save_run
+from objabn.model.run import CURVES, RUN, WEIGHTS, Run, load_run, run_record, save_run, seal_run
 from objabn.system.cache import digest
 
 ODD_FLOATS = torch.tensor([0.1, -0.0, 1e-45, float("inf"), float("-inf"), 3e38])
@@ -118,3 +118,16 @@ def test_a_library_that_is_not_installed_has_no_version(synthetic: Dataset, monk
     versions = run_record(Run(synthetic, "abn", False, 0), [], [])["versions"]
     assert "decord" not in versions
     assert versions["av"] == "1.0"
+
+
+def test_a_byte_of_the_weights_is_missed_once_the_run_is_sealed(tmp_path):
+    save_run(tmp_path, torch.nn.Linear(3, 3), {"seed": 0})
+    weights = (tmp_path / WEIGHTS).read_bytes()
+    seal_run(tmp_path)
+    assert (tmp_path / WEIGHTS).read_bytes() == weights
+    assert json.loads((tmp_path / RUN).read_text()) == {"seed": 0, "weights_digest": digest(weights).hex()}
+    assert load_run(tmp_path)[1] == {"seed": 0}
+    (tmp_path / WEIGHTS).write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    message = r"damaged run: model.safetensors is not what run.json says; get it by `dvc checkout` or train it again"
+    with pytest.raises(ValueError, match=rf"^{tmp_path}: {message}$"):
+        load_run(tmp_path)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from objabn.segmentation.quality import summarise, video_quality
@@ -70,3 +71,18 @@ def test_no_video_with_frames(tmp_path: Path, table: pd.DataFrame) -> None:
     per_video = video_quality(table, tmp_path / "masks", None)
     with pytest.raises(ValueError, match=r"^masks: expected at least one video with frames, found none among 3$"):
         summarise(per_video.assign(frames=0))
+
+
+def test_a_damaged_table_of_instances_is_one_line(tmp_path: Path, table: pd.DataFrame) -> None:
+    path = tmp_path / "masks/instances.parquet"
+    content = path.read_bytes()
+    flipped = bytearray(content)
+    flipped[pq.ParquetFile(path).metadata.row_group(0).column(0).data_page_offset - 1] ^= 1  # the video ids' end
+    remedy = "make it again or get it by `dvc checkout`"
+    for damaged in (bytes(flipped), content[:-7], b""):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=f"^{path}: is damaged; {remedy}$"):
+            video_quality(table, tmp_path / "masks", None)
+    path.unlink()
+    with pytest.raises(ValueError, match=f"^{path}: expected a mask store's table of instances, found none; {remedy}$"):
+        video_quality(table, tmp_path / "masks", None)

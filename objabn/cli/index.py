@@ -15,6 +15,7 @@ from pathlib import Path
 from objabn.config.schema import NAME
 from objabn.index.csv_list import read_csv
 from objabn.index.durations import video_seconds
+from objabn.index.faults import index_faults
 from objabn.index.folder import read_folder
 from objabn.index.listing import Listing
 from objabn.index.ssv2 import read_ssv2
@@ -64,7 +65,8 @@ def run(args: argparse.Namespace) -> int:
     """Write data/<dataset>/index.csv and left_out.csv below the working directory, and print the summary; 0.
 
     Raises:
-        ValueError: an option of another layout, a bad data set name, or whatever the readers refuse.
+        ValueError: an option of another layout, a bad data set name, or whatever the readers refuse; or, after the
+            summary and before anything is written, one class, no train video or no test video.
     """
     _refuse_alien_options(args)
     dataset = args.dataset or args.layout
@@ -73,10 +75,13 @@ def run(args: argparse.Namespace) -> int:
     listing = _read(args)
     index, missing = build(listing.videos, args.videos, seconds_of=video_seconds)
     left = left_out(listing, missing)
+    print(summary(listing, index, left))
+    faults = index_faults(index, args.videos)
+    if faults:
+        raise ValueError("\n".join(f"{args.videos}: {fault}" for fault in faults))
     folder = Path("data") / dataset
     write_left_out(left, folder / "left_out.csv")
     write_index(index, folder / "index.csv")
-    print(summary(listing, index, left))
     if len(left):
         print(f"wrote {folder / 'left_out.csv'}: all {len(left)} that were left out")
     print(f"wrote {folder / 'index.csv'}; params.yaml: datasets.{dataset}.videos has to be {args.videos}")

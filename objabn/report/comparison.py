@@ -85,6 +85,11 @@ class Comparison:
         return self._differences[key]
 
     @cached_property
+    def num_classes(self) -> int | None:
+        """Count the classes of the data set; None where there is no table of videos."""
+        return self.videos["label"].nunique() if "label" in self.videos else None
+
+    @cached_property
     def differences(self) -> dict[Row, dict[str, Difference]]:
         """How far each row is from REFERENCE, by measure; none for that row itself, nor where it is not there."""
         return {

@@ -42,6 +42,8 @@ _NOTES = [
     "entropy: bits, at most log2 10 = 3.32, lower is sharper; it knows nothing of place, the table of maps does.",
     "plain: the X3D without an attention branch; its map is Grad-CAM's, of the predicted class.",
 ]
+_FEW_CLASSES = 5  # so many or fewer: every answer is among the five most probable ones
+_FEW_CLASSES_NOTE = "top-5 of five classes or fewer is 100 % of any network, so it is not shown."
 _MAP_NOTE = "M_b is compared with the inverse masks."
 _DIFFERENCE_NOTES = f"""\
 Differences to the row abn without PC on the same videos, with 95 % paired bootstrap intervals: top-1 and pointing in
@@ -60,11 +62,18 @@ def row_cells(comparison: Comparison) -> pd.DataFrame:
     )
 
 
+def _is_empty_of_meaning(comparison: Comparison, measure: str) -> bool:
+    """Whether a measure is the same for every network: top-5 of few classes."""
+    return measure == "top5" and comparison.num_classes is not None and comparison.num_classes <= _FEW_CLASSES
+
+
 def main_cells(comparison: Comparison) -> pd.DataFrame:
-    """Write accuracy and entropies, a line a row; a column that no row has is left out."""
+    """Write accuracy and entropies, a line a row; a column that no row has is left out, what means nothing is "-"."""
     cells = row_cells(comparison)
     for (measure, letter), (heading, decimals) in COLUMNS.items():
         texts = [number_text(comparison.number(row, measure, letter), decimals) for row in comparison.rows]
+        if _is_empty_of_meaning(comparison, measure):
+            texts = ["-" if text else "" for text in texts]
         if any(texts):
             cells[heading] = texts
     return cells
@@ -110,7 +119,7 @@ def published_cells(comparison: Comparison) -> pd.DataFrame:
     cells = pd.DataFrame(index=range(len(comparison.rows)))
     for (measure, letter), (heading, decimals) in COLUMNS.items():
         pairs = [(row, comparison.published[row].get((measure, letter))) for row in comparison.rows]
-        if not any(published for _, published in pairs):
+        if not any(published for _, published in pairs) or _is_empty_of_meaning(comparison, measure):
             continue
         name, form = heading.removesuffix(" %"), f"{{:.{decimals}f}}"
         ours = [comparison.numbers[row][measure, letter].mean if published else None for row, published in pairs]
@@ -149,10 +158,15 @@ def _others(published: str | None) -> list[str]:
     return [f"Others, top-1 % as the paper quotes them: {others}."]
 
 
+def _main_notes(comparison: Comparison) -> list[str]:
+    """What is needed to read the first table, sentences."""
+    return [*_NOTES, *[_FEW_CLASSES_NOTE] * _is_empty_of_meaning(comparison, "top5")]
+
+
 def notes(comparison: Comparison) -> dict[str, list[str]]:
     """Collect what is needed to read the tables, sentences by table: main, maps, differences, published."""
     return {
-        "main": _NOTES,
+        "main": _main_notes(comparison),
         "maps": [*_chance(comparison), _MAP_NOTE],
         "differences": [_DIFFERENCE_NOTES.replace("\n", " ")],
         "published": [_PUBLISHED_NOTES.replace("\n", " "), *_others(comparison.params.published)],
@@ -173,7 +187,7 @@ def to_markdown(comparison: Comparison, words: Sequence[str] = ()) -> str:
     ]
     if words:
         lines += ["In words:", "", *[f"- {paragraph}" for paragraph in words], ""]
-    lines += [*[f"- {note}" for note in _NOTES], ""]
+    lines += [*[f"- {note}" for note in _main_notes(comparison)], ""]
     maps = map_cells(comparison)
     if not maps.empty:
         noted = [f"{heading}: {note}." for heading, note in measure_notes(maps).items()]

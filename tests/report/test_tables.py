@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -88,6 +89,16 @@ def test_markdown_by_hand() -> None:
     assert lines[5] == "| mask | yes | 62.50 | 95.00 |  | 1.250 |"
     assert tables(lines)[1:] == [MAPS]
     assert lines[-1] == "Seeds: 0, 1. Backbone: some/weights.pyth. Masks: frames 10, iou_truth 0.8452."
+
+
+@pytest.mark.parametrize(("num_classes", "top5"), [(2, "-"), (5, "-"), (6, "90.00")])
+def test_top_5_of_five_classes_or_fewer_says_nothing(num_classes: int, top5: str) -> None:
+    videos = pd.DataFrame({"label": [f"class {n % num_classes}" for n in range(12)]})
+    comparison = made_comparison(RESULTS, videos=videos, published="ucf101")
+    main, _, beside = tables(to_markdown(comparison).splitlines())
+    assert main[2] == f"| abn |  | 50.00 | {top5} | 2.751 |  |"
+    assert ("top-5: paper" in beside[0]) == (num_classes > 5)
+    assert comparison.number(Row("abn", False), "top5") is not None  # the numbers stay
 
 
 def test_a_row_without_maps_has_empty_cells() -> None:

@@ -95,8 +95,3 @@ def read_text(path: Path, what: str = "a text file") -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
         raise ValueError(f"{path}: expected {what}, got: {reason}") from error
-
-
-def few(names: list[str], most: int = 3) -> str:
-    """The first names, and how many more there are."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from objabn.index.listing import Listing, few, group_of
+from objabn.index.listing import Listing, group_of
+from objabn.index.suffixes import few
 from objabn.index.table import SPLITS, class_names
 from objabn.system.files import write_text
 

@@ -110,6 +110,28 @@ def test_patterns_for_shells_that_do_not_expand_them(
     assert {each.path.relative_to(videos).as_posix(): each.name for each in absolute} == found
 
 
+def test_what_may_be_a_video_and_is_passed_over_is_a_line(videos: Path, capsys: pytest.CaptureFixture) -> None:
+    beside = ("in/x.h264", "in/deep/y.H264", "in/noname", "in/@eaDir/a.mp4", "in/.hidden/z", "in/p.jpg", "in/maps.npz")
+    for name in beside:
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
+    Path("in/explanation.json").touch()  # maps.npz is ours
+    line = (
+        "passed over 3 files without the suffix of a video: 2 .h264 (EXAMPLE), 1 without a suffix (in/noname); "
+        "name a file itself to have it explained\n"
+    )
+    for argument, example in (("in", "in/deep/y.H264"), ("in/*", "in/x.h264"), ("in/**", "in/deep/y.H264")):
+        found, missing = find_videos([argument])
+        assert [each.path.as_posix() for each in found] == ["in/a.mp4", "in/deep/c.MP4", "in/deep/er/b.mp4"]
+        assert (missing, capsys.readouterr().err) == (0, f"{argument}: {line.replace('EXAMPLE', example)}")
+    assert [each.name for each in find_videos(["in/x.h264", "in/nona*"])[0]] == ["x", "noname"]  # asked for
+    assert capsys.readouterr().err == ""
+    Path("raw").mkdir()
+    Path("in/x.h264").rename("raw/x.h264")
+    assert find_videos(["raw"]) == ([], 1)
+    assert capsys.readouterr().err.splitlines()[0].startswith("raw: passed over 1 files without the suffix of a video")
+
+
 def test_a_file_that_looks_like_a_pattern(videos: Path) -> None:
     Path("e.mp4").rename("[e].mp4")
     assert [(each.path.name, each.name) for each in find_videos(["[e].mp4"])[0]] == [("[e].mp4", "[e]")]

@@ -91,11 +91,12 @@ def test_missing_lists_and_directories(tmp_path):
         read_folder(splits / "classInd.txt")
 
 
-def test_folder_takes_any_suffix_and_passes_over_hidden_files_and_texts(tmp_path):
+def test_folder_takes_videos_and_passes_over_hidden_files_and_whatever_else(tmp_path):
     make_files(
         tmp_path,
         "a/1.mp4",
-        "a/deep/2.weird",
+        "a/deep/2.mkv",
+        "a/3.weird",
         "a/._1.mp4",
         "a/notes.TXT",
         "a/x.json",
@@ -108,7 +109,7 @@ def test_folder_takes_any_suffix_and_passes_over_hidden_files_and_texts(tmp_path
     (tmp_path / "c").mkdir()
     listing = read_folder(tmp_path, test_share=0)
     listed = listing.videos
-    assert listed["path"].tolist() == ["a/1.mp4", "a/broken.mp4", "a/deep/2.weird", "b/1.avi"]
+    assert listed["path"].tolist() == ["a/1.mp4", "a/broken.mp4", "a/deep/2.mkv", "b/1.avi"]
     assert listed["label"].tolist() == ["a", "a", "a", "b"]
     assert set(listed["split"]) == {"train"}
     assert listing.classes == ["a", "b", "c"]
@@ -116,6 +117,45 @@ def test_folder_takes_any_suffix_and_passes_over_hidden_files_and_texts(tmp_path
     index, missing = build(listed, tmp_path)
     assert missing["path"].tolist() == ["a/broken.mp4"]
     assert len(index) == 3
+
+
+SIDE_FILES = (
+    "a/Thumbs.db", "a/desktop.ini", "a/.DS_Store", "a/@eaDir/1.mp4/SYNOVIDEO_FILM.mp4", "__MACOSX/a/._1.mp4",
+    "__MACOSX/a/1.mp4", "a/._1.mp4", "a/1.srt", "a/2.mp4.part", "a/3.jpg", "a/1.nfo", "a/1.mp4.aria2", "a/noname",
+    "lost+found/5.mp4",
+)  # fmt: skip
+
+
+def test_side_files_are_no_videos_and_change_no_id(tmp_path):
+    make_files(tmp_path, "a/1.mp4", "a/4.mp4", "b/1.mp4", "b/2.mp4")
+    before = read_folder(tmp_path)
+    make_files(tmp_path, *SIDE_FILES)
+    after = read_folder(tmp_path)
+    assert after.videos.equals(before.videos)
+    assert set(after.videos["video"]) == {"a/1", "a/4", "b/1", "b/2"}
+    assert after.classes == ["a", "b"]
+    assert before.notes == []
+    assert after.notes[0].startswith("passed over 8 files without the suffix of a video: ")
+    assert after.notes[1].startswith("passed over 5 hidden files and folders of the system: ")
+
+
+def test_a_list_names_files_of_any_suffix(tmp_path):
+    make_files(tmp_path / "v", "a/1.mp4", "a/2.weird", "b/1.mp4", "b/noname")
+    (tmp_path / "test.txt").write_text("a/2.weird\nb/noname\n")
+    (tmp_path / "own.csv").write_text("path,label,split\na/2.weird,a,train\nb/noname,b,test\n")
+    expected = {"a/1": "train", "a/2": "test", "b/1": "train", "b/noname": "test"}
+    listing = read_folder(tmp_path / "v", test_list=tmp_path / "test.txt")
+    assert splits_of(listing) == expected
+    assert listing.notes == []
+    assert splits_of(read_csv(tmp_path / "v", tmp_path / "own.csv")) == {"a/2": "train", "b/noname": "test"}
+
+
+def test_a_folder_of_pictures_says_so(tmp_path):
+    make_files(tmp_path, "a/1.jpg", "a/2.jpg")
+    with pytest.raises(
+        ValueError, match=r"got 0 loose files; passed over 2 files without the suffix of a video: 2 .jpg"
+    ):
+        read_folder(tmp_path)
 
 
 def test_class_folders_may_be_links(tmp_path):

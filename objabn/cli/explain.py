@@ -5,6 +5,7 @@ from pathlib import Path
 
 from objabn.config.rows import GRAD_CAM, MAPS
 from objabn.explanation.inputs import complain, find_videos
+from objabn.index.names import printable
 
 _OUT = Path("explained")
 
@@ -56,19 +57,19 @@ def run(args: argparse.Namespace) -> int:
     found, missing = find_videos(args.videos)
     done = 0
     for video in found:
-        folder = args.out / video.name
+        folder, shown = args.out / video.name, printable(str(video.path))
         try:
             explanation = explain(video.path, loaded, maps=args.maps, out=folder)
         except Exception as error:  # whatever one video does to a decoder, it costs a line and not the others
             kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
-            complain(f"{video.path}: {kind}{' '.join(str(error).split())}")
+            complain(f"{shown}: {kind}{' '.join(str(error).split())}")
             continue
         done += 1
         promised = explanation.promised_frames
         if promised is not None and explanation.num_frames < promised:
-            complain(f"{video.path}: cut or broken, {explanation.num_frames} of {promised} frames could be decoded")
+            complain(f"{shown}: cut or broken, {explanation.num_frames} of {promised} frames could be decoded")
         top = ", ".join(f"{name} {probability:.1%}" for name, probability in explanation.top())
-        print(f"{video.path}: {top}; {folder}", flush=True)
+        print(f"{shown}: {top}; {printable(str(folder))}", flush=True)
     total = len(found) + missing
     print(f"explained {done} of {total} video{'' if total == 1 else 's'} in {args.out}/")
     return 0 if done == total else 2

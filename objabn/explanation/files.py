@@ -12,6 +12,7 @@ from objabn.explanation.clip_stream import PlacedClip
 from objabn.explanation.explanation import Explanation
 from objabn.explanation.known_masks import KnownMasks
 from objabn.explanation.panels import Panels, crop_of
+from objabn.index.names import printable
 from objabn.model.run import versions
 from objabn.report.names import map_label
 from objabn.report.strips import MAX_FRAMES, VideoMaps, draw_maps
@@ -106,7 +107,7 @@ class Overlay:
         masks = [cells for _, _, cells in chosen if cells is not None]
         name, probability = explanation.top(1)[0]
         return VideoMaps(
-            f"{name}  {probability:.0%}  ({Path(explanation.video).name})",
+            f"{name}  {probability:.0%}  ({printable(Path(explanation.video).name)})",
             np.stack([crop for _, crop, _ in chosen]),
             {letter: maps[places] for letter, maps in explanation.maps.items()},
             np.stack(masks) if masks else None,

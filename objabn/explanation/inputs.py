@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from objabn.index.names import is_utf8, printable
 from objabn.index.suffixes import is_hidden, is_video, told_by_suffix
 
 _TYPES = mimetypes.MimeTypes()  # the standard library's own, not those that a machine knows besides
@@ -22,32 +23,36 @@ class Found(NamedTuple):
 
 
 def find_videos(arguments: Sequence[str]) -> tuple[list[Found], int]:
-    """The videos that files, directories and patterns name, each once; and how many arguments name none.
+    """The videos that files, directories and patterns name, each once; and how many arguments or files cannot be one.
 
     A directory's are all files below it that have a video's suffix, but hidden ones, and overlays that an earlier call
     has written; a pattern's likewise where its last part is `*` or `**`, else all files that match. What names nothing,
-    or a video a second time, is a line on stderr, and so are files that were passed over and may be videos.
+    or a video a second time, is a line on stderr, and so are files that were passed over and may be videos, and those
+    whose path is not UTF-8: decord cannot open them.
     """
     found: list[tuple[Path, Path]] = []  # the file, and its path relative to what named it
     seen: set[str] = set()
     missing = 0
     for argument in arguments:
         files, passed_over = _files(argument)
+        shown = printable(argument)
         if passed_over:
             told = told_by_suffix([path.as_posix() for path in passed_over])
-            complain(
-                f"{argument}: passed over {len(passed_over)} files without the suffix of a video: {told}; name a file "
-                "itself to have it explained"
-            )
+            what = f"passed over {len(passed_over)} files without the suffix of a video: {told}"
+            complain(f"{shown}: {what}; name a file itself to have it explained")
         if not files:
-            complain(f"{argument}: expected a video, a directory of videos or a pattern that matches some, found none")
+            complain(f"{shown}: expected a video, a directory of videos or a pattern that matches some, found none")
             missing += 1
         for path, relative in files:
             real = os.path.realpath(path)
             if real in seen:
-                complain(f"{path}: given twice, explained once")
+                complain(f"{printable(str(path))}: given twice, explained once")
                 continue
             seen.add(real)
+            if not is_utf8(os.path.abspath(path)):
+                complain(f"{printable(str(path))}: its path is not UTF-8; rename it, or make a link to it elsewhere")
+                missing += 1
+                continue
             found.append((path, relative))
     names = _names([relative for _, relative in found])
     return [Found(path, name) for (path, _), name in zip(found, names, strict=True)], missing

@@ -6,7 +6,7 @@ import csv
 import io
 from pathlib import Path, PurePosixPath
 
-from objabn.index.listing import Listing, Row, read_text, require_directory, table_of
+from objabn.index.listing import Listing, Row, listing_of, read_text, require_directory
 from objabn.index.table import SPLITS, is_inside
 
 COLUMNS = ("path", "label", "split")
@@ -60,7 +60,7 @@ def read_csv(videos: Path, table: Path) -> Listing:
     others = [name for name in header if name not in COLUMNS]
     if others:
         notes.append(f"columns of {table.name} that are not read: {', '.join(others)}")
-    return Listing(table_of(rows), sorted({row.label for row in rows}), notes)
+    return listing_of(rows, sorted({row.label for row in rows}), notes)
 
 
 def _checked_header(names: list[str], where: str) -> list[str]:

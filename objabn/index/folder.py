@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from objabn.index.listing import Listing, Row, group_of, outermost, require_directory, table_of
+from objabn.index.listing import Listing, Row, group_of, listing_of, outermost, require_directory
 from objabn.index.lists import read_list
+from objabn.index.names import fault_of_path
 from objabn.index.suffixes import files_below
 from objabn.index.table import SPLITS
 
@@ -50,14 +51,15 @@ def read_folder(
         unnamed = [path for path in found if path not in named]
         rest = {"train": unnamed, "test": unnamed}
     else:
-        test = _drawn(found, test_share, seed)
+        test = _drawn([path for path in found if not fault_of_path(path)], test_share, seed)
         rest = {"train": [path for path in found if path not in test], "test": sorted(test)}
     for name in set(SPLITS) - set(lists):
         lists[name] = [Row(path, outermost(path), name, str(videos)) for path in rest[name]]
-    table = table_of(row for name in SPLITS for row in lists[name])
+    rows = [row for name in SPLITS for row in lists[name]]
+    listed = {row.path for row in rows}
     left_out = [(path, "", "in no class folder") for path in outside]
-    left_out += [(path, outermost(path), "on neither list") for path in sorted(set(found) - set(table["path"]))]
-    return Listing(table, sorted({*below.folders, *table["label"]}), below.notes(), left_out)
+    left_out += [(path, outermost(path), "on neither list") for path in found if path not in listed]
+    return listing_of(rows, sorted({*below.folders, *(row.label for row in rows)}), below.notes(), left_out)
 
 
 def _drawn(paths: list[str], share: float, seed: int) -> set[str]:

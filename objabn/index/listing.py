@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from objabn.index.names import clean_label, fault_of_path, printable
 from objabn.index.table import LISTED
 
 _GROUPED = re.compile(r"(.*_g\d+)_c\d+")  # clips of one group are cut from one recording
@@ -29,7 +30,8 @@ class Listing:
     """The videos that a data set should have, whether or not their files exist.
 
     Attributes:
-        videos: columns video, path, label, split; at least one row; ids and paths are unique.
+        videos: columns video, path, label, split; at least one row; ids and paths are unique, and an index can hold
+            them; labels are as `clean_label` writes them.
         classes: the class list, which may name classes that no listed video has.
         notes: what the reader passed over or took for something else, one line each.
         left_out: files that it found but did not list: (path, label, reason).
@@ -39,6 +41,39 @@ class Listing:
     classes: list[str]
     notes: list[str] = field(default_factory=list)
     left_out: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def listing_of(
+    rows: Iterable[Row],
+    classes: Iterable[str],
+    notes: Iterable[str] = (),
+    left_out: Iterable[tuple[str, str, str]] = (),
+) -> Listing:
+    """Make a listing of rows in their order; what an index cannot hold is left out, and labels are made to agree.
+
+    Args:
+        rows: one a video, labels as they stand in the lists.
+        classes: the class list, likewise; labels of rows need not be in it.
+
+    Raises:
+        ValueError: no row that can be held, a path twice, or two files with one id.
+    """
+    held, unheld = [], []
+    for row in rows:
+        fault = fault_of_path(row.path) or (None if clean_label(row.label) else "its label is blank")
+        if fault is None:
+            held.append(row._replace(label=clean_label(row.label)))
+        else:
+            unheld.append((row.path, row.label, fault))
+    if unheld and not held:
+        example = f"{printable(unheld[0][0])}: {unheld[0][2]}"
+        raise ValueError(f"expected at least one listed video, got none but {example}")
+    return Listing(
+        table_of(held),
+        list(dict.fromkeys(label for each in classes if (label := clean_label(each)))),
+        list(notes),
+        [*left_out, *unheld],
+    )
 
 
 def table_of(rows: Iterable[Row]) -> pd.DataFrame:
@@ -59,12 +94,18 @@ def table_of(rows: Iterable[Row]) -> pd.DataFrame:
     if not seen:
         raise ValueError("expected at least one listed video, got none")
     table = pd.DataFrame([row[:3] for row in seen.values()], columns=LISTED[1:], dtype=str)
-    stems = pd.Series([PurePosixPath(path).with_suffix("").as_posix() for path in seen], dtype=str)
+    stems = pd.Series([_stem(path) for path in seen], dtype=str)
     table["video"] = stems.where(~stems.duplicated(keep=False), table["path"])  # a.mp4 and a.avi keep their suffixes
     twice = table["video"][table["video"].duplicated()].tolist()
     if twice:
         raise ValueError(f"{twice[0]}: expected an id for one video, got two videos with it; rename one")
     return table[LISTED]
+
+
+def _stem(path: str) -> str:
+    """A path without its suffix, unless what is left of the name would be a directory: "...mp4"."""
+    stem = PurePosixPath(path).with_suffix("").as_posix()
+    return path if stem.split("/")[-1] in (".", "..") else stem
 
 
 def group_of(path: str) -> str:

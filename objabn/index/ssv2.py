@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from objabn.index.listing import Listing, Row, read_text, require_directory, table_of
+from objabn.index.listing import Listing, Row, listing_of, read_text, require_directory
 
 FILES = {"labels": None, "train": "train", "validation": "test"}  # its json files, the split that each is here
 PREFIXES = ("something-something-v2-", "")  # of their names, in either official distribution
@@ -48,7 +48,7 @@ def read_ssv2(
             named = (f"{video}{suffix}" for suffix in SUFFIXES)
             path = next((file for file in named if file in files), f"{video}{SUFFIXES[0]}")
             rows.append(Row(path, label, split or "", where))
-    return Listing(table_of(rows), list(classes))
+    return listing_of(rows, classes)
 
 
 def _find(name: str, splits: Path | None) -> Path:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from objabn.index.names import printable
+
 VIDEO_SUFFIXES = frozenset((
     ".3g2", ".3gp", ".amv", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".m1v", ".m2t", ".m2ts", ".m2v",
     ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt",
@@ -110,11 +112,14 @@ def told_by_suffix(names: Iterable[str]) -> str:
         example.setdefault(suffix, name)
         counts[suffix] += 1
     order = sorted(counts, key=lambda suffix: (-counts[suffix], not suffix, suffix))
-    told = [f"{counts[suffix]} {suffix or 'without a suffix'} ({example[suffix]})" for suffix in order[:_MOST]]
+    told = [
+        f"{counts[suffix]} {printable(suffix) or 'without a suffix'} ({printable(example[suffix])})"
+        for suffix in order[:_MOST]
+    ]
     rest = sum(counts[suffix] for suffix in order[_MOST:])
     return ", ".join(told) + (f" and {rest} others" if rest else "")
 
 
 def few(names: list[str], most: int = 3) -> str:
-    """The first names, and how many more there are."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    """Show the first names, and how many more there are."""
+    return ", ".join(map(printable, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")

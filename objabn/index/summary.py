@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from objabn.index.listing import Listing, group_of
+from objabn.index.names import printable
 from objabn.index.suffixes import few
 from objabn.index.table import SPLITS, class_names
 from objabn.system.files import write_text
@@ -19,7 +20,7 @@ LEFT_OUT = ["path", "label", "split", "reason"]
 
 def left_out(listing: Listing, missing: pd.DataFrame) -> pd.DataFrame:
     """Everything that is not in the index, columns LEFT_OUT: what `build` missed, and files that no split lists."""
-    unlisted = [(path, label, "", reason) for path, label, reason in listing.left_out]
+    unlisted = [(printable(path), printable(label), "", reason) for path, label, reason in listing.left_out]
     return pd.concat([missing[LEFT_OUT], pd.DataFrame(unlisted, columns=LEFT_OUT, dtype=str)], ignore_index=True)
 
 

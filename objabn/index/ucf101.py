@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from objabn.index.listing import Listing, Row, outermost, require_directory, table_of
+from objabn.index.listing import Listing, Row, listing_of, outermost, require_directory
 from objabn.index.lists import numbered_lines, read_list
 from objabn.index.table import SPLITS
 
@@ -39,4 +39,4 @@ def read_ucf101(videos: Path, splits: Path, split: int = 1) -> Listing:
                 got = label if number is None else f"{label} = {number}"
                 raise ValueError(f"{where}: expected a class of {classes_path.name}, {expected}, got {got}")
             rows.append(Row(path, label, name, where))
-    return Listing(table_of(rows), list(numbers))
+    return listing_of(rows, numbers)

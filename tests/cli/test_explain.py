@@ -1,6 +1,7 @@
 """`python -m objabn explain`: which videos and under which names, what goes wrong in a line, and the exit status."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -130,6 +131,25 @@ def test_what_may_be_a_video_and_is_passed_over_is_a_line(videos: Path, capsys: 
     Path("in/x.h264").rename("raw/x.h264")
     assert find_videos(["raw"]) == ([], 1)
     assert capsys.readouterr().err.splitlines()[0].startswith("raw: passed over 1 files without the suffix of a video")
+
+
+def test_a_name_that_is_not_utf_8_costs_itself_only(videos: Path, runs: Path, capsys: pytest.CaptureFixture) -> None:
+    try:
+        Path("in/a.mp4").rename(os.fsdecode(b"in/b\xe4r.mp4"))
+        Path("in/deep").rename(os.fsdecode(b"in/\xff"))
+    except OSError:
+        pytest.skip("a file system that holds only UTF-8")
+    Path("e.mp4").rename("e\r.mp4")
+    assert main(["explain", "in", "e\r.mp4", os.fsdecode(b"\xe4*"), "--run", str(runs / "plain"), "--out", "o"]) == 2
+    output, errors = capsys.readouterr()
+    assert errors.splitlines() == [
+        "in/b\\xe4r.mp4: its path is not UTF-8; rename it, or make a link to it elsewhere",
+        "in/\\xff/c.MP4: its path is not UTF-8; rename it, or make a link to it elsewhere",
+        "in/\\xff/er/b.mp4: its path is not UTF-8; rename it, or make a link to it elsewhere",
+        "\\xe4*: expected a video, a directory of videos or a pattern that matches some, found none",
+    ]
+    assert output.splitlines()[1].startswith("e\\r.mp4: ")
+    assert output.splitlines()[2] == "explained 1 of 5 videos in o/"
 
 
 def test_a_file_that_looks_like_a_pattern(videos: Path) -> None:

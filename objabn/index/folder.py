@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from objabn.index.disk import Disk, name_key
 from objabn.index.listing import Listing, Row, group_of, listing_of, outermost, require_directory
 from objabn.index.lists import read_list
 from objabn.index.names import fault_of_path
@@ -29,7 +30,8 @@ def read_folder(
     with two groups or more is on both sides. Adding a class, or calling with the same seed again, moves no video.
 
     Raises:
-        ValueError: no directory, nothing found, a share outside 0..1, a malformed list, a video listed twice.
+        ValueError: no directory, nothing found, a share outside 0..1, a malformed list, a video listed twice, a video
+            that would go to the other split because the one list has its name wrong.
     """
     require_directory(videos)
     if not 0 <= test_share < 1:
@@ -40,8 +42,9 @@ def read_folder(
     if not found and train_list is None and test_list is None:
         got = "; ".join([f"{len(outside)} loose files", *below.notes()])
         raise ValueError(f"{videos}: no videos found, expected <class>/<video> below it, got {got}")
+    disk = Disk(videos)
     lists = {
-        name: [Row(line.path, outermost(line.path), name, line.where) for line in read_list(list_path)]
+        name: [Row(line.path, outermost(line.path), name, line.where) for line in read_list(list_path, disk)]
         for name, list_path in (("train", train_list), ("test", test_list))
         if list_path is not None
     }
@@ -50,6 +53,8 @@ def read_folder(
     if lists:
         unnamed = [path for path in found if path not in named]
         rest = {"train": unnamed, "test": unnamed}
+        for other in [name for name in SPLITS if name not in lists]:
+            _check_slips(lists, unnamed, other, disk)
     else:
         test = _drawn([path for path in found if not fault_of_path(path)], test_share, seed)
         rest = {"train": [path for path in found if path not in test], "test": sorted(test)}
@@ -59,7 +64,23 @@ def read_folder(
     listed = {row.path for row in rows}
     left_out = [(path, "", "in no class folder") for path in outside]
     left_out += [(path, outermost(path), "on neither list") for path in found if path not in listed]
-    return listing_of(rows, sorted({*below.folders, *(row.label for row in rows)}), below.notes(), left_out)
+    return listing_of(
+        rows, sorted({*below.folders, *(row.label for row in rows)}), [*below.notes(), *disk.notes()], left_out
+    )
+
+
+def _check_slips(lists: dict[str, list[Row]], unnamed: list[str], other: str, disk: Disk) -> None:
+    """Raise ValueError where a listed file is not there, but an unlisted one of that name, which `other` would get."""
+    missing = [row for rows in lists.values() for row in rows if not disk.has(row.path)]
+    alike: dict[str, str] = {}
+    for path in unnamed if missing else []:
+        alike.setdefault(name_key(path), path)
+    for row in missing:
+        if (path := alike.get(name_key(row.path))) is not None:
+            raise ValueError(
+                f"{row.where}: expected a file below {disk.videos}, got {row.path!r}, which is not there, while "
+                f"{path!r}, which is, would go to {other}; correct the list"
+            )
 
 
 def _drawn(paths: list[str], share: float, seed: int) -> set[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from objabn.index.disk import Disk
 from objabn.index.listing import Listing, Row, listing_of, outermost, require_directory
 from objabn.index.lists import numbered_lines, read_list
+from objabn.index.names import clean_label
 from objabn.index.table import SPLITS
 
 
@@ -26,17 +28,18 @@ def read_ucf101(videos: Path, splits: Path, split: int = 1) -> Listing:
     classes_path = splits / "classInd.txt"
     numbers: dict[str, int] = {}
     for where, line in numbered_lines(classes_path):
-        match = re.fullmatch(r"(\d+)\s+(\S.*)", line)
-        if not match or match[2] in numbers:
-            raise ValueError(f"{where}: expected '<number> <class>', each class once, got {line!r}")
-        numbers[match[2]] = int(match[1])
-    rows = []
+        match = re.fullmatch(r"(\d+)\s+(\S.*)", line.strip())
+        label = clean_label(match[2]) if match else ""
+        if not match or label in numbers:
+            raise ValueError(f"{where}: expected '<number> <class>', each class once, got {line.strip()!r}")
+        numbers[label] = int(match[1])
+    rows, disk = [], Disk(videos)
     for name in SPLITS:
-        for where, path, number in read_list(splits / f"{name}list{split:02d}.txt"):
-            label = outermost(path)
+        for where, path, number in read_list(splits / f"{name}list{split:02d}.txt", disk):
+            label = clean_label(outermost(path))
             if label not in numbers or number not in (None, numbers[label]):
                 expected = f"{label} = {numbers[label]}" if label in numbers else f"one of its {len(numbers)} classes"
                 got = label if number is None else f"{label} = {number}"
                 raise ValueError(f"{where}: expected a class of {classes_path.name}, {expected}, got {got}")
             rows.append(Row(path, label, name, where))
-    return listing_of(rows, numbers)
+    return listing_of(rows, numbers, disk.notes())

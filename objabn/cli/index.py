@@ -9,6 +9,7 @@ python -m objabn index folder --videos DIR [--test-share 0.2 --seed 0]     # one
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from objabn.index.durations import video_seconds
 from objabn.index.faults import index_faults
 from objabn.index.folder import read_folder
 from objabn.index.listing import Listing
+from objabn.index.misses import similar_note, why_none_is_there
+from objabn.index.names import is_utf8, printable
 from objabn.index.ssv2 import read_ssv2
 from objabn.index.summary import left_out, summary, write_left_out
 from objabn.index.table import build, write_index
@@ -72,9 +75,17 @@ def run(args: argparse.Namespace) -> int:
     dataset = args.dataset or args.layout
     if not NAME.fullmatch(dataset):
         raise ValueError(f"--dataset: expected a name of a-z, 0-9 and _, starting with a letter, got {dataset!r}")
+    if not is_utf8(os.path.abspath(args.videos)):
+        raise ValueError(
+            f"--videos: expected a path in UTF-8, got {printable(str(args.videos))}; rename it or link to it"
+        )
     listing = _read(args)
+    fault = why_none_is_there(listing.videos["path"].tolist(), args.videos)
+    if fault is not None:
+        raise ValueError(fault)
     index, missing = build(listing.videos, args.videos, seconds_of=video_seconds)
     left = left_out(listing, missing)
+    listing.notes.extend(similar_note(missing["path"], args.videos, listing.videos["path"]))
     print(summary(listing, index, left))
     faults = index_faults(index, args.videos)
     if faults:

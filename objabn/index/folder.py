@@ -76,10 +76,10 @@ def _check_slips(lists: dict[str, list[Row]], unnamed: list[str], other: str, di
     for path in unnamed if missing else []:
         alike.setdefault(name_key(path), path)
     for row in missing:
-        if (path := alike.get(name_key(row.path))) is not None:
+        if (there := alike.get(name_key(row.path))) is not None:
             raise ValueError(
                 f"{row.where}: expected a file below {disk.videos}, got {row.path!r}, which is not there, while "
-                f"{path!r}, which is, would go to {other}; correct the list"
+                f"{there!r}, which is, would go to {other}; correct the list"
             )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from objabn.index.listing import Listing, Row, listing_of, read_text, require_directory
+from objabn.index.misses import beside_or_below
 
 FILES = {"labels": None, "train": "train", "validation": "test"}  # its json files, the split that each is here
 PREFIXES = ("something-something-v2-", "")  # of their names, in either official distribution
@@ -57,11 +58,14 @@ def _find(name: str, splits: Path | None) -> Path:
         raise ValueError(
             f"index ssv2: --splits, expected the directory of the official json files, or --{name}-json, got neither"
         )
-    require_directory(splits, "the directory of the official json files")
     names = [f"{prefix}{name}.json" for prefix in PREFIXES]
     found = next((splits / each for each in names if (splits / each).is_file()), None)
     if found is None:
-        raise ValueError(f"{splits}: expected {' or '.join(names)}, or --{name}-json, got neither")
+        meant = beside_or_below(splits, names)
+        hint = f"; did you mean --splits {meant}?" if meant is not None else ""
+        if not hint:
+            require_directory(splits, "the directory of the official json files")
+        raise ValueError(f"{splits}: expected {' or '.join(names)}, or --{name}-json, got neither{hint}")
     return found
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from objabn.index.disk import Disk
 from objabn.index.listing import Listing, Row, listing_of, outermost, require_directory
 from objabn.index.lists import numbered_lines, read_list
+from objabn.index.misses import beside_or_below
 from objabn.index.names import clean_label
 from objabn.index.table import SPLITS
 
@@ -26,6 +27,8 @@ def read_ucf101(videos: Path, splits: Path, split: int = 1) -> Listing:
     """
     require_directory(videos)
     classes_path = splits / "classInd.txt"
+    if not classes_path.exists() and (meant := beside_or_below(splits, [classes_path.name])) is not None:
+        raise ValueError(f"{splits}: expected {classes_path.name}, got none; did you mean --splits {meant}?")
     numbers: dict[str, int] = {}
     for where, line in numbered_lines(classes_path):
         match = re.fullmatch(r"(\d+)\s+(\S.*)", line.strip())

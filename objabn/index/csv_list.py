@@ -1,84 +1,134 @@
-"""A csv with the columns path, label and split."""
+"""A csv with the columns path, label and split, as text editors and spreadsheets write it."""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from objabn.index.disk import Disk
+from objabn.index.faults import SPLIT_NAMES
 from objabn.index.listing import Listing, Row, listing_of, read_text, require_directory
-from objabn.index.table import SPLITS, is_inside
+from objabn.index.names import clean_label
+from objabn.index.table import is_inside
 
 COLUMNS = ("path", "label", "split")
-AS_TEST = ("val", "validation")  # other names of the split test
+_SEPARATORS = (",", ";", "\t")
+_SEPARATOR_LINE = re.compile(r"sep=(.)[ \t]*(?:\r\n|\r|\n)", re.IGNORECASE)  # the first line, for spreadsheets
+_SPLITS_SHOWN = "train, test, val, validation"
 
 
 def read_csv(videos: Path, table: Path) -> Listing:
     """The videos of a csv with a header, columns path, label and split in any order; others are not read.
 
-    `path` is relative to `videos`, flat or nested; `split` is train or test, or val or validation, which count as test.
-    Values lose the blanks around them.
+    Values are separated by commas, semicolons or tabs, as the header shows; capitals in the names of columns and splits
+    do not count. `path` is relative to `videos`, flat or nested; `split` is train (training) or test (testing), or val
+    (valid, validation), which counts as test. Values lose the blanks around them.
 
     Raises:
         ValueError: no such directory or file, a column missing, a row of another length or with an empty value, a path
             that leaves `videos`, another split, test and val in one file, a video listed twice.
     """
     require_directory(videos)
-    # strict: a stray quote is an error instead of a field that swallows lines
-    reader = csv.reader(io.StringIO(read_text(table, "a csv"), newline=""), strict=True)
-    header: list[str] | None = None
+    text = read_text(table, "a csv")
+    header: dict[str, int] | None = None
+    names: list[str] = []
     rows: list[Row] = []
-    as_test, first = dict.fromkeys(AS_TEST, 0), dict[str, str]()
-    try:
-        for fields in reader:
-            where, values = f"{table}:{reader.line_num}", [value.strip() for value in fields]
-            if not any(values):
-                continue
-            if header is None:
-                header = _checked_header(values, where)
-                continue
-            if len(values) != len(header):
-                raise ValueError(f"{where}: expected {len(header)} values, as in the header, got {len(values)}")
-            path, label, split = _checked_row(dict(zip(header, values, strict=True)), where)
-            first.setdefault(split, where)
-            if split in as_test:
-                as_test[split] += 1
-            rows.append(Row(path, label, "test" if split in as_test else split, where))
-    except csv.Error as error:
-        raise ValueError(f"{table}:{reader.line_num}: expected a csv, got: {error}") from error
+    as_test: dict[str, int] = {}  # names of the split val, as written -> videos
+    first: dict[str, tuple[str, str]] = {}  # each split -> its name as written, and where
+    disk = Disk(videos)
+    for where, fields in _records(text, table):
+        if not any(map(str.strip, fields)):
+            continue
+        if header is None:
+            header, names = _checked_header(fields, where), [clean_label(each) for each in fields]
+            continue
+        if len(fields) != len(names):
+            raise ValueError(f"{where}: expected {len(names)} values, as in the header, got {len(fields)}")
+        path, label, written = _checked_row({name: fields[at] for name, at in header.items()}, where, disk)
+        split = SPLIT_NAMES[written.casefold()]
+        first.setdefault(split, (written, where))
+        if split == "val":
+            as_test[written] = as_test.get(written, 0) + 1
+        rows.append(Row(path, label, "test" if split == "val" else split, where))
     if header is None:
         raise ValueError(f"{table}: expected a header with the columns {','.join(COLUMNS)}, got an empty file")
-    tests = [name for name in ("test", *AS_TEST) if name in first]
-    if len(tests) > 1:
+    if {"test", "val"} <= set(first):
+        (test, where_test), (val, where_val) = first["test"], first["val"]
         raise ValueError(
-            f"{first[tests[1]]}: split, expected one name of the test videos, got {tests[1]} beside {tests[0]} "
-            f"({first[tests[0]]}); leave one of them out"
+            f"{where_val}: split, expected one name of the test videos, got {val} beside {test} "
+            f"({where_test}); leave one of them out"
         )
     if not rows:
         raise ValueError(f"{table}: expected at least one listed video, got none")
-    notes = [f"{count} videos of the split {name} count as test" for name, count in as_test.items() if count]
-    others = [name for name in header if name not in COLUMNS]
+    notes = [f"{count} videos of the split {name} count as test" for name, count in as_test.items()]
+    others = [name for at, name in enumerate(names) if at not in header.values()]
     if others:
         notes.append(f"columns of {table.name} that are not read: {', '.join(others)}")
-    return listing_of(rows, sorted({row.label for row in rows}), notes)
+    return listing_of(rows, sorted({row.label for row in rows}), [*notes, *disk.notes()])
 
 
-def _checked_header(names: list[str], where: str) -> list[str]:
-    """The names of the columns."""
-    missing = [name for name in COLUMNS if names.count(name) != 1]
-    if missing:
-        raise ValueError(f"{where}: expected a header with the columns {','.join(COLUMNS)}, got {','.join(names)}")
-    return names
+def _records(text: str, table: Path) -> Iterator[tuple[str, list[str]]]:
+    """The records of a csv, each with where it ends (<file>:<line from 1>)."""
+    chosen = _SEPARATOR_LINE.match(text)
+    body, lines_before = (text[chosen.end() :], 1) if chosen else (text, 0)
+    separator = chosen[1] if chosen else _separator(body)
+    # strict: a stray quote is an error instead of a field that swallows lines
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, strict=True)
+    try:
+        for fields in reader:
+            yield f"{table}:{reader.line_num + lines_before}", fields
+    except csv.Error as error:
+        raise ValueError(f"{table}:{reader.line_num + lines_before}: expected a csv, got: {error}") from error
 
 
-def _checked_row(row: dict[str, str], where: str) -> tuple[str, str, str]:
-    """Path, label and split of a row."""
+def _separator(text: str) -> str:
+    """What separates the values: that with which the header has the columns, else a comma."""
+    for separator in _SEPARATORS:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        try:
+            header = next((fields for fields in reader if any(map(str.strip, fields))), [])
+        except csv.Error:
+            continue
+        if None not in _places(header):
+            return separator
+    return _SEPARATORS[0]
+
+
+def _places(names: list[str]) -> list[int | None]:
+    """Where each of COLUMNS is: the one of that name, else the one of that name in other letters; None for none."""
+    exact = [clean_label(name) for name in names]
+    small = [name.casefold() for name in exact]
+    places: list[int | None] = []
+    for column in COLUMNS:
+        among = exact if column in exact else small
+        places.append(among.index(column) if among.count(column) == 1 else None)
+    return places
+
+
+def _checked_header(names: list[str], where: str) -> dict[str, int]:
+    """Each of COLUMNS and where it is."""
+    found = {column: at for column, at in zip(COLUMNS, _places(names), strict=True) if at is not None}
+    if len(found) < len(COLUMNS):
+        got = ",".join(clean_label(name) for name in names)
+        raise ValueError(f"{where}: expected a header with the columns {','.join(COLUMNS)}, got {got}")
+    return found
+
+
+def _checked_row(row: dict[str, str], where: str, disk: Disk) -> tuple[str, str, str]:
+    """Path, of the file that is there if there is one, label, and split as written."""
     for name in COLUMNS:
-        if not row[name]:
+        if not clean_label(row[name]):
             raise ValueError(f"{where}: {name}, expected a value, got none")
-    if row["split"] not in (*SPLITS, *AS_TEST):
-        raise ValueError(f"{where}: split, expected {', '.join((*SPLITS, *AS_TEST))}, got {row['split']!r}")
-    path = PurePosixPath(row["path"]).as_posix()
-    if not is_inside(path) or path == ".":
-        raise ValueError(f"{where}: path, expected one relative to the videos and below them, got {row['path']!r}")
-    return path, row["label"], row["split"]
+    split = clean_label(row["split"])
+    if split.casefold() not in SPLIT_NAMES:
+        raise ValueError(f"{where}: split, expected {_SPLITS_SHOWN}, got {split!r}")
+    listed = row["path"].strip()
+    readings = [PurePosixPath(each).as_posix() for each in (listed, row["path"])]
+    found = next((each for each in readings if disk.has(each)), None) or disk.find(readings[0])
+    path = PurePosixPath(listed.replace("\\", "/")).as_posix() if found is None else found
+    if not is_inside(path.replace("\\", "/")) or path == ".":
+        raise ValueError(f"{where}: path, expected one relative to the videos and below them, got {listed!r}")
+    return path, row["label"].strip(), split

@@ -13,6 +13,15 @@ import pandas as pd
 from objabn.index.names import clean_label, fault_of_path, printable
 from objabn.index.table import LISTED
 
+_UTF16 = "UTF-16; save it as UTF-8"
+# What text files are not, by their first bytes: as spreadsheets and editors of Windows save them.
+_OTHER_KINDS = (
+    (b"\xff\xfe\x00\x00", "UTF-32; save it as UTF-8"),
+    (b"\xff\xfe", _UTF16),
+    (b"\xfe\xff", _UTF16),
+    (b"PK\x03\x04", "a zip file or a workbook; save it as text in UTF-8"),
+    (b"\xd0\xcf\x11\xe0", "an old workbook; save it as text in UTF-8"),
+)
 _GROUPED = re.compile(r"(.*_g\d+)_c\d+")  # clips of one group are cut from one recording
 
 
@@ -59,19 +68,30 @@ def listing_of(
         ValueError: no row that can be held, a path twice, or two files with one id.
     """
     held, unheld = [], []
+    changed: dict[str, str] = {}
     for row in rows:
-        fault = fault_of_path(row.path) or (None if clean_label(row.label) else "its label is blank")
+        label = clean_label(row.label)
+        fault = fault_of_path(row.path) or (None if label else "its label is blank")
         if fault is None:
-            held.append(row._replace(label=clean_label(row.label)))
+            held.append(row._replace(label=label))
+            if label != row.label:
+                changed[row.label] = label
         else:
             unheld.append((row.path, row.label, fault))
     if unheld and not held:
         example = f"{printable(unheld[0][0])}: {unheld[0][2]}"
         raise ValueError(f"expected at least one listed video, got none but {example}")
+    said = list(notes)
+    if changed:
+        given, taken = next(iter(changed.items()))
+        said.append(
+            f"{len(changed)} labels are taken as they read (Unicode NFC, single blanks, nothing invisible): "
+            f"{given!a} is {taken!a}"
+        )
     return Listing(
         table_of(held),
         list(dict.fromkeys(label for each in classes if (label := clean_label(each)))),
-        list(notes),
+        said,
         [*left_out, *unheld],
     )
 
@@ -132,7 +152,13 @@ def read_text(path: Path, what: str = "a text file") -> str:
         ValueError: it cannot be read.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
+        for start, kind in _OTHER_KINDS:
+            if content.startswith(start):
+                raise ValueError(f"{path}: expected {what}, got: {kind}")
+        if b"\0" in content[:4]:  # no mark, but two bytes a letter
+            raise ValueError(f"{path}: expected {what}, got: {_UTF16}")
+        return content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
         raise ValueError(f"{path}: expected {what}, got: {reason}") from error

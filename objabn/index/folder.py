@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from objabn.index.disk import Disk, name_key
+from objabn.index.disk import Disk, NamedAlike
 from objabn.index.listing import Listing, Row, group_of, listing_of, outermost, require_directory
 from objabn.index.lists import read_list
 from objabn.index.names import fault_of_path
@@ -61,6 +61,9 @@ def read_folder(
     for name in set(SPLITS) - set(lists):
         lists[name] = [Row(path, outermost(path), name, str(videos)) for path in rest[name]]
     rows = [row for name in SPLITS for row in lists[name]]
+    notes = [*below.notes(), *disk.notes()]
+    if all(path.count("/") > 1 for path in found):
+        notes += [f"all videos lie in folders within the class folders: {path}" for path in found[:1]]
     listed = {row.path for row in rows}
     left_out = [(path, "", "in no class folder") for path in outside]
     left_out += [(path, outermost(path), "on neither list") for path in found if path not in listed]
@@ -72,11 +75,9 @@ def read_folder(
 def _check_slips(lists: dict[str, list[Row]], unnamed: list[str], other: str, disk: Disk) -> None:
     """Raise ValueError where a listed file is not there, but an unlisted one of that name, which `other` would get."""
     missing = [row for rows in lists.values() for row in rows if not disk.has(row.path)]
-    alike: dict[str, str] = {}
-    for path in unnamed if missing else []:
-        alike.setdefault(name_key(path), path)
+    alike = NamedAlike(unnamed if missing else [])
     for row in missing:
-        if (there := alike.get(name_key(row.path))) is not None:
+        if (there := alike(row.path)) is not None:
             raise ValueError(
                 f"{row.where}: expected a file below {disk.videos}, got {row.path!r}, which is not there, while "
                 f"{there!r}, which is, would go to {other}; correct the list"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from objabn.index.disk import name_key
+from objabn.index.disk import NamedAlike
 from objabn.index.names import printable
 from objabn.index.suffixes import few, is_hidden, is_video
 
@@ -23,26 +23,22 @@ def why_none_is_there(listed: list[str], videos: Path) -> str | None:
     if any(os.path.lexists(videos / path) for path in listed):
         return None
     expected = f"{videos}: expected the {len(listed)} listed videos below it, got none"
-    there, count = _by_key(videos)
-    match = next(((path, there[key]) for path in listed if (key := name_key(path)) in there), None)
-    if match is not None:
-        path, found = match
-        hint = _hint(path, found, videos)
-        return f"{expected}: {printable(path)} is not there, but {printable(found)} is: {hint}"
-    example = (
-        f"; one of {count} videos that are: {printable(next(iter(there.values())))}" if there else ", and no videos are"
-    )
-    up = _up(listed[0], videos)
-    return f"{expected}: {printable(listed[0])} is not there{example}" + (
-        f": did you mean --videos {up}?" if up else ""
-    )
+    there = NamedAlike(_videos(videos))
+    for path in listed:
+        if (found := there(path)) is not None:
+            hint = _hint(path, found, videos)
+            return f"{expected}: {printable(path)} is not there, but {printable(found)} is: {hint}"
+    path, any_other = listed[0], there.example
+    example = f"; one of {there.count} videos that are: {printable(any_other)}" if any_other else ", and no videos are"
+    up = _up(path, videos)
+    return f"{expected}: {printable(path)} is not there{example}" + (f": did you mean --videos {up}?" if up else "")
 
 
 def similar_note(missing: Iterable[str], videos: Path, listed: Iterable[str] = ()) -> list[str]:
     """Say for which missing paths an unlisted file of that name is there; a line, or none."""
     names, known = list(missing), frozenset(listed)
-    there = {name_key(path): path for path in _videos(videos) if path not in known} if names else {}
-    pairs = [f"{path}: {there[name_key(path)]}" for path in names if name_key(path) in there]
+    there = NamedAlike(path for path in (_videos(videos) if names else ()) if path not in known)
+    pairs = [f"{path}: {found}" for path in names if (found := there(path)) is not None]
     if not pairs:
         return []
     return [f"{len(pairs)} listed videos are not there, but files of that name are: {few(pairs)}"]
@@ -72,16 +68,6 @@ def _up(path: str, videos: Path) -> Path | None:
     """The directory above the videos below which there is a listed path."""
     above = Path(os.path.abspath(videos)).parents[:_UP]
     return next((folder for folder in above if os.path.lexists(folder / path)), None)
-
-
-def _by_key(videos: Path) -> tuple[dict[str, str], int]:
-    """The videos below a directory, the first of each `name_key`, and how many there are."""
-    found: dict[str, str] = {}
-    count = 0
-    for path in _videos(videos):
-        found.setdefault(name_key(path), path)
-        count += 1
-    return found, count
 
 
 def _videos(root: Path) -> Iterator[str]:

@@ -158,6 +158,13 @@ def test_a_folder_of_pictures_says_so(tmp_path):
         read_folder(tmp_path)
 
 
+def test_videos_within_folders_of_their_classes_are_a_note(tmp_path):
+    make_files(tmp_path, "a/x/1.mp4", "a/y/1.mp4", "b/x/1.mp4")
+    assert read_folder(tmp_path).notes == ["all videos lie in folders within the class folders: a/x/1.mp4"]
+    make_files(tmp_path, "b/1.mp4")
+    assert read_folder(tmp_path).notes == []
+
+
 def test_class_folders_may_be_links(tmp_path):
     make_files(tmp_path / "far", "1.mp4")
     (tmp_path / "videos").mkdir()

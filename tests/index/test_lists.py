@@ -59,15 +59,15 @@ def test_two_files_that_a_line_may_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "listed",
-    ["v/a/1.mp4", "A/1.MP4", "a/1.avi", "a/1", "1/1.mp4", "b/x.mp4 # 'a/1.mp4'"],
-    ids=["level", "case", "suffix", "no suffix", "folder", "another"],
+    ["v/a/1.mp4", "A/1.MP4", "a/1.avi", "a/1", "1/1.mp4", "b/x.mp4 # 'a/1.mp4'", "a/1.mp4,test", "c/v1.0"],
+    ids=["level", "case", "suffix", "no suffix", "folder", "another", "column", "no suffix, a dot"],
 )
 @pytest.mark.parametrize("side", ["train", "test"])
 def test_a_listed_name_that_is_not_there_changes_no_split_of_another(tmp_path: Path, listed: str, side: str) -> None:
-    make_files(tmp_path / "v", "a/1.mp4", "a/2.mp4", "c/x.mp4")
+    make_files(tmp_path / "v", "a/1.mp4", "a/2.mp4", "c/x.mp4", "c/v1.0.mp4")
     (tmp_path / "list.txt").write_text(f"a/2.mp4\n{listed}\n")
     path = listed.split(" #")[0]
-    other = "c/x.mp4" if "x" in path else "a/1.mp4"
+    other = {"b/x.mp4": "c/x.mp4", "c/v1.0": "c/v1.0.mp4"}.get(path, "a/1.mp4")
     where = re.escape(
         f"{tmp_path / 'list.txt'}:2: expected a file below {tmp_path / 'v'}, got {path!r}, which is not there"
     )

@@ -41,7 +41,8 @@ def read_folder(
     found = [path for path in below.videos if "/" in path]
     if not found and train_list is None and test_list is None:
         got = "; ".join([f"{len(outside)} loose files", *below.notes()])
-        raise ValueError(f"{videos}: no videos found, expected <class>/<video> below it, got {got}")
+        hint = f"; did you mean --videos {videos.parent}?" if outside and videos.name not in ("", "..") else ""
+        raise ValueError(f"{videos}: no videos found, expected <class>/<video> below it, got {got}{hint}")
     disk = Disk(videos)
     lists = {
         name: [Row(line.path, outermost(line.path), name, line.where) for line in read_list(list_path, disk)]
@@ -67,9 +68,7 @@ def read_folder(
     listed = {row.path for row in rows}
     left_out = [(path, "", "in no class folder") for path in outside]
     left_out += [(path, outermost(path), "on neither list") for path in found if path not in listed]
-    return listing_of(
-        rows, sorted({*below.folders, *(row.label for row in rows)}), [*below.notes(), *disk.notes()], left_out
-    )
+    return listing_of(rows, sorted({*below.folders, *(row.label for row in rows)}), notes, left_out)
 
 
 def _check_slips(lists: dict[str, list[Row]], unnamed: list[str], other: str, disk: Disk) -> None:

@@ -11,6 +11,7 @@ from objabn.index.names import printable
 from objabn.index.suffixes import few, is_hidden, is_video
 
 _UP = 3  # levels above the directory of the videos to look at
+_SAMPLE = 1000  # listed videos to look for in another directory
 _MOST_FILES = 500_000  # to look at: the directory may be the wrong one, such as a whole disk
 
 
@@ -26,7 +27,7 @@ def why_none_is_there(listed: list[str], videos: Path) -> str | None:
     there = NamedAlike(_videos(videos))
     for path in listed:
         if (found := there(path)) is not None:
-            hint = _hint(path, found, videos)
+            hint = _hint(path, found, videos, [each for each in listed[:_SAMPLE] if there(each) is not None])
             return f"{expected}: {printable(path)} is not there, but {printable(found)} is: {hint}"
     path, any_other = listed[0], there.example
     example = f"; one of {there.count} videos that are: {printable(any_other)}" if any_other else ", and no videos are"
@@ -51,10 +52,13 @@ def beside_or_below(directory: Path, names: Iterable[str]) -> Path | None:
     return next((folder for folder in below if any((folder / name).is_file() for name in wanted)), None)
 
 
-def _hint(path: str, found: str, videos: Path) -> str:
-    """What to do about a listed path and the file that is there instead."""
+def _hint(path: str, found: str, videos: Path, alike: list[str]) -> str:
+    """What to do about a listed path and the file that is there instead; `alike`: listed paths with such a file."""
     if found.endswith(f"/{path}"):
-        return f"did you mean --videos {videos / found.removesuffix(f'/{path}')}?"
+        meant = videos / found.removesuffix(f"/{path}")
+        if 2 * sum(os.path.lexists(meant / each) for each in alike) >= len(alike):
+            return f"did you mean --videos {meant}?"
+        return "they lie in several folders; put links to them into one, or name their paths in a csv (index csv)"
     up = _up(path, videos)
     if up is not None:
         return f"did you mean --videos {up}?"

@@ -239,7 +239,9 @@ def test_nothing_found(tmp_path):
     with pytest.raises(ValueError, match=r"no videos found, expected <class>/<video> below it, got 0 loose files"):
         read_folder(tmp_path)
     make_files(tmp_path, "1.mp4")
-    with pytest.raises(ValueError, match="got 1 loose files"):
+    with pytest.raises(
+        ValueError, match=rf"got 1 loose files; did you mean --videos {re.escape(str(tmp_path.parent))}\?$"
+    ):
         read_folder(tmp_path)
     splits = make_splits(tmp_path / "s", "Bend/a.avi 1\n", "")
     with pytest.raises(ValueError, match=r"expected the 1 listed videos below it, got none, e.g. Bend/a.avi: no such"):

@@ -26,6 +26,11 @@ from tests.helpers.listed_files import make_files, make_json, make_splits
         (["A/1.avi"], ["a/1.avi"], "a/1.avi is not there, but A/1.avi is: expected the same path"),
         (["1.avi"], ["a/1.avi"], "a/1.avi is not there, but 1.avi is: expected the same path"),
         (["20bn/1.webm"], ["1.webm"], "1.webm is not there, but 20bn/1.webm is: did you mean --videos V/20bn?"),
+        (["0/1.webm", "1/2.webm", "2/3.webm"], ["1.webm", "2.webm", "3.webm"],
+         "1.webm is not there, but 0/1.webm is: they lie in several folders; put links to them into one, or name their "
+         "paths in a csv (index csv)"),
+        (["UCF-101/a/1.avi"], ["a/1.avi", "a/2.avi", "a/3.avi", "a/4.avi"],
+         "a/1.avi is not there, but UCF-101/a/1.avi is: did you mean --videos V/UCF-101?"),
         (["c/9.avi", "c/8.txt"], ["a/1.avi"], "a/1.avi is not there; one of 1 videos that are: c/9.avi"),
         (["c/8.txt", ".git/1.avi"], ["a/1.avi"], "a/1.avi is not there, and no videos are"),
     ],

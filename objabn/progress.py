@@ -1,5 +1,6 @@
-"""Progress bars: live in a terminal, a line every half a minute in a log."""
+"""Progress bars: live in a terminal, a line every half a minute in a log; and printing that no name stops."""
 
+import io
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -31,3 +32,9 @@ class Awaited(Generic[Item]):
 def progress(*args: Any, **kwargs: Any) -> Any:
     """`tqdm.tqdm` with an interval that suits where it writes to."""
     return tqdm(*args, mininterval=0.1 if sys.stderr.isatty() else _LOG_INTERVAL_SEC, **kwargs)
+
+
+def print_any_name() -> None:
+    """Print what the terminal cannot show with escapes, as on stderr: no video's name may stop a command."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

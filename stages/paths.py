@@ -1,13 +1,13 @@
 """Where the pipeline's files are, and how a stage ends. Only stages know file paths."""
 
 import errno
-import io
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from objabn.config.rows import LOSSES
+from objabn.progress import print_any_name
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ def row_path(name: str, pc: bool) -> str:
 
 def run_stage(main: Callable[[], None]) -> None:
     """Runs a stage; a fault of the input is its message on stderr and exit status 2, not a traceback."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: no video's name may stop a stage
+    print_any_name()
     try:
         main()
     except (ValueError, OSError) as error:

@@ -41,10 +41,11 @@ def video_ids(classes: list[str] = CLASSES, number: int = VIDEOS) -> list[str]:
     return [f"{classes[at % len(classes)]}/v{at:02d}" for at in range(number)]
 
 
-def results(row: Row, letters: str, *, truth: bool, flat: bool, classes: list[str], seeds: list[int]) -> pd.DataFrame:
+def results(
+    row: Row, letters: str, ids: list[str], *, truth: bool, flat: bool, classes: list[str], seeds: list[int]
+) -> pd.DataFrame:
     """A line a video and seed; every fourth video is predicted wrongly."""
     draw = np.random.default_rng(sum(row[0].encode()) + row[1])
-    ids = video_ids(classes)
     tables = []
     for seed in seeds:
         labels = [each.rsplit("/", 1)[0] for each in ids]
@@ -95,19 +96,20 @@ def page(
     classes: list[str] = CLASSES,
     seeds: tuple[int, ...] = (0,),
     lost: bool = False,
+    num_videos: int = VIDEOS,
 ) -> str:
     """The page of a made-up run; `folder` is where its picture of masks is drawn."""
     dataset = dataset.model_copy(update={"published": published, "truth": "truth" if truth else None})
-    own = list(seeds)
+    own, ids = list(seeds), video_ids(classes, num_videos)
     per_video = {
-        row: results(row, letters, truth=truth, flat=flat, classes=classes, seeds=own) for row, letters in rows.items()
+        row: results(row, letters, ids, truth=truth, flat=flat, classes=classes, seeds=own)
+        for row, letters in rows.items()
     }
-    kept = {row: maps(letters, video_ids(classes), flat) for row, letters in rows.items()}
+    kept = {row: maps(letters, ids, flat) for row, letters in rows.items()}
     planes = Pixels((2, 128, 128), binary=True)
     stores = Stores(Pixels((24, 32, 3)), planes, planes if truth else None)
     gallery, left_out = make_gallery(per_video, kept, own[0], stores, dataset)
     epochs = {"epoch": [1.0, 2.0], "loss": [2.0, 1.0], "train_top1": [50.0, 60.0], "val_top1": [40.0, 70.0]}
-    ids = video_ids(classes)
     labels = [classes[at % len(classes)] for at in range(len(ids))]
     videos = pd.DataFrame({"video": ids, "label": labels, "split": "test", "status": "ok", "error": "", "frames": 64})
     if lost:

@@ -220,7 +220,7 @@ def _html(figure: go.Figure, name: str) -> str:
     """The plot's own element and script; the page holds plotly.js."""
     return plotly.io.to_html(
         figure,
-        config={"displayModeBar": False, "responsive": True},
+        config={"displayModeBar": False, "responsive": True, "typesetMath": False},  # `$` is a letter of a name
         include_plotlyjs=False,
         full_html=False,
         default_height=f"{figure.layout.height}px",

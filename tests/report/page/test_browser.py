@@ -1,5 +1,9 @@
-"""The report in a browser: one slider moves all maps, keys work, nothing is fetched, everybody can use it."""
+"""The report in a browser: one slider moves all maps, keys work, nothing is fetched, everybody can use it.
 
+Whatever the classes are called: nothing is squeezed, mistaken for something else, or beyond the window.
+"""
+
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -203,3 +207,102 @@ def test_axe_finds_nothing_serious(opened: Opened) -> None:
     found = axe.Axe().run(opened.page).response["violations"]
     grave = {each["id"]: each["nodes"][0]["html"] for each in found if each["impact"] in ("serious", "critical")}
     assert not grave
+
+
+# names of classes
+
+LONG = "Moving something and something so they collide with each other and then fall off the table, to the "
+NAMES = [
+    *(LONG + side for side in ("left", "right")),
+    *(f"Pretending to put something {there} something but missing it altogether" for there in ("on", "behind")),
+    r"$\frac{a}{b}$ cost $5 and $6", "<b>bold</b> &amp; <br> 'it' \"q\"", "Donaudampfschifffahrtsgesellschaft" * 4,
+    "長い名前の動作" * 12, "🏃🏽‍♀️" * 40, "مشي على العشب مع الكلب " * 3 + ".", *("1", "2", "10", "2020-01-01", "1e3"),
+]  # fmt: skip
+BOXES = """all => all.map(each => {
+    const { left, right, top, bottom } = each.getBoundingClientRect();
+    return [left, right, top, bottom];
+})"""
+
+
+def with_names(folder: Path, dataset: Dataset, names: list[str]) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(intervals, "RESAMPLES", 200)
+        (folder / "index.html").write_text(page(folder, dataset, classes=names, num_videos=max(24, len(names))))
+    return folder / "index.html"
+
+
+@pytest.fixture(scope="module")
+def oddly_named(tmp_path_factory: pytest.TempPathFactory, synthetic: Dataset) -> Path:
+    return with_names(tmp_path_factory.mktemp("odd"), synthetic, NAMES)
+
+
+def told_over_the_matrix(opened: Opened, label: int, name: str) -> list[float]:
+    """Waits until the pointer over a class's first cell is told its whole name; where that stands."""
+    cell = f"""(() => {{
+        const matrix = document.getElementById('confusion'), {{ l, t, w, h }} = matrix._fullLayout._size;
+        matrix.scrollIntoView({{ block: 'center', behavior: 'instant' }});
+        const box = matrix.getBoundingClientRect(), size = matrix.data[0].z.length;
+        const across = matrix.data[0].z[{label}].findIndex(each => each !== null);
+        return [box.left + l + (across + 0.5) * w / size, box.top + t + ({label} + 0.5) * h / size];
+    }})()"""
+    opened.page.mouse.move(*opened.page.evaluate(cell))
+    opened.until(
+        "[...document.querySelectorAll('#confusion .hovertext')].map(each => each.textContent.replaceAll(' ', ''))"
+        f".some(each => each.startsWith({json.dumps(name.replace(' ', ''))}))"
+    )
+    (box,) = opened.page.eval_on_selector_all("#confusion .hovertext", BOXES)
+    return box
+
+
+@pytest.mark.parametrize("width", [1400, 400])
+def test_names_at_the_matrix_are_short_distinct_and_whole_under_the_pointer(
+    browser: Any, oddly_named: Path, width: int
+) -> None:
+    opened = Opened(browser, oddly_named, width)
+    names = sorted(NAMES)
+    assert not opened.faults  # none of them is mathematics
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+    plot = opened.page.evaluate("document.getElementById('confusion').getBoundingClientRect().toJSON()")
+    inside = opened.page.evaluate("document.getElementById('confusion')._fullLayout._size")
+    assert inside["w"] > 0.45 * plot["width"]
+    assert inside["h"] > 0.6 * plot["height"]
+    for axis in ("x", "y"):
+        ticks = f"#confusion .{axis}tick text"
+        short = opened.page.eval_on_selector_all(ticks, "all => all.map(each => each.firstChild.textContent)")
+        told = "all => all.map(each => (each.querySelector('title') || each).textContent)"
+        whole = opened.page.eval_on_selector_all(ticks, told)
+        assert whole == names
+        assert len(set(short)) == len(names)
+        assert {name for name in names if len(name) < 12} == {"1", "2", "10", "2020-01-01", "1e3"} <= set(short)
+        for left, right, top, bottom in opened.page.eval_on_selector_all(ticks, BOXES):
+            assert plot["left"] <= left < right <= plot["right"]
+            assert plot["top"] <= top < bottom <= plot["bottom"] + 1
+    for label, name in enumerate(names):
+        if len(name) < 80:
+            continue
+        left, right, *_ = told_over_the_matrix(opened, label, name)
+        assert left >= 0
+        assert right <= width
+    opened.page.close()
+
+
+MANY = [f"Pretending to put something onto something {number:03d} but missing so it falls" for number in range(174)]
+
+
+@pytest.fixture(scope="module")
+def many_classes(tmp_path_factory: pytest.TempPathFactory, synthetic: Dataset) -> Path:
+    return with_names(tmp_path_factory.mktemp("many"), synthetic, MANY)
+
+
+@pytest.mark.parametrize("width", [1400, 400])
+def test_174_classes(browser: Any, many_classes: Path, width: int) -> None:
+    opened = Opened(browser, many_classes, width)
+    assert not opened.faults
+    opened.page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+    assert opened.page.locator("#confusion .xtick, #confusion .ytick").count() == 0
+    told_over_the_matrix(opened, 100, MANY[100])
+    assert opened.page.locator("#pairs tr").count() == 174 // 4
+    widths = opened.page.eval_on_selector_all("#pairs .name", "all => all.map(each => each.scrollWidth)")
+    assert max(widths) < 300
+    opened.page.close()

@@ -143,6 +143,7 @@
     greys = null;
     build(own);
     frame.max = own.numbers.length;
+    video.title = own.id; // the list may be narrower
     const wrong = own.rows.filter((row) => !row.right).length;
     byId("position").textContent =
       `${place + 1} of ${video.length} · wrong in ${wrong} of ${own.rows.length} rows`;

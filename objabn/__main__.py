@@ -8,6 +8,7 @@ from importlib import import_module
 
 from objabn import __version__
 from objabn.cli.checkout import enter_checkout, hand_over
+from objabn.progress import print_any_name
 
 # A command is the module of its name in objabn/cli; only the one that is asked for is imported.
 COMMANDS = {
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parser.parse_args(given)
         if args.command not in ANYWHERE:
             enter_checkout(args)
+        print_any_name()
         return args.run(args)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]

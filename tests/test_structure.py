@@ -142,6 +142,7 @@ def test_a_stage_runs_its_own_file(stage: str) -> None:
         ("segmentation/segment.py", {"segment"}),
         ("segmentation/segmenters/rcnn.py", {"segment"}),
         ("segmentation/quality.py", {"segment", "compare"}),
+        ("segmentation/titles.py", {"segment", "compare"}),
         ("index/table.py", {"synthesize", "decode"}),
         ("model/network.py", {"train", "evaluate", "audit"}),
         ("decoding/decode.py", {"decode"}),

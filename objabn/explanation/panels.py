@@ -5,7 +5,7 @@ H/W frame in pixels, h/w grid of a map.
 
 import logging
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.mathtext import MathTextParser
 
 from objabn.report.overlays import coloured
+from objabn.segmentation.titles import longest
 
 MAX_HEIGHT, MIN_HEIGHT, MAX_WIDTH = 360, 240, 640  # of a panel, pixels
 _GAP, _LINE = 4, 26  # between panels; height of a line of text
@@ -80,31 +81,40 @@ class Panels:
             panels[-1] = (whole * _DARKENED).astype(np.uint8)
             panels[-1][self._crop] = whole[self._crop]
         picture = np.full((*self.size, 3), _BACKGROUND, np.uint8)
-        _write(picture, title.replace("$", r"\$"), 0, 0, self.size[1])
+        _write(picture, title, 0, 0, self.size[1])
         labels = [f"{seconds:.1f} s", *self._labels, *["mask"] * self._with_mask]
         for number, (panel, label) in enumerate(zip(panels, labels, strict=True)):
             left = number * (self._size[1] + _GAP)
             picture[2 * _LINE :, left : left + self._size[1]] = panel
-            _write(picture, label, _LINE, left, self._size[1])
+            _write(picture, label, _LINE, left, self._size[1], is_math=label in self._labels)
         return picture
 
 
-def _write(picture: np.ndarray, text: str, top: int, left: int, width: int) -> None:
-    """Text in a line of this width: smaller where it is too long, in the end cut, with dots."""
+def _write(picture: np.ndarray, text: str, top: int, left: int, width: int, *, is_math: bool = False) -> None:
+    """Text in a line of this width."""
     margin = 6
     room = max(width - 2 * margin, 0)
-    for size in range(_FONT_SIZE, _LEAST_FONT_SIZE - 1, -1):
-        image, depth = _text(text, size)
-        if image.shape[1] <= room:
-            break
-    while image.shape[1] > room and len(text) > 4 and not text.startswith("$"):  # half a formula is none
-        text = text.removesuffix("...")[:-1].rstrip(" \\") + "..."
-        image, depth = _text(text, _LEAST_FONT_SIZE)
+    image, depth = _fitted(text, room, is_math)
     rows, columns = min(image.shape[0], _LINE), min(image.shape[1], room)
     first = min(max(_LINE - 7 + depth - image.shape[0], 0), _LINE - rows)  # all lines on one baseline
     place = picture[top + first : top + first + rows, left + margin : left + margin + columns]
     ink = image[:rows, :columns, None] / 255
     place[:] = (place * (1 - ink) + _INK * ink).round().astype(np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _fitted(text: str, room: int, is_math: bool) -> tuple[np.ndarray, int]:
+    """Text as `_text` gives it: smaller where it is too long, in the end without its middle."""
+    markup = text if is_math else text.replace("$", r"\$")
+    for size in range(_FONT_SIZE, _LEAST_FONT_SIZE - 1, -1):
+        image, depth = _text(markup, size)
+        if image.shape[1] <= room:
+            break
+    if image.shape[1] <= room or is_math:  # half a formula is none
+        return image, depth
+    least = partial(_text, size=_LEAST_FONT_SIZE)
+    cut = longest(text, lambda tried: least(tried.replace("$", r"\$"))[0].shape[1] <= room)
+    return least(cut.replace("$", r"\$"))
 
 
 @cache
@@ -113,7 +123,6 @@ def _parser() -> Any:
     return MathTextParser("agg")
 
 
-@lru_cache(maxsize=64)
 def _text(text: str, size: int) -> tuple[np.ndarray, int]:
     """Text as coverage in 0..255, uint8 (height, width), and how many of its rows lie below the baseline."""
     parsed = _parser().parse(text, 72, FontProperties(size=size))

@@ -8,7 +8,11 @@ from torch import Tensor
 from objabn.clips.geometry import resample_clips, to_pixels
 from objabn.evaluation.kept_maps import KeptMaps
 from objabn.report.strips import VideoMaps
+from objabn.segmentation.titles import shortened
 from objabn.stores.frames import Reader
+
+
+_LETTERS = 60  # of a name in a title, which has three
 
 
 def seen_clip(kept: KeptMaps, at: int, frames: Reader, size: int) -> Tensor:
@@ -39,6 +43,7 @@ def kept_pictures(
         line = lines.loc[at]
         pixels = seen_clip(kept, at, frames, size).round().byte().permute(1, 2, 3, 0).numpy()
         maps = {str(name): kept.maps[at, number] / 255 for number, name in enumerate(kept.map_names)}
-        title = f"{line['label']}: predicted {line['predicted']} ({line['video']})"
+        label, predicted, video = (shortened(line[name], _LETTERS) for name in ("label", "predicted", "video"))
+        title = f"{label}: predicted {predicted} ({video})"
         pictures.append(VideoMaps(title, pixels, maps))
     return pictures

@@ -9,11 +9,12 @@ from matplotlib.patheffects import withStroke
 
 from objabn.report.names import map_label
 from objabn.report.overlays import coloured
+from objabn.segmentation.titles import save, write
 from objabn.system.files import replace_file
 
 MAX_FRAMES = 8  # shown, spread over the clip (the paper shows every second of 16)
 _PIXELS = 96  # side of a frame in the picture
-_LEAST_COLUMNS, _CHARACTERS = 4, 14  # room for a title; letters of 9 points that a column has room for
+_LEAST_COLUMNS = 4  # room for a title
 
 
 class VideoMaps(NamedTuple):
@@ -56,8 +57,7 @@ def draw_maps(videos: list[VideoMaps], path: Path, *, side: int = _PIXELS) -> No
     for video in videos:
         title = figure.add_subplot(grid[line, :])
         title.axis("off")
-        font_size = min(9, 9 * _CHARACTERS * columns / max(len(video.title), 1))
-        title.text(0, 0.15, video.title, fontsize=font_size, va="bottom", parse_math=False)
+        write(title, 0, 0.15, video.title, title.get_window_extent().width, fontsize=9, va="bottom")
         rows = [("", video.frames[shown])]
         for name, maps in video.maps.items():
             label = map_label(name).replace("-", "-\n")
@@ -80,4 +80,4 @@ def draw_maps(videos: list[VideoMaps], path: Path, *, side: int = _PIXELS) -> No
                     axes.set_ylabel(label, rotation=0, labelpad=18 if label == "mask" else 14, va="center")
         line += 1 + len(rows)
     with replace_file(path) as partial:
-        figure.savefig(partial, format="png")
+        save(figure, partial)

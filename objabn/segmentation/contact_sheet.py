@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from objabn.segmentation.quality import REPORT_SCORE, read_instances
+from objabn.segmentation.titles import save, write
 from objabn.stores.array import StoreReader
 from objabn.stores.frames import Reader
 from objabn.stores.masks import GROUPS, union_mask
@@ -112,7 +113,7 @@ def draw_masks(per_video: pd.DataFrame, frames: Reader, store: Path, truth: Path
     least = "lowest IoU" if truth else "least found"
     titles = [_title(rows[video], least if video in worst else "typical") for video in videos]
     with replace_file(path) as partial:
-        _sheet(strips, titles, truth is not None).savefig(partial, format="png")
+        save(_sheet(strips, titles, truth is not None), partial)
 
 
 def _side_by_side(cells: list[np.ndarray]) -> np.ndarray:
@@ -143,8 +144,8 @@ def _sheet(strips: list[np.ndarray], titles: list[tuple[str, str]], has_truth: b
         left = margin + number % _COLUMNS * (width + margin)
         top = total[1] - legend - number // _COLUMNS * (height + title)
         figure.figimage(strip, left, top - title - height)
-        figure.text(left / total[0], (top - 18) / total[1], name, fontsize=10, weight="bold")
-        figure.text(left / total[0], (top - 34) / total[1], numbers, fontsize=9, color="0.25")
+        write(figure, left / total[0], (top - 18) / total[1], name, width, fontsize=10, weight="bold")
+        write(figure, left / total[0], (top - 34) / total[1], numbers, width, fontsize=9, color="0.25")
     handles = [Patch(color=f"#{bytes(colour).hex()}", label=group) for group, colour in COLOURS.items()]
     if has_truth:
         handles.append(Patch(facecolor="white", edgecolor="black", label="outline: truth"))

@@ -112,11 +112,16 @@ def test_every_label_is_written(left, width):
         assert (line[:, :6] == 24).all()
 
 
+def test_long_titles_that_differ_at_their_ends_differ():
+    left, right = (drawn("Moving something so that it falls off " * 5 + side)[0] for side in ("left", "right"))
+    assert (left[:26] != right[:26]).any()
+
+
 @pytest.mark.parametrize("title", ["Putting [something] on a surface " * 5, "$5 or \\$" * 40, "長い名前" * 30])
 @pytest.mark.parametrize("width", [40, 80])
 def test_a_long_title_is_cut_with_dots_within_the_picture(monkeypatch, title, width):
     parts = panels_module._text
-    drawn("x", width=width)
+    panels_module._fitted.cache_clear()
     tried: list[str] = []
     monkeypatch.setattr(panels_module, "_text", lambda text, size: tried.append(text) or parts(text, size))
     picture, panels = drawn(title, width=width)
@@ -126,7 +131,11 @@ def test_a_long_title_is_cut_with_dots_within_the_picture(monkeypatch, title, wi
     assert picture.shape == (*panels.size, 3)
     written = tried[tried.index("12.3 s") - 1]  # the last try before the next line, which is the time
     assert len(title) > len(written) > 4
-    assert written.endswith("...")
+    assert "…" in written
+    assert len(tried) < 40  # each is drawn: not one a letter
+    before = len(tried)
+    drawn(title, width=width)
+    assert len(tried) == before  # nor again in each frame
 
 
 def test_a_dollar_is_a_dollar():

@@ -93,13 +93,18 @@ def test_a_picture(
     assert again.read_bytes() == path.read_bytes()
 
 
-def test_a_video_of_one_frame(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "video",
+    ["short", "cost $5 and $6/v01", r"$\frac$/v01", "Moving something away " * 12 + "/v01", "長い名前/v01"],
+)
+def test_a_video_of_one_frame(tmp_path: Path, video: str) -> None:
+    """Its name is no mathematics, and does not go beyond the frames."""
     from objabn.system.cache import Cache
 
     for name in ("frames", "masks"):
         (tmp_path / name).mkdir()
     writer = StoreWriter(tmp_path / "frames", (8, 8, 3), frames_per_shard=16)
-    writer.append(np.zeros((1, 8, 8, 3), np.uint8), video="short", digest="d", label="x", split="train")
+    writer.append(np.zeros((1, 8, 8, 3), np.uint8), video=video, digest="d", label="x", split="train")
     writer.append(np.zeros((0, 8, 8, 3), np.uint8), video="failed", digest="e", label="x", split="train")
     table, reader = writer.close(), StoreReader(tmp_path / "frames")
     segment_videos(
@@ -112,4 +117,7 @@ def test_a_video_of_one_frame(tmp_path: Path) -> None:
     )
     per_video = video_quality(table, tmp_path / "masks", None)
     draw_masks(per_video, reader, tmp_path / "masks", None, tmp_path / "one.png")
-    assert cv2.imread(str(tmp_path / "one.png")) is not None
+    image = cv2.imread(str(tmp_path / "one.png"))
+    name = image[36:56].min(axis=(0, 2)) < 128
+    assert name[12:100].any()
+    assert not name[12 + 4 * 184 - 4 :].any()  # the frames end there

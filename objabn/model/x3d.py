@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from objabn.system.downloads import bring, not_whole, torch_path
+
 with warnings.catch_warnings():  # pytorchvideo's swish is a torch.jit.script function: torch 2.15 deprecates it
     warnings.simplefilter("ignore", category=FutureWarning)
     warnings.simplefilter("ignore", category=DeprecationWarning)
@@ -17,6 +19,7 @@ with warnings.catch_warnings():  # pytorchvideo's swish is a torch.jit.script fu
     from pytorchvideo.models.weight_init import init_net_weights
     from pytorchvideo.models.x3d import create_x3d, create_x3d_res_stage
 
+KINETICS = "kinetics400"  # `model.pretrained` for pytorchvideo's X3D-M
 _BOTTLENECK_FACTOR = 2.25  # X3D's: inner channels over outer channels
 
 
@@ -49,22 +52,58 @@ def x3d_blocks(
     return list(net.blocks)
 
 
+def check_backbone(path: str, *, num_frames: int, crop: int, width_factor: float, depth_factor: float) -> None:
+    """Check that the checkpoint at a path fits an X3D, which takes no memory itself.
+
+    Raises:
+        ValueError: as `x3d_blocks`.
+    """
+    clip = {"input_clip_length": num_frames, "input_crop_size": crop}
+    with torch.device("meta"):
+        net = create_x3d(model_num_class=2, width_factor=width_factor, depth_factor=depth_factor, **clip)
+    _fitting(net, _read(path), path)
+
+
 def _load_backbone(net: nn.Module, source: str) -> None:
     """Load all weights but those of the head's projection.
 
     The projection of the checkpoint has another number of classes.
     """
-    if source == "kinetics400":
-        checkpoint: Any = torch.hub.load_state_dict_from_url(checkpoint_paths["x3d_m"], map_location="cpu")
-    else:
-        if not Path(source).is_file():
-            raise ValueError(
-                f"model.pretrained: expected kinetics400, null or the path of a checkpoint, got {source!r}"
-            )
-        try:
-            checkpoint = torch.load(source, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises many kinds for files that are not its own
-            raise ValueError(f"{source}: expected a PyTorch checkpoint, got {type(error).__name__}") from error
+    net.load_state_dict(_fitting(net, _download() if source == KINETICS else _read(source), source), strict=False)
+
+
+def _download() -> Any:
+    """Return pytorchvideo's X3D-M, from torch's cache if it is there.
+
+    Raises:
+        ValueError: the file cannot be downloaded, or what lies in the cache is no checkpoint.
+    """
+    url = checkpoint_paths["x3d_m"]
+    path = torch_path(url)
+    try:
+        return torch.hub.load_state_dict_from_url(url, map_location="cpu")
+    except Exception as error:  # no connection, a full disk; torch raises many kinds for files that are not its own
+        if path.is_file():
+            got = not_whole(path) or f"a file that torch cannot read ({type(error).__name__})"
+            raise ValueError(f"{path}: expected the file of {url}, got {got}; remove it and fetch it again") from error
+        reason = str(error).partition("\n")[0]
+        expected = f"model.pretrained: expected pytorchvideo to download {url}, got {reason}"
+        raise ValueError(f"{expected}; {bring(url, path, 'model.pretrained')}") from error
+
+
+def _read(path: str) -> Any:
+    """Return what the checkpoint at a path holds. Raises: ValueError when there is no such file, or another kind."""
+    if not Path(path).is_file():
+        raise ValueError(f"model.pretrained: expected {KINETICS}, null or the path of a checkpoint, got {path!r}")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for files that are not its own
+        got = not_whole(Path(path)) or type(error).__name__
+        raise ValueError(f"{path}: expected a PyTorch checkpoint, got {got}") from error
+
+
+def _fitting(net: nn.Module, checkpoint: Any, source: str) -> dict[str, torch.Tensor]:
+    """Return a checkpoint's weights but those of the head's projection. Raises: ValueError when one does not fit."""
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model_state"), dict):
         raise ValueError(f"{source}: expected a checkpoint with the key model_state (pytorchvideo's format)")
     head = ("blocks.5.proj.weight", "blocks.5.proj.bias")
@@ -79,7 +118,7 @@ def _load_backbone(net: nn.Module, source: str) -> None:
     ]
     if faults:
         raise ValueError(f"{source}: {len(faults)} keys do not fit the model, first: {min(faults)}")
-    net.load_state_dict(weights, strict=False)
+    return weights
 
 
 def residual_stage(in_channels: int, channels: int, depth: int) -> nn.Module:

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 import torch
-from pytorchvideo.models.hub.x3d import x3d_m
+from pytorchvideo.models.hub.x3d import checkpoint_paths, x3d_m
 from pytorchvideo.models.x3d import create_x3d
 from torch import Tensor, nn
 
@@ -14,7 +15,7 @@ from objabn.config.file import load_params
 from objabn.config.rows import MAPS
 from objabn.config.schema import BLOCKS
 from objabn.model.network import MapMixer, ObjectABN, apply_map
-from objabn.model.x3d import x3d_blocks
+from objabn.model.x3d import check_backbone, x3d_blocks
 from objabn.training.losses import total_loss
 
 NUM_MAPS = {"abn": 1, "mask": 1, "mha": 3}
@@ -22,6 +23,7 @@ UCF101 = load_params(Path(__file__).parents[2] / "params.yaml").datasets["ucf101
 PAPERS = UCF101.model.model_copy(update={"pretrained": None})  # the paper's network, from no weights
 WEIGHTS = UCF101.loss_weights
 SMALL = {"num_frames": 4, "crop": 32, "width_factor": 1.0, "depth_factor": 1.0, "dropout": 0.5}
+SHAPE = {name: value for name, value in SMALL.items() if name != "dropout"}
 
 
 def random_clips(num_clips: int = 2, crop: int = 32) -> Tensor:
@@ -376,6 +378,26 @@ def test_kinetics400_is_the_zoos_x3d_m(kinetics, monkeypatch):
     assert torch.equal(blocks[0].conv.conv_t.weight, kinetics.blocks[0].conv.conv_t.weight)
 
 
+def test_weights_of_the_zoo_that_cannot_be_downloaded(tmp_path, monkeypatch):
+    """The line says what to fetch and where to put it; what lies there in its place is named."""
+
+    def refuse(url: str, *_: object, **__: object) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    url, path = checkpoint_paths["x3d_m"], tmp_path / "hub/checkpoints/X3D_M.pyth"
+    lines = [
+        f"model.pretrained: expected pytorchvideo to download {url}, got <urlopen error no route to host>; "
+        f"fetch {url} elsewhere and put it at {path}, or set model.pretrained to its path",
+        f"{path}: expected the file of {url}, got an empty file; remove it and fetch it again",
+    ]
+    for line in lines:
+        with pytest.raises(ValueError, match=f"^{re.escape(line)}$"):
+            x3d_blocks(num_classes=3, pretrained="kinetics400", **SMALL)
+        path.touch()
+
+
 STEM = "blocks.0.conv.conv_t.weight"
 MISFIT = "keys do not fit the model, first:"
 
@@ -399,6 +421,12 @@ def test_a_checkpoint_that_does_not_fit(kinetics, save, without, added, fault):
     path = save({"model_state": state | added})
     with pytest.raises(ValueError, match=f"^{re.escape(f'{path}: {fault}')}$"):
         x3d_blocks(num_classes=3, pretrained=path, **SMALL)
+    with pytest.raises(ValueError, match=f"^{re.escape(f'{path}: {fault}')}$"):
+        check_backbone(path, **SHAPE)
+
+
+def test_a_checkpoint_that_fits_is_checked_without_a_network(kinetics, save):
+    check_backbone(save({"model_state": kinetics.state_dict()}), **SHAPE)
 
 
 @pytest.mark.parametrize("content", [{"state_dict": {}}, {}, [1, 2]], ids=["another key", "nothing", "a list"])
@@ -415,11 +443,18 @@ def test_no_such_checkpoint():
         x3d_blocks(num_classes=3, pretrained="no/such.pyth", **SMALL)
 
 
-@pytest.mark.parametrize("content", [b"", b"hello world", b"PK\x03\x04 half a zip"])
-def test_a_file_that_is_no_checkpoint(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "got"),
+    [
+        (b"", "an empty file"),
+        (b"hello world", "KeyError"),
+        (b"PK\x03\x04 half a zip", "the first 15 bytes of a file, as a download leaves it that was cut short"),
+    ],
+)
+def test_a_file_that_is_no_checkpoint(tmp_path, content, got):
     path = tmp_path / "w.pyth"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"w.pyth: expected a PyTorch checkpoint, got \w+$"):
+    with pytest.raises(ValueError, match=rf"w.pyth: expected a PyTorch checkpoint, got {got}$"):
         x3d_blocks(num_classes=3, num_frames=4, crop=32, width_factor=1.0, depth_factor=1.0, dropout=0.5,
                    pretrained=str(path))  # fmt: skip
 

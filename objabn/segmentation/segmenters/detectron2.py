@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from objabn.segmentation.segmenters.instances import Instances, Segmenter
 from objabn.segmentation.segmenters.rcnn import by_frame, check_keys, device_of, in_bf16
+from objabn.system.downloads import bring, iopath_path, not_whole
 
 MODEL = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml"
 ZOO = "zoo"
@@ -94,6 +95,27 @@ def _forward(network: Any, frames: np.ndarray, size: tuple[int, int], names: np.
     scores, labels = (torch.cat([one.get(key) for one in found]) for key in ("scores", "pred_classes"))
     counts = [len(one) for one in found]
     return [Instances(*fields) for fields in by_frame(masks, boxes, scores, labels, names, counts)]
+
+
+def check_weights(weights: str, model: str) -> None:
+    """Check that the library is there, knows the model, and that the weights at a path fit it.
+
+    Raises:
+        ValueError: as `build`.
+    """
+    build(weights=weights, model=model, device="cpu")
+
+
+def check_model(model: str) -> None:
+    """Check that the library is there and knows the model. Raises: ValueError as `build`."""
+    _config(_library(), model)
+
+
+def zoo_url(model: str) -> str:
+    """Address of a model's weights in detectron2's zoo. Raises: ValueError as `build`."""
+    library = _library()
+    _config(library, model)
+    return _source(library, ZOO, model)
 
 
 def resize(frames: np.ndarray, size: tuple[int, int], device: torch.device) -> Tensor:
@@ -176,10 +198,7 @@ def _load(library: SimpleNamespace, network: nn.Module, source: str, model: str)
     try:
         checkpointer.load(source)
     except Exception as error:  # a dozen types, for what is no checkpoint or cannot be downloaded
-        raise ValueError(
-            f"{source}: expected a checkpoint of detectron2's {model}, got one that detectron2 cannot load "
-            f"({type(error).__name__}: {str(error).partition(chr(10))[0]})"
-        ) from error
+        raise ValueError(_why_not_loaded(error, source, model)) from error
     hook.remove()
     (report,) = reports
     shapes = [f"{key}: {tuple(its)} instead of {tuple(ours)}" for key, its, ours in report.incorrect_shapes]
@@ -192,3 +211,16 @@ def _load(library: SimpleNamespace, network: nn.Module, source: str, model: str)
         missing += [key for key in statistics if key not in given and key not in missing]
     unexpected = [key for key in report.unexpected_keys if key not in CONSTANTS]
     check_keys(source, model, missing, unexpected)
+
+
+def _why_not_loaded(error: Exception, source: str, model: str) -> str:
+    """Say in a line why detectron2 did not load weights, and what to do when it was to download them."""
+    reason = str(error).partition("\n")[0]
+    is_download = "://" in source
+    path = iopath_path(source) if is_download else Path(source)
+    if is_download and not path.is_file():
+        expected = f"segment.weights: expected detectron2 to download {source}, got {reason}"
+        return f"{expected}; {bring(source, path, 'segment.weights')}"
+    got = not_whole(path) or f"one that detectron2 cannot load ({type(error).__name__}: {reason})"
+    advice = f"; remove it and fetch {source} again" if is_download else ""
+    return f"{path}: expected a checkpoint of detectron2's {model}, got {got}{advice}"

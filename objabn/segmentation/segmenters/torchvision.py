@@ -17,6 +17,7 @@ from torchvision.ops import FrozenBatchNorm2d
 from objabn.segmentation.segmenters.figures_rcnn import figures_rcnn
 from objabn.segmentation.segmenters.instances import Instances, Segmenter
 from objabn.segmentation.segmenters.rcnn import by_frame, check_keys, device_of, in_bf16
+from objabn.system.downloads import bring, not_whole, torch_path
 
 WEIGHTS = {
     "maskrcnn_resnet50_fpn": detection.MaskRCNN_ResNet50_FPN_Weights.COCO_V1,
@@ -66,9 +67,7 @@ def build(
     if model not in MODELS:
         raise ValueError(f"torchvision model: expected one of {', '.join(MODELS)}, got {model!r}")
     state = _read(weights, model)
-    num_classes = len(state[CLASS_KEY]) if CLASS_KEY in state else 91
-    if num_classes not in CATEGORIES:
-        raise ValueError(f"{weights}: expected 91 classes (COCO) or 2 (background, person), got {num_classes}")
+    num_classes = _num_classes(state, weights)
     network = _network(
         model,
         num_classes,
@@ -84,6 +83,26 @@ def build(
     if where.type == "cuda":
         run_in_bf16(network, "cuda")
     return segmenter(network, num_classes, batch_size)
+
+
+def check_weights(weights: str, model: str) -> None:
+    """Check that the file of weights at a path fits a model, without memory for the network itself.
+
+    Raises:
+        ValueError: as `build`.
+    """
+    state = _read(weights, model)
+    with torch.device("meta"):
+        network = _network(model, _num_classes(state, weights))
+    _load(network, state, weights, model, assign=True)
+
+
+def _num_classes(state: dict[str, Tensor], weights: str) -> int:
+    """Classes that a state_dict tells apart, background included. Raises: ValueError for another number than ours."""
+    num_classes = len(state[CLASS_KEY]) if CLASS_KEY in state else 91
+    if num_classes not in CATEGORIES:
+        raise ValueError(f"{weights}: expected 91 classes (COCO) or 2 (background, person), got {num_classes}")
+    return num_classes
 
 
 def segmenter(network: detection.MaskRCNN, num_classes: int, batch_size: int) -> Segmenter:
@@ -138,7 +157,8 @@ def _read(path: str, model: str) -> dict[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises half a dozen types for a file that is not its own
-        raise ValueError(f"{path}: {expected}, got a file that torch cannot read ({type(error).__name__})") from error
+        got = not_whole(Path(path)) or f"a file that torch cannot read ({type(error).__name__})"
+        raise ValueError(f"{path}: {expected}, got {got}") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"{path}: {expected}, got something else than a dictionary of tensors")
     return state
@@ -146,15 +166,17 @@ def _read(path: str, model: str) -> dict[str, Tensor]:
 
 def _download(model: str) -> dict[str, Tensor]:
     """torchvision's own weights, by its cache. Raises: ValueError when they are not there and cannot be had."""
-    chosen = WEIGHTS[model]
+    url = WEIGHTS[model].url
+    path = torch_path(url)
     try:
-        return dict(chosen.get_state_dict(progress=True, check_hash=True))
-    except (OSError, RuntimeError) as error:  # no connection; a file whose digest is another
+        return dict(WEIGHTS[model].get_state_dict(progress=True, check_hash=True))
+    except Exception as error:  # no connection; a file whose digest is another, or that torch cannot read
+        if path.is_file():
+            got = not_whole(path) or f"a file that torch cannot read ({type(error).__name__})"
+            raise ValueError(f"{path}: expected the file of {url}, got {got}; remove it and fetch it again") from error
         reason = str(error).partition("\n")[0]
-        raise ValueError(
-            f"segment.weights: expected torchvision to download {chosen.url}, got {reason}; "
-            "bring the file by other means and name its path"
-        ) from error
+        expected = f"segment.weights: expected torchvision to download {url}, got {reason}"
+        raise ValueError(f"{expected}; {bring(url, path, 'segment.weights')}") from error
 
 
 def _network(model: str, num_classes: int, **settings: Any) -> detection.MaskRCNN:
@@ -174,12 +196,16 @@ def _network(model: str, num_classes: int, **settings: Any) -> detection.MaskRCN
     return detection.MaskRCNN(backbone, num_classes, **settings)
 
 
-def _load(network: nn.Module, state: dict[str, Tensor], path: str, model: str) -> None:
-    """Fills the network. Raises: ValueError unless each key finds its place, with its shape."""
+def _load(network: nn.Module, state: dict[str, Tensor], path: str, model: str, *, assign: bool = False) -> None:
+    """Fills the network; with `assign` by the tensors themselves, without a copy.
+
+    Raises:
+        ValueError: unless each key finds its place, with its shape.
+    """
     frozen = not any(key.endswith("num_batches_tracked") for key in state)
     try:
         # Not a comparison of key sets: torchvision renames older files' keys while it loads.
-        missing, unexpected = network.load_state_dict(state, strict=False)
+        missing, unexpected = network.load_state_dict(state, strict=False, assign=assign)
     except RuntimeError as error:
         faults = [line.strip() for line in str(error).splitlines() if "size mismatch" in line]
         raise ValueError(

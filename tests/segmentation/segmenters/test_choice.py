@@ -15,6 +15,7 @@ from torchvision.models.detection.image_list import ImageList
 from objabn.segmentation.segmenters import choice, paste
 from objabn.segmentation.segmenters import torchvision as backend
 from objabn.stores.masks import GRID
+from objabn.system.downloads import not_whole
 from tests.helpers.instances import check_contract, iou, textured
 
 
@@ -375,6 +376,9 @@ def test_weights_file_missing(tmp_path: Path) -> None:
     )
 
 
+URL = backend.WEIGHTS["maskrcnn_resnet50_fpn_v2"].url
+
+
 def test_weights_of_the_zoo_come_by_torchvisions_cache(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -400,9 +404,33 @@ def test_weights_that_cannot_be_downloaded(tmp_path: Path, monkeypatch: pytest.M
         choice.build("torchvision", weights="zoo")
     assert str(fault.value) == (
         "segment.weights: expected torchvision to download "
-        f"{backend.WEIGHTS['maskrcnn_resnet50_fpn_v2'].url}, got <urlopen error no route to host>; "
-        "bring the file by other means and name its path"
+        f"{URL}, got <urlopen error no route to host>; fetch {URL} elsewhere and put it at "
+        f"{tmp_path / 'hub/checkpoints/maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth'}, or set segment.weights to its path"
     )
+
+
+@pytest.mark.parametrize("content", [b"<!DOCTYPE html><title>Sign in</title>", b"PK\x03\x04 half a file"])
+def test_what_lies_in_place_of_the_zoos_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    path = tmp_path / "hub/checkpoints" / Path(URL).name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="remove it and fetch it again") as fault:
+        choice.build("torchvision", weights="zoo")
+    got = not_whole(path)
+    assert got
+    assert str(fault.value) == f"{path}: expected the file of {URL}, got {got}; remove it and fetch it again"
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_weights_are_checked_without_a_network(checkpoint: Path, fits: bool) -> None:
+    if fits:
+        backend.check_weights(str(checkpoint), TINY["model"])
+        return
+    with pytest.raises(ValueError, match="does not fit figures"):
+        backend.check_weights(str(checkpoint), "figures")
 
 
 def test_the_small_network_is_in_no_zoo() -> None:

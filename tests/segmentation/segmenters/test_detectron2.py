@@ -5,13 +5,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.error import URLError
 
 import numpy as np
 import pandas as pd
 import pytest
+from torch import nn
 
 from objabn.segmentation.segment import segment_videos
 from objabn.segmentation.segmenters import choice
+from objabn.segmentation.segmenters import detectron2 as backend
 from objabn.segmentation.segmenters.choice import settings_key
 from objabn.segmentation.segmenters.detectron2 import MODEL
 from objabn.segmentation.units import unit_names
@@ -47,6 +51,41 @@ def without(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], 
         monkeypatch.syspath_prepend(hide(tmp_path / "hidden", package))
 
     return remove
+
+
+URL = "https://dl.fbaipublicfiles.com/detectron2/some/model_final.pkl"
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (None, "segment.weights: expected detectron2 to download {url}, got <urlopen error timed out>; "
+               "fetch {url} elsewhere and put it at {path}, or set segment.weights to its path"),
+        (b"", f"{{path}}: expected a checkpoint of detectron2's {MODEL}, got an empty file; "
+              "remove it and fetch {url} again"),
+        (b"\x80\x04 whole.", f"{{path}}: expected a checkpoint of detectron2's {MODEL}, got one that detectron2 cannot "
+                             "load (URLError: <urlopen error timed out>); remove it and fetch {url} again"),
+    ],
+)  # fmt: skip
+def test_what_is_said_when_the_zoos_weights_do_not_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, line: str
+) -> None:
+    class Checkpointer:
+        def __init__(self, network: nn.Module) -> None:
+            pass
+
+        def load(self, source: str) -> None:
+            raise URLError("timed out")
+
+    monkeypatch.setenv("FVCORE_CACHE", str(tmp_path))
+    path = tmp_path / "detectron2/some/model_final.pkl"
+    if content is not None:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+    library = SimpleNamespace(DetectionCheckpointer=Checkpointer)
+    with pytest.raises(ValueError, match="detectron2") as fault:
+        backend._load(library, nn.Linear(1, 1), URL, MODEL)
+    assert str(fault.value) == line.format(url=URL, path=path)
 
 
 class Untouched:

@@ -177,7 +177,8 @@ def test_the_zoos_weights_are_downloaded_once(zoo: Path, rcnn_weights: Path) -> 
 def test_a_zoo_that_does_not_answer(zoo: Path) -> None:
     with pytest.raises(ValueError, match="HTTP Error 404") as fault:
         build("zoo")
-    assert str(fault.value).endswith(
-        "/mask_rcnn_R_50_FPN_3x/137849600/model_final_f10217.pkl: expected a checkpoint of detectron2's "
-        f"{MODEL}, got one that detectron2 cannot load (HTTPError: HTTP Error 404: File not found)"
-    )
+    file = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x/137849600/model_final_f10217.pkl"
+    assert str(fault.value).startswith("segment.weights: expected detectron2 to download http://127.0.0.1:")
+    assert f"/{file}, got HTTP Error 404: File not found; fetch http://" in str(fault.value)
+    place = zoo.parent / "cache" / file
+    assert str(fault.value).endswith(f"put it at {place}, or set segment.weights to its path")

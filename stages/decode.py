@@ -8,8 +8,12 @@ from stages.paths import Paths, run_stage
 
 
 def main() -> None:
-    arguments, _, dataset = parse(__doc__)
+    arguments, params, dataset = parse(__doc__)
     paths = Paths(arguments.dataset)
+
+    from objabn.preflight.check import stop_unless_ready
+
+    stop_unless_ready(arguments.dataset, params, "decode")
 
     from objabn.decoding.decode import decode_videos
     from objabn.index.table import read_index

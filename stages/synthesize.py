@@ -5,7 +5,7 @@ from stages.paths import Paths, run_stage
 
 
 def main() -> None:
-    arguments, _, dataset = parse(__doc__)
+    arguments, params, dataset = parse(__doc__)
     paths = Paths(arguments.dataset)
     if dataset.synthesize is None:
         raise ValueError(f"params.yaml: datasets.{arguments.dataset}.synthesize: missing")
@@ -13,6 +13,10 @@ def main() -> None:
         if given != paths.data(name).as_posix():
             expected = paths.data(name).as_posix()
             raise ValueError(f"params.yaml: datasets.{arguments.dataset}.{name}: expected {expected}, got {given}")
+
+    from objabn.preflight.check import stop_unless_ready
+
+    stop_unless_ready(arguments.dataset, params, "synthesize")
 
     import pandas as pd
 

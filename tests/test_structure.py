@@ -17,6 +17,9 @@ PRODUCT = sorted([*ROOT.glob("objabn/**/*.py"), *ROOT.glob("stages/*.py")])
 # They hold no computation: parameters are tracked by value, the rest parses arguments, names paths or shows progress.
 EXEMPT = ("objabn/__init__.py", "objabn/config/", "objabn/progress.py", "stages/paths.py", "stages/arguments.py",
           "stages/code.py")  # fmt: skip
+# Looks for what later stages need, and lets a stage go on or stops it; no output holds anything of it, so no stage is
+# stale when it changes. What it imports is not followed either.
+CHECKS = "objabn/preflight/"
 # Files of the embedded data that params.yaml names.
 ASSETS = {"objabn/assets/figures_rcnn.pth", "objabn/assets/x3d_figures.pyth"}
 # Stages that cost hours: a folder among their dependencies may hold only what they use, and these files.
@@ -41,6 +44,7 @@ FLOORS = (
     ("training", "evaluation"),
     ("audits", "report", "pretrain"),
     ("explanation", "plan"),
+    ("preflight",),
     ("cli",),
 )
 
@@ -66,13 +70,13 @@ def imported(path: str) -> set[str]:
 
 
 def closure(path: str) -> set[str]:
-    """Files of ours that a file imports, directly or not, without those that hold no computation."""
+    """Files of ours that a file imports, directly or not, without checks and those that hold no computation."""
     reached: set[str] = set()
     todo = {path}
     while todo:
         file = todo.pop()
         reached.add(file)
-        todo |= imported(file) - reached
+        todo |= {other for other in imported(file) if not other.startswith(CHECKS)} - reached
     return {file for file in reached if not file.startswith(EXEMPT) and not file.endswith("__init__.py")}
 
 
@@ -126,6 +130,19 @@ def test_every_dep_is_used(stage: str) -> None:
         assert files_below(dep) & closure(stage_file(stage)), dep
 
 
+def test_only_the_first_stages_check_and_keep_nothing_of_it() -> None:
+    """`stop_unless_ready` returns nothing, so that what it finds cannot get into an output."""
+    users = {path.stem for path in ROOT.glob("stages/*.py") if "objabn.preflight" in path.read_text()}
+    assert users == {"synthesize", "decode"}
+    for name in users:
+        lines = (ROOT / f"stages/{name}.py").read_text().splitlines()
+        used = [line.strip() for line in lines if "preflight" in line or "stop_unless_ready" in line]
+        assert used == [
+            "from objabn.preflight.check import stop_unless_ready",
+            f'stop_unless_ready(arguments.dataset, params, "{name}")',
+        ]
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_runs_its_own_file(stage: str) -> None:
     assert stage_file(stage) == f"stages/{stage.removesuffix('-control')}.py"
@@ -153,6 +170,7 @@ def test_a_stage_runs_its_own_file(stage: str) -> None:
         ("system/files.py", set(STAGES) - {"train-control", "evaluate-control", "audit-control"}),
         ("explanation/explain.py", set()),
         ("plan/costs.py", set()),
+        ("preflight/check.py", set()),
         ("pretrain/backbone.py", set()),
         ("cli/plan.py", set()),
         ("config/schema.py", set()),

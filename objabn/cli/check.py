@@ -1,26 +1,47 @@
-"""`python -m objabn check`: validate params.yaml, and see that the chosen data set is there."""
+"""`python -m objabn check`: validate params.yaml, and see that all is there that the pipeline's stages need.
+
+python -m objabn check -S dataset=ucf101
+"""
 
 import argparse
-from pathlib import Path
 
-from objabn.config.file import load_params
+from objabn.config.file import add_overrides, load_params
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register `check` with a parser's subcommands; `args.run(args)` returns 0 or raises ValueError."""
-    parser = subparsers.add_parser("check", help="validate params.yaml; exit 2 with one line for each fault")
+    parser = subparsers.add_parser(
+        "check",
+        help="validate params.yaml and what the stages need; exit 2 with one line for each fault",
+        description="Validates params.yaml, then looks in seconds for what the stages need: videos, index, disk, the "
+        "segmenter's library and weights, pretrained weights, shared memory, devices. Changes and downloads nothing. "
+        "What only a stage needs that is done already is a warning. With OBJABN_CHECK=off nothing but a fault of "
+        "params.yaml counts; the first stages, which check the same, go on then.",
+    )
     parser.add_argument("params", nargs="?", default="params.yaml", help="parameter file (default: params.yaml)")
+    add_overrides(parser, "such as dataset=ucf101")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what the file asks for; 0. Raises: ValueError for faults of the file, or without an index."""
-    params = load_params(args.params)
-    index = Path("data", params.dataset, "index.csv")
-    if params.datasets[params.dataset].synthesize is None and not index.is_file():
-        fault = f"dataset: {params.dataset}: expected {index}, found none; `python -m objabn index` writes it"
-        raise ValueError(f"{args.params}: {fault}")
+    """Print what the file asks for and what was found; 0.
+
+    Raises:
+        ValueError: faults of the file, else all that is missing, a line each.
+    """
+    params = load_params(args.params, args.set_param)
     table = params.table
     rows = f"{len(table.attention) * len(table.pc)} rows, {len(table.controls)} control(s)"
     print(f"{args.params}: ok (dataset {params.dataset}, {rows}, {len(table.seeds)} seed(s) each)")
+    from objabn.preflight.check import OFF, VARIABLE, check_needs, is_off
+
+    found = check_needs(params.dataset, params)
+    faults = [f"{args.params}: {each.line}" for each in found if each.level == "fault"]
+    for each in found:
+        if each.level != "fault":
+            print(f"{each.level}: {each.line}")
+    if faults and is_off():
+        print("\n".join([*(f"fault: {line}" for line in faults), f"{VARIABLE}={OFF}: none of them counts"]))
+    elif faults:
+        raise ValueError("\n".join(faults))
     return 0

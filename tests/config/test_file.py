@@ -1,9 +1,6 @@
 """params.yaml: every broken file gives one line with the full key, and nothing heavy is imported on the way."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -218,50 +215,6 @@ def test_what_a_control_changes_need_fit_only_the_data_set_whose_table_names_it(
         control_and_block(params, params.datasets["synthetic"], "mask-max")
     control, block = control_and_block(params, params.datasets["ucf101"], "mask-max")
     assert (control.attention, block) == ("mask", params.datasets["ucf101"])
-
-
-def check(path: Path, folder: Path = ROOT) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "objabn", "check", str(path)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-
-
-def test_check_exits_2_with_the_fault_alone_on_stderr(tmp_path: Path) -> None:
-    path = tmp_path / "params.yaml"
-    path.write_text(edited("datasets.ucf101.train.epoks", 3))
-    done = check(path)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"{path}: datasets.ucf101.train.epoks: not a known parameter\n"
-
-
-def test_check_of_a_missing_file(tmp_path: Path) -> None:
-    done = check(tmp_path / "none.yaml")
-    assert done.returncode == 2
-    assert "none.yaml: expected a readable parameter file, got: No such file or directory" in done.stderr
-
-
-def test_check_accepts_the_shipped_file() -> None:
-    done = check(ROOT / "params.yaml")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "(dataset synthetic, 6 rows, 1 control(s), 1 seed(s) each)" in done.stdout
-
-
-def test_check_misses_the_index_of_a_real_data_set(tmp_path: Path) -> None:
-    path = tmp_path / "params.yaml"
-    path.write_text(edited("dataset", "ssv2"))
-    expected = "dataset: ssv2: expected data/ssv2/index.csv, found none; `python -m objabn index` writes it"
-    done = check(path, tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{path}: {expected}\n")
-    (tmp_path / "data/ssv2").mkdir(parents=True)
-    (tmp_path / "data/ssv2/index.csv").touch()
-    assert check(path, tmp_path).returncode == 0
-
-
-def test_check_imports_nothing_heavy() -> None:
-    code = "import sys; from objabn.__main__ import main; main(['check']); print(sorted(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    for module in ("torch", "numpy", "pandas", "zarr", "decord"):
-        assert f"'{module}'" not in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What later stages need, looked for before anything is decoded."""

@@ -1,0 +1,99 @@
+"""Look for all that the pipeline needs before its first stage decodes anything.
+
+    findings = check_needs("ucf101", params)          # one line each, in the order of the stages
+    stop_unless_ready("ucf101", params, "decode")     # what the first stages call
+
+Nothing here changes a result, so no stage depends on this package.
+"""
+
+import os
+from typing import TYPE_CHECKING
+
+from objabn.config.schema import Dataset, Params
+from objabn.plan.costs import Counts
+from objabn.preflight.backbone import backbone_downloads, backbone_findings
+from objabn.preflight.data import read, truth_findings, videos_findings
+from objabn.preflight.device import device_findings, find_devices
+from objabn.preflight.findings import Finding, settle, warning
+from objabn.preflight.rows import stages_done, table_rows
+from objabn.preflight.segmenter import segmenter_downloads, segmenter_findings
+from objabn.preflight.space import disk_findings, memory_findings
+from objabn.preflight.weights import download_findings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VARIABLE, OFF = "OBJABN_CHECK", "off"
+
+
+def check_needs(name: str, params: Params, *, running: str | None = None) -> list[Finding]:
+    """List what a data set's pipeline needs, a line each, in the order of the stages.
+
+    What only a stage needs that is done is no fault. Nothing is downloaded, decoded or written.
+
+    Args:
+        running: the stage that asks; what it has done before does not count.
+    """
+    dataset = params.datasets[name]
+    rows, done = table_rows(name, params), stages_done(name, params, running=running)
+    index, found = None, list[Finding]()
+    if dataset.synthesize is None:  # else it makes both itself
+        index, found = read(name)
+        found += videos_findings(name, dataset, index) + truth_findings(name, dataset)
+    if counts := _counts(name, dataset, index, may_open=running is None):
+        found += disk_findings(dataset, params.table, counts, done)
+    elif running is None:
+        found.append(warning("decode", "disk: what is needed can be told when the index and its videos are there"))
+    found += segmenter_findings(name, dataset, index)
+    found += download_findings([*segmenter_downloads(name, dataset), *backbone_downloads(rows)])
+    found += backbone_findings(rows)
+    found += memory_findings(name, rows)
+    known = counts.train if counts else 0
+    train_videos = known if index is None else int((index["split"] == "train").sum())
+    found += device_findings(rows, train_videos, find_devices())
+    return settle(found, done)
+
+
+def stop_unless_ready(name: str, params: Params, stage: str) -> None:
+    """Let a first stage go on only if the later ones have what they need.
+
+    Prints warnings.
+
+    Raises:
+        ValueError: something is missing, a line each, and how to go on regardless.
+    """
+    if is_off():
+        return
+    found = check_needs(name, params, running=stage)
+    for each in found:
+        if each.level == "warning":
+            print(f"warning: {each.line}", flush=True)
+    if faults := [each.line for each in found if each.level == "fault"]:
+        last = f"nothing was done; to go on regardless (say, on a machine that decodes only) set {VARIABLE}={OFF}"
+        raise ValueError("\n".join(["later stages would fail:", *(f"params.yaml: {line}" for line in faults), last]))
+
+
+def is_off() -> bool:
+    """Tell whether the environment asks to go on whatever is missing."""
+    return os.environ.get(VARIABLE) == OFF
+
+
+def _counts(name: str, dataset: Dataset, index: "pd.DataFrame | None", *, may_open: bool) -> Counts | None:
+    """Count videos and frames as `plan` does, or None where it cannot.
+
+    Args:
+        may_open: whether the headers of videos may be read, which a stage does in processes of their own: a video may
+            kill the process that opens it. Without them the frames are known of published data sets alone.
+    """
+    from objabn.plan.counts import PUBLISHED, count
+
+    if may_open or dataset.synthesize is not None:
+        try:
+            return count(name, dataset)[0]
+        except ValueError:
+            return None
+    if index is None or name not in PUBLISHED:
+        return None
+    splits, published = index["split"].value_counts(), PUBLISHED[name]
+    frames = round(published.frames * len(index) / published.videos)
+    return Counts(int(splits["train"]), int(splits["test"]), frames, index["label"].nunique(), published.origin)

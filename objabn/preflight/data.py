@@ -1,0 +1,110 @@
+"""Is the index there and of use, and are its videos where the parameters say?"""
+
+from __future__ import annotations
+
+import random
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from objabn.config.schema import Dataset
+from objabn.index.table import class_names, read_index
+from objabn.preflight.findings import Finding, beside, fault, ok, warning
+from objabn.stores.table import TABLE
+
+SAMPLED = 36  # videos of the index that are looked for
+SURE = 3  # so many missing ones of the sample are no chance
+
+
+def read(name: str) -> tuple[pd.DataFrame | None, list[Finding]]:
+    """Read the index of a data set, None where it is of no use, and judge it."""
+    path = Path("data", name, "index.csv")
+    if not path.is_file():
+        line = f"dataset: {name}: expected {path}, found none; `python -m objabn index` writes it"
+        return None, [fault("decode", line)]
+    try:
+        index = read_index(path)
+    except ValueError as error:
+        return None, [fault("decode", str(error))]
+    if faults := [fault("decode", f"{path}: {line}") for line in index_faults(index)]:
+        return None, faults
+    splits = index["split"].value_counts()
+    counts = f"{splits['train']:,} train and {splits['test']:,} test videos of {len(class_names(index)):,} classes"
+    return index, [ok("decode", f"{path}: {counts}")]
+
+
+def index_faults(index: pd.DataFrame) -> list[str]:
+    """Say why nothing can be learnt or measured on these videos, a line each."""
+    classes = class_names(index)
+    faults = []
+    if len(classes) < 2:
+        todo = "list videos of another class, too"
+        faults.append(f"label: expected two classes or more, got one, {classes[0]!r}; {todo}")
+    for split in ("train", "test"):
+        if not (index["split"] == split).any():
+            faults.append(f"split: expected {split} videos, got none of {len(index)}; list some as {split}")
+    return faults
+
+
+def videos_findings(name: str, dataset: Dataset, index: pd.DataFrame | None) -> list[Finding]:
+    """Look for the directory of the videos, and in it for some of the index.
+
+    They are the first, the last and others, the same each time.
+    """
+    videos, key = Path(dataset.videos), f"datasets.{name}.videos"
+    if not videos.is_dir():
+        got = "a file" if videos.exists() else "nothing"
+        todo = beside(dataset.videos) or "; put the videos there, or set the key to where they are"
+        return [fault("decode", f"{key}: expected their directory, got {got} at {videos}{todo}")]
+    if next(videos.iterdir(), None) is None:
+        todo = "is the share mounted? Or set the key to where the videos are"
+        return [fault("decode", f"{key}: expected the directory of the videos, got an empty one, {videos}; {todo}")]
+    if index is None:
+        return []
+    rows = index.iloc[_sample(len(index))]
+    is_missing, is_changed = _compare(rows, videos)
+    lost = rows[is_missing | is_changed]
+    if lost.empty:
+        return [ok("decode", f"{videos}: {len(rows)} of {len(index):,} videos looked for, all are there")]
+    what = "not there" if is_missing.any() else "of another size than it says"
+    line = f"{key}: expected the videos of the index in {videos}, got {len(lost)} of {len(rows)} that are {what}, "
+    line += f"such as {lost['path'].iloc[0]}; {_what_to_do(dataset, is_missing)}"
+    splits, most = index["split"].value_counts(), dataset.machine.max_failed
+    surely = any((lost["split"] == split).sum() > most * count for split, count in splits.items())
+    likely = len(lost) >= SURE and len(lost) > most * len(rows)
+    return [fault("decode", line) if surely or likely else warning("decode", line)]
+
+
+def truth_findings(name: str, dataset: Dataset) -> list[Finding]:
+    """Look for the true masks that the parameters name.
+
+    They are read when all is segmented.
+    """
+    if dataset.truth is None or (Path(dataset.truth) / TABLE).is_file():
+        return []
+    line = f"expected null or a mask store (with {TABLE}), found none at {dataset.truth}{beside(dataset.truth)}"
+    return [fault("segment", f"datasets.{name}.truth: {line}")]
+
+
+def _compare(rows: pd.DataFrame, videos: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Tell which videos are not there, and which have another size; bool (rows,) each."""
+    sizes = [(videos / path).stat().st_size if (videos / path).is_file() else -1 for path in rows["path"]]
+    found = np.array(sizes)
+    return found < 0, (found >= 0) & (found != rows["bytes"].astype("int64").to_numpy())
+
+
+def _what_to_do(dataset: Dataset, is_missing: np.ndarray) -> str:
+    if is_missing.all():
+        there = ", ".join(sorted(path.name for path in islice(Path(dataset.videos).iterdir(), 3)))
+        return f"{there} are there: set the key to the directory that the paths in index.csv start from"
+    if is_missing.any():
+        return f"bring them, or run `python -m objabn index` again (max_failed is {dataset.machine.max_failed:g})"
+    return "were they copied whole? If so run `python -m objabn index` again"
+
+
+def _sample(length: int) -> list[int]:
+    if length <= SAMPLED:
+        return list(range(length))
+    return sorted({0, length - 1, *random.Random(0).sample(range(1, length - 1), SAMPLED - 2)})

@@ -1,0 +1,152 @@
+"""What the segmenter needs: its library, its weights, or the masks that it reads."""
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from objabn.config.schema import Dataset, Detectron2, Import, Motion, Torchvision
+from objabn.preflight.findings import Finding, beside, fault, ok
+from objabn.preflight.weights import DETECTRON2, TORCHVISION, Download, file_fault
+from objabn.system.downloads import iopath_path, torch_path
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ZOO = "zoo"
+INSTALLATION = "https://detectron2.readthedocs.io/en/latest/tutorials/install.html"
+_LARGEST_JSON = 50_000_000  # bytes, of a COCO json that is read here: more take seconds
+
+
+def segmenter_downloads(name: str, dataset: Dataset) -> list[Download]:
+    """List the downloads that the segmenter asks for."""
+    segment, key = dataset.segment, f"datasets.{name}.segment.weights"
+    if isinstance(segment, Torchvision) and segment.weights == ZOO and segment.model in TORCHVISION:
+        url = TORCHVISION[segment.model]
+        return [Download("segment", key, url, torch_path(url))]
+    if isinstance(segment, Detectron2) and segment.weights == ZOO:
+        found = DETECTRON2.get(segment.model) or _detectron2_url(segment.model)
+        return [Download("segment", key, found, iopath_path(found))] if found else []
+    return []
+
+
+def segmenter_findings(name: str, dataset: Dataset, index: "pd.DataFrame | None") -> list[Finding]:
+    """Look at all that the segmenter needs but its downloads.
+
+    Args:
+        index: of the data set; None where it cannot be read.
+    """
+    segment, key = dataset.segment, f"datasets.{name}.segment"
+    found: list[Finding] = []
+    if dataset.machine.segment_engine == "ray" and importlib.util.find_spec("ray") is None:
+        line = "expected ray to be installed, found no such library; `pip install -r requirements-ray.txt`, or local"
+        found.append(fault("segment", f"datasets.{name}.machine.segment_engine: {line}"))
+    if isinstance(segment, Motion):
+        return [*found, ok("segment", f"{key}.backend: motion needs no weights")]
+    if isinstance(segment, Import):
+        wrong = _no_masks(segment, index)
+        line = f"{key}.masks: {wrong or segment.masks}"
+        return [*found, fault("segment", line) if wrong else ok("segment", line)]
+    wrong = _no_weights(f"{key}.weights", segment)
+    if isinstance(segment, Detectron2):
+        found.append(_detectron2(key, segment, load=segment.weights != ZOO and not wrong))
+    elif segment.weights != ZOO:
+        wrong = wrong or _torchvision_misfit(f"{key}.weights", segment)
+    if wrong:
+        return [*found, fault("segment", wrong)]
+    return found if segment.weights == ZOO else [*found, ok("segment", f"{key}.weights: {segment.weights}")]
+
+
+def _no_weights(key: str, segment: Torchvision | Detectron2) -> str | None:
+    """Say why weights that are a file, or would have to be, are not there."""
+    if segment.weights != ZOO:
+        return file_fault(key, segment.weights, f"{ZOO} or the path of weights of {segment.model}")
+    if isinstance(segment, Torchvision) and segment.model not in TORCHVISION:
+        return f"{key}: expected the path of weights of {segment.model}, which no zoo has, got {ZOO}"
+    return None
+
+
+def _torchvision_misfit(key: str, segment: Torchvision) -> str | None:
+    """Say why weights do not fit the model, or None.
+
+    Those of `python -m objabn pretrain segmenter` say beside them what they are, so that nothing has to be loaded.
+    """
+    recipe = Path(segment.weights).with_suffix(".json")
+    if segment.model == "figures" and recipe.is_file() and "inference" in _parsed(recipe):
+        return None
+    from objabn.segmentation.segmenters.torchvision import check_weights
+
+    try:
+        check_weights(segment.weights, segment.model)
+    except ValueError as error:
+        return f"{key}: {error}"
+    return None
+
+
+def _parsed(path: Path) -> dict:
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _detectron2(key: str, segment: Detectron2, *, load: bool) -> Finding:
+    """Look at the library; with `load` at whether the weights fit.
+
+    It is imported where it is installed: one that was built against another torch is there and cannot be used.
+    """
+    if importlib.util.find_spec("detectron2") is None:
+        todo = f"install it as {INSTALLATION} says, and setuptools<81; or choose another backend (torchvision, motion)"
+        line = f"{key}.backend: expected detectron2 to be installed, found no such library; {todo}"
+        return fault("segment", line)
+    from objabn.segmentation.segmenters import detectron2
+
+    try:
+        if load:
+            detectron2.check_weights(segment.weights, segment.model)
+        else:
+            detectron2.check_model(segment.model)
+    except ValueError as error:
+        return fault("segment", f"{key}: {error}")
+    return ok("segment", f"{key}.backend: detectron2 can be imported")
+
+
+def _detectron2_url(model: str) -> str | None:
+    """Ask detectron2 for the address of a model's weights; None where it does not tell."""
+    if importlib.util.find_spec("detectron2") is None:
+        return None
+    from objabn.segmentation.segmenters import detectron2
+
+    try:
+        return detectron2.zoo_url(model)
+    except ValueError:  # `_detectron2` says it
+        return None
+
+
+def _no_masks(segment: Import, index: "pd.DataFrame | None") -> str | None:
+    """Say why the masks to import cannot be read, or None.
+
+    Looks at those of three videos of the index.
+    """
+    path = Path(segment.masks)
+    kind = "a directory of <video id>/<frame>.png" if segment.format == "png" else "a COCO json"
+    is_there = path.is_dir() if segment.format == "png" else path.is_file()
+    if not is_there:
+        got = ("a directory" if path.is_dir() else "a file") if path.exists() else "nothing"
+        return f"expected {kind}, got {got} at {segment.masks}{beside(segment.masks)}"
+    if index is None or (segment.format == "coco" and path.stat().st_size > _LARGEST_JSON):
+        return None
+    ids = index["video"].iloc[[0, len(index) // 2, -1]]
+    if segment.format == "png":
+        missing = [video for video in ids if not (path / video).is_dir()]
+        return f"expected {kind}, got no directory {path / missing[0]}" if missing else None
+    from objabn.segmentation.segmenters.choice import video_key
+
+    try:
+        key = video_key(**segment.model_dump())
+        for video in ids:
+            key(video)
+    except ValueError as error:
+        return str(error)
+    return None

@@ -1,0 +1,95 @@
+"""The index and its videos: too flat an index, a wrong directory, videos that are not there or not whole."""
+
+from pathlib import Path
+
+import pytest
+
+from objabn.preflight.data import SAMPLED, read, truth_findings, videos_findings
+from tests.helpers.preflight import given, write_index, write_videos
+
+
+def look(*overrides: str, name: str = "folder") -> tuple[str, str]:
+    """Level and line of the videos of the data set `folder`."""
+    index, _ = read(name)
+    (found,) = videos_findings(name, given(*overrides).datasets[name], index)
+    return found.level, found.line
+
+
+ONE_CLASS = "label: expected two classes or more, got one, 'a'; list videos of another class, too"
+NO_SPLIT = "split: expected {0} videos, got none of 8; list some as {0}"
+
+
+@pytest.mark.parametrize(
+    ("classes", "lacking", "fault"),
+    [("a", "", ONE_CLASS), ("ab", "train", NO_SPLIT.format("train")), ("ab", "test", NO_SPLIT.format("test"))],
+)
+def test_an_index_that_means_nothing(place: Path, classes: str, lacking: str, fault: str) -> None:
+    write_index("folder", classes=classes)
+    path, other = Path("data/folder/index.csv"), "test" if lacking == "train" else "train"
+    path.write_text(path.read_text().replace(lacking or "train", other))
+    index, (found,) = read("folder")
+    assert index is None
+    assert (found.level, found.line) == ("fault", f"{path}: {fault}")
+
+
+def test_an_index_that_cannot_be_read(place: Path) -> None:
+    assert read("folder")[1][0].line.startswith("dataset: folder: expected data/folder/index.csv, found none; ")
+    write_index("folder")
+    Path("data/folder/index.csv").write_text("video\n")
+    assert read("folder")[1][0].line.startswith("data/folder/index.csv: columns, expected video,path,")
+
+
+def test_videos_that_are_there(place: Path) -> None:
+    write_videos(Path("data/folder/videos"), write_index("folder", number=50))
+    assert look() == ("ok", f"data/folder/videos: {SAMPLED} of 50 videos looked for, all are there")
+
+
+def test_no_directory_or_an_empty_one(place: Path) -> None:
+    write_index("folder")
+    assert look()[1] == (
+        "datasets.folder.videos: expected their directory, got nothing at data/folder/videos; "
+        "put the videos there, or set the key to where they are"
+    )
+    Path("data/folder/videos").mkdir()
+    level, line = look()
+    assert level == "fault"
+    assert "got an empty one, data/folder/videos; is the share mounted?" in line
+
+
+def test_a_wrong_level_shows_what_is_listed_and_what_is_there(place: Path) -> None:
+    write_videos(Path("data/folder/videos/UCF-101"), write_index("folder"))
+    assert look() == (
+        "fault",
+        "datasets.folder.videos: expected the videos of the index in data/folder/videos, got 8 of 8 that are not "
+        "there, such as a/0.mp4; UCF-101 are there: set the key to the directory that the paths in index.csv start "
+        "from",
+    )
+
+
+@pytest.mark.parametrize(("max_failed", "level"), [("0.0", "fault"), ("0.25", "warning")])
+def test_a_video_that_is_missing_counts_as_max_failed_says(place: Path, max_failed: str, level: str) -> None:
+    write_videos(Path("data/folder/videos"), write_index("folder")[1:])
+    found = look(f"datasets.folder.machine.max_failed={max_failed}")
+    assert found[0] == level
+    assert "got 1 of 8 that are not there, such as a/0.mp4; bring them" in found[1]
+
+
+def test_many_missing_ones_of_a_sample_are_no_chance(place: Path) -> None:
+    """Of 2,000 videos 20 of each split may be missing: the sample cannot prove it, and yet."""
+    paths = write_index("folder", number=2_000)
+    write_videos(Path("data/folder/videos"), paths[:200])
+    assert look("datasets.folder.machine.max_failed=0.02")[0] == "fault"
+
+
+def test_videos_of_another_size(place: Path) -> None:
+    write_videos(Path("data/folder/videos"), write_index("folder"), content=b"version")
+    level, line = look()
+    assert level == "fault"
+    assert "got 8 of 8 that are of another size than it says, such as a/0.mp4; were they copied whole?" in line
+
+
+def test_true_masks_that_are_not_there(place: Path) -> None:
+    (found,) = truth_findings("folder", given("datasets.folder.truth=truth").datasets["folder"])
+    expected = "expected null or a mask store (with videos.csv), found none at truth"
+    assert found.line == f"datasets.folder.truth: {expected}"
+    assert truth_findings("folder", given().datasets["folder"]) == []

@@ -1,0 +1,117 @@
+"""The segmenter's library, weights and masks, for each backend."""
+
+import json
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+import pytest
+
+from objabn.preflight import segmenter
+from objabn.preflight.data import read
+from objabn.preflight.segmenter import segmenter_downloads, segmenter_findings
+from tests.helpers.preflight import given, write_index
+
+KEY = "datasets.folder.segment"
+IMPORT = "datasets.folder.segment={{backend: import, masks: masks, format: {}, class_name: person}}"
+
+
+def look(*overrides: str, name: str = "folder") -> list[tuple[str, str]]:
+    index = read(name)[0] if Path("data", name, "index.csv").is_file() else None
+    found = segmenter_findings(name, given(*overrides).datasets[name], index)
+    return [(each.level, each.line) for each in found]
+
+
+def installed(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    specs = {name: ModuleSpec(name, None) for name in names}
+    monkeypatch.setattr(segmenter.importlib.util, "find_spec", specs.get)
+
+
+def test_libraries_that_are_not_installed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch)
+    found = look("datasets.ucf101.machine.segment_engine=ray", name="ucf101")
+    assert [level for level, _ in found] == ["fault", "fault"]
+    assert found[0][1] == (
+        "datasets.ucf101.machine.segment_engine: expected ray to be installed, found no such library; "
+        "`pip install -r requirements-ray.txt`, or local"
+    )
+    assert found[1][1].startswith("datasets.ucf101.segment.backend: expected detectron2 to be installed, found no")
+
+
+def test_a_library_that_cannot_be_imported(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as one that was built against another torch."""
+    from objabn.segmentation.segmenters import detectron2
+
+    def broken() -> None:
+        raise ValueError("segmenter detectron2: the library cannot be imported (undefined symbol: _ZN3c10)")
+
+    installed(monkeypatch, "detectron2")
+    monkeypatch.setattr(detectron2, "_library", broken)
+    assert look(name="ucf101") == [
+        (
+            "fault",
+            "datasets.ucf101.segment: segmenter detectron2: the library cannot be imported (undefined symbol: _ZN3c10)",
+        )
+    ]
+
+
+def test_downloads_by_backend(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch)
+    names = {}
+    for name in ("synthetic", "ucf101", "folder", "quick"):
+        names[name] = [each.path.name for each in segmenter_downloads(name, given().datasets[name])]
+    assert names == {
+        "synthetic": [],
+        "ucf101": ["model_final_f10217.pkl"],
+        "folder": ["maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth"],
+        "quick": [],
+    }
+    unknown = given("datasets.ucf101.segment.model=other.yaml").datasets["ucf101"]  # its address only detectron2 knows
+    assert segmenter_downloads("ucf101", unknown) == []
+
+
+def test_weights_that_are_a_file(place: Path) -> None:
+    expected = "zoo or the path of weights of maskrcnn_resnet50_fpn_v2"
+    line = f"{KEY}.weights: expected {expected}, got 'no.pth': no such file"
+    assert look(f"{KEY}.weights=no.pth") == [("fault", line)]
+    assert look(f"{KEY}.model=figures") == [
+        ("fault", f"{KEY}.weights: expected the path of weights of figures, which no zoo has, got zoo")
+    ]
+    Path("w.pth").write_bytes(b"weights")
+    Path("w.json").write_text(json.dumps({"inference": {}}))  # the recipe of a pretraining: nothing is loaded
+    assert look(f"{KEY}.model=figures", f"{KEY}.weights=w.pth") == [("ok", f"{KEY}.weights: w.pth")]
+
+
+def test_weights_of_another_model_are_loaded_and_named(place: Path) -> None:
+    import torch
+
+    torch.save({"roi_heads.box_predictor.cls_score.weight": torch.zeros(2, 3)}, "w.pth")
+    ((level, line),) = look(f"{KEY}.weights=w.pth", f"{KEY}.model=figures")
+    assert level == "fault"
+    assert line.startswith(f"{KEY}.weights: w.pth: does not fit figures: ")
+
+
+@pytest.mark.parametrize("form", ["png", "coco"])
+def test_masks_to_import(place: Path, form: str) -> None:
+    ((level, line),) = look(IMPORT.format(form))
+    kind = "a directory of <video id>/<frame>.png" if form == "png" else "a COCO json"
+    assert (level, line) == ("fault", f"{KEY}.masks: expected {kind}, got nothing at masks")
+    ids = [path.removesuffix(".mp4") for path in write_index("folder")]
+
+    def write(videos: list[str]) -> None:
+        if form == "png":
+            for video in videos:
+                Path("masks", video).mkdir(parents=True)
+        else:
+            images = [{"id": at, "file_name": f"{video}/0.png"} for at, video in enumerate(videos)]
+            Path("masks").write_text(json.dumps({"images": images, "annotations": []}))
+
+    write(ids[:-1])
+    ((level, line),) = look(IMPORT.format(form))
+    assert level == "fault"
+    assert ids[-1] in line
+    write(ids[-1:] if form == "png" else ids)
+    assert look(IMPORT.format(form)) == [("ok", f"{KEY}.masks: masks")]
+
+
+def test_motion_needs_nothing(place: Path) -> None:
+    assert look(name="quick") == [("ok", "datasets.quick.segment.backend: motion needs no weights")]

@@ -11,7 +11,6 @@ from objabn.report.strips import VideoMaps
 from objabn.segmentation.titles import shortened
 from objabn.stores.frames import Reader
 
-
 _LETTERS = 60  # of a name in a title, which has three
 
 

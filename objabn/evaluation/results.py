@@ -74,13 +74,21 @@ def _arrow(columns: dict[str, np.ndarray], length: int) -> pa.Table:
 
 
 def column_names(path: Path) -> list[str]:
-    """List the names of the file's columns, in their order. Raises: ValueError as `read_results`."""
+    """List the names of the file's columns, in their order.
+
+    Raises:
+        ValueError: there is no such file, or it is damaged.
+    """
     with _told_apart(path):
         return pq.read_schema(path).names
 
 
 def read_column(path: Path, name: str) -> np.ndarray:
-    """Read one column, (lines,), or (lines, K) of curves. Raises: ValueError as `read_results`."""
+    """Read one column, (lines,), or (lines, K) of curves.
+
+    Raises:
+        ValueError: there is no such file or column, or the file is damaged.
+    """
     with _told_apart(path):
         column = pq.read_table(path, columns=[name], page_checksum_verification=True)[name]
     if not name.startswith(CURVE):

@@ -193,7 +193,11 @@ class Layout:
 
 
 def open_layout(store: Path, mode: Literal["r", "r+"] = "r") -> Layout:
-    """Open a store's array by what describes it. Raises: ValueError when there is none, or it is damaged."""
+    """Open the array of a store by its description.
+
+    Raises:
+        ValueError: there is none, or it is damaged.
+    """
     try:
         array: Any = zarr.open_array(store / ARRAY, mode=mode)
         codecs = array.metadata.codecs[0].codecs

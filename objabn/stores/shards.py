@@ -38,7 +38,13 @@ class Shards:
             _say_unchecked(store)
 
     def check_files(self, num_shards: int) -> None:
-        """Check that the files of all shards are there. Raises: ValueError. Zarr would read a missing one as zeros."""
+        """Check that the files of all shards are there.
+
+        Zarr would read a missing one as zeros.
+
+        Raises:
+            ValueError: one is missing.
+        """
         for shard in range(num_shards):
             if not self._file_of(shard).is_file():
                 raise self._missing(shard)
@@ -100,7 +106,11 @@ class Shards:
 
 
 def write_shard(path: Path, chunks: Sequence[bytes], num_chunks: int) -> None:
-    """Write a shard of the first of its `num_chunks` chunks, encoded but without their checksums, as Zarr does."""
+    """Write a shard as Zarr does.
+
+    Args:
+        chunks: the first of its `num_chunks` chunks, encoded, without their checksums.
+    """
     content = [chunk + google_crc32c.value(chunk).to_bytes(4, "little") for chunk in chunks]
     extents = np.full((num_chunks, 2), np.iinfo(np.uint64).max, "<u8")  # what Zarr says of a chunk that is not there
     sizes = np.array([len(chunk) for chunk in content], "<u8")

@@ -23,7 +23,10 @@ _NUMBERS = ("offset", "frames")  # where a video is
 
 
 def write_table(path: Path, table: pd.DataFrame) -> dict[str, Any]:
-    """Write the table of videos of a store; return the attribute of the store's array that tells damage in it."""
+    """Write the table of videos of a store.
+
+    Returns the attribute that the store's array has to get: it tells damage of the table.
+    """
     content = table.to_csv(index=False, lineterminator="\n").encode()
     (path / TABLE).write_bytes(content)
     return {_ATTRIBUTE: {"columns": len(table.columns), "crc32c": f"{google_crc32c.value(content):08x}"}}

@@ -38,7 +38,7 @@ def check_needs(name: str, params: Params, *, running: str | None = None) -> lis
     rows, done = table_rows(name, params), stages_done(name, params, running=running)
     index, found = None, list[Finding]()
     if dataset.synthesize is None:  # else it makes both itself
-        index, found = read(name)
+        index, found = read(name, dataset.videos)
         found += videos_findings(name, dataset, index) + truth_findings(name, dataset)
     if counts := _counts(name, dataset, index, may_open=running is None):
         found += disk_findings(dataset, params.table, counts, done)

@@ -10,15 +10,18 @@ import numpy as np
 import pandas as pd
 
 from objabn.config.schema import Dataset
+from objabn.decoding.presence import check_folder
+from objabn.index.faults import index_faults
 from objabn.index.table import class_names, read_index
-from objabn.preflight.findings import Finding, beside, fault, ok, warning
+from objabn.preflight.findings import Finding, fault, ok, warning
 from objabn.stores.table import TABLE
+from objabn.system.checkouts import why_absent
 
 SAMPLED = 36  # videos of the index that are looked for
 SURE = 3  # so many missing ones of the sample are no chance
 
 
-def read(name: str) -> tuple[pd.DataFrame | None, list[Finding]]:
+def read(name: str, videos: str | None = None) -> tuple[pd.DataFrame | None, list[Finding]]:
     """Read the index of a data set, None where it is of no use, and judge it."""
     path = Path("data", name, "index.csv")
     if not path.is_file():
@@ -28,24 +31,11 @@ def read(name: str) -> tuple[pd.DataFrame | None, list[Finding]]:
         index = read_index(path)
     except ValueError as error:
         return None, [fault("decode", str(error))]
-    if faults := [fault("decode", f"{path}: {line}") for line in index_faults(index)]:
+    if faults := [fault("decode", f"{path}: {line}") for line in index_faults(index, videos)]:
         return None, faults
     splits = index["split"].value_counts()
     counts = f"{splits['train']:,} train and {splits['test']:,} test videos of {len(class_names(index)):,} classes"
     return index, [ok("decode", f"{path}: {counts}")]
-
-
-def index_faults(index: pd.DataFrame) -> list[str]:
-    """Say why nothing can be learnt or measured on these videos, a line each."""
-    classes = class_names(index)
-    faults = []
-    if len(classes) < 2:
-        todo = "list videos of another class, too"
-        faults.append(f"label: expected two classes or more, got one, {classes[0]!r}; {todo}")
-    for split in ("train", "test"):
-        if not (index["split"] == split).any():
-            faults.append(f"split: expected {split} videos, got none of {len(index)}; list some as {split}")
-    return faults
 
 
 def videos_findings(name: str, dataset: Dataset, index: pd.DataFrame | None) -> list[Finding]:
@@ -54,13 +44,10 @@ def videos_findings(name: str, dataset: Dataset, index: pd.DataFrame | None) -> 
     They are the first, the last and others, the same each time.
     """
     videos, key = Path(dataset.videos), f"datasets.{name}.videos"
-    if not videos.is_dir():
-        got = "a file" if videos.exists() else "nothing"
-        todo = beside(dataset.videos) or "; put the videos there, or set the key to where they are"
-        return [fault("decode", f"{key}: expected their directory, got {got} at {videos}{todo}")]
-    if next(videos.iterdir(), None) is None:
-        todo = "is the share mounted? Or set the key to where the videos are"
-        return [fault("decode", f"{key}: expected the directory of the videos, got an empty one, {videos}; {todo}")]
+    try:
+        check_folder(videos, key)
+    except ValueError as error:
+        return [fault("decode", str(error))]
     if index is None:
         return []
     rows = index.iloc[_sample(len(index))]
@@ -84,8 +71,10 @@ def truth_findings(name: str, dataset: Dataset) -> list[Finding]:
     """
     if dataset.truth is None or (Path(dataset.truth) / TABLE).is_file():
         return []
-    line = f"expected null or a mask store (with {TABLE}), found none at {dataset.truth}{beside(dataset.truth)}"
-    return [fault("segment", f"datasets.{name}.truth: {line}")]
+    key = f"datasets.{name}.truth"
+    line = f"{key}: expected null or a mask store (with {TABLE}), found none at {dataset.truth}"
+    line += why_absent(dataset.truth, key)
+    return [fault("segment", line)]
 
 
 def _compare(rows: pd.DataFrame, videos: Path) -> tuple[np.ndarray, np.ndarray]:

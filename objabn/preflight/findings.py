@@ -1,12 +1,10 @@
 """What a check has found: one line each, of a stage that needs it, and where a stage's outputs are there already."""
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 STAGES = ("decode", "segment", "train", "evaluate")  # in the pipeline's order
-_TEMPORARY = re.compile(r"[/\\]\.dvc[/\\]tmp[/\\]exps[/\\]")  # where `dvc exp run --temp` and `dvc queue` work
 
 
 @dataclass(frozen=True)
@@ -49,17 +47,3 @@ def settle(findings: list[Finding], there: dict[str, Path]) -> list[Finding]:
             each = replace(each, level="warning", line=f"{each.line} ({note})")
         settled.append(each)
     return sorted(settled, key=lambda each: STAGES.index(each.stage))
-
-
-def beside(path: str) -> str:
-    """Write a note for a path that is not there, where the checkout is the reason.
-
-    The note says that the path is relative, and this checkout a temporary one; else it is "".
-
-    >>> beside("/videos")
-    ''
-    """
-    here = Path.cwd()
-    if Path(path).is_absolute() or not _TEMPORARY.search(f"{here}/"):
-        return ""
-    return f" (a relative path, and this is a temporary checkout, {here}: give an absolute one)"

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from objabn.config.schema import Dataset, Detectron2, Import, Motion, Torchvision
-from objabn.preflight.findings import Finding, beside, fault, ok
+from objabn.preflight.findings import Finding, fault, ok
 from objabn.preflight.weights import DETECTRON2, TORCHVISION, Download, file_fault
+from objabn.system.checkouts import why_absent
 from objabn.system.downloads import iopath_path, torch_path
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _no_masks(segment: Import, index: "pd.DataFrame | None") -> str | None:
     is_there = path.is_dir() if segment.format == "png" else path.is_file()
     if not is_there:
         got = ("a directory" if path.is_dir() else "a file") if path.exists() else "nothing"
-        return f"expected {kind}, got {got} at {segment.masks}{beside(segment.masks)}"
+        return f"expected {kind}, got {got} at {segment.masks}{why_absent(segment.masks, 'segment.masks')}"
     if index is None or (segment.format == "coco" and path.stat().st_size > _LARGEST_JSON):
         return None
     ids = index["video"].iloc[[0, len(index) // 2, -1]]

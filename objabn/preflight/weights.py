@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from objabn.preflight.findings import Finding, beside, fault, ok
+from objabn.preflight.findings import Finding, fault, ok
+from objabn.system.checkouts import why_absent
 from objabn.system.downloads import bring, not_whole
 
 # Addresses as the libraries have them (a test compares): to import these libraries takes seconds.
@@ -100,7 +101,7 @@ def file_fault(key: str, path: str, expected: str) -> str | None:
     """
     if not Path(path).is_file():
         got = "a directory" if Path(path).is_dir() else "no such file"
-        return f"{key}: expected {expected}, got {path!r}: {got}{beside(path)}"
+        return f"{key}: expected {expected}, got {path!r}: {got}{why_absent(path, key)}"
     if damage := not_whole(Path(path)):
         return f"{key}: {path}: expected {expected}, got {damage}; fetch it again"
     return None

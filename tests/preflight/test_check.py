@@ -7,7 +7,7 @@ import pytest
 
 from objabn.preflight import check, space
 from objabn.preflight.check import check_needs, stop_unless_ready
-from objabn.preflight.findings import Finding, beside, settle
+from objabn.preflight.findings import Finding, settle
 from stages import decode
 from tests.helpers.preflight import given, take_everything_away, write_index, write_videos
 
@@ -143,13 +143,3 @@ def test_settle_sorts_and_spares_other_levels() -> None:
         Finding("segment", "ok", "c"),
         Finding("train", "fault", "b"),
     ]
-
-
-def test_a_relative_path_in_a_temporary_checkout_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    inside = tmp_path / ".dvc/tmp/exps/tmpabc"
-    inside.mkdir(parents=True)
-    for folder, note in ((tmp_path, ""), (inside, f" (a relative path, and this is a temporary checkout, {inside}: ")):
-        monkeypatch.chdir(folder)
-        assert beside("my_videos").startswith(note)
-        assert bool(beside("my_videos")) == bool(note)
-        assert beside("/my_videos") == ""

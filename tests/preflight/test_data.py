@@ -16,12 +16,16 @@ def look(*overrides: str, name: str = "folder") -> tuple[str, str]:
 
 
 ONE_CLASS = "label: expected two classes or more, got one, 'a'; list videos of another class, too"
-NO_SPLIT = "split: expected {0} videos, got none of 8; list some as {0}"
+NO_SPLIT = "split: expected {0} videos, got none beside 8 {1} videos; list some as {0}"
 
 
 @pytest.mark.parametrize(
     ("classes", "lacking", "fault"),
-    [("a", "", ONE_CLASS), ("ab", "train", NO_SPLIT.format("train")), ("ab", "test", NO_SPLIT.format("test"))],
+    [
+        ("a", "", ONE_CLASS),
+        ("ab", "train", NO_SPLIT.format("train", "test")),
+        ("ab", "test", NO_SPLIT.format("test", "train")),
+    ],
 )
 def test_an_index_that_means_nothing(place: Path, classes: str, lacking: str, fault: str) -> None:
     write_index("folder", classes=classes)
@@ -47,13 +51,12 @@ def test_videos_that_are_there(place: Path) -> None:
 def test_no_directory_or_an_empty_one(place: Path) -> None:
     write_index("folder")
     assert look()[1] == (
-        "datasets.folder.videos: expected their directory, got nothing at data/folder/videos; "
-        "put the videos there, or set the key to where they are"
+        "datasets.folder.videos: expected the directory of the videos at data/folder/videos, found no such directory"
     )
     Path("data/folder/videos").mkdir()
     level, line = look()
     assert level == "fault"
-    assert "got an empty one, data/folder/videos; is the share mounted?" in line
+    assert line.endswith("data/folder/videos, found an empty one; is the share mounted?")
 
 
 def test_a_wrong_level_shows_what_is_listed_and_what_is_there(place: Path) -> None:

@@ -58,6 +58,11 @@ def test_the_first_video_of_each_class_is_shown_with_its_answer(tmp_path: Path) 
         assert list(picture.maps) == ["u", "o"]
         np.testing.assert_allclose(picture.maps["u"], 0.2 * number, atol=0.002)
         np.testing.assert_allclose(picture.maps["o"], 0.2 * number + 0.1, atol=0.002)
+    long = results.assign(label="Moving something " * 20 + results["label"], predicted="x" * 500)
+    titles = [picture.title for picture in kept_pictures(kept_maps(), long, Ramp(), SIZE)]
+    assert len(set(titles)) == 3
+    assert [title[58:76] for title in titles] == [f" {label}: predicted xxxx" for label in "abc"]
+    assert max(map(len, titles)) < 160
     two = kept_pictures(kept_maps(), results, Ramp(), SIZE, num_videos=2)
     assert [picture.title[0] for picture in two] == ["a", "c"]
     draw_maps(pictures, tmp_path / "maps.png")

@@ -24,7 +24,7 @@ SETTINGS = {
 }
 BACKENDS = tuple(SETTINGS)
 # Part of the key of cached masks. Raise a backend's when its output changes: in its module, or in one that it imports.
-VERSIONS = {"motion": 1, "torchvision": 1, "detectron2": 1, "import": 1}
+VERSIONS = {"motion": 1, "torchvision": 1, "detectron2": 1, "import": 2}
 
 
 def build(backend: str, **settings: Any) -> Segmenter:

@@ -2,6 +2,7 @@
 
     png   <masks>/<video id>/00000.png, ...: as in DAVIS, one PNG a frame, in the order of their numbers. Greyscale of 0
           and 255: one instance. Other greyscale, and palette: each value above 0 is one, but 255 in a palette is void.
+          Grey levels of soft edges are refused.
     coco  <masks> is one COCO json, see `coco`.
 
 A video id is the column `video` of index.csv: the video's path without its suffix. Sizes may differ from the frames',
@@ -18,6 +19,7 @@ from PIL import Image
 
 from objabn.segmentation.segmenters import coco
 from objabn.segmentation.segmenters.instances import Instances, Segmenter
+from objabn.segmentation.segmenters.soft_edges import FULL, GreyValues
 from objabn.stores.masks import GRID
 from objabn.system.cache import unit_key
 from objabn.system.checkouts import why_absent
@@ -25,6 +27,9 @@ from objabn.system.files import file_digest
 
 VOID = 255  # in palette images: neither object nor background
 FORMATS = ("png", "coco")
+_NO_MASKS = {".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp"}
+_MANY = 64  # instances in one picture
+_COLOURS = {"RGB": "colours", "RGBA": "colours and transparency", "LA": "grey and transparency"}  # modes of Pillow
 
 
 def build(*, masks: str, format: str = "png", class_name: str = "person", **_: Any) -> Segmenter:
@@ -45,11 +50,19 @@ def build(*, masks: str, format: str = "png", class_name: str = "person", **_: A
     def from_pngs(frames: np.ndarray, video: str) -> list[Instances]:
         paths = _pngs(masks, video)
         _check_length(str(Path(masks) / video), "PNGs", len(paths), len(frames))
-        found, any_void = [], False
+        found, any_void, grey, widest = [], False, GreyValues(), (0, Path(masks) / video)
         for path in paths:
-            instances, void = _read_png(path)
-            found.append(_place((mask, 1.0, class_name) for mask in instances))
-            any_void |= void
+            mode, values = _read_png(path)
+            labels = 1 + np.flatnonzero(np.bincount(values.ravel())[1:])
+            if mode == "L":  # a palette's values are no levels
+                grey.add(values)
+                widest = max(widest, (len(labels), path), key=lambda each: each[0])
+                if len(labels) > _MANY:  # to be told before all of them are placed
+                    _check_values(widest[1], grey)
+            instances = labels[labels != VOID] if mode == "P" else labels
+            found.append(_place((values == label, 1.0, class_name) for label in instances))
+            any_void |= len(instances) < len(labels)
+        _check_values(widest[1], grey)
         if any_void and not any(len(each.scores) for each in found):
             raise ValueError(
                 f"{Path(masks) / video}: expected instances, got only {VOID}, which is void in a palette image; "
@@ -115,12 +128,16 @@ def _pngs(masks: str, video: str) -> list[Path]:
         missing = folder if Path(masks).is_dir() else Path(masks)
         got = "a file" if missing.exists() else f"no such directory{why_absent(masks, 'segment.masks')}"
         raise ValueError(f"{missing}: expected {expected}, got {got}")
-    paths = [path for path in folder.iterdir() if path.suffix.lower() == ".png" and not path.name.startswith(".")]
+    files = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    paths = [path for path in files if path.suffix.lower() == ".png"]
+    other = {path.suffix.lower() for path in files} & _NO_MASKS
+    if other and not paths:
+        raise ValueError(f"{folder}: expected PNGs, got {sorted(other)[0]} files; save the masks as PNG, without loss")
     return sorted(paths, key=lambda path: coco.by_number(path.name))
 
 
-def _read_png(path: Path) -> tuple[list[np.ndarray], bool]:
-    """The instances of a PNG in the order of their values, bool (H, W) each; and whether part of it is void.
+def _read_png(path: Path) -> tuple[str, np.ndarray]:
+    """What a PNG's values are, L: grey, P: entries of a palette, and the values, uint8 or uint16 (H, W).
 
     Raises:
         ValueError: not a picture, or not one of labels.
@@ -133,14 +150,30 @@ def _read_png(path: Path) -> tuple[list[np.ndarray], bool]:
     if mode == "RGB" and (values == values[..., :1]).all():
         mode, values = "L", values[..., 0]
     if mode not in ("1", "L", "P", "I;16", "I"):
-        raise ValueError(f"{path}: expected greyscale or a palette, got {'colours' if mode == 'RGB' else mode}")
-    labels = np.flatnonzero(np.bincount(values.ravel().astype(np.int64)))
-    labels = labels[labels > 0]
-    if mode == "L" and VOID in labels and len(labels) > 1:
-        got = f"{len(labels)} values up to 255 (smoothed edges, or a palette lost?)"
-        raise ValueError(f"{path}: expected greyscale of 0 and 255, or of labels below 255, got {got}")
-    void = mode == "P" and VOID in labels
-    return [values == label for label in labels if not (void and label == VOID)], bool(void)
+        raise ValueError(
+            f"{path}: expected greyscale or a palette, got {_COLOURS.get(mode, mode)}; save 0 and 255, or 0 and a "
+            "value for each instance"
+        )
+    if mode == "1":  # black and white
+        values = values * np.uint8(FULL)
+    return ("P" if mode == "P" else "L"), values.astype(np.uint16 if mode.startswith("I") else np.uint8)
+
+
+def _check_values(path: Path, grey: GreyValues) -> None:
+    """Raises: ValueError when a video's grey values are no ids; `path` is where most of them are."""
+    some = grey.values().tolist()
+    shown = ", ".join(map(str, some if len(some) <= 6 else [*some[:4], "...", some[-1]]))
+    if grey.has_soft_edges():
+        raise ValueError(
+            f"{path}: expected 0 and 255, or 0 and a value for each instance, got grey levels of soft edges ({shown} "
+            "in its video); make each pixel 0 or 255 (255 from half of the highest level on), or if these are "
+            "instances, save them as palette images"
+        )
+    if grey.is_full_unclear():
+        raise ValueError(
+            f"{path}: expected greyscale of 0 and 255, or of labels below 255, got {shown} in its video: is 255 an "
+            "instance or void? Give an instance another value; save void as 0"
+        )
 
 
 def _place(found: Iterable[tuple[np.ndarray, float, str]]) -> Instances:

@@ -64,7 +64,7 @@ def test_what_masks_depend_on_is_told_without_torch() -> None:
     run = subprocess.run(
         [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=Path(__file__).parents[3]
     )
-    assert run.stdout == "[1, 1, 1, 1] set()\n", run.stderr
+    assert run.stdout == "[1, 1, 1, 2] set()\n", run.stderr
 
 
 def test_settings_of_other_backends_are_ignored() -> None:

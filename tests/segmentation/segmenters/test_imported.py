@@ -144,6 +144,18 @@ def test_cells_of_large_frames_are_those_of_an_area_reduction(height: int, width
     assert decided.mean() > 0.99
 
 
+SOFT = (
+    "expected 0 and 255, or 0 and a value for each instance, got grey levels of soft edges ({} in its video); make "
+    "each pixel 0 or 255 (255 from half of the highest level on), or if these are instances, save them as "
+    "palette images"
+)
+UNCLEAR = (
+    "expected greyscale of 0 and 255, or of labels below 255, got {} in its video: is 255 an instance or void? Give an "
+    "instance another value; save void as 0"
+)
+COLOURS = "expected greyscale or a palette, got {}; save 0 and 255, or 0 and a value for each instance"
+
+
 def test_misuse_of_a_directory(tmp_path: Path) -> None:
     missing = tmp_path / "masks"
     refuses(f"{missing}: expected a folder of PNGs a video, got no such directory", missing)
@@ -160,20 +172,66 @@ def test_misuse_of_a_directory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "palette", "message"),
     [
-        (
-            np.array([[0, 80, 255]], np.uint8),
-            False,
-            "expected greyscale of 0 and 255, or of labels below 255, got 2 values up to 255 "
-            "(smoothed edges, or a palette lost?)",
-        ),
-        (np.full((2, 2, 3), (1, 2, 3), np.uint8), False, "expected greyscale or a palette, got colours"),
-        (np.full((2, 2, 4), 255, np.uint8), False, "expected greyscale or a palette, got RGBA"),
+        (np.array([[0, 80, 255]], np.uint8), False, SOFT.format("80, 255")),
+        (np.kron(np.array([[1, 0, 255]], np.uint8), np.ones((3, 3), np.uint8)), False, UNCLEAR.format("1, 255")),
+        (np.full((2, 2, 3), (1, 2, 3), np.uint8), False, COLOURS.format("colours")),
+        (np.full((2, 2, 4), 255, np.uint8), False, COLOURS.format("colours and transparency")),
+        (np.full((2, 2, 2), 255, np.uint8), False, COLOURS.format("grey and transparency")),
     ],
 )
 def test_misuse_of_a_png(tmp_path: Path, values: np.ndarray, palette: bool, message: str) -> None:
     path = tmp_path / VIDEO / "0.png"
     save(path, values, palette)
     refuses(f"{path}: {message}", tmp_path)
+
+
+def test_masks_with_soft_edges_are_refused(tmp_path: Path) -> None:
+    """The file with most of the levels is named, whatever comes after it; a palette's entries are no levels."""
+    hard = np.zeros((60, 80), np.uint8)
+    hard[10:40, 20:60] = 200
+    soft = cv2.GaussianBlur(hard, (0, 0), 2.0)
+    for number, values in enumerate((hard, soft, hard)):
+        save(tmp_path / VIDEO / f"{number}.png", values)
+    levels = np.unique(soft)[1:].tolist()
+    assert len(levels) > 40
+    shown = ", ".join(map(str, [*levels[:4], "...", levels[-1]]))
+    refuses(f"{tmp_path / VIDEO / '1.png'}: {SOFT.format(shown)}", tmp_path, 3)
+    (tmp_path / VIDEO / "1.png").unlink()
+    assert [len(each.scores) for each in found(tmp_path, 2)] == [1, 1]
+    save(tmp_path / VIDEO / "1.png", soft, palette=True)
+    assert len(found(tmp_path, 3)[1].scores) == len(levels)
+
+
+def test_a_picture_of_countless_levels_is_refused_before_any_is_placed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imported, "_place", lambda _: pytest.fail("placed"))
+    across = np.linspace(0, 60_000, 300).astype(np.uint16)
+    save(tmp_path / VIDEO / "0.png", np.broadcast_to(across, (40, 300)).copy())  # probabilities
+    refuses(f"{tmp_path / VIDEO / '0.png'}: {SOFT.format('200, 401, 602, 802, ..., 60000')}", tmp_path)
+
+
+def test_masks_that_are_no_pngs(tmp_path: Path) -> None:
+    for number in range(2):
+        save(tmp_path / VIDEO / f"{number}.jpg", LABELS)
+    refuses(f"{tmp_path / VIDEO}: expected PNGs, got .jpg files; save the masks as PNG, without loss", tmp_path, 2)
+
+
+@pytest.mark.parametrize("ids", [(37, 74, 111, 255), (1, 2, 3, 4), (1, 2, 3, 254), (300, 5_000, 255, 65_535)])
+def test_ids_of_any_spacing_are_instances(tmp_path: Path, ids: tuple[int, ...]) -> None:
+    values = np.zeros((40, 60), np.uint16)
+    for place, number in enumerate(ids):
+        values[5:25, 4 + 12 * place : 18 + 12 * place] = number  # each beside the one before
+    save(tmp_path / VIDEO / "0.png", values.astype(np.uint8) if max(ids) < 256 else values)
+    (instances,) = found(tmp_path)
+    assert len(instances.scores) == 4
+
+
+def test_black_and_white_beside_0_and_255(tmp_path: Path) -> None:
+    """Tools that make PNGs smaller write frames of few values with one bit."""
+    save(tmp_path / VIDEO / "0.png", LABELS > 0)
+    save(tmp_path / VIDEO / "1.png", (LABELS > 0).astype(np.uint8) * 255)
+    assert [len(each.scores) for each in found(tmp_path, 2)] == [1, 1]
 
 
 def test_a_file_that_is_not_a_png(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def read_numbers(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype={"map": str, "measure": str}, keep_default_na=False)
     except (ValueError, OSError) as error:  # of pandas, UnicodeDecodeError
-        raise ValueError(f"{path}: is damaged; get it by `dvc checkout` or evaluate the row again") from error
+        raise ValueError(f"{path}: is damaged; make it again: `dvc repro -f -s STAGE`") from error
     if list(table) != COLUMNS:
         raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)}, got {', '.join(map(str, table))}")
     return table

@@ -117,4 +117,4 @@ def _told_apart(path: Path) -> Iterator[None]:
             f"{path}: expected a row's results, got no file; `dvc repro` evaluates the row again"
         ) from None
     except (OSError, KeyError, pa.ArrowException) as error:
-        raise ValueError(f"{path}: is damaged; get it by `dvc checkout` or evaluate the row again") from error
+        raise ValueError(f"{path}: is damaged; make it again: `dvc repro -f -s STAGE`") from error

@@ -108,7 +108,7 @@ def load_run(directory: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     try:
         record = json.loads((directory / RUN).read_text())
         if _DIGEST in record and file_digest(directory / WEIGHTS) != record.pop(_DIGEST):
-            raise ValueError(f"{WEIGHTS} is not what {RUN} says; get it by `dvc checkout` or train it again")
+            raise ValueError(f"{WEIGHTS} is not what {RUN} says; make it again: `dvc repro -f -s STAGE`")
         return load_file(directory / WEIGHTS), record
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{directory}: damaged run: {error}") from None

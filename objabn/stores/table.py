@@ -16,7 +16,7 @@ from objabn.system.files import file_digest
 TABLE = "videos.csv"
 ARRAY, DESCRIPTION = "array.zarr", "zarr.json"  # the array beside the table, and the file in it that describes it
 CHECKSUM = "checksum"  # column: CRC-32 of a video's entries, as the writer saw them
-REMEDY = "make it again or get it by `dvc checkout`"
+REMEDY = "make it again: `dvc repro -f -s STAGE`"
 _ATTRIBUTE = "videos_csv"  # of the array: the table's number of columns and CRC-32C
 _MOST_LISTED = 50  # videos in a message
 _NUMBERS = ("offset", "frames")  # where a video is

@@ -125,7 +125,7 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; get it by `dvc checkout` or `dvc repro`") from None
     except ValueError as error:
-        raise ValueError(f"{path}: is damaged; get it by `dvc checkout` or make it again") from error
+        raise ValueError(f"{path}: is damaged; make it again: `dvc repro -f -s STAGE`") from error
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:

@@ -402,6 +402,6 @@ def test_a_damaged_store_is_one_line_from_a_worker_too(
     (tmp_path / "frames/array.zarr/c.0.0.0.0").write_bytes(b"")
     params = synthetic.model_copy(update={"data": Data(**DATA)})
     dataset = open_split("train", params, tmp_path / "frames", None, seed=0)
-    remedy = "make it again or get it by `dvc checkout`"
+    remedy = "make it again: `dvc repro -f -s STAGE`"
     with pytest.raises(ValueError, match=f"^{tmp_path}/frames: shard 0 is damaged; {remedy}$"):
         list(loader(dataset, 2, workers=workers))

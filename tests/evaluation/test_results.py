@@ -75,7 +75,7 @@ def test_damage_is_one_line_that_names_the_file(tmp_path: Path) -> None:
     write_results(path, [table(0, 50)])
     content = path.read_bytes()
     column = pq.ParquetFile(path).metadata.row_group(0).column(1)  # x
-    remedy = "get it by `dvc checkout` or evaluate the row again"
+    remedy = "make it again: `dvc repro -f -s STAGE`"
     flipped = bytearray(content)
     flipped[column.data_page_offset + 90] ^= 1
     for damaged in (bytes(flipped), content[:-7], b"", b"PAR1"):

@@ -240,7 +240,7 @@ def test_a_damaged_mask_store_costs_the_mask_and_a_line(
         found = explain(videos / "long.mp4", run, out=tmp_path / "out")
         np.testing.assert_array_equal(found.maps["o"], expected.maps["o"])
         assert read_video(tmp_path / "out/overlay.mp4")[1].width == 2 * 324 - 4
-    remedy = "make it again or get it by `dvc checkout`"
+    remedy = "make it again: `dvc repro -f -s STAGE`"
     line = f"{masks}: shard 0 is damaged; {remedy}; explained without the mask\n"
     assert capsys.readouterr().err == line
     explain(videos / "exact.mp4", run, out=tmp_path / "out")

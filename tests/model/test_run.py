@@ -128,6 +128,6 @@ def test_a_byte_of_the_weights_is_missed_once_the_run_is_sealed(tmp_path):
     assert json.loads((tmp_path / RUN).read_text()) == {"seed": 0, "weights_digest": digest(weights).hex()}
     assert load_run(tmp_path)[1] == {"seed": 0}
     (tmp_path / WEIGHTS).write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
-    message = r"damaged run: model.safetensors is not what run.json says; get it by `dvc checkout` or train it again"
+    message = r"damaged run: model.safetensors is not what run.json says; make it again: `dvc repro -f -s STAGE`"
     with pytest.raises(ValueError, match=rf"^{tmp_path}: {message}$"):
         load_run(tmp_path)

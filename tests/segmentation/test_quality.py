@@ -78,7 +78,7 @@ def test_a_damaged_table_of_instances_is_one_line(tmp_path: Path, table: pd.Data
     content = path.read_bytes()
     flipped = bytearray(content)
     flipped[pq.ParquetFile(path).metadata.row_group(0).column(0).data_page_offset - 1] ^= 1  # the video ids' end
-    remedy = "make it again or get it by `dvc checkout`"
+    remedy = "make it again: `dvc repro -f -s STAGE`"
     for damaged in (bytes(flipped), content[:-7], b""):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match=f"^{path}: is damaged; {remedy}$"):

@@ -188,7 +188,7 @@ def test_a_shard_with_another_index_is_not_read(tmp_path, damage):
     shard.write_bytes(damage(shard.read_bytes()))
     reader = StoreReader(tmp_path)
     np.testing.assert_array_equal(reader.read("a", np.array([3, 8])), noise(9, 2)[[3, 8]])
-    with pytest.raises(ValueError, match=r"shard 1 is damaged; make it again or get it by `dvc checkout`$"):
+    with pytest.raises(ValueError, match=r"shard 1 is damaged; make it again: `dvc repro -f -s STAGE`$"):
         reader.read_all("a")
 
 

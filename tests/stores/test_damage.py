@@ -17,7 +17,7 @@ from objabn.stores.array import JpegCodec, StoreReader, StoreWriter
 from objabn.stores.table import read_table
 
 VIDEOS = {"a/x": 5, "b": 11, "c": 4}
-REMEDY = "make it again or get it by `dvc checkout`"
+REMEDY = "make it again: `dvc repro -f -s STAGE`"
 
 
 def frames_of(num_frames: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from objabn.evaluation.numbers import Number, Numbers
 from objabn.report.colours import row_colours
-from objabn.report.names import Row, map_label
+from objabn.report.names import Row, map_label, short_names
 from objabn.system.files import replace_file
 
 _DROPS = {"swap_drop": ("swap drop", "#40739e"), "background_gap": ("background gap", "#e1b12c")}
@@ -48,7 +48,7 @@ def _draw_drops(axes: Axes, audits: Mapping[str, Numbers]) -> None:
         spread = [drop.std or 0.0 for drop in drops] if any(drop.std is not None for drop in drops) else None
         heights = [drop.mean for drop in drops]
         axes.bar(positions, heights, width=_BAR, yerr=spread, label=label, color=colour, capsize=2)
-    axes.set_xticks(range(len(audits)), list(audits), rotation=30, ha="right", fontsize=8)
+    axes.set_xticks(range(len(audits)), list(short_names(audits).values()), rotation=30, ha="right", fontsize=8)
     axes.set_ylabel("points of top-1")
     axes.axhline(0, color="black", linewidth=0.6)
     axes.set_title("figures on another's background", fontsize=9)
@@ -58,7 +58,7 @@ def _draw_drops(axes: Axes, audits: Mapping[str, Numbers]) -> None:
 
 def _draw_curves(axes: Axes, kind: str, curves: Mapping[str, pd.DataFrame]) -> None:
     """Mean over seeds of a row's curve by M_o, else by M_u; dashed by a random ranking."""
-    colours = row_colours([Row(name, False) for name in curves])
+    colours, short = row_colours([Row(name, False) for name in curves]), short_names(curves)
     for name, table in curves.items():
         means = table.groupby(["curve", "share"], sort=True)["probability"].mean()
         known = [curve for curve in (f"{kind}_o", f"{kind}_u") if curve in means.index.get_level_values("curve")]
@@ -66,7 +66,11 @@ def _draw_curves(axes: Axes, kind: str, curves: Mapping[str, pd.DataFrame]) -> N
             continue
         colour, letter = colours[Row(name, False)], known[0][-1]
         axes.plot(
-            means[known[0]].index, means[known[0]], color=colour, marker=".", label=f"{name}, {map_label(letter)}"
+            means[known[0]].index,
+            means[known[0]],
+            color=colour,
+            marker=".",
+            label=f"{short[name]}, {map_label(letter)}",
         )
         random = means[f"{kind}_random"]
         axes.plot(random.index, random, color=colour, linestyle="--", linewidth=0.8)

@@ -1,10 +1,14 @@
 """What rows and maps are called, in sentences, tables and pictures."""
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from objabn.config.rows import GRAD_CAM
 
 MAP_NAMES = {"u": "M_u", "o": "M_o", "b": "M_b", GRAD_CAM: "Grad-CAM"}  # by letter, in the order of all tables
+
+_LETTERS = 28  # of a row's name in a picture
 
 
 class Row(NamedTuple):
@@ -24,6 +28,22 @@ class Row(NamedTuple):
 
 
 REFERENCE = Row("abn", False)  # the row that all others are compared with
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Shorten rows' names of more than 28 letters for pictures: their middle goes, and none is like another.
+
+    >>> short_names(["abn", "masks_of_other_videos_of_the_same_class"])
+    {'abn': 'abn', 'masks_of_other_videos_of_the_same_class': 'masks_of_other…he_same_class'}
+    """
+    names = list(names)
+    short = {name: name if len(name) <= _LETTERS else f"{name[:14]}…{name[-13:]}" for name in names}
+    alike = Counter(short.values())
+    number = {name: at for at, name in enumerate(names, start=1)}
+    return {
+        name: each if alike[each] == 1 else f"{each} ({number[name]})"  # its place among the rows
+        for name, each in short.items()
+    }
 
 
 def map_label(letter: str) -> str:

@@ -10,7 +10,7 @@ from matplotlib.transforms import Bbox
 from objabn.evaluation.metrics import MAX_BITS
 from objabn.report.colours import MAP_COLOURS
 from objabn.report.comparison import Comparison
-from objabn.report.names import MAP_NAMES, map_label
+from objabn.report.names import MAP_NAMES, map_label, short_names
 from objabn.report.tables import difference_cells, main_cells, map_cells, published_cells, row_cells
 from objabn.system.files import replace_file
 
@@ -83,7 +83,8 @@ def _draw_entropies(axes: Axes, comparison: Comparison) -> None:
             places = [at + (of_row.index(letter) - (len(of_row) - 1) / 2) * (_BAR + 0.02) for at, of_row in bars]
             heights = [entropies[rows[at]][letter] for at, _ in bars]
             axes.bar(places, heights, width=_BAR, label=map_label(letter), color=MAP_COLOURS[letter])
-    axes.set_xticks(range(len(rows)), [row.name.replace("-", "-\n") for row in rows], fontsize=8)
+    names = short_names(row.name for row in rows).values()
+    axes.set_xticks(range(len(rows)), [name.replace("-", "-\n") for name in names], fontsize=8)
     axes.set_ylabel("entropy (bits)")
     axes.set_ylim(0, 3.4)
     axes.axhline(MAX_BITS, color="grey", linewidth=0.6, linestyle="--")

@@ -16,7 +16,7 @@ from objabn.evaluation.metrics import MAX_BITS
 from objabn.evaluation.numbers import column
 from objabn.report.colours import MAP_COLOURS, row_colours
 from objabn.report.comparison import Comparison
-from objabn.report.names import MAP_NAMES, Row
+from objabn.report.names import MAP_NAMES, Row, short_names
 from objabn.report.published import PUBLISHED, standard_error
 
 _BINS = 48  # of a histogram
@@ -54,6 +54,7 @@ def accuracy_plot(comparison: Comparison) -> Plot | None:
     """
     figure, colours, lines = go.Figure(), row_colours(comparison.rows), []
     published = comparison.params.published
+    short = short_names(row.name for row in comparison.rows)
     for row, table in comparison.per_video.items():
         letter = comparison.compared_map(row, "entropy")
         if letter is None:
@@ -69,7 +70,7 @@ def accuracy_plot(comparison: Comparison) -> Plot | None:
         figure.add_scatter(
             x=[x],
             y=[y],
-            name=html.escape(name),
+            name=html.escape(short[name]),
             mode="markers",
             marker={"size": 12, "color": colours[row], "symbol": "circle-open" if row.pc else "circle",
                     "line": {"width": 2.5, "color": colours[row]}},
@@ -120,6 +121,7 @@ def entropy_plot(tables: Mapping[Row, pd.DataFrame]) -> Plot:
     edges = np.linspace(0, MAX_BITS, _BINS + 1)
     middles = ((edges[1:] + edges[:-1]) / 2).round(6)
     names = [row.name for row in tables]
+    short = short_names(names)
     figure = make_subplots(rows=len(tables), cols=1, shared_xaxes=True, vertical_spacing=0.12 / len(tables))
     told, lines = set(), []
     for strip, (row, table) in enumerate(tables.items(), start=1):
@@ -145,7 +147,7 @@ def entropy_plot(tables: Mapping[Row, pd.DataFrame]) -> Plot:
             quartiles = [f"{each:.3f}" if pd.notna(each) else "" for each in values.quantile([0.25, 0.5, 0.75])]
             lines.append([row.name, map_name, *quartiles, str(int(values.isna().sum()))])
         figure.add_annotation(
-            text=html.escape(names[strip - 1]), x=0, y=1, xref="x domain" if strip == 1 else f"x{strip} domain",
+            text=html.escape(short[row.name]), x=0, y=1, xref="x domain" if strip == 1 else f"x{strip} domain",
             yref="y domain" if strip == 1 else f"y{strip} domain", xanchor="left", yanchor="top", showarrow=False,
             font={"size": 13, "color": _INK},
         )  # fmt: skip
@@ -176,13 +178,14 @@ def curve_plots(curves: Mapping[Row, Curves]) -> list[Plot]:
         curves: of each row and seed, epoch, loss and val_top1, a number an epoch.
     """
     colours, plots = row_colours(list(curves)), []
+    short = short_names(row.name for row in curves)
     for measure, (name, title, axis) in _CURVES.items():
         figure, lines, epochs = go.Figure(), [], [1.0]
         for row, seeds in curves.items():
             for at, (seed, curve) in enumerate(seeds.items()):
                 hover = f"{html.escape(row.name)}, seed {seed}<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>"
                 figure.add_scatter(
-                    x=curve["epoch"], y=curve[measure], name=html.escape(row.name), legendgroup=row.name,
+                    x=curve["epoch"], y=curve[measure], name=html.escape(short[row.name]), legendgroup=row.name,
                     showlegend=at == 0, mode="lines+markers", marker={"size": 4}, hovertemplate=hover,
                     line={"color": colours[row], "dash": "dash" if row.pc else "solid", "width": 1.6},
                 )  # fmt: skip

@@ -228,6 +228,17 @@ def test_rows_are_named_once(tmp_path: Path, synthetic: Dataset) -> None:
     assert pd.Series([row["name"] for row in data_of(text, "class-data")["rows"]]).is_unique
 
 
+def test_long_names_of_rows_are_short_in_plots_and_whole_in_tables(tmp_path: Path, synthetic: Dataset) -> None:
+    names = [f"trained_with_masks_of_other_videos_by_a_network_{width}" for width in ("wide", "deep")]
+    text = page(tmp_path, synthetic, rows={**ROWS, **{Row(name, False): "o" for name in names}})
+    for table in ("comparison of the rows", "Accuracy against entropy, numbers", "Training loss, numbers"):
+        assert set(names) <= {line[0] for line in Tables(text).tables[table]}
+    for plot in ("accuracy", "entropies", "validation", "loss"):
+        (drawn,) = re.findall(rf'Plotly\.newPlot\(\s*"plot-{plot}",(.*?)</script>', text, re.DOTALL)
+        called = set(re.findall(r'"(?:name|text)":"(trained[^"]*)"', drawn))
+        assert called == {"trained_with_m…_network_wide", "trained_with_m…_network_deep"}, plot
+
+
 def test_ids_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
     path = tmp_path / "segment.csv"
     path.write_text("video,label,split,frames,empty_share,unit\n0001,1.10,test,3,0.5,007\nnull,NA,train,0,,12\n")

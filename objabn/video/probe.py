@@ -7,15 +7,15 @@ H height, W width.
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from objabn.video.libraries import libraries
+from objabn.video.packets import Tally, WholePackets, is_placeholder
+from objabn.video.promised import promised
 
 # FFmpeg "formats" that turn a picture or a text file into a video.
 STILL_FORMATS = ("image2", "tty", "bin", "xbin", "adf", "idf", "ico")
@@ -27,7 +27,14 @@ class VideoError(ValueError):
 
 @dataclass(frozen=True)
 class Probe:
-    """PyAV's view of a file: first (H, W, 3) uint8 as displayed; packets, the coded frames that are to be shown."""
+    """PyAV's view of a file.
+
+    Attributes:
+        fps: stored frames a second.
+        first: the first frame as displayed, (H, W, 3) uint8.
+        packets: coded frames that are to be shown.
+        container_frames: how many of them the file promises, None where it does not tell.
+    """
 
     fps: float
     first: np.ndarray
@@ -42,18 +49,15 @@ def probe_video(name: str) -> Probe:
         VideoError: not a video, no video stream, or no frame can be decoded.
     """
     av = libraries().av
-    first, packets, hidden, reason = None, 0, 0, "no frames"
-    starts: list[float] = []
+    first, reason = None, "no frames"
     try:
         with av.open(name, metadata_errors="ignore") as container:
             stream = video_stream(av, container)
-            fps = float(stream.average_rate or stream.guessed_rate or 0.0)
+            tally, packets = Tally(stream), WholePackets(container, stream)
             try:
-                for packet in container.demux(stream):
+                for packet in packets:
                     if packet.size:  # the last one is empty and only flushes the decoder
-                        packets, hidden = packets + (not packet.is_discard), hidden + packet.is_discard
-                        if packet.pts is not None:
-                            starts.append(float(packet.pts * packet.time_base))
+                        tally.add(packet)
                     if first is None:
                         try:
                             first = next((upright(frame) for frame in packet.decode()), None)
@@ -61,12 +65,12 @@ def probe_video(name: str) -> Probe:
                             reason = error.strerror
             except av.FFmpegError as error:  # the file breaks off: what came before counts
                 reason = error.strerror
-            claimed = container_frames(container, stream, starts)
+            frames, fps = promised(name, container, stream, tally, cut=packets.cut)
     except av.FFmpegError as error:
         raise VideoError(f"not a video: {error.strerror}") from error
     if first is None:
         raise VideoError(f"no frame can be decoded: {reason}")
-    return Probe(fps, first, packets, max(claimed - hidden, 0) if claimed else None)
+    return Probe(fps, first, tally.pictures, frames)
 
 
 def video_stream(av: Any, container: Any) -> Any:
@@ -88,34 +92,6 @@ def video_stream(av: Any, container: Any) -> Any:
     return stream
 
 
-def container_frames(container: Any, stream: Any, starts: Sequence[float]) -> int | None:
-    """Frames that the header promises, None where it does not.
-
-    webm and mkv keep only when the video ends. At a constant rate that is a number of frames; else a file counts as cut
-    when it ends long after its last frame began.
-
-    Args:
-        starts: seconds at which the frames that are there are shown, in any order.
-    """
-    if stream.frames or "matroska" not in container.format.name:
-        return stream.frames or None
-    if match := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
-        end = int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
-    elif len(container.streams) == 1:  # the container's duration would cover sound, too
-        end = (container.duration or 0) / 1e6
-    else:
-        return None
-    rate, shown = float(stream.average_rate or 0), np.sort(starts)
-    steps = np.diff(shown) if len(shown) > 1 else np.array([1 / rate if rate else 0.0])
-    if not (end and len(shown) and steps.max()):
-        return None
-    if abs(np.median(steps) * rate - 1) < 0.1:
-        # Times come in whole milliseconds: 58 frames of 1/12 s end at 4.833 s, hence the 0.05 before rounding down.
-        return math.floor((end - shown[0]) * rate + 0.05) or None
-    left = end - shown[-1]
-    return len(shown) + (math.floor(left / steps.mean()) if left > 2 * steps.max() else 0)
-
-
 def upright(frame: Any) -> np.ndarray:
     """A PyAV frame as displayed: (H, W, 3) uint8 RGB. Phones store portrait videos lying, with a tag."""
     # frame.rotation: degrees counter-clockwise, as is rot90; only quarter turns occur
@@ -129,11 +105,11 @@ def pyav_frames(name: str) -> Iterator[np.ndarray]:
     started = False
     try:
         with av.open(name, metadata_errors="ignore") as container:
-            for packet in container.demux(video_stream(av, container)):
+            for packet in WholePackets(container, video_stream(av, container)):
                 try:
                     decoded = packet.decode()
                 except av.FFmpegError:
-                    if started:
+                    if started and not is_placeholder(packet):
                         return
                     continue
                 for frame in decoded:

@@ -87,3 +87,33 @@ def reference(path: Path, stream: int = 0) -> np.ndarray:
         except av.FFmpegError:
             pass
     return np.stack(frames)
+
+
+def coded(frames: np.ndarray, codec: str = "mpeg4", **options: str) -> list[bytes]:
+    """The packets that an encoder makes of frames, in its order."""
+    av = libraries().av
+    context = av.CodecContext.create(codec, "w")
+    context.height, context.width, context.pix_fmt = *frames.shape[1:3], "yuv420p"
+    context.time_base, context.framerate, context.options = Fraction(1, 25), Fraction(25), options
+    packets = []
+    for number, frame in enumerate([*frames, None]):
+        picture = None if frame is None else av.VideoFrame.from_ndarray(frame, format="rgb24")
+        if picture is not None:
+            picture.pts = number
+        packets += [bytes(packet) for packet in context.encode(picture)]
+    return [packet for packet in packets if packet]
+
+
+def mux(path: Path, packets: list[bytes], times: list[int] | None = None, codec: str = "mpeg4", **options: str) -> None:
+    """A file of 64 x 48 pixels and 25 fps that holds these packets as they are, one a frame unless `times` says which
+    frame each is; b"" is a dropped frame."""
+    av = libraries().av
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream(codec, rate=Fraction(25))
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        for number, content in enumerate(packets):
+            packet = av.Packet(content)
+            packet.stream, packet.time_base, packet.duration = stream, Fraction(1, 25), 1
+            packet.pts = packet.dts = number if times is None else times[number]
+            packet.is_keyframe = not any(packets[:number])
+            container.mux(packet)

@@ -166,6 +166,8 @@ def test_frames_are_those_of_pyav(videos: Path, case: Case) -> None:
     expected = np.rot90(reference(path), case.turns, axes=(1, 2))
     assert (info.height, info.width, info.decoder) == (*case.size, case.decoder)
     assert len(frames) == case.frames or (case.frames is None and 0 < len(frames) < 24)
+    if case.frames is None:  # the file ends within a frame, of which PyAV makes one that is grey from somewhere on
+        expected = expected[: len(frames)]
     assert frames.shape == expected.shape
     for frame, other in zip(frames, expected, strict=True):  # one by one: 154 of 1080p are 1 GB
         assert np.abs(frame.astype(np.int16) - other).max() <= case.atol

@@ -7,14 +7,12 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 
 from objabn.system.files import file_digest
-from objabn.video import probe
 from objabn.video.libraries import libraries
 from objabn.video.probe import VideoError
 from objabn.video.read import VideoInfo, read_video, resized
@@ -133,32 +131,6 @@ def test_a_packet_that_fails_ends_the_video(tmp_path):
     assert 0 < len(read) < 12
     assert info.container_frames == 12
     assert info.decoder == "pyav"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "sound", "starts", "promised"),
-    [
-        ("00:00:04.833000000", False, [n / 12 for n in range(58)], 58),
-        ("00:00:04.834", True, [n / 12 for n in range(40)], 58),  # cut
-        ("00:00:04.834", True, [n / 12 for n in (*range(20), *range(30, 58))], 58),  # a hole
-        ("01:00:00", True, [0.0], 43200),
-        (None, True, [0.0, 1 / 12], None),
-        (None, False, [0.0, 1 / 12], 24),
-        (None, False, [0.0], 24),
-        (None, False, [], None),
-        ("00:00:04.500", False, [0.083 + n / 12 for n in range(53)], 53),  # as in genuine SSv2: starts late
-        ("00:00:03", False, [0.0, 0.5, 0.6, 1.4, 2.0, 2.9], 6),  # whenever something moves
-        ("00:00:09", False, [0.0, 0.5, 0.6, 1.4, 2.0, 2.9], 6 + 10),  # the same, cut: room for 10 at 0.58 s each
-    ],
-)
-def test_frames_promised_by_a_webm(seconds, sound, starts, promised):
-    """At 12 fps: 57.996 means 58, 24.72 (the container's own duration) means 24 or 25 and is taken for the fewer."""
-    metadata = {} if seconds is None else {"DURATION": seconds}
-    stream = SimpleNamespace(frames=0, average_rate=Fraction(12), metadata=metadata)
-    container = SimpleNamespace(
-        format=SimpleNamespace(name="matroska,webm"), streams=[stream] * (1 + sound), duration=2_060_000
-    )
-    assert probe.container_frames(container, stream, starts) == promised
 
 
 @pytest.mark.parametrize("fraction", [0.01, 0.2, 0.5, 0.8, 0.99])

@@ -60,6 +60,9 @@ def explain(
     none yet. A video shorter than a clip is padded as `data.pad` says; what is repeated has no maps here. The video's
     probabilities are the mean over clips.
 
+    Overlay and strip show an anamorphic video (pixels that are no squares) in its right shape. The network sees its
+    frames at the store's size, as in evaluation; maps and `box` are over shares of the frame, in whatever shape.
+
     Memory does not grow with the video, but for the maps (about 1 MB a minute).
 
     Args:
@@ -82,7 +85,7 @@ def explain(
     stream = stream_video(path)
     info, fps = stream.info, stream.info.fps or FPS
     box, _ = crop_box(data, info.height, info.width, None)
-    shown = panel_size(info.height, info.width)
+    shown = panel_size(info.height, info.width * info.pixel_aspect)
     count = 0  # frames
 
     def frames() -> Iterator[np.ndarray]:
@@ -98,7 +101,10 @@ def explain(
         if out is not None:
             masks = find_masks(path, stream.packets, loaded.directory, loaded.params)
             rate = fps / data.frame_stride
-            overlay = stack.enter_context(Overlay.open(Path(out), shown, box, names, masks, rate=rate, fps=fps))
+            opened = Overlay.open(
+                Path(out), shown, box, names, masks, rate=rate, fps=fps, pixel_aspect=info.pixel_aspect
+            )
+            overlay = stack.enter_context(opened)
         for seen in _seen(loaded, names, box, clips):
             collected.append((seen.clip.start, seen.clip.numbers, seen.probabilities, seen.maps))
             if overlay is not None:

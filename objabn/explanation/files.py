@@ -21,7 +21,7 @@ from objabn.video.read import resized
 from objabn.video.write import open_writer
 
 OVERLAY, STRIP, MAPS, EXPLANATION = "overlay.mp4", "strip.png", "maps.npz", "explanation.json"
-_SIDE = 160  # of a frame in the strip, pixels
+_SIDE = 160  # of a frame in the strip, pixels; the longer one where pixels are no squares
 
 
 class Overlay:
@@ -34,10 +34,12 @@ class Overlay:
         box: np.ndarray,
         masks: KnownMasks | None,
         fps: float,
+        pixel_aspect: float,
         write: Callable[[np.ndarray], None],
     ) -> None:
         self.folder = folder
         self._panels, self._box, self._masks, self._fps, self._write = panels, box, masks, fps, write
+        self._crop = round(_SIDE / max(pixel_aspect, 1)), round(_SIDE * min(pixel_aspect, 1))  # in the strip
         self._num_frames = 0
         self._step = 1  # between the kept frames
         self._kept: list[tuple[int, np.ndarray, np.ndarray | None]] = []  # place, frame and mask of the crop
@@ -54,6 +56,7 @@ class Overlay:
         *,
         rate: float,
         fps: float,
+        pixel_aspect: float = 1.0,
     ) -> "Iterator[Overlay]":
         """An overlay whose mp4 appears in `folder` when the block ends without an exception.
 
@@ -63,12 +66,13 @@ class Overlay:
             maps: their letters.
             masks: where they are known.
             rate: pictures a second. fps: frames a second of the video.
+            pixel_aspect: width of the video's pixels by their height; `size` allows for it already.
         """
         panels = Panels(size, box, [map_label(name) for name in maps], with_mask=masks is not None)
         is_new = not folder.exists()
         try:
             with open_writer(folder / OVERLAY, *panels.size, fps=rate) as write:
-                yield cls(folder, panels, box, masks, fps, write)
+                yield cls(folder, panels, box, masks, fps, pixel_aspect, write)
         except BaseException:
             if is_new:
                 with suppress(OSError):  # it never came to be
@@ -91,7 +95,7 @@ class Overlay:
     def _keep(self, frame: np.ndarray, mask: np.ndarray | None) -> None:
         """Keep frames that are evenly spread over what has come so far: half of them go when they are too many."""
         if self._num_frames % self._step == 0:
-            crop = resized(np.ascontiguousarray(frame[crop_of(self._box, frame.shape[:2])]), (_SIDE, _SIDE))
+            crop = resized(np.ascontiguousarray(frame[crop_of(self._box, frame.shape[:2])]), self._crop)
             cells = None if mask is None else mask[crop_of(self._box, mask.shape[:2])].copy()
             self._kept.append((self._num_frames, crop, cells))
             if len(self._kept) > 4 * MAX_FRAMES:

@@ -22,8 +22,8 @@ _BACKGROUND, _INK = 24, 235  # grey levels
 _DARKENED = 0.3  # brightness of what the network does not see
 
 
-def panel_size(height: int, width: int) -> tuple[int, int]:
-    """Height and width of a panel for frames of this size, in their ratio; both even.
+def panel_size(height: float, width: float) -> tuple[int, int]:
+    """Height and width of a panel for frames of this displayed size, in their ratio; both even.
 
     At most 360 high and 640 wide. What is less than 240 high is enlarged to that, what lies between stays as it is.
     """

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from objabn.video.libraries import libraries
+from objabn.video.orientation import Orientation, orientation, pixel_aspect, upright
 from objabn.video.packets import Tally, WholePackets, is_placeholder
 from objabn.video.promised import promised
 
@@ -34,12 +35,16 @@ class Probe:
         first: the first frame as displayed, (H, W, 3) uint8.
         packets: coded frames that are to be shown.
         container_frames: how many of them the file promises, None where it does not tell.
+        pixel_aspect: width of a displayed pixel by its height.
+        is_plain: whether quarter turns are all that leads from a stored frame to the displayed one.
     """
 
     fps: float
     first: np.ndarray
     packets: int
     container_frames: int | None
+    pixel_aspect: float
+    is_plain: bool
 
 
 def probe_video(name: str) -> Probe:
@@ -50,6 +55,7 @@ def probe_video(name: str) -> Probe:
     """
     av = libraries().av
     first, reason = None, "no frames"
+    shown = Orientation(False, 0, True)
     try:
         with av.open(name, metadata_errors="ignore") as container:
             stream = video_stream(av, container)
@@ -60,17 +66,19 @@ def probe_video(name: str) -> Probe:
                         tally.add(packet)
                     if first is None:
                         try:
-                            first = next((upright(frame) for frame in packet.decode()), None)
+                            if decoded := packet.decode():
+                                first, shown = upright(decoded[0]), orientation(decoded[0])
                         except av.FFmpegError as error:
                             reason = error.strerror
             except av.FFmpegError as error:  # the file breaks off: what came before counts
                 reason = error.strerror
             frames, fps = promised(name, container, stream, tally, cut=packets.cut)
+            aspect = pixel_aspect(stream, shown.turns)
     except av.FFmpegError as error:
         raise VideoError(f"not a video: {error.strerror}") from error
     if first is None:
         raise VideoError(f"no frame can be decoded: {reason}")
-    return Probe(fps, first, tally.pictures, frames)
+    return Probe(fps, first, tally.pictures, frames, aspect, shown.is_plain)
 
 
 def video_stream(av: Any, container: Any) -> Any:
@@ -90,12 +98,6 @@ def video_stream(av: Any, container: Any) -> Any:
         raise VideoError("no video stream")
     stream.thread_count = 1  # videos are decoded side by side, and what a broken one gives must not depend on threads
     return stream
-
-
-def upright(frame: Any) -> np.ndarray:
-    """A PyAV frame as displayed: (H, W, 3) uint8 RGB. Phones store portrait videos lying, with a tag."""
-    # frame.rotation: degrees counter-clockwise, as is rot90; only quarter turns occur
-    return np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
 
 
 def pyav_frames(name: str) -> Iterator[np.ndarray]:

@@ -37,6 +37,8 @@ class VideoInfo:
             webm and mkv, which keep none, what the duration has room for. None where neither is known. Fewer frames
             read than this means that the file is cut or broken.
         decoder: "decord" or "pyav", whichever served the frames.
+        pixel_aspect: width of a displayed pixel by its height. It is 1.0 but for anamorphic videos, whose frames are to
+            be shown `pixel_aspect` times as wide as their columns are many; nothing here stretches them.
     """
 
     fps: float
@@ -44,6 +46,7 @@ class VideoInfo:
     width: int
     container_frames: int | None
     decoder: str
+    pixel_aspect: float = 1.0
 
 
 class DecordUnfit(Exception):
@@ -60,7 +63,8 @@ def read_video(
     Args:
         path: the video file.
         size: (height, width) of the result; None keeps the file's own. The aspect ratio is not kept, since everything
-            spatial lives in normalised coordinates. Shrinking averages areas, enlarging is bilinear.
+            spatial lives in normalised coordinates; nor are pixels that are no squares (`VideoInfo.pixel_aspect`) made
+            square. Shrinking averages areas, enlarging is bilinear.
         batch: frames decoded between two resizes; memory holds the result and one batch at the file's own size.
 
     Raises:
@@ -100,7 +104,7 @@ def unreadable(error: OSError) -> VideoError:
 
 def info_of(probe: Probe, decoder: str) -> VideoInfo:
     height, width = probe.first.shape[:2]
-    return VideoInfo(probe.fps, height, width, probe.container_frames, decoder)
+    return VideoInfo(probe.fps, height, width, probe.container_frames, decoder, probe.pixel_aspect)
 
 
 def decord_frames(name: str, probe: Probe, batch: int) -> Iterator[np.ndarray]:
@@ -112,6 +116,8 @@ def decord_frames(name: str, probe: Probe, batch: int) -> Iterator[np.ndarray]:
     """
     if probe.container_frames is not None and probe.packets < probe.container_frames:
         raise DecordUnfit("cut file")
+    if not probe.is_plain:  # decord turns frames, but mirrors none
+        raise DecordUnfit("mirrored")
     decord = libraries().decord
     if decord is None:
         raise DecordUnfit("not installed")

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tracemalloc
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from objabn.video.probe import VideoError
 from objabn.video.read import read_video
 from objabn.video.write import write_video
 from tests.helpers.runs import CLASSES, CROP, SPAN, STRIDE, T, parameters, write_checkout, write_run
-from tests.helpers.videos import encode, moving_bar, turn_right
+from tests.helpers.videos import coded, encode, moving_bar, mux, turn_right
 
 ROOT = Path(__file__).parents[2]
 REALDATA = ROOT.parent / "shared" / "realdata"
@@ -337,6 +338,44 @@ def test_a_turned_video_is_shown_upright(tmp_path: Path, mha: TrainedRun) -> Non
     assert frame[150, 140, 2] > frame[150, 140, 1] + 100
     assert frame[150, 40, 1] > frame[150, 40, 2] + 100
     assert found.box.tolist() == pytest.approx([1 / 18, 1 / 6, 17 / 18, 5 / 6], abs=1e-6)  # 32 of 36, of the width
+
+
+@pytest.mark.parametrize(
+    ("stored", "turned", "panel", "side"),
+    [
+        (Fraction(3, 2), False, (240, 480), (107, 160)),  # 48 x 64, shown as 48 x 96
+        (Fraction(2, 3), False, (240, 214), (160, 107)),
+        (Fraction(3, 2), True, (240, 120), (160, 107)),  # stored lying: twice as high as wide
+    ],
+)
+def test_an_anamorphic_video_is_shown_in_its_shape(
+    tmp_path: Path, mha: TrainedRun, monkeypatch, stored: Fraction, turned: bool, panel: tuple, side: tuple
+) -> None:
+    """Maps and crop are those of the same file without the tag."""
+    drawn = []
+    monkeypatch.setattr("objabn.explanation.files.draw_maps", lambda videos, path, side: drawn.extend(videos))
+    found = {}
+    for name, aspect in (("tagged", stored), ("plain", None)):
+        encode(tmp_path / f"{name}.mp4", moving_bar(12), pixel_aspect=aspect)
+        if turned:
+            turn_right(tmp_path / f"{name}.mp4")
+        found[name] = explain(tmp_path / f"{name}.mp4", mha, out=tmp_path / name).arrays()
+    overlay, _ = read_video(tmp_path / "tagged/overlay.mp4")
+    assert overlay.shape[1:3] == (panel[0] + 52, 4 * (panel[1] + 4) - 4)
+    assert [video.frames.shape[1:3] for video in drawn] == [side, (160, 160)]
+    for name, array in found["plain"].items():
+        np.testing.assert_array_equal(found["tagged"][name], array)
+
+
+def test_dropped_frames_last_as_long_as_they_are_shown(tmp_path: Path, mha: TrainedRun, capsys) -> None:
+    """24 frames in the time of 36: 1.44 s."""
+    mux(tmp_path / "a.avi", coded(moving_bar(24)), [number for number in range(36) if number % 3][:24])
+    found = explain(tmp_path / "a.avi", mha, out=tmp_path / "out")
+    assert (found.num_frames, found.promised_frames) == (24, 24)
+    overlay, info = read_video(tmp_path / "out/overlay.mp4")
+    assert len(overlay) / info.fps == pytest.approx(1.44)
+    assert found.seconds[-1] == pytest.approx(22 / 24 * 1.44)
+    assert json.loads((tmp_path / "out/explanation.json").read_text())["seconds"] == 1.44
 
 
 def test_a_webm_without_a_rate_of_its_own(tmp_path: Path, mha: TrainedRun) -> None:

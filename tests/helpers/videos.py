@@ -24,6 +24,7 @@ def encode(
     codec: str = "libx264",
     pix_fmt: str = "yuv420p",
     times: list[int] | None = None,
+    pixel_aspect: Fraction | None = None,
     **options: str,
 ) -> None:
     """Any codec and container, unlike write_video; a stream for each array of frames, at 25 fps unless `times` says
@@ -33,6 +34,8 @@ def encode(
         made = [container.add_stream(codec, rate=Fraction(25), options=options) for _ in streams]
         for stream, frames in zip(made, streams, strict=True):
             stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], pix_fmt
+            if pixel_aspect is not None:
+                stream.codec_context.sample_aspect_ratio = pixel_aspect
             if times is not None:
                 stream.codec_context.time_base = Fraction(1, 1000)
         for stream, frames in zip(made, streams, strict=True):
@@ -67,11 +70,17 @@ def cut(path: Path, share: float) -> None:
 
 
 def turn_right(path: Path) -> None:
-    """Tags an mp4 as one that players turn by 90 degrees clockwise, as phones do: the matrix of its track's header."""
+    """Tags an mp4 as one that players turn by 90 degrees clockwise, as phones do."""
+    set_matrix(path, (0, 1, -1, 0))
+
+
+def set_matrix(path: Path, matrix: tuple[float, float, float, float]) -> None:
+    """Tags an mp4 with a display matrix, that of its track's header: a pixel (x, y) goes to (ax + cy, bx + dy)."""
     content = bytearray(path.read_bytes())
     at = content.index(b"tkhd") + 4 + 40
-    matrix = (0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
-    content[at : at + 36] = b"".join(number.to_bytes(4, "big", signed=True) for number in matrix)
+    a, b, c, d = (round(number * (1 << 16)) for number in matrix)
+    numbers = (a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    content[at : at + 36] = b"".join(number.to_bytes(4, "big", signed=True) for number in numbers)
     path.write_bytes(content)
 
 

@@ -17,6 +17,7 @@ from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
+from zipfile import is_zipfile
 
 import numpy as np
 from pycocotools import mask as polygons
@@ -45,7 +46,8 @@ def read(path: str) -> dict[str, list[Image]]:
         ValueError: no such file, not JSON, not COCO's, or its parts do not fit together.
     """
     if not Path(path).is_file():
-        raise ValueError(f"{path}: no such file; expected a COCO json")
+        got = "got a directory; of PNGs the format is png" if Path(path).is_dir() else "got no such file"
+        raise ValueError(f"{path}: expected a COCO json, {got}")
     return _parse(path, file_digest(path))
 
 
@@ -53,10 +55,16 @@ def read(path: str) -> dict[str, list[Image]]:
 def _parse(path: str, _digest: str) -> dict[str, list[Image]]:  # the digest: a file that changed is parsed again
     try:
         content = json.loads(Path(path).read_bytes())
+    except RecursionError:
+        raise ValueError(f"{path}: expected a COCO json, got JSON that is nested without end") from None
     except ValueError as error:  # UnicodeDecodeError too
+        if is_zipfile(path):
+            raise ValueError(f"{path}: expected a COCO json, got a zip archive; unpack it") from None
         raise ValueError(f"{path}: expected a COCO json, got a file that is not JSON: {error}") from None
     if not isinstance(content, dict) or not {"images", "annotations"} <= set(content):
         got = f"the keys {', '.join(content)}" if isinstance(content, dict) else f"a {type(content).__name__}"
+        if isinstance(content, dict) and "videos" in content:
+            got += "; of YouTube-VIS's json make each frame an image, <video id>/<frame number>.<ext>"
         raise ValueError(f"{path}: expected a COCO json, with images and annotations, got {got}")
     # Lower case: Objects365 and Open Images write Person, and "person" is a group of its own.
     categories = {one["id"]: one["name"].lower() for one in _entries(path, content, "categories", id=None, name=str)}
@@ -99,7 +107,7 @@ def _entries(path: str, content: dict[str, Any], key: str, **needed: type | None
 def _annotation(where: str, values: dict[str, Any], names: dict[Any, str]) -> Annotation:
     """Raises: ValueError for a category that the file does not name, or a score outside [0, 1]."""
     category, score = values.get("category_id"), values.get("score", 1.0)
-    if category is not None and category not in names:
+    if category is not None and not (isinstance(category, int | str) and category in names):
         raise ValueError(f"{where}: category_id, expected one of the {len(names)} categories' ids, got {category!r}")
     if not (isinstance(score, int | float) and 0 <= score <= 1):
         raise ValueError(f"{where}: score, expected a number in [0, 1], got {score!r}")
@@ -165,7 +173,7 @@ def _counts(counts: Any, where: str) -> np.ndarray:
     Raises:
         ValueError: neither of them.
     """
-    if isinstance(counts, list) and all(type(count) is int for count in counts):
+    if isinstance(counts, list) and all(type(count) is int and abs(count) < 1 << 32 for count in counts):
         return np.array(counts, np.int64)
     if not isinstance(counts, str) or not re.fullmatch(r"([P-o]{0,7}[0-O])+", counts):
         raise ValueError(

@@ -124,16 +124,28 @@ def _pngs(masks: str, video: str) -> list[Path]:
     """The PNGs of a video, in the order of their numbers. Raises: ValueError when there is no folder for them."""
     folder = Path(masks) / video
     if not folder.is_dir():
-        expected = f"the PNGs of video {video}, one a frame" if Path(masks).is_dir() else "a folder of PNGs a video"
-        missing = folder if Path(masks).is_dir() else Path(masks)
-        got = "a file" if missing.exists() else f"no such directory{why_absent(masks, 'segment.masks')}"
-        raise ValueError(f"{missing}: expected {expected}, got {got}")
+        raise ValueError(_no_folder(Path(masks), folder, video))
     files = [path for path in folder.iterdir() if not path.name.startswith(".")]
     paths = [path for path in files if path.suffix.lower() == ".png"]
     other = {path.suffix.lower() for path in files} & _NO_MASKS
     if other and not paths:
         raise ValueError(f"{folder}: expected PNGs, got {sorted(other)[0]} files; save the masks as PNG, without loss")
     return sorted(paths, key=lambda path: coco.by_number(path.name))
+
+
+def _no_folder(masks: Path, folder: Path, video: str) -> str:
+    """What is wrong when a video has no folder of PNGs."""
+    if not masks.is_dir():
+        got = "a file" if masks.exists() else f"no such directory{why_absent(masks, 'segment.masks')}"
+        if masks.is_file():
+            got += {".json": "; of a COCO json the format is coco", ".zip": "; unpack it"}.get(masks.suffix.lower(), "")
+        return f"{masks}: expected a folder of PNGs a video, got {got}"
+    expected = f"expected the PNGs of video {video}, one a frame"
+    if folder.exists():
+        return f"{folder}: {expected}, got a file"
+    there = min((path.name for path in masks.iterdir() if path.is_dir()), default=None)
+    beside = f"; {masks} has {there}/" if there else ""
+    return f"{folder}: {expected}, got no such directory{beside}"
 
 
 def _read_png(path: Path) -> tuple[str, np.ndarray]:

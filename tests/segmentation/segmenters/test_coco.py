@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -90,6 +91,9 @@ BROKEN = [
     (edited("images", value=...),
      "expected a COCO json, with images and annotations, got the keys annotations, categories"),
     ([], "expected a COCO json, with images and annotations, got a list"),
+    ({"videos": [], "annotations": []},
+     "expected a COCO json, with images and annotations, got the keys videos, annotations; of YouTube-VIS's json make "
+     "each frame an image, <video id>/<frame number>.<ext>"),
     (edited("images", 0, "file_name", value=...),
      "images[0]: expected id and file_name, got {'id': 10, 'height': 4, 'width': 8}"),
     (edited("images", 0, value=3), "images[0]: expected id and file_name, got 3"),
@@ -105,6 +109,11 @@ BROKEN = [
      "annotation 5: image_id, expected one of the ids of the 1 images, got 11"),
     (edited(*ANNOTATION, "category_id", value=2),
      "annotation 5: category_id, expected one of the 2 categories' ids, got 2"),
+    (edited(*ANNOTATION, "category_id", value=[3]),
+     "annotation 5: category_id, expected one of the 2 categories' ids, got [3]"),
+    (edited(*ANNOTATION, "segmentation", "counts", value=[10**30]),
+     "annotation 5: counts, expected whole numbers or a string of COCO's compressed RLE, got "
+     "[1000000000000000000000000000000]"),
     (edited(*ANNOTATION, "score", value=1.5), "annotation 5: score, expected a number in [0, 1], got 1.5"),
     *((edited(*ANNOTATION, value={"id": 5, "image_id": 10, "bbox": box}),
        f"annotation 5: bbox, expected [x, y, width, height] in pixels, got {box!r}")
@@ -149,8 +158,24 @@ def test_misuse_of_a_json(masks: Path, content: Any, message: str) -> None:
 def test_a_file_that_is_not_a_json(masks: Path) -> None:
     masks.write_text("{images")
     what = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
-    for message in (f"expected a COCO json, got a file that is not JSON: {what}", "no such file; expected a COCO json"):
+    not_json, absent = f"got a file that is not JSON: {what}", "got no such file"
+    for message in (f"expected a COCO json, {got}" for got in (not_json, absent)):
         with pytest.raises(ValueError, match="expected") as fault:
             coco.read(str(masks))
         assert str(fault.value) == f"{masks}: {message}"
         masks.unlink(missing_ok=True)
+
+
+def test_an_archive_and_a_directory(tmp_path: Path) -> None:
+    with ZipFile(tmp_path / "masks.json", "w") as archive:
+        archive.writestr("\xe4.json", "{}")
+    for path, got in (("masks.json", "a zip archive; unpack it"), ("", "a directory; of PNGs the format is png")):
+        with pytest.raises(ValueError, match="expected") as fault:
+            coco.read(str(tmp_path / path))
+        assert str(fault.value) == f"{tmp_path / path}: expected a COCO json, got {got}"
+
+
+def test_json_that_is_nested_without_end(masks: Path) -> None:
+    masks.write_text("[" * 200_000)
+    with pytest.raises(ValueError, match=r"masks.json: expected a COCO json, got JSON that is nested without end$"):
+        coco.read(str(masks))

@@ -160,9 +160,13 @@ def test_misuse_of_a_directory(tmp_path: Path) -> None:
     missing = tmp_path / "masks"
     refuses(f"{missing}: expected a folder of PNGs a video, got no such directory", missing)
     save(missing / "walk/b/0.png", LABELS)
-    refuses(f"{missing / VIDEO}: expected the PNGs of video {VIDEO}, one a frame, got no such directory", missing)
+    wanted = f"{missing / VIDEO}: expected the PNGs of video {VIDEO}, one a frame"
+    refuses(f"{wanted}, got no such directory; {missing} has walk/", missing)
     (missing / VIDEO).write_text("")
-    refuses(f"{missing / VIDEO}: expected the PNGs of video {VIDEO}, one a frame, got a file", missing)
+    refuses(f"{wanted}, got a file", missing)
+    for name, hint in (("a.json", "; of a COCO json the format is coco"), ("a.zip", "; unpack it"), ("a.mat", "")):
+        (tmp_path / name).write_text("")
+        refuses(f"{tmp_path / name}: expected a folder of PNGs a video, got a file{hint}", tmp_path / name)
     refuses("import format: expected one of png, coco, got 'mat'", missing, format="mat")
     for number in range(3):
         save(tmp_path / VIDEO / f"{number}.png", LABELS)
@@ -334,7 +338,8 @@ def test_a_changed_png_changes_the_key_of_its_video_only(tmp_path: Path) -> None
     assert (after[0] == before[0], after[1] == before[1]) == (True, False)
     json.dumps(after)
     with pytest.raises(
-        ValueError, match=r"walk/c: expected the PNGs of video walk/c, one a frame, got no such directory$"
+        ValueError,
+        match=r"walk/c: expected the PNGs of video walk/c, one a frame, got no such directory; .* has walk/$",
     ):
         choice.video_key("import", masks=str(tmp_path), format="png")("walk/c")
 

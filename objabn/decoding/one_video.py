@@ -31,8 +31,8 @@ def decode_one(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Frames, uint8 (N, *size, 3), and outcome: status, error, decoder, container_frames, fps, height, width.
 
-    N counts stored frames, and fps is N by the duration. Every frame is resized to `size`, whatever its shape. Height and
-    width are those of the displayed frame in stored pixels, also of an anamorphic video, whose pixels are no squares.
+    N counts stored frames, and fps is N by the duration. Every frame is resized to `size`, whatever its shape. Height
+    and width are those of the displayed frame in stored pixels, also where pixels are no squares (anamorphic videos).
 
     Args:
         digest: of the file's content, as it was registered.

@@ -166,8 +166,10 @@ def test_frames_are_those_of_pyav(videos: Path, case: Case) -> None:
     expected = np.rot90(reference(path), case.turns, axes=(1, 2))
     assert (info.height, info.width, info.decoder) == (*case.size, case.decoder)
     assert len(frames) == case.frames or (case.frames is None and 0 < len(frames) < 24)
-    if case.frames is None:  # the file ends within a frame, of which PyAV makes one that is grey from somewhere on
-        expected = expected[: len(frames)]
+    if case.frames is None:  # PyAV makes a grey frame of a part of one, or fails at it and keeps back those before it
+        assert abs(len(frames) - len(expected)) <= 2
+        same = min(len(frames), len(expected)) - 2
+        frames, expected = frames[:same], expected[:same]
     assert frames.shape == expected.shape
     for frame, other in zip(frames, expected, strict=True):  # one by one: 154 of 1080p are 1 GB
         assert np.abs(frame.astype(np.int16) - other).max() <= case.atol

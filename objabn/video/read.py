@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from objabn.system.file_kind import kind_of
 from objabn.video.libraries import libraries
 from objabn.video.probe import Probe, VideoError, probe_video, pyav_frames
 
@@ -86,14 +87,23 @@ def read_video(
 
 
 def probed(path: str | os.PathLike[str]) -> tuple[str, Probe]:
-    """The file's absolute name, and what PyAV makes of it. Raises: VideoError."""
+    """The file's absolute name, and what PyAV makes of it.
+
+    Raises:
+        VideoError: there is no frame to be had; the reason says what the file is, where its first bytes tell.
+    """
     name = os.path.abspath(path)  # absolute, so that FFmpeg never takes "a:b.mp4" for a protocol
     try:
         if not os.path.isfile(name):
             raise VideoError("not a file" if os.path.exists(name) else "no such file")
         if os.path.getsize(name) == 0:
             raise VideoError("0 bytes")
-        return name, probe_video(name)
+        try:
+            return name, probe_video(name)
+        except VideoError as error:
+            if kind := kind_of(name):
+                raise VideoError(f"not a video: {kind}") from error
+            raise
     except OSError as error:
         raise unreadable(error) from error
 

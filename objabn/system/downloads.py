@@ -5,7 +5,9 @@ import zipfile
 from pathlib import Path
 from urllib.parse import urlparse
 
-_LFS = b"version https://git-lfs"
+from objabn.system.file_kind import kind_of
+
+_ZIP = b"PK\x03\x04"  # how torch writes checkpoints
 _PICKLE, _TORCH = b"\x80", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # the second: torch's format before 1.6
 
 
@@ -47,14 +49,9 @@ def not_whole(path: Path) -> str | None:
         head = file.read(512)
         file.seek(-1, 2)
         last = file.read(1)
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith(_LFS):
-        return "a pointer of Git LFS in place of the file (`git lfs pull` fetches it)"
-    if text.startswith((b"<!doctype html", b"<html")):
-        return "a page of a web site (HTML) in place of the file"
-    if text.startswith(b"<?xml"):
-        return "an answer of a server (XML) in place of the file"
-    is_cut_zip = head.startswith(b"PK\x03\x04") and not zipfile.is_zipfile(path)
+    if not head.startswith(_ZIP) and (kind := kind_of(path)) is not None:
+        return kind
+    is_cut_zip = head.startswith(_ZIP) and not zipfile.is_zipfile(path)
     is_cut_pickle = path.suffix == ".pkl" and head.startswith(_PICKLE) and not head.startswith(_TORCH) and last != b"."
     if is_cut_zip or is_cut_pickle:
         return f"the first {size:,} bytes of a file, as a download leaves it that was cut short"

@@ -112,6 +112,6 @@ def test_files_that_a_parameter_names(tmp_path: Path) -> None:
     path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     line = file_fault("a.key", str(path), "zoo or a path")
     assert line is not None
-    assert "got a pointer of Git LFS in place of the file" in line
+    assert "got a Git LFS pointer" in line
     path.write_bytes(b"weights")
     assert file_fault("a.key", str(path), "zoo or a path") is None

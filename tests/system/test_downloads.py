@@ -25,10 +25,14 @@ CUT = "bytes of a file, as a download leaves it that was cut short"
     ("name", "content", "said"),
     [
         ("w.pth", b"", "an empty file"),
-        ("w.pth", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "a pointer of Git LFS"),
-        ("w.pth", b"\xef\xbb\xbf\n<!DOCTYPE html><html>", "a page of a web site (HTML)"),
-        ("w.pth", b"<HTML><head>", "a page of a web site (HTML)"),
-        ("w.pth", b"<?xml version='1.0'?><Error><Code>AccessDenied</Code>", "an answer of a server (XML)"),
+        (
+            "w.pth",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n",
+            "a Git LFS pointer; run `git lfs pull`",
+        ),
+        ("w.pth", b"\xef\xbb\xbf\n<!DOCTYPE html><html>", "a web page (HTML)"),
+        ("w.pth", b"<HTML><head>", "a web page (HTML)"),
+        ("w.pth", b"<?xml version='1.0'?><Error><Code>AccessDenied</Code>", "an XML text"),
         ("w.pyth", ZIP[: len(ZIP) // 2], f"the first {len(ZIP) // 2:,} {CUT}"),
         ("w.pkl", PICKLE[:100], f"the first 100 {CUT}"),
     ],

@@ -432,7 +432,7 @@ class Project:
 def test_the_stage(
     synthetic: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], group: str
 ) -> None:
-    for number, video in enumerate(("walk/a", "walk/b")):
+    for number, video in enumerate(("walk/a", "wave/b")):
         frames = np.random.default_rng(number).integers(0, 256, (3, 16, 20, 3), np.uint8)
         write_video(tmp_path / "videos" / f"{video}.mp4", frames)
         for frame in range(3):
@@ -449,7 +449,7 @@ def test_the_stage(
         "empty_share": 0.333333,
         "person_share": share,
     }
-    planes = StoreReader(Path("data/folder/masks")).read_all("walk/b")
+    planes = StoreReader(Path("data/folder/masks")).read_all("wave/b")
     expected = np.stack([FIRST | SECOND, FIRST | SECOND, np.zeros_like(FIRST)])
     groups = ("person", "other") if group == "person" else ("other", "person")
     np.testing.assert_array_equal(union_mask(planes, 1.0, groups[:1]), expected)

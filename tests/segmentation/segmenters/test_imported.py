@@ -419,7 +419,10 @@ class Project:
         monkeypatch.chdir(folder)
         monkeypatch.setenv("OBJABN_CACHE", str(folder / "cache"))
         monkeypatch.setattr(sys, "argv", ["stage", "folder"])
-        index.main(["folder", "--videos", values["videos"], "--test-share", "0.5"])
+        listed = sorted(path.relative_to(values["videos"]) for path in Path(values["videos"]).glob("*/*.mp4"))
+        rows = [f"{path},{path.parent},{('train', 'test')[at % 2]}" for at, path in enumerate(listed)]
+        (folder / "listed.csv").write_text("\n".join(["path,label,split", *rows]))
+        index.main(["csv", "--dataset", "folder", "--videos", values["videos"], "--csv", str(folder / "listed.csv")])
         decode.main()
 
     def segment(self) -> tuple[pd.DataFrame, dict[str, float]]:

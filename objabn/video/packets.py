@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
+
+import numpy as np
 
 VOP = b"\0\0\1\xb6"  # begins each picture in MPEG-4 part 2 (XviD, DivX)
 
@@ -44,33 +47,38 @@ class Tally:
         listed: how many the file's own index lists; 0 for one that has none, less for one that lists key frames only.
         hidden: of them those that an edit list hides.
         unseen: of them those that others only refer to, as VP8 has them.
-        starts: seconds at which they are shown, without the unseen ones, in coding order.
         end: behind the last decoding time, in units of the stream's time base: in AVI the number of the last chunk + 1.
     """
 
     def __init__(self, stream: Any) -> None:
         self.packets = self.hidden = self.unseen = self.end = 0
         self.listed = len(stream.index_entries)  # now, since FFmpeg adds to it while it reads
-        self.starts: list[float] = []
+        self._times: list[int] = []
+        self._time_base: Fraction = stream.time_base
         self._codec, self._least = stream.codec_context.codec.canonical_name, least_bytes(stream)
         self._placeholders = self._second = 0
 
     def add(self, packet: Any) -> None:
         self.packets += 1
-        if packet.dts is not None:
-            self.end = max(self.end, packet.dts + 1)
+        decoding_time = packet.dts
+        if decoding_time is not None and decoding_time >= self.end:
+            self.end = decoding_time + 1
         if self._codec == "vp8" and not memoryview(packet)[0] & 0x10:  # its bit show_frame
             self.unseen += 1
             return
-        if packet.pts is not None:
-            self.starts.append(float(packet.pts * packet.time_base))
+        if (time := packet.pts) is not None:
+            self._times.append(time)
         if packet.is_discard:
             self.hidden += 1
         elif self._codec == "mpeg4":
             if packet.size <= self._least:
                 self._placeholders += 1
-            else:
-                self._second += max(bytes(packet).count(VOP) - 1, 0)
+            elif (pictures := bytes(packet).count(VOP)) > 1:
+                self._second += pictures - 1
+
+    def starts(self) -> np.ndarray:
+        """Seconds at which all but the unseen ones are shown, float64, in coding order."""
+        return np.array(self._times, np.int64) * self._time_base.numerator / self._time_base.denominator
 
     @property
     def placeholders(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,29 +38,30 @@ def promised(name: str, container: Any, stream: Any, tally: Tally, *, cut: bool)
         frames = max(there, tally.listed) if stream.frames else None
         fps = rate * tally.pictures / end if end and end != tally.pictures else rate
     else:
-        frames = container_frames(container, stream, tally.starts)
+        starts = tally.starts()
+        frames = stream.frames or container_frames(container, stream, starts)
         if "matroska" in container.format.name:
             without -= tally.unseen  # by times, they do not count from the beginning
         elif frames is None and tally.listed > tally.packets:  # an mp4 in fragments
             frames = tally.listed
         exact = "mp4" in container.format.name and not tally.placeholders  # FFmpeg divides packets by the duration
-        fps = rate if exact else timed_rate(rate, tally)
+        fps = rate if exact else timed_rate(rate, tally.pictures + tally.hidden, starts)
     if frames is not None:
         frames = max(frames - without, 0)
     return (max(frames or 0, tally.pictures + 1) if cut else frames), fps
 
 
-def container_frames(container: Any, stream: Any, starts: list[float]) -> int | None:
-    """Packets that the header promises, None where it does not.
+def container_frames(container: Any, stream: Any, starts: Sequence[float] | np.ndarray) -> int | None:
+    """Packets that a webm or mkv promises, None where it does not, and for other containers.
 
-    webm and mkv keep only when the video ends. At a constant rate that is a number of frames, less the dropped ones;
-    else a file counts as cut when it ends long after its last frame began.
+    They keep only when the video ends. At a constant rate that is a number of frames, less the dropped ones; else a
+    file counts as cut when it ends long after its last frame began.
 
     Args:
         starts: seconds at which the frames that are there are shown, in any order.
     """
-    if stream.frames or "matroska" not in container.format.name:
-        return stream.frames or None
+    if "matroska" not in container.format.name:
+        return None
     if match := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
         end = int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
     elif len(container.streams) == 1:  # the container's duration would cover sound, too
@@ -78,12 +80,11 @@ def container_frames(container: Any, stream: Any, starts: list[float]) -> int | 
     return len(shown) + (math.floor(left / steps.mean()) if left > 2 * steps.max() else 0)
 
 
-def timed_rate(rate: float, tally: Tally) -> float:
-    """Stored frames a second: the nominal rate, or what the times say where frames were dropped."""
-    count = tally.pictures + tally.hidden
-    if not rate or count < 2 or not tally.starts:
+def timed_rate(rate: float, count: int, starts: np.ndarray) -> float:
+    """Stored frames a second: the nominal rate, or what the times of `count` frames say where some were dropped."""
+    if not rate or count < 2 or not len(starts):
         return rate
-    slots = float(np.ptp(tally.starts)) * rate + 1
+    slots = float(np.ptp(starts)) * rate + 1
     if abs(slots - count) < max(0.75, RATE_TOLERANCE * slots):
         return rate
     timed = rate * count / slots

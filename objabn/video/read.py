@@ -35,9 +35,9 @@ class VideoInfo:
         height: rows as displayed (a rotation tag applied), in stored pixels.
         width: columns as displayed.
         container_frames: frames that the container promises: its own count, or, in webm and mkv, which keep none, what
-            the duration has room for; without those that an edit list hides, dropped ones (the one before is to be shown
-            again) and packets that yield no picture. None where neither is known. Fewer frames read than this means
-            that the file is cut or broken.
+            the duration has room for. Those that an edit list hides, dropped ones (where the one before is shown again)
+            and packets that yield no picture do not count. None where neither is known. Fewer frames read than this
+            means that the file is cut or broken.
         decoder: "decord" or "pyav", whichever served the frames.
         pixel_aspect: width of a displayed pixel by its height. It is 1.0 but for anamorphic videos, whose frames are to
             be shown `pixel_aspect` times as wide as their columns are many; nothing here stretches them.

@@ -36,6 +36,7 @@ CUT = "bytes of a file, as a download leaves it that was cut short"
         ("w.pyth", ZIP[: len(ZIP) // 2], f"the first {len(ZIP) // 2:,} {CUT}"),
         ("w.pkl", PICKLE[:100], f"the first 100 {CUT}"),
     ],
+    ids=range(7),  # contents differ from one process to the next
 )
 def test_what_is_no_whole_file_is_named(tmp_path: Path, name: str, content: bytes, said: str) -> None:
     (tmp_path / name).write_bytes(content)
@@ -47,6 +48,7 @@ def test_what_is_no_whole_file_is_named(tmp_path: Path, name: str, content: byte
 @pytest.mark.parametrize(
     ("name", "content"),
     [("w.pth", ZIP), ("w.pth", LEGACY), ("w.pkl", PICKLE), ("w.pkl", LEGACY), ("w.pth", b"anything else")],
+    ids=range(5),
 )
 def test_what_may_be_whole_passes(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)

@@ -418,6 +418,7 @@ class Project:
         (folder / "params.yaml").write_text(yaml.safe_dump(params))
         monkeypatch.chdir(folder)
         monkeypatch.setenv("OBJABN_CACHE", str(folder / "cache"))
+        monkeypatch.setenv("OBJABN_CHECK", "off")  # nothing is trained here
         monkeypatch.setattr(sys, "argv", ["stage", "folder"])
         listed = sorted(path.relative_to(values["videos"]) for path in Path(values["videos"]).glob("*/*.mp4"))
         rows = [f"{path},{path.parent},{('train', 'test')[at % 2]}" for at, path in enumerate(listed)]

@@ -128,7 +128,7 @@ def test_files_that_are_missing_are_found_before_one_is_decoded(
     assert decode(index, videos, tmp_path / "store", max_failed=0.3)["status"].tolist() == ["ok"] * 6
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["jpeg", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("zstd", "table"))])
 def test_a_refused_run_keeps_what_was_decoded(index: pd.DataFrame, videos: Path, tmp_path: Path, kind: str) -> None:
     """The next one decodes only what failed for a reason that may have passed, and ends with the same bytes."""
     expected = decode(index, videos, tmp_path / "undisturbed", KINDS[kind])
@@ -164,7 +164,7 @@ def test_with_a_larger_max_failed_the_next_run_decodes_nothing(videos: Path, tmp
     assert (tmp_path / ".store.key").exists()
 
 
-@pytest.mark.parametrize("kind", ["zstd", "jpeg"])
+@pytest.mark.parametrize("kind", ["jpeg", pytest.param("zstd", marks=pytest.mark.slow)])
 def test_what_failed_in_passing_is_tried_again_in_the_same_run(
     index: pd.DataFrame, videos: Path, tmp_path: Path, kind: str
 ) -> None:

@@ -56,7 +56,7 @@ def test_videos_that_are_not_there_become_no_result(clone: Path, tmp_path: Path)
     cache = tmp_path / "side"
     failed = run_dvc(clone, cache, "exp", "run", "--temp", STAGE, code=255)
     assert (
-        "decode: datasets.quick.videos: expected the directory of the videos at my_videos, found no such directory: "
+        "params.yaml: datasets.quick.videos: expected the directory of the videos at my_videos, found no such directory: "
         "datasets.quick.videos is relative and this is a temporary checkout of DVC's, which holds only what Git "
         "tracks: give an absolute path" in (failed.stdout + failed.stderr).splitlines()
     )

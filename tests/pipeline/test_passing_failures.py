@@ -57,8 +57,8 @@ def test_videos_that_are_not_there_become_no_result(clone: Path, tmp_path: Path)
     failed = run_dvc(clone, cache, "exp", "run", "--temp", STAGE, code=255)
     assert (
         "params.yaml: datasets.quick.videos: expected the directory of the videos at my_videos, found no such "
-        "directory: datasets.quick.videos is relative and this is a temporary checkout of DVC's, which holds only what Git "
-        "tracks: give an absolute path" in (failed.stdout + failed.stderr).splitlines()
+        "directory: datasets.quick.videos is relative and this is a temporary checkout of DVC's, which holds only what "
+        "Git tracks: give an absolute path" in (failed.stdout + failed.stderr).splitlines()
     )
     assert "8 videos: 8 ok, 0 truncated, 0 failed" in run_dvc(clone, cache, "repro", STAGE).stdout
     check(clone)

@@ -4,13 +4,13 @@ They are a decoration: a store that is damaged costs the mask and a line, not th
 """
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from objabn.config.schema import Dataset, Mask
+from objabn.explanation.inputs import complain
 from objabn.stores.masks import union_mask
 
 if TYPE_CHECKING:  # a store needs the packages of the pipeline, which a clip alone does not
@@ -77,7 +77,7 @@ def _say(line: str) -> None:
     """Say something once."""
     if line not in _told:
         _told.add(line)
-        print(line, file=sys.stderr, flush=True)
+        complain(line)
 
 
 def _relative(video: Path, videos: Path) -> str | None:

@@ -19,7 +19,7 @@ def main() -> None:
     paths = Paths(arguments.dataset)
     seed = arguments.seed
 
-    from objabn.clips.dataset import VALIDATION, open_split
+    from objabn.clips.dataset import VALIDATION, open_split, validation_split
     from objabn.model.run import Run, run_record
     from objabn.stores.table import check_missing, read_table
     from objabn.system.cache import Cache
@@ -42,17 +42,18 @@ def main() -> None:
     own_masks = masks if "o" in MAPS[arguments.attention] else None
     replace = partial(wrong_masks, arguments.masks, seed) if arguments.masks != "own" else None
     train_set = open_split("train", dataset, frames, own_masks, seed=seed, replace_masks=replace)
-    test_set = open_split("test", dataset, frames, None, seed=seed, evaluation=VALIDATION)
+    watched_on = validation_split(frames)
+    validation_set = open_split(watched_on, dataset, frames, None, seed=seed, evaluation=VALIDATION)
     inputs = [paths.data("index.csv"), frames / "videos.csv", masks / "instances.parquet"]
     inputs += [path for path in [Path(dataset.model.pretrained or "")] if path.is_file()]
-    record = run_record(run, train_set.class_names, inputs)
+    record = {**run_record(run, train_set.class_names, inputs), "validated_on": watched_on}
     run_dir, times = paths.run(arguments.row, seed), paths.timing(arguments.row, seed)
     elsewhere = processes is not None and processes.node > 0  # the first machine's stage holds the lock and writes
     lock = nullcontext(False) if elsewhere else one_at_a_time(paths.lock(arguments.row, seed))
     with lock as waited, leased_gpus(dataset.train.devices, dataset.train.accelerator):  # nothing asks CUDA before
         key = run_key(record, [frames, masks], code_of("train"))
         checkpoint = Checkpoint(Cache(), key, dataset.machine.checkpoint_minutes)
-        make = partial(train_and_save, run, train_set, test_set, checkpoint=checkpoint, record=record)
+        make = partial(train_and_save, run, train_set, validation_set, checkpoint=checkpoint, record=record)
         if processes:
             make = partial(processes.run, make)
         if elsewhere:

@@ -107,6 +107,19 @@ class ClipDataset(TorchDataset[dict]):
         return sample
 
 
+def validation_split(frames: Path) -> str:
+    """Choose the split that trainings are watched on: "val" where the data set has usable videos of it, else "test".
+
+    Args:
+        frames: path of the store of frames.
+
+    Raises:
+        ValueError: there is no such store.
+    """
+    table = read_table(frames, ["video", "split", "frames", "offset"])
+    return "val" if ((table["split"] == "val") & (table["frames"] > 0)).any() else "test"
+
+
 def open_split(
     split: str,
     params: DatasetParams,
@@ -122,7 +135,7 @@ def open_split(
     """Open the clips of a split from the stores of frames and masks.
 
     Args:
-        split: "train" or "test".
+        split: "train", "val" or "test".
         frames, masks, truth: paths of the stores of frames, of masks, and of ground-truth masks.
         evaluation: as for `ClipDataset`.
         class_names: those of a trained model; None takes all labels of the data set, sorted.

@@ -1,4 +1,4 @@
-"""Parameters that had another name: an old params.yaml is told the new ones, an old run's record is read by them."""
+"""Parameters that had another name, or that were not there: what an old params.yaml is told, how an old run is read."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -15,6 +15,23 @@ RENAMED = {
     "train.workers": "machine.loader_workers",
     "train.checkpoint_minutes": "machine.checkpoint_minutes",
 }
+
+# Parameters that old runs' records lack -> the value that they were trained with.
+ADDED = {"train.report": "last", "train.threads": None}
+
+
+def of_old_run(block: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a data set's block, as a run's record has it, with all present parameters.
+
+    >>> of_old_run({"train": {"epochs": 4, "workers": 2}})["train"]
+    {'epochs': 4, 'report': 'last', 'threads': None}
+    """
+    renamed = with_new_names(block)
+    for key, value in ADDED.items():
+        parent, name = key.split(".")
+        if isinstance(renamed.get(parent), dict):
+            renamed[parent].setdefault(name, value)
+    return renamed
 
 
 def with_new_names(block: Mapping[str, Any]) -> dict[str, Any]:

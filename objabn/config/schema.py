@@ -155,6 +155,8 @@ class Train(Block):
     centroid_std: Positive  # of the normal distribution the class centroids are drawn from
     centroid_lr: Positive | None  # null: lr
     pc_norm: Literal["l2", "squared"]
+    report: Literal["last", "best"]  # the epoch whose weights are kept: the last, or the one of the best val_top1
+    threads: Count | None  # of a process on the CPU; they determine the last bits of every number; null: all cores
     devices: Count  # processes on a machine, one a GPU; each takes its share of batch_size
     nodes: Count  # machines
     sync_batchnorm: bool  # BatchNorm over all processes' clips; false: each over its own

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 import objabn
-from objabn.config.renamed import with_new_names
+from objabn.config.renamed import of_old_run
 from objabn.config.rows import map_names
 from objabn.config.schema import Dataset
 from objabn.model.network import ObjectABN
@@ -89,7 +89,7 @@ def load_trained(directory: Path, device: torch.device = _CPU) -> TrainedRun:
     """
     try:
         state, record = load_run(directory)
-        params = Dataset.model_validate(with_new_names(record["params"]))
+        params = Dataset.model_validate(of_old_run(record["params"]))
         run = Run(params, record["attention"], record["pc"], record["seed"])
         class_names = tuple(record["class_names"])
         model = build_model(run, len(class_names), pretrained=False)

@@ -14,7 +14,8 @@ CURVES = ("epoch", "loss", "train_top1", "val_top1")
 def training_notes(runs: Mapping[int, Path]) -> dict[str, Any]:
     """Collect versions and curves of the trainings of a row, ready for JSON.
 
-    `versions` by library, as the first run has them; `curves` of each seed, lists of CURVES.
+    `versions` by library, as the first run has them; `curves` of each seed, lists of CURVES; `epochs` whose weights
+    each seed has, and the split that they were `validated_on`.
 
     Args:
         runs: each seed's run directory.
@@ -24,5 +25,11 @@ def training_notes(runs: Mapping[int, Path]) -> dict[str, Any]:
         table = pd.read_csv(directory / "curves.csv", usecols=list(CURVES)).round(6)
         known = table.astype(object).where(table.notna(), None)
         curves[str(seed)] = {name: known[name].to_list() for name in CURVES}
-    first = next(iter(runs.values()))
-    return {"versions": read_json(first / "run.json")["versions"], "curves": curves}
+    records = {seed: read_json(directory / "run.json") for seed, directory in runs.items()}
+    first = next(iter(records.values()))
+    return {
+        "versions": first["versions"],
+        "curves": curves,
+        "epochs": {str(seed): record.get("epoch") or curves[str(seed)]["epoch"][-1] for seed, record in records.items()},
+        "validated_on": first.get("validated_on", "test"),
+    }

@@ -1,4 +1,4 @@
-"""Choose the device for a process that computes alone."""
+"""Choose the device, and on the CPU the number of threads, for a process that computes alone."""
 
 import torch
 from lightning_fabric import Fabric
@@ -22,7 +22,7 @@ def make_fabric(params: Dataset) -> Fabric:
 def check_on_cpu(asked: Train) -> bool:
     """Tell whether this process computes on the CPU, and prepare it for that.
 
-    On the CPU the process keeps freed memory for reuse (`reuse_freed_memory`).
+    On the CPU the process keeps freed memory for reuse (`reuse_freed_memory`) and takes `num_threads` threads.
 
     Raises:
         ValueError: `train.accelerator` asks for a CUDA device and there is none.
@@ -32,7 +32,16 @@ def check_on_cpu(asked: Train) -> bool:
     on_cpu = asked.accelerator == "cpu" or not torch.cuda.is_available()
     if on_cpu:
         reuse_freed_memory()
+        torch.set_num_threads(num_threads(asked))
     return on_cpu
+
+
+def num_threads(asked: Train) -> int:
+    """Return how many threads a process takes on the CPU; sums in another number of parts round differently.
+
+    Does not ask CUDA anything.
+    """
+    return asked.threads or torch.get_num_threads()
 
 
 class _Alone(LightningEnvironment):

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from objabn import __version__
 from objabn.config.schema import Dataset
+from objabn.model.device import num_threads
 from objabn.model.network import ObjectABN
 from objabn.system.files import file_digest
 
@@ -48,7 +49,8 @@ class Run:
 def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict[str, Any]:
     """Collect the content of run.json.
 
-    The content is the row, the class names, all parameters, the versions, and digests of the input files.
+    The content is the row, the class names, all parameters, the threads on the CPU, the versions, and digests of the
+    input files.
     """
     return {
         "attention": run.attention,
@@ -58,6 +60,7 @@ def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict
         "masks": run.masks,
         "class_names": class_names,
         "params": run.params.model_dump(),
+        "threads": num_threads(run.params.train),
         "versions": versions(),
         "inputs": {path.as_posix(): file_digest(path) for path in inputs},
     }

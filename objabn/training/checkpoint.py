@@ -1,7 +1,7 @@
 """Resume an interrupted training bit for bit.
 
 The state of a training is kept as one unit of the side cache. A unit holds the weights (safetensors) and behind them
-the trainer's state (`torch.save`, read with `weights_only`). Both are in one file, so that they are always of the same
+the trainer's state, the best epoch's weights included (`torch.save`, read with `weights_only`). Both are in one file, so that they are always of the same
 moment. Data order and crops come from (seed, epoch, video). Dropout comes from torch's generators, whose states are
 kept. So a continued training gives the bits of an undisturbed one, on the CPU with the same number of threads. Where
 several processes train, each process has its own generators and sums, and the first process writes all of them. A
@@ -62,6 +62,7 @@ class Parts(NamedTuple):
     network: ObjectABN
     optimiser: torch.optim.Optimizer
     scheduler: LambdaLR
+    best: dict[str, torch.Tensor]  # weights of the best epoch so far, where `train.report` asks for them; else empty
 
 
 class Checkpoint:
@@ -97,6 +98,7 @@ class Checkpoint:
                 "position": asdict(position),
                 "optimiser": parts.optimiser.state_dict(),
                 "scheduler": parts.scheduler.state_dict(),
+                "best": parts.best,
                 "processes": process_states,
             },
             state,
@@ -129,6 +131,8 @@ class Checkpoint:
             parts.network.load_state_dict(weights)
             parts.optimiser.load_state_dict(state["optimiser"])
             parts.scheduler.load_state_dict(state["scheduler"])
+            parts.best.clear()
+            parts.best.update(state["best"])
             cpu, cuda = process_state["generators"]
             torch.set_rng_state(cpu)
             if cuda is not None:
@@ -159,7 +163,7 @@ def run_key(record: Mapping[str, Any], stores: Sequence[Path], code: str) -> str
         **{name: record[name] for name in ("attention", "pc", "seed", "masks", "class_names", "versions", "inputs")},
         params={name: params[name] for name in sorted(_PARAMS)},
         stores=[store_digest(store) for store in stores],
-        device=torch.cuda.get_device_name() if on_cuda else "cpu",
+        device=torch.cuda.get_device_name() if on_cuda else f"cpu, {record['threads']} threads",
         code=code,
     )
 

@@ -3,6 +3,7 @@
 import math
 import os
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset
 from objabn.model.device import make_fabric
 from objabn.model.network import ObjectABN
-from objabn.model.run import CURVES, Run, build_model, save_run, seal_run, write_rows
+from objabn.model.run import CURVES, Run, build_model, cpu_state, save_run, seal_run, write_rows
 from objabn.progress import Awaited, progress
 from objabn.training import collectives
 from objabn.training.checkpoint import Checkpoint, Parts, Position
@@ -101,7 +102,7 @@ def train_epoch(
     Adds to `position.waited`.
     """
     model.train()
-    network, optimiser, scheduler = parts
+    network, optimiser, scheduler, _ = parts
     params = run.params
     size, epoch, accumulate = params.train.batch_size, position.epoch, params.train.accumulate
     total_batches, waited = num_batches(dataset, size), position.waited
@@ -159,15 +160,16 @@ def train_epoch(
 def train(
     run: Run,
     train_set: ClipDataset,
-    test_set: ClipDataset,
+    validation_set: ClipDataset,
     run_dir: Path,
     checkpoint: Checkpoint | None = None,
     *,
     parallel: bool = False,
 ) -> tuple[ObjectABN, dict[str, Any]]:
-    """Train a network, and return it with the timing.
+    """Train a network, and return it with the timing and the `epoch` whose weights it has.
 
-    Writes curves.csv (one row an epoch) into `run_dir` during the training.
+    Writes curves.csv (one row an epoch) into `run_dir` during the training. The network has the weights of the epoch
+    that `train.report` names: the last, or the one of the highest top-1 on `validation_set`, of several the first.
 
     Args:
         run_dir: read in the first process only.
@@ -200,7 +202,7 @@ def train(
     batches = num_batches(train_set, params.train.batch_size)
     scheduler = make_scheduler(adam, params, params.train.epochs * math.ceil(batches / params.train.accumulate))
     model, optimiser = fabric.setup(network, adam)
-    parts = Parts(network, optimiser, scheduler)
+    parts = Parts(network, optimiser, scheduler, {})
     if fabric.global_rank:  # each process draws its own dropout
         torch.manual_seed(int(np.random.SeedSequence([run.seed, fabric.global_rank]).generate_state(1)[0]))
     position = checkpoint.restore(parts) if checkpoint else Position()
@@ -210,10 +212,12 @@ def train(
         write_rows(file, position.rows, header=True)
         while position.epoch < params.train.epochs:
             means = train_epoch(model, parts, fabric, run, train_set, position, checkpoint)
-            row = {"epoch": position.epoch + 1, **means, "val_top1": validate(network, test_set, params, fabric)}
+            row = {"epoch": position.epoch + 1, **means, "val_top1": validate(network, validation_set, params, fabric)}
             write_rows(file, [row], header=not position.rows)
             rows, seconds = [*position.rows, row], position.elapsed()
             position = Position(position.epoch + 1, rows=rows, seconds=seconds, waited=position.waited)
+            if params.train.report == "best" and reported_epoch("best", rows) == position.epoch:
+                parts.best.update({name: value.clone() for name, value in cpu_state(network).items()})
             if checkpoint:
                 checkpoint.keep(parts, position)
             print(
@@ -222,14 +226,30 @@ def train(
                 f"{position.waited / seconds:.1%} waiting for data",
                 flush=True,
             )
-    times = {"train_seconds": position.elapsed(), "data_wait_seconds": position.waited}
-    return network, {**times, "device": str(fabric.device)}
+    if parts.best:
+        network.load_state_dict(parts.best)
+    times = {"train_seconds": position.elapsed(), "data_wait_seconds": position.waited, "device": str(fabric.device)}
+    return network, {"epoch": reported_epoch(params.train.report, position.rows), **times}
+
+
+def reported_epoch(report: str, rows: Sequence[Mapping[str, float]]) -> int:
+    """Return the epoch, from 1, whose weights a run keeps; of several that are best the first.
+
+    Args:
+        report: `train.report`.
+        rows: of curves.csv.
+
+    >>> [reported_epoch(report, [{"val_top1": top1} for top1 in (50.0, 75.0, 75.0)]) for report in ("last", "best")]
+    [3, 2]
+    """
+    top1 = [row["val_top1"] for row in rows]
+    return len(top1) if report == "last" else 1 + top1.index(max(top1))
 
 
 def train_and_save(
     run: Run,
     train_set: ClipDataset,
-    test_set: ClipDataset,
+    validation_set: ClipDataset,
     run_dir: Path,
     checkpoint: Checkpoint | None,
     record: dict[str, Any],
@@ -242,8 +262,8 @@ def train_and_save(
         record: the content of run.json (`run_record`).
     """
     parallel = run.params.train.devices * run.params.train.nodes > 1
-    model, timing = train(run, train_set, test_set, run_dir, checkpoint, parallel=parallel)
+    model, timing = train(run, train_set, validation_set, run_dir, checkpoint, parallel=parallel)
     if collectives.rank() == 0:
-        save_run(run_dir, model, record)
+        save_run(run_dir, model, {**record, "epoch": timing["epoch"]})
         seal_run(run_dir)
     return timing

@@ -28,7 +28,7 @@ BLOCK = {
     },
     "train": {
         "epochs": 2, "batch_size": 4, "accumulate": 1, "lr": 1e-3, "new_layers_lr": None, "schedule": "constant",
-        "centroid_std": 1.0, "centroid_lr": None, "pc_norm": "l2",
+        "centroid_std": 1.0, "centroid_lr": None, "pc_norm": "l2", "report": "last", "threads": None,
         "devices": 1, "nodes": 1, "sync_batchnorm": False,
         "accelerator": "cpu", "precision": "32-true",
     },

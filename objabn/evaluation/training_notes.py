@@ -25,11 +25,11 @@ def training_notes(runs: Mapping[int, Path]) -> dict[str, Any]:
         table = pd.read_csv(directory / "curves.csv", usecols=list(CURVES)).round(6)
         known = table.astype(object).where(table.notna(), None)
         curves[str(seed)] = {name: known[name].to_list() for name in CURVES}
-    records = {seed: read_json(directory / "run.json") for seed, directory in runs.items()}
+    records = {str(seed): read_json(directory / "run.json") for seed, directory in runs.items()}
     first = next(iter(records.values()))
     return {
         "versions": first["versions"],
         "curves": curves,
-        "epochs": {str(seed): record.get("epoch") or curves[str(seed)]["epoch"][-1] for seed, record in records.items()},
+        "epochs": {seed: record.get("epoch") or curves[seed]["epoch"][-1] for seed, record in records.items()},
         "validated_on": first.get("validated_on", "test"),
     }

@@ -1,11 +1,11 @@
 """Resume an interrupted training bit for bit.
 
 The state of a training is kept as one unit of the side cache. A unit holds the weights (safetensors) and behind them
-the trainer's state, the best epoch's weights included (`torch.save`, read with `weights_only`). Both are in one file, so that they are always of the same
-moment. Data order and crops come from (seed, epoch, video). Dropout comes from torch's generators, whose states are
-kept. So a continued training gives the bits of an undisturbed one, on the CPU with the same number of threads. Where
-several processes train, each process has its own generators and sums, and the first process writes all of them. A
-unit's key holds all that determines the weights, the code included (`run_key`).
+the trainer's state, with the best epoch's weights (`torch.save`, read with `weights_only`). Both are in one file, so
+that they are always of the same moment. Data order and crops come from (seed, epoch, video). Dropout comes from torch's
+generators, whose states are kept. So a continued training gives the bits of an undisturbed one, on the CPU with the
+same number of threads. Where several processes train, each process has its own generators and sums, and the first
+process writes all of them. A unit's key holds all that determines the weights, the code included (`run_key`).
 """
 
 import io

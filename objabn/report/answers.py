@@ -1,12 +1,13 @@
 """The questions that the table is made for, answered in words from the rows that are there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from objabn.report.comparison import Comparison
-from objabn.report.intervals import LUCK, MAX_FLAT, MIN_VIDEOS, Difference, scope
+from objabn.report.intervals import MAX_FLAT, Difference, scope
 from objabn.report.names import Row
 from objabn.report.published import published_difference
+from objabn.statistics.contrast import LEVEL, adjusted
 
 TRUTH = ("pointing", "iou_truth")
 UNANSWERED = "**Not answered here:**"
@@ -69,23 +70,23 @@ SHIFTED, OTHERS = map(_without, ("shifted-masks", "other-masks"))
 # other than those of the table's own rows are controls'.
 QUESTIONS = (
     _asked(
-        "Did the mask loss sharpen the maps?",
+        "Are the maps sharper with the mask loss?",
         (MASK, ABN, "entropy", -1),
         (MHA, ABN, "entropy", -1),
     ),
     _asked(
-        "Is the sharp map also right?",
+        "Do the sharp maps lie on the figure?",
         *((row, ABN, measure, 1) for row in (MASK, MHA) for measure in TRUTH),
         *((row, PLAIN, measure, 1) for row in (MASK, MHA) for measure in TRUTH),
         *((MASK, wrong, measure, 1) for wrong in (SHIFTED, OTHERS) for measure in TRUTH),
     ),
     _asked(
-        "Do wrong masks sharpen the maps as well?",
+        "Are the maps as sharp with wrong masks?",
         (SHIFTED, ABN, "entropy", -1),
         (OTHERS, ABN, "entropy", -1),
     ),
     _asked(
-        "Did PC help?",
+        "Does PC make the maps sharper, or the answers more accurate?",
         *(
             (_with_pc(row.attention), row, measure, sign)
             for row in (ABN, MASK, MHA)
@@ -93,7 +94,7 @@ QUESTIONS = (
         ),
     ),
     _asked(
-        "Did mha cost accuracy?",
+        "Is mha less accurate?",
         (MHA, ABN, "top1", -1),
         (MHA, MASK, "top1", -1),
         (_with_pc("mha"), _with_pc("abn"), "top1", -1),
@@ -115,6 +116,10 @@ QUESTIONS = (
         ),
     ),
 )
+_HOLM = (
+    f"Within a question the comparisons are corrected for their number (Holm, {100 - 100 * LEVEL:g} %); the brackets "
+    f"are plain {100 * LEVEL:g} % intervals."
+)
 
 
 def answers(comparison: Comparison) -> list[str]:
@@ -125,35 +130,45 @@ def answers(comparison: Comparison) -> list[str]:
         found = {asked: comparison.difference(*asked[:3]) for asked in question.comparisons}
         known = {each: difference for each, difference in found.items() if difference is not None}
         if known:
-            told.append(" ".join([f"**{question.words}**", *_verdict(known), *_sentences(known, published)]))
+            signs = _signs(known)
+            told.append(
+                " ".join([f"**{question.words}**", *_verdict(known, signs), *_sentences(known, signs, published)])
+            )
         else:
             untold.append(f"{question.words} {_missing(comparison, question)}")
     if untold:
         told.append(f"{UNANSWERED} {' '.join(untold)}")
-    return [*told, f"{scope(len(comparison.seeds))} {LUCK}"]
+    reach = scope(len(comparison.seeds), comparison.num_recordings)
+    has_intervals = any(each.low is not None for each in comparison.all_differences())
+    return [*told, f"{reach} {_HOLM}" if has_intervals else reach]
 
 
-def _verdict(known: Mapping[Asked, Difference]) -> list[str]:
-    """Yes or no, of all comparisons together; nothing where that was not asked."""
-    if not all(asked.wanted for asked in known):
+def _signs(known: Mapping[Asked, Difference]) -> dict[Asked, int]:
+    """The sign of each difference that is beyond noise when all of a question are judged together, else 0."""
+    tested = [asked for asked, found in known.items() if found.p is not None]
+    p_values = dict(zip(tested, adjusted([known[asked].p or 0.0 for asked in tested]), strict=True))
+    return {
+        asked: (1 if found.mean > 0 else -1) if found.beyond_noise and p_values.get(asked, 1.0) <= 1 - LEVEL else 0
+        for asked, found in known.items()
+    }
+
+
+def _verdict(known: Mapping[Asked, Difference], signs: Mapping[Asked, int]) -> list[str]:
+    """Yes or no, of all comparisons together; nothing where that was not asked, or where no interval is known."""
+    if not all(asked.wanted for asked in known) or all(found.low is None for found in known.values()):
         return []
-    signs = {_sign(found) * asked.wanted for asked, found in known.items()}
-    if len(signs) == 1:
-        return [{1: "Yes.", 0: "Not beyond noise.", -1: "No, the opposite."}[signs.pop()]]
-    return ["Yes and no." if {1, -1} <= signs else "In part." if 1 in signs else "No."]
+    wanted = {sign * asked.wanted for asked, sign in signs.items()}
+    if len(wanted) == 1:
+        return [{1: "Yes.", 0: "Not beyond noise.", -1: "No, the opposite."}[wanted.pop()]]
+    return ["Yes and no." if {1, -1} <= wanted else "In part." if 1 in wanted else "No."]
 
 
-def _sentences(known: Mapping[Asked, Difference], published: str | None) -> list[str]:
+def _sentences(known: Mapping[Asked, Difference], signs: Mapping[Asked, int], published: str | None) -> list[str]:
     """One for each pair of rows."""
     pairs: dict[tuple[Row, Row], list[str]] = {}
     for asked, found in known.items():
-        pairs.setdefault(asked[:2], []).append(_claim(asked, found) + _papers(asked, published))
+        pairs.setdefault(asked[:2], []).append(_claim(asked, found, signs[asked]) + _papers(asked, published))
     return [f"{row.name} against {_other(other)}: {', '.join(claims)}." for (row, other), claims in pairs.items()]
-
-
-def _sign(found: Difference) -> int:
-    """0 where it is not beyond noise."""
-    return (1 if found.mean > 0 else -1) if found.beyond_noise else 0
 
 
 def _other(row: Row) -> str:
@@ -161,24 +176,26 @@ def _other(row: Row) -> str:
     return "the Grad-CAM of plain" if row == PLAIN else row.name
 
 
-def _claim(asked: Asked, found: Difference) -> str:
+def _claim(asked: Asked, found: Difference, sign: int) -> str:
     """One difference: its size when it is beyond noise, with its sign when it is not."""
     less, more, name, unit, decimals = WORDING[asked.measure]
-    sizes = tuple(found[:3])
-    if found.beyond_noise:
-        if found.mean < 0:
-            sizes = (-found.mean, -found.high, -found.low)
-        return f"{less if found.mean < 0 else more} {_interval(sizes, unit, f'.{decimals}f')}"
-    numbers = _interval(sizes, unit, f"+z.{decimals}f")
+    if found.low is None or found.high is None:
+        return f"{name} {found.mean:+z.{decimals}f}{unit}"
+    if sign:
+        sizes = found[:3] if sign > 0 else (-found.mean, -found.high, -found.low)
+        return f"{less if sign < 0 else more} {_interval(sizes, unit, f'.{decimals}f')}"
+    numbers = _interval((found.mean, found.low, found.high), unit, f"+z.{decimals}f")
     if found.flat > MAX_FLAT:
         limit = (
             f"maps of one of them are flat in {100 * found.flat:.1f} % of the frames, {100 * MAX_FLAT:g} % is the limit"
         )
         return f"in {name} no claim, {limit} ({numbers})"
+    if found.beyond_noise:
+        return f"in {name} nothing beyond noise among so many comparisons ({numbers})"
     return f"in {name} nothing beyond noise ({numbers})"
 
 
-def _interval(numbers: tuple[float, ...], unit: str, form: str) -> str:
+def _interval(numbers: Sequence[float | None], unit: str, form: str) -> str:
     mean, low, high = (format(each, form) for each in numbers)
     return f"{mean}{unit} [{low}, {high}]"
 
@@ -202,4 +219,4 @@ def _missing(comparison: Comparison, question: Question) -> str:
         return f"It takes rows that are not in the table ({', '.join(row.name for row in rows)})."
     if all(asked.measure in TRUTH for asked in there):
         return "It takes ground truth; IoU fit is agreement with the segmenter's masks."
-    return f"It takes {MIN_VIDEOS} test videos of which both rows have such numbers."
+    return "It takes test videos of which both rows have such numbers in all trainings."

@@ -13,15 +13,15 @@ from objabn.evaluation.kept_maps import KeptMaps, read_maps
 from objabn.evaluation.numbers import Number, Numbers, column, over_seeds, read_numbers
 from objabn.evaluation.results import read_results
 from objabn.report.intervals import COLUMNS as COMPARED
-from objabn.report.intervals import MEASURES, Difference, compared_map, row_difference
-from objabn.report.names import MAP_NAMES, REFERENCE, Row
+from objabn.report.intervals import MEASURES, Difference, count_recordings, row_difference
+from objabn.report.names import MAP_NAMES, REFERENCE, Row, compared_map
 from objabn.report.published import Published, beside_published
 from objabn.segmentation.quality import read_mask_quality
 from objabn.system.files import read_json
 
 # What is read of the results of a row.
 COLUMNS = (
-    *COMPARED, "label", "predicted",
+    *COMPARED, "top5", "label", "predicted",
     *(column(measure, letter) for measure in ("entropy", "iou_truth", "iou_fit") for letter in MAP_NAMES),
 )  # fmt: skip
 
@@ -47,6 +47,7 @@ class Comparison:
         trainings: of each row, as `training_notes` gives them.
         masks: of the data set.
         videos: the frame store's table of videos.
+        recordings: of each video (index) the recording that it is cut from; None: each is its own.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Comparison:
     trainings: Mapping[Row, Mapping[str, Any]]
     masks: Masks
     videos: pd.DataFrame
+    recordings: pd.Series | None = None
     _differences: dict[tuple[Row, Row, str], Difference | None] = field(default_factory=dict)
 
     @property
@@ -75,13 +77,18 @@ class Comparison:
         """Count the test videos of a row."""
         return self.per_video[row]["video"].nunique()
 
+    @cached_property
+    def num_recordings(self) -> int:
+        """Count the recordings of the test videos."""
+        return count_recordings(list(self.per_video[self.rows[0]]["video"].unique()), self.recordings)
+
     def difference(self, row: Row, reference: Row, measure: str) -> Difference | None:
         """Tell how far a row is from another (`intervals.row_difference`); None where one is not there or lacks it."""
         key = (row, reference, measure)
         if key not in self._differences:
             there = row in self.per_video and reference in self.per_video
             tables = (self.per_video[row], self.per_video[reference]) if there else None
-            self._differences[key] = row_difference(*tables, measure) if tables else None
+            self._differences[key] = row_difference(*tables, measure, self.recordings) if tables else None
         return self._differences[key]
 
     @cached_property
@@ -101,11 +108,15 @@ class Comparison:
             for row in self.rows
         }
 
+    def all_differences(self) -> list[Difference]:
+        """List the differences that were asked for so far."""
+        return [each for each in self._differences.values() if each is not None]
+
     @cached_property
     def published(self) -> dict[Row, dict[tuple[str, str], Published]]:
         """Each row beside the paper's."""
         return {
-            row: beside_published(self.params.published, row, self.numbers[row], self.num_videos(row))
+            row: beside_published(self.params.published, row, self.numbers[row], self.per_video[row], self.recordings)
             for row in self.rows
         }
 
@@ -113,7 +124,8 @@ class Comparison:
         """Return all numbers, a line for each row, map and measure.
 
         Columns: attention, pc, map, measure, mean, std (over the seeds), minus_abn, low, high (the difference to abn
-        and its interval), paper (the published value); empty where there is none.
+        and its 95 % interval), p (of no difference), smallest (difference that the design sees), paper (the published
+        value); empty where there is none.
         """
         lines = []
         for row in self.rows:
@@ -121,9 +133,22 @@ class Comparison:
                 compared = letter == "" or letter == self.compared_map(row, measure)
                 difference = self.differences[row].get(measure) if compared else None
                 published = self.published[row].get((measure, letter))
-                ends = difference[:3] if difference else (None, None, None)
+                ends = difference[:5] if difference else (None,) * 5
                 lines.append((*row, letter, measure, *number, *ends, published.value if published else None))
-        names = ["attention", "pc", "map", "measure", "mean", "std", "minus_abn", "low", "high", "paper"]
+        names = [
+            "attention",
+            "pc",
+            "map",
+            "measure",
+            "mean",
+            "std",
+            "minus_abn",
+            "low",
+            "high",
+            "p",
+            "smallest",
+            "paper",
+        ]
         return pd.DataFrame(lines, columns=names).round(6)
 
 
@@ -135,6 +160,7 @@ def read_comparison(
     segment_report: Path,
     mask_picture: Path,
     videos: pd.DataFrame,
+    recordings: pd.Series,
 ) -> Comparison:
     """Read what evaluation and segmentation have written.
 
@@ -155,6 +181,7 @@ def read_comparison(
             mask_picture,
         ),
         videos,
+        recordings,
     )
 
 

@@ -1,148 +1,173 @@
-"""How far rows differ on the same videos: paired differences with bootstrap intervals, and which are beyond noise.
+"""How far rows differ on the same test videos, and which differences would be there again after another training.
 
-The test videos are the sample: an interval says how the difference would move with other videos; with at least
-MIN_SEEDS seeds also how it would move with other trainings. `scope` says it in words.
+The trainings of a row and the recordings of the test videos are the sample (`statistics.contrast`). With one training a
+difference is a number and no more: it has no interval and no star.
 """
 
-from collections.abc import Container
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from objabn.config.rows import GRAD_CAM
+from objabn.evaluation.localisation import best_threshold
 from objabn.evaluation.numbers import column
+from objabn.evaluation.results import CURVE
+from objabn.report.names import COMPARED, compared_map
+from objabn.statistics.contrast import LEVEL, MIN_RECORDINGS, MIN_SEEDS, Trainings, contrast, of_means, of_statistic
+from objabn.statistics.power import POWER, smallest_difference
 
-MEASURES = {"top1": 100, "entropy": 1, "pointing": 100, "iou_truth": 1}  # what is compared -> scale; 100: to points
-COMPARED = ("o", "u", GRAD_CAM)  # a row is compared by the first of these maps that it has
+# What is compared -> its scale; 100: to points.
+MEASURES = {"top1": 100, "entropy": 1, "pointing": 100, "iou_truth": 1, "iou_best": 1}
+_OF_CURVES = "iou_best"  # at the threshold that is best over all videos and seeds: no mean over videos
 COLUMNS = (  # what is read of a row's results
     "video", "seed", "top1",
     *(column(measure, letter) for measure in ("entropy", "flat_share", "pointing", "iou_truth") for letter in COMPARED),
+    *(f"{CURVE}{letter}" for letter in COMPARED),
 )  # fmt: skip
-RESAMPLES = 9999
-LEVEL = 0.95
-MIN_SEEDS = 3  # so many can be resampled
-MIN_VIDEOS = 6  # of fewer no 95 % can be told: five of a kind come up one time in sixteen where nothing differs
 MAX_FLAT = 0.01  # share of flat frames beyond which no map is called sharper
-LUCK = "Each is judged by itself: of twenty comparisons in which nothing differs, about one looks like a difference."
-_BATCH = 100  # so many resamples in memory at once
 
 
 class Difference(NamedTuple):
-    """A row's mean minus another's, with the ends of its interval."""
+    """A row's mean minus another's.
+
+    Attributes:
+        low, high: ends of the 95 % interval; None where there is none.
+        p: two-sided p-value of no difference; None where there is no interval.
+        smallest: the smallest difference that this design would see; None where there is no interval.
+        flat: of entropies the larger share of flat frames of the two rows.
+    """
 
     mean: float
-    low: float
-    high: float
-    flat: float = 0.0  # of entropies: the larger share of flat frames of the two rows
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    smallest: float | None = None
+    flat: float = 0.0
 
     @property
     def beyond_noise(self) -> bool:
         """Whether the interval excludes 0, and for entropies both rows have maps to speak of."""
+        if self.low is None or self.high is None:
+            return False
         return (self.low > 0 or self.high < 0) and self.flat <= MAX_FLAT
 
 
-def scope(num_seeds: int) -> str:
-    """What the intervals cover, a sentence."""
+def scope(num_seeds: int, num_recordings: int) -> str:
+    """Say what the intervals cover, or why there are none."""
     if num_seeds < MIN_SEEDS:
-        seeds = "One seed" if num_seeds == 1 else f"Means of {num_seeds} seeds"
-        return f"{seeds}: the intervals cover other test videos, not other trainings."
+        return (
+            "One seed: no star and no yes or no, since another training of the same row may differ by more than these "
+            "rows do; `table.seeds` with three seeds tells."
+        )
+    if num_recordings < MIN_RECORDINGS:
+        few = f"{num_recordings} test recording{'s' * (num_recordings != 1)}"
+        return f"{few}: no star and no yes or no; it takes {MIN_RECORDINGS} of which both rows have the number."
     return (
-        f"The intervals cover other test videos and other trainings: videos and the {num_seeds} seeds are resampled. "
-        "Of few seeds they are too narrow: where trainings differ more than videos, an interval of three seeds reaches "
-        "from the lowest to the highest, and holds the true difference three times in four."
+        f"The intervals ({100 * LEVEL:g} %) cover other trainings and other test recordings: each row was trained "
+        f"{num_seeds} times, and {num_recordings:,} recordings were tested."
     )
 
 
-def paired_difference(values: pd.DataFrame, reference: pd.DataFrame) -> Difference | None:
-    """Mean of values - reference over the videos that have both, with its 95 % percentile bootstrap interval.
-
-    A video counts with its mean over the seeds, without NaN. Videos are resampled; when both have the same seeds, at
-    least MIN_SEEDS of them, so are the seeds, independently of the videos and alike on both sides (a crossed
-    bootstrap), since two rows' trainings of a seed see the same clips in the same order. The resampling is seeded.
-
-    Args:
-        values, reference: float, a line a video, a column a seed; NaN where a video has none.
-
-    Returns:
-        None when fewer than MIN_VIDEOS videos have both.
-    """
-    both = (values.mean(axis=1) - reference.mean(axis=1)).dropna()
-    if len(both) < MIN_VIDEOS:
-        return None
-    sides = [each.loc[both.index].to_numpy(np.float64) for each in (values, reference)]
-    num_seeds = values.shape[1]
-    cross = num_seeds >= MIN_SEEDS and list(values) == list(reference)
-    draw_videos, draw_seeds = np.random.default_rng(0), np.random.default_rng(1)
-    means = []
-    for start in range(0, RESAMPLES, _BATCH):
-        number = min(_BATCH, RESAMPLES - start)
-        videos = draw_videos.integers(0, len(both), (number, len(both)))
-        if cross:
-            counts = draw_seeds.multinomial(num_seeds, [1 / num_seeds] * num_seeds, number)
-            own, other = (_means_by_video(side, counts) for side in sides)
-            means.append(_mean(np.take_along_axis(own - other, videos, axis=1)))
-        else:
-            means.append(both.to_numpy()[videos].mean(axis=1))
-    ends = np.nanpercentile(np.concatenate(means), [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-    return Difference(float(both.mean()), float(ends[0]), float(ends[1]))
-
-
-def _means_by_video(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Means over resampled seeds without NaN, (R, V): values (V, S), how often each seed was drawn (R, S)."""
-    known = ~np.isnan(values)
-    drawn = counts.astype(np.float64)  # products of integers are slow
-    with np.errstate(invalid="ignore"):  # a video may have none of the drawn seeds
-        return (drawn @ np.where(known, values, 0.0).T) / (drawn @ known.T.astype(np.float64))
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Over the last axis without NaN; NaN where there is nothing else."""
-    with np.errstate(invalid="ignore"):
-        return np.nansum(values, axis=-1) / (~np.isnan(values)).sum(axis=-1)
-
-
-def row_difference(own: pd.DataFrame, other: pd.DataFrame, measure: str) -> Difference | None:
-    """How far two rows differ in one of MEASURES; None where one of them lacks it.
+def row_difference(
+    own: pd.DataFrame, other: pd.DataFrame, measure: str, recordings: pd.Series | None = None
+) -> Difference | None:
+    """Tell how far two rows differ in one of MEASURES; None where one of them lacks it.
 
     In points for top-1 and pointing, bits for the entropy. Of a map: of M_o where a row has it, else of M_u, else of
-    Grad-CAM.
+    Grad-CAM. A video that lacks the measure in any training of either row is left out.
 
     Args:
         own, other: results as `evaluate.evaluate_run` gives them, with `seed` where there are several.
+        recordings: of each video (index) the recording that it is cut from; None: each is its own.
     """
-    columns = [_column(table, measure) for table in (own, other)]
-    if None in columns:
+    names = [_column(table, measure) for table in (own, other)]
+    if names[0] is None or names[1] is None:
         return None
-    tables = [_by_seed(table, str(column)) for table, column in zip((own, other), columns, strict=True)]
-    found = paired_difference(*[MEASURES[measure] * table for table in tables])
-    if found is None or measure != "entropy":
-        return found
+    sides = [_by_video(table, name) for table, name in zip((own, other), names, strict=True)]
+    if len(sides[0].columns) != len(sides[1].columns):
+        return None
+    videos = sides[0].index.intersection(sides[1].index).sort_values()
+    if videos.empty:
+        return None
+    numbers = _recording_numbers(videos, recordings)
+    found = contrast(*[_trainings(side.loc[videos], numbers, MEASURES[measure]) for side in sides])
+    low, high = found.interval or (None, None)
+    smallest = None if found.error is None else smallest_difference(found.error, found.df)
+    difference = Difference(found.mean, low, high, found.p, smallest)
+    if measure != "entropy":
+        return difference
     shares = [_column(table, "flat_share") for table in (own, other)]
     flat = [float(table[name].mean()) for table, name in zip((own, other), shares, strict=True) if name]
-    return found._replace(flat=max(flat, default=0.0))
+    return difference._replace(flat=max(flat, default=0.0))
 
 
-def compared_map(names: Container[str], measure: str) -> str | None:
-    """Choose the map that a row is compared by: the first of COMPARED of which there is the measure.
+def _trainings(values: pd.DataFrame, numbers: np.ndarray, scale: float) -> Trainings:
+    """A measure of a row's trainings: values by video and seed, each a number or a curve."""
+    first = values.iat[0, 0]
+    if np.ndim(first) == 0:
+        return of_means(scale * values.to_numpy(np.float64).T, numbers)
+    curves = np.stack([np.stack(values[seed].to_list()) for seed in values]).astype(np.float64)  # (S, N, K)
+    counted = np.concatenate([curves, np.ones((*curves.shape[:2], 1))], axis=2)
+    sums = np.zeros((len(counted), numbers.max() + 1, counted.shape[2]))
+    np.add.at(sums, (slice(None), numbers), counted)
+    return of_statistic(sums, _at_best_threshold(scale))
 
-    Args:
-        names: columns of the results of a row.
 
-    >>> compared_map(["entropy_u", "entropy_o"], "entropy")
-    'o'
-    """
-    return next((letter for letter in COMPARED if column(measure, letter) in names), None)
+def _at_best_threshold(scale: float) -> Callable[[np.ndarray], np.ndarray]:
+    """The mean of each training's curve at the one threshold that is best over all videos and seeds."""
+
+    def statistic(totals: np.ndarray) -> np.ndarray:  # (S, B, K + 1), the last: the number of videos
+        curves = totals[..., :-1] / totals[..., -1:]
+        best = [best_threshold(curves[:, at]) for at in range(curves.shape[1])]
+        return scale * curves[:, np.arange(len(best)), best]
+
+    return statistic
+
+
+def _recording_numbers(videos: pd.Index, recordings: pd.Series | None) -> np.ndarray:
+    """The number of each video's recording, int (N,) from 0 without gaps."""
+    names = videos if recordings is None else recordings.reindex(videos).fillna(pd.Series(videos, videos))
+    return pd.factorize(pd.Series(names).to_numpy())[0]
+
+
+def count_recordings(videos: Sequence[str], recordings: pd.Series | None) -> int:
+    """Count the recordings that videos are cut from."""
+    return int(_recording_numbers(pd.Index(videos), recordings).max() + 1) if len(videos) else 0
+
+
+def trainings_of(table: pd.DataFrame, name: str, recordings: pd.Series | None, scale: float = 1.0) -> Trainings:
+    """Take a measure of a row, by its column, for the error of the row's own mean."""
+    values = _by_video(table, name)
+    return _trainings(values, _recording_numbers(values.index, recordings), scale)
+
+
+def smallest_words(differences: Sequence[Difference], form: str) -> str | None:
+    """Write the smallest differences that a design sees, from the least to the greatest of several comparisons."""
+    known = sorted(each.smallest for each in differences if each.smallest is not None)
+    if not known:
+        return None
+    least, most = format(known[0], form), format(known[-1], form)
+    return least if least == most else f"{least} to {most}"
+
+
+def power_sentence() -> str:
+    """Say what the smallest difference is."""
+    return f"The smallest difference that gets its star in {100 * POWER:g} % of all repetitions of this design"
 
 
 def _column(table: pd.DataFrame, measure: str) -> str | None:
     if measure == "top1":
         return measure if measure in table else None
+    if measure == _OF_CURVES:
+        return next((name for letter in COMPARED if (name := f"{CURVE}{letter}") in table), None)
     letter = compared_map(table.columns, measure)
     return column(measure, letter) if letter else None
 
 
-def _by_seed(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """A line a video, a column a seed."""
-    seeds = table.get("seed", 0)
-    return table.assign(seed=seeds).pivot(index="video", columns="seed", values=column)
+def _by_video(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """A line a video that has the measure in all trainings, a column a seed."""
+    values = table.assign(seed=table.get("seed", 0)).pivot(index="video", columns="seed", values=name)
+    if name.startswith(CURVE):
+        return values[values.map(lambda curve: not np.isnan(curve).any()).all(axis=1)]
+    return values.dropna()

@@ -1,12 +1,14 @@
 """What rows and maps are called, in sentences, tables and pictures."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from objabn.config.rows import GRAD_CAM
+from objabn.evaluation.numbers import column
 
 MAP_NAMES = {"u": "M_u", "o": "M_o", "b": "M_b", GRAD_CAM: "Grad-CAM"}  # by letter, in the order of all tables
+COMPARED = ("o", "u", GRAD_CAM)  # a row is compared by the first of these maps that it has
 
 _LETTERS = 28  # of a row's name in a picture
 
@@ -28,6 +30,18 @@ class Row(NamedTuple):
 
 
 REFERENCE = Row("abn", False)  # the row that all others are compared with
+
+
+def compared_map(names: Container[str], measure: str) -> str | None:
+    """Choose the map that a row is compared by: the first of COMPARED of which there is the measure.
+
+    Args:
+        names: columns of the results of a row.
+
+    >>> compared_map(["entropy_u", "entropy_o"], "entropy")
+    'o'
+    """
+    return next((letter for letter in COMPARED if column(measure, letter) in names), None)
 
 
 def short_names(names: Iterable[str]) -> dict[str, str]:

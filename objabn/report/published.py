@@ -3,8 +3,12 @@
 import math
 from typing import NamedTuple
 
+import pandas as pd
+
 from objabn.evaluation.numbers import Numbers
+from objabn.report.intervals import trainings_of
 from objabn.report.names import Row
+from objabn.statistics.contrast import mean_error
 
 # Measures and letters of maps, in the order of the numbers below.
 NUMBERS = (("top1", ""), ("top5", ""), ("entropy", "u"), ("entropy", "o"), ("entropy", "b"))
@@ -28,6 +32,11 @@ PUBLISHED: dict[str, dict[Row, tuple[float | None, ...]]] = {
     },
 }
 
+# What a reader has to know of a table.
+REMARKS = {
+    "ssv2": "Rows 3 and 4 of Table 2 carry ticks that contradict the paper's text; they are read as mask + PC and "
+    "mha + PC."
+}
 TABLES = {"ucf101": "Table 1, UCF101 split 1", "ssv2": "Table 2, Something-Something v2"}
 # What the paper quotes of other methods: top-1 in per cent.
 OTHERS = {
@@ -40,34 +49,53 @@ OTHERS = {
 }
 
 
-def standard_error(accuracy: float, num_videos: int) -> float:
-    """Of an accuracy, in points, from the number of test videos alone: sqrt(p (100 - p) / n), p in per cent."""
-    return math.sqrt(accuracy * (100 - accuracy) / num_videos)
-
-
 class Published(NamedTuple):
-    """The paper's value of a number, ours minus theirs, and for accuracies the standard error of theirs."""
+    """The paper's value of a number, ours minus theirs, and for accuracies the standard error of the difference."""
 
     value: float
     difference: float
     error: float | None
 
 
+def difference_error(theirs: float, table: pd.DataFrame, name: str, recordings: pd.Series | None) -> float:
+    """Return the standard error of our accuracy minus theirs, in points.
+
+    Of theirs no more than the accuracy is known. It is taken as if it came from one training that varies as ours do,
+    and from videos that cluster in recordings as ours do. With one seed of ours no training counts.
+
+    Args:
+        theirs: their accuracy in percent.
+        table: our results of each video and seed.
+        name: top1 or top5.
+    """
+    row = trainings_of(table, name, recordings, scale=100)
+    num_videos, seeds = table["video"].nunique(), len(row.values)
+    ours = row.values * (100 - row.values) / num_videos  # of each training, were all videos independent
+    clustering = float((row.parts**2).sum() / ours.sum()) if ours.sum() > 0 else 1.0
+    trainings = float(row.values.var(ddof=1)) if seeds > 1 else 0.0
+    return math.sqrt(mean_error(row) ** 2 + clustering * theirs * (100 - theirs) / num_videos + trainings)
+
+
 def beside_published(
-    dataset_name: str | None, row: Row, numbers: Numbers, num_videos: int
+    dataset_name: str | None,
+    row: Row,
+    numbers: Numbers,
+    table: pd.DataFrame,
+    recordings: pd.Series | None = None,
 ) -> dict[tuple[str, str], Published]:
     """Compare a row with what the paper reports of it, by measure and letter; empty when it does not report the row.
 
     Args:
         dataset_name: a key of PUBLISHED, or None.
         numbers: of the row.
-        num_videos: test videos that they were measured on; the standard error is that of so many.
+        table: our results of each video and seed, with top1 and top5.
+        recordings: of each video (index) the recording that it is cut from; None: each is its own.
     """
     published = PUBLISHED[dataset_name].get(row, ()) if dataset_name else ()
     compared = {}
     for key, value in zip(NUMBERS, published, strict=False):
         if value is not None and key in numbers:
-            error = None if key[0] == "entropy" else standard_error(value, num_videos)
+            error = difference_error(value, table, key[0], recordings) if key[0] in table else None
             compared[key] = Published(value, numbers[key].mean - value, error)
     return compared
 

@@ -9,7 +9,7 @@ from objabn.config.rows import LETTERS
 from objabn.evaluation.metrics import MAX_BITS
 from objabn.evaluation.numbers import Numbers, column
 from objabn.evaluation.results import column_names, read_results
-from objabn.report.intervals import compared_map
+from objabn.report.names import compared_map
 
 _EDGES = np.linspace(0, MAX_BITS, 34)  # of the histogram, about a tenth of a bit each
 

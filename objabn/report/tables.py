@@ -6,9 +6,9 @@ import pandas as pd
 
 from objabn.report.cells import number_text, table_lines
 from objabn.report.comparison import Comparison
-from objabn.report.intervals import MAX_FLAT
+from objabn.report.intervals import MAX_FLAT, Difference, power_sentence, scope, smallest_words
 from objabn.report.names import MAP_NAMES
-from objabn.report.published import OTHERS, TABLES
+from objabn.report.published import OTHERS, REMARKS, TABLES
 
 # Measure and letter of the map -> heading and decimals, in the table's order; the first five are the paper's.
 COLUMNS = {
@@ -30,12 +30,13 @@ MEASURES: dict[str, tuple[str, int, str | None]] = {
     ),
     "iou_fit": ("IoU fit", 3, "as IoU truth, but with the masks used for training: fit to the segmenter, not truth"),
 }
-# Difference to the row abn -> heading and decimals.
+# Difference to the row abn -> heading, decimals and unit.
 DIFFERENCES = {
-    "top1": ("top-1 - abn", 1),
-    "entropy": ("entropy - abn", 2),
-    "pointing": ("pointing - abn", 1),
-    "iou_truth": ("IoU truth - abn", 3),
+    "top1": ("top-1 - abn", 1, " points"),
+    "entropy": ("entropy - abn", 2, " bits"),
+    "pointing": ("pointing - abn", 1, " points"),
+    "iou_truth": ("IoU truth - abn", 3, ""),
+    "iou_best": ("IoU best - abn", 3, ""),
 }
 _NOTES = [
     "top-1, top-5: share of the test videos whose class is the most probable one, or among five.",
@@ -45,14 +46,21 @@ _NOTES = [
 _FEW_CLASSES = 5  # so many or fewer: every answer is among the five most probable ones
 _FEW_CLASSES_NOTE = "top-5 of five classes or fewer is 100 % of any network, so it is not shown."
 _MAP_NOTE = "M_b is compared with the inverse masks."
-_DIFFERENCE_NOTES = f"""\
-Differences to the row abn without PC on the same videos, with 95 % paired bootstrap intervals: top-1 and pointing in
-points, entropy in bits; of M_o where the row has it, else of M_u, for plain of Grad-CAM, against abn's M_u. A star says
-that the interval excludes 0; of twenty differences that are none, about one gets a star. An entropy gets none where
-maps of the row or of abn are flat in more than {100 * MAX_FLAT:g} % of the frames."""
-_PUBLISHED_NOTES = """\
-Ours, the paper's and the difference, ours - the paper's. SE: standard error of the paper's accuracy, in points, from
-the number of our test videos alone; two runs that differ by less than twice that may well be the same."""
+_DIFFERENCE_NOTE = (
+    "Differences to the row abn without PC on the same videos: top-1 and pointing in points, entropy in bits; of M_o "
+    "where the row has it, else of M_u, for plain of Grad-CAM, against abn's M_u."
+)
+_INTERVAL_NOTES = [
+    "Brackets: 95 % intervals over trainings and recordings (Obuchowski and Rockette, seeds nested in rows, degrees of "
+    "freedom by Hillis). A star says that the interval excludes 0. Each difference is judged by itself here; in words, "
+    "the comparisons of a question are corrected for their number.",
+    f"An entropy gets no star where maps of either row are flat in over {100 * MAX_FLAT:g} % of the frames.",
+]
+_PUBLISHED_NOTE = (
+    "Ours, the paper's and the difference, ours - the paper's. SE: standard error of the difference of two such "
+    "systems, in points, over test recordings{trainings}. It is too large rather than too small: the paper was tested "
+    "on the same videos, but its answers to them are not known."
+)
 
 
 def row_cells(comparison: Comparison) -> pd.DataFrame:
@@ -103,15 +111,38 @@ def map_cells(comparison: Comparison) -> pd.DataFrame:
 def difference_cells(comparison: Comparison) -> pd.DataFrame:
     """Write differences to abn, `mean [low, high]` and a star if beyond noise; no columns without any."""
     cells = pd.DataFrame(index=range(len(comparison.rows)))
-    for measure, (heading, decimals) in DIFFERENCES.items():
-        form = f"{{:+z.{decimals}f}} [{{:+z.{decimals}f}}, {{:+z.{decimals}f}}]"  # z: no -0.0
-        texts = []
-        for row in comparison.rows:
-            difference = comparison.differences[row].get(measure)
-            texts.append(form.format(*difference[:3]) + " *" * difference.beyond_noise if difference else "")
+    for measure, (heading, decimals, _) in DIFFERENCES.items():
+        texts = [difference_text(comparison.differences[row].get(measure), decimals) for row in comparison.rows]
         if any(texts):
             cells[heading] = texts
     return cells
+
+
+def difference_text(difference: Difference | None, decimals: int) -> str:
+    """Write a difference, with its interval if it has one and a star if it is beyond noise; "" for none.
+
+    >>> difference_text(Difference(-1.25, -1.5, -1.0), 1), difference_text(Difference(0.5), 2)
+    ('-1.2 [-1.5, -1.0] *', '+0.50')
+    """
+    if difference is None:
+        return ""
+    mean = f"{difference.mean:+z.{decimals}f}"  # z: no -0.0
+    if difference.low is None or difference.high is None:
+        return mean
+    ends = f"[{difference.low:+z.{decimals}f}, {difference.high:+z.{decimals}f}]"
+    return f"{mean} {ends}{' *' * difference.beyond_noise}"
+
+
+def difference_notes(comparison: Comparison) -> list[str]:
+    """What is needed to read the differences: what they are, why they have no interval, what the design can see."""
+    seen = []
+    for measure, (heading, decimals, unit) in DIFFERENCES.items():
+        of_rows = [each[measure] for each in comparison.differences.values() if measure in each]
+        if words := smallest_words(of_rows, f".{decimals}f"):
+            seen.append(f"{heading.removesuffix(' - abn')} {words}{unit}")
+    if not seen:
+        return [_DIFFERENCE_NOTE, scope(len(comparison.seeds), comparison.num_recordings)]
+    return [_DIFFERENCE_NOTE, *_INTERVAL_NOTES, f"{power_sentence()}: {', '.join(seen)}."]
 
 
 def published_cells(comparison: Comparison) -> pd.DataFrame:
@@ -168,8 +199,8 @@ def notes(comparison: Comparison) -> dict[str, list[str]]:
     return {
         "main": _main_notes(comparison),
         "maps": [*_chance(comparison), _MAP_NOTE],
-        "differences": [_DIFFERENCE_NOTES.replace("\n", " ")],
-        "published": [_PUBLISHED_NOTES.replace("\n", " "), *_others(comparison.params.published)],
+        "differences": difference_notes(comparison),
+        "published": _published_notes(comparison),
     }
 
 
@@ -194,12 +225,13 @@ def to_markdown(comparison: Comparison, words: Sequence[str] = ()) -> str:
         lines += ["Maps:", "", *table_lines(maps), ""]
         lines += [*[f"- {note}" for note in (*noted, *_chance(comparison), _MAP_NOTE)], ""]
     for title, cells, below in (
-        ([], difference_cells(comparison), [_DIFFERENCE_NOTES]),
+        ([], difference_cells(comparison), difference_notes(comparison)),
         _beside_the_paper(comparison),
     ):
         shown = (cells != "").any(axis=1)
         if shown.any():
-            lines += [*title, *table_lines(pd.concat([row_cells(comparison), cells], axis=1)[shown]), "", *below, ""]
+            lines += [*title, *table_lines(pd.concat([row_cells(comparison), cells], axis=1)[shown]), ""]
+            lines += [*[f"- {note}" for note in below], ""]
     masks = ", ".join(f"{name} {value:g}" for name, value in comparison.masks.quality.items())
     backbone = comparison.params.model.pretrained or "from scratch"
     seeds = ", ".join(map(str, comparison.seeds))
@@ -210,4 +242,13 @@ def _beside_the_paper(comparison: Comparison) -> tuple[list[str], pd.DataFrame, 
     """What stands above the table, the table, and what stands below."""
     published = comparison.params.published
     title = [f"Beside the paper ({TABLES[published]}):", ""] if published else []
-    return title, published_cells(comparison), [_PUBLISHED_NOTES, *_others(published)]
+    return title, published_cells(comparison), _published_notes(comparison)
+
+
+def _published_notes(comparison: Comparison) -> list[str]:
+    published = comparison.params.published
+    trainings = (
+        " and trainings" if len(comparison.seeds) > 1 else " alone: with one seed, another training is not in it"
+    )
+    remarks = [REMARKS[published]] if published in REMARKS else []
+    return [_PUBLISHED_NOTE.format(trainings=trainings), *remarks, *_others(published)]

@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from objabn.report.intervals import compared_map
-from objabn.report.names import REFERENCE, Row
+from objabn.report.names import REFERENCE, Row, compared_map
 
 PER_ORDER, MOST = 8, 24  # videos of an order, and of all together
 

@@ -1,7 +1,6 @@
 """The report's plots, each with its numbers as a table: accuracy against entropy, entropies, training curves."""
 
 import html
-import math
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -16,8 +15,10 @@ from objabn.evaluation.metrics import MAX_BITS
 from objabn.evaluation.numbers import column
 from objabn.report.colours import MAP_COLOURS, row_colours
 from objabn.report.comparison import Comparison
+from objabn.report.intervals import trainings_of
 from objabn.report.names import MAP_NAMES, Row, short_names
-from objabn.report.published import PUBLISHED, standard_error
+from objabn.report.published import PUBLISHED
+from objabn.statistics.contrast import mean_error
 
 _BINS = 48  # of a histogram
 _HOVER = "<br>%{x:.3f} bits<br>top-1 %{y:.2f} %<extra></extra>"
@@ -61,11 +62,10 @@ def accuracy_plot(comparison: Comparison) -> Plot | None:
             continue
         entropy, top1 = comparison.numbers[row]["entropy", letter], comparison.numbers[row]["top1", ""]
         x, y, off_x, off_y = entropy.mean, top1.mean, entropy.std, top1.std
-        bits = table.groupby("video")[column("entropy", letter)].mean().dropna()
         if off_x is None:
-            off_x = float(bits.std(ddof=1)) / math.sqrt(len(bits)) if len(bits) > 1 else 0.0
+            off_x = mean_error(trainings_of(table, column("entropy", letter), comparison.recordings))
         if off_y is None:
-            off_y = standard_error(y, comparison.num_videos(row))
+            off_y = mean_error(trainings_of(table, "top1", comparison.recordings, scale=100))
         name = row.name
         figure.add_scatter(
             x=[x],
@@ -99,7 +99,9 @@ def accuracy_plot(comparison: Comparison) -> Plot | None:
     figure.update_layout(_layout(360 + 18 * -(-len(lines) // 3), "entropy (bits, lower is sharper)", "top-1 (%)"))
     spread = len(comparison.seeds) > 1
     note = (
-        "Bars: ± standard deviation over seeds." if spread else "Bars: ± one standard error, from the number of videos."
+        "Bars: ± standard deviation over seeds."
+        if spread
+        else "Bars: ± one standard error over the test recordings; another training may lie further away."
     )
     return Plot(
         "accuracy",

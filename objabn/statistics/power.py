@@ -1,0 +1,44 @@
+"""Say how small a difference a design can see."""
+
+import math
+
+from scipy import optimize, stats
+
+from objabn.statistics.contrast import critical
+
+POWER = 0.8  # share of repetitions in which a difference of that size gets its star
+
+
+def smallest_difference(error: float, df: float = math.inf) -> float:
+    """Return the smallest difference that gets a star in POWER of all repetitions.
+
+    Args:
+        error: standard error of the difference.
+        df: its degrees of freedom.
+
+    >>> round(smallest_difference(1.0), 2), round(smallest_difference(1.0, df=4), 2)
+    (2.8, 3.76)
+    """
+    limit = critical(df)
+    if math.isinf(df):
+        return error * (limit + float(stats.norm.ppf(POWER)))
+    return error * float(optimize.brentq(lambda shift: stats.nct.sf(limit, df, shift) - POWER, 0, 4 * limit + 4))
+
+
+def expected_error(seed_std: float, row_std: float, seeds: int, videos: float) -> tuple[float, float]:
+    """Return the standard error and the degrees of freedom that a design will have.
+
+    Args:
+        seed_std: standard deviation of the measure over trainings of a row.
+        row_std: standard deviation over videos of what two rows see differently in every training: Cov2 - Cov3 is
+            row_std^2 / videos.
+        seeds: trainings of each row, at least 2.
+        videos: how many independent videos the test videos are worth.
+
+    >>> [round(each, 2) for each in expected_error(1.0, 0.0, seeds=3, videos=100)]
+    [0.82, 4.0]
+    """
+    squares, cases = seed_std**2, seeds * row_std**2 / videos
+    if squares == 0:
+        return math.sqrt(2 / seeds * cases), math.inf
+    return math.sqrt(2 / seeds * (squares + cases)), 2 * (seeds - 1) * (1 + cases / squares) ** 2

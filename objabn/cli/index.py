@@ -2,8 +2,10 @@
 
 python -m objabn index ucf101 --videos DIR --splits DIR [--split 1]        # official lists, or any in their format
 python -m objabn index ssv2 --videos DIR --splits DIR                      # the official json files
-python -m objabn index csv --videos DIR --csv FILE                         # columns path, label, split
+python -m objabn index csv --videos DIR --csv FILE                         # columns path, label, split, or group too
 python -m objabn index folder --videos DIR [--test-share 0.2 --seed 0]     # one folder a class
+
+All but ssv2: --val-share S [--seed N] moves this share of the train videos to val.
 """
 
 from __future__ import annotations
@@ -13,12 +15,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from objabn.config.schema import NAME
 from objabn.index.csv_list import read_csv
 from objabn.index.durations import video_seconds
 from objabn.index.faults import index_faults
 from objabn.index.folder import read_folder
+from objabn.index.groups import FOLDER, write_groups
+from objabn.index.hold_out import hold_out
 from objabn.index.listing import Listing
 from objabn.index.misses import similar_note, why_none_is_there
 from objabn.index.names import is_utf8, printable
@@ -28,10 +33,10 @@ from objabn.index.table import build, write_index
 from objabn.index.ucf101 import read_ucf101
 
 OPTIONS = {
-    "ucf101": ("splits", "split"),
+    "ucf101": ("splits", "split", "val_share", "seed"),
     "ssv2": ("splits", "labels_json", "train_json", "validation_json"),
-    "csv": ("csv",),
-    "folder": ("test_share", "seed", "train_list", "test_list"),
+    "csv": ("csv", "val_share", "seed"),
+    "folder": ("test_share", "train_list", "test_list", "val_share", "seed"),
 }
 
 
@@ -58,15 +63,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--split", type=int, help="ucf101: N (default: 1)")
     for name in ("labels", "train", "validation"):
         add(f"--{name}-json", type=Path, help=f"ssv2: this file instead of the {name} in --splits")
-    add("--csv", type=Path, help="csv: file with the columns path (relative to the videos), label, split (train, test)")
+    add(
+        "--csv",
+        type=Path,
+        help="csv: file with the columns path (relative to the videos), label, split (train, test, or val too) and, "
+        "if there is one, group: the recording that a video is cut from",
+    )
     add("--test-share", type=float, help="folder: share of each class's videos that goes to test (default: 0.2)")
-    add("--seed", type=int, help="folder: another seed draws other test videos (default: 0)")
+    add(
+        "--val-share",
+        type=float,
+        help="all but ssv2: share of each class's train videos that goes to val, which trainings are watched on "
+        "(default: none)",
+    )
+    add("--seed", type=int, help="another seed draws other test videos (folder) and other val videos (default: 0)")
     add("--train-list", type=Path, help="folder: file of train paths, one a line, instead of a share")
     add("--test-list", type=Path, help="folder: file of test paths")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write data/<dataset>/index.csv and left_out.csv below the working directory, and print the summary; 0.
+    """Write index.csv and left_out.csv in data/<dataset>, and the groups, and print the summary; 0.
 
     Raises:
         ValueError: an option of another layout, a bad data set name, or whatever the readers refuse; or, after the
@@ -93,9 +109,13 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("\n".join(f"{args.videos}: {fault}" for fault in faults))
     folder = Path("data") / dataset
     write_left_out(left, folder / "left_out.csv")
+    groups = listing.groups_of(index.set_index("video")["path"])
+    about_groups = write_groups(groups, FOLDER, dataset, are_named=listing.groups is not None)
     write_index(index, folder / "index.csv")
     if len(left):
         print(f"wrote {folder / 'left_out.csv'}: all {len(left)} that were left out")
+    if about_groups:
+        print(about_groups)
     print(f"wrote {folder / 'index.csv'}; params.yaml: datasets.{dataset}.videos has to be {args.videos}")
     return 0
 
@@ -113,21 +133,32 @@ def _refuse_alien_options(args: argparse.Namespace) -> None:
     for names in OPTIONS.values():
         for name in names:
             if name not in own and getattr(args, name) is not None:
-                owners = " and ".join(layout for layout, theirs in OPTIONS.items() if name in theirs)
+                *others, last = (layout for layout, theirs in OPTIONS.items() if name in theirs)
+                owners = f"{', '.join(others)} and {last}" if others else last
                 raise ValueError(f"index {args.layout}: --{name.replace('_', '-')} belongs to index {owners}")
+    if args.layout != "folder" and args.seed is not None and args.val_share is None:
+        raise ValueError(f"index {args.layout}: --seed draws val videos, expected --val-share beside it, got none")
 
 
 def _read(args: argparse.Namespace) -> Listing:
-    """What the layout's reader makes of the options given."""
+    """What the layout's reader makes of the options given, with the val videos that they ask for."""
     options = {name: value for name in OPTIONS[args.layout] if (value := getattr(args, name)) is not None}
-    if args.layout == "folder":
-        return read_folder(args.videos, **options)
-    if args.layout == "ssv2":
-        return read_ssv2(args.videos, **options)
-    if args.layout == "csv":
+    share = options.pop("val_share", None)
+    seed = options.get("seed", 0) if args.layout == "folder" else options.pop("seed", 0)
+    listing = _read_layout(args.layout, args.videos, options)
+    return listing if share is None else hold_out(listing, share, seed)
+
+
+def _read_layout(layout: str, videos: Path, options: dict[str, Any]) -> Listing:
+    """What the layout's reader makes of its own options."""
+    if layout == "folder":
+        return read_folder(videos, **options)
+    if layout == "ssv2":
+        return read_ssv2(videos, **options)
+    if layout == "csv":
         if "csv" not in options:
             raise ValueError("index csv: --csv, expected the file with the columns path, label and split, got nothing")
-        return read_csv(args.videos, options["csv"])
+        return read_csv(videos, options["csv"])
     if "splits" not in options:
         raise ValueError("index ucf101: --splits, expected the directory of the official lists, got nothing")
-    return read_ucf101(args.videos, **options)
+    return read_ucf101(videos, **options)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from objabn.index.disk import Disk
@@ -15,29 +16,30 @@ from objabn.index.names import clean_label
 from objabn.index.table import is_inside
 
 COLUMNS = ("path", "label", "split")
+GROUP = "group"  # a column that may be there
 _SEPARATORS = (",", ";", "\t")
 _SEPARATOR_LINE = re.compile(r"sep=(.)[ \t]*(?:\r\n|\r|\n)", re.IGNORECASE)  # the first line, for spreadsheets
 _SPLITS_SHOWN = "train, test, val, validation"
 
 
 def read_csv(videos: Path, table: Path) -> Listing:
-    """The videos of a csv with a header, columns path, label and split in any order; others are not read.
+    """The videos of a csv with a header, columns path, label and split, or group too; others are not read.
 
-    Values are separated by commas, semicolons or tabs, as the header shows; capitals in the names of columns and splits
-    do not count. `path` is relative to `videos`, flat or nested; `split` is train (training) or test (testing), or val
-    (valid, validation), which counts as test. Values lose the blanks around them.
+    Columns stand in any order. Values are separated by commas, semicolons or tabs, as the header shows; capitals in
+    the names of columns and splits do not count. `path` is relative to `videos`, flat or nested; `split` is train
+    (training), test (testing) or val (valid, validation), which counts as test where no row is test; videos of one
+    `group` are cut from one recording, and one without a group is alone. Values lose the blanks around them.
 
     Raises:
         ValueError: no such directory or file, a column missing, a row of another length or with an empty value, a path
-            that leaves `videos`, another split, test and val in one file, a video listed twice.
+            that leaves `videos`, another split, a video listed twice.
     """
     require_directory(videos)
     text = read_text(table, "a csv")
     header: dict[str, int] | None = None
     names: list[str] = []
     rows: list[Row] = []
-    as_test: dict[str, int] = {}  # names of the split val, as written -> videos
-    first: dict[str, tuple[str, str]] = {}  # each split -> its name as written, and where
+    called_val: Counter[str] = Counter()  # names of the split val, as written -> videos
     disk = Disk(videos)
     for where, fields in _records(text, table):
         if not any(map(str.strip, fields)):
@@ -49,21 +51,17 @@ def read_csv(videos: Path, table: Path) -> Listing:
             raise ValueError(f"{where}: expected {len(names)} values, as in the header, got {len(fields)}")
         path, label, written = _checked_row({name: fields[at] for name, at in header.items()}, where, disk)
         split = SPLIT_NAMES[written.casefold()]
-        first.setdefault(split, (written, where))
         if split == "val":
-            as_test[written] = as_test.get(written, 0) + 1
-        rows.append(Row(path, label, "test" if split == "val" else split, where))
+            called_val[written] += 1
+        rows.append(Row(path, label, split, where, clean_label(fields[header[GROUP]]) if GROUP in header else None))
     if header is None:
         raise ValueError(f"{table}: expected a header with the columns {','.join(COLUMNS)}, got an empty file")
-    if {"test", "val"} <= set(first):
-        (test, where_test), (val, where_val) = first["test"], first["val"]
-        raise ValueError(
-            f"{where_val}: split, expected one name of the test videos, got {val} beside {test} "
-            f"({where_test}); leave one of them out"
-        )
     if not rows:
         raise ValueError(f"{table}: expected at least one listed video, got none")
-    notes = [f"{count} videos of the split {name} count as test" for name, count in as_test.items()]
+    notes = []
+    if all(row.split != "test" for row in rows):
+        rows = [row._replace(split="test") if row.split == "val" else row for row in rows]
+        notes = [f"{count} videos of the split {name} count as test" for name, count in called_val.items()]
     others = [name for at, name in enumerate(names) if at not in header.values()]
     if others:
         notes.append(f"columns of {table.name} that are not read: {', '.join(others)}")
@@ -97,21 +95,22 @@ def _separator(text: str) -> str:
     return _SEPARATORS[0]
 
 
-def _places(names: list[str]) -> list[int | None]:
-    """Where each of COLUMNS is: the one of that name, else the one of that name in other letters; None for none."""
+def _places(names: list[str], columns: Iterable[str] = COLUMNS) -> list[int | None]:
+    """Where each of the columns is: the one of that name, else the one of that name in other letters; None for none."""
     exact = [clean_label(name) for name in names]
     small = [name.casefold() for name in exact]
     places: list[int | None] = []
-    for column in COLUMNS:
+    for column in columns:
         among = exact if column in exact else small
         places.append(among.index(column) if among.count(column) == 1 else None)
     return places
 
 
 def _checked_header(names: list[str], where: str) -> dict[str, int]:
-    """Each of COLUMNS and where it is."""
-    found = {column: at for column, at in zip(COLUMNS, _places(names), strict=True) if at is not None}
-    if len(found) < len(COLUMNS):
+    """Each of COLUMNS and where it is, and GROUP if it is there."""
+    columns = (*COLUMNS, GROUP)
+    found = {column: at for column, at in zip(columns, _places(names, columns), strict=True) if at is not None}
+    if not found.keys() >= set(COLUMNS):
         got = ",".join(clean_label(name) for name in names)
         raise ValueError(f"{where}: expected a header with the columns {','.join(COLUMNS)}, got {got}")
     return found

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from objabn.index.table import SPLITS, class_names
+from objabn.index.table import ALL_SPLITS, SPLITS, class_names
 
 # What lists and folders call the splits, small letters -> one name for each.
 SPLIT_NAMES = {
@@ -38,11 +38,11 @@ def index_faults(index: pd.DataFrame, videos: str | Path | None = None) -> list[
             f"label: expected classes, got {', '.join(labels)}, which are names of splits, and these folders hold "
             "folders of videos; name each video's class and split in a csv (index csv)"
         )
-    for name, other in (SPLITS, SPLITS[::-1]):
-        if not (index["split"] == name).any():
-            faults.append(
-                f"split: expected {name} videos, got none beside {len(index)} {other} videos; list some as {name}"
-            )
+    sizes = index["split"].value_counts()
+    for name in SPLITS:
+        if name not in sizes:
+            there = " and ".join(f"{sizes[other]} {other}" for other in ALL_SPLITS if other in sizes)
+            faults.append(f"split: expected {name} videos, got none beside {there} videos; list some as {name}")
     return faults
 
 

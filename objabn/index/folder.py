@@ -6,7 +6,8 @@ import hashlib
 from pathlib import Path
 
 from objabn.index.disk import Disk, NamedAlike
-from objabn.index.listing import Listing, Row, group_of, listing_of, outermost, require_directory
+from objabn.index.groups import group_of
+from objabn.index.listing import Listing, Row, listing_of, outermost, require_directory
 from objabn.index.lists import read_list
 from objabn.index.names import fault_of_path
 from objabn.index.suffixes import files_below

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from objabn.index.groups import group_of
 from objabn.index.names import clean_label, fault_of_path, printable
 from objabn.index.table import LISTED
 
@@ -22,16 +22,19 @@ _OTHER_KINDS = (
     (b"PK\x03\x04", "a zip file or a workbook; save it as text in UTF-8"),
     (b"\xd0\xcf\x11\xe0", "an old workbook; save it as text in UTF-8"),
 )
-_GROUPED = re.compile(r"(.*_g\d+)_c\d+")  # clips of one group are cut from one recording
 
 
 class Row(NamedTuple):
-    """One listed video; `where` is the line that names it, for messages."""
+    """One listed video; `where` is the line that names it, for messages.
+
+    `group` is the recording that it is cut from where the list has a column for that: "" for none; None without one.
+    """
 
     path: str
     label: str
     split: str
     where: str
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,18 @@ class Listing:
         classes: the class list, which may name classes that no listed video has.
         notes: what the reader passed over or took for something else, one line each.
         left_out: files that it found but did not list: (path, label, reason).
+        groups: path -> recording, where the list names these; None: the names of the videos tell.
     """
 
     videos: pd.DataFrame
     classes: list[str]
     notes: list[str] = field(default_factory=list)
     left_out: list[tuple[str, str, str]] = field(default_factory=list)
+    groups: dict[str, str] | None = None
+
+    def groups_of(self, paths: pd.Series) -> pd.Series:
+        """The recording that each listed path is cut from; the path itself for a video that is alone."""
+        return paths.map(group_of if self.groups is None else self.groups)
 
 
 def listing_of(
@@ -93,6 +102,7 @@ def listing_of(
         list(dict.fromkeys(label for each in classes if (label := clean_label(each)))),
         said,
         [*left_out, *unheld],
+        None if held[0].group is None else {row.path: row.group or row.path for row in held},
     )
 
 
@@ -126,12 +136,6 @@ def _stem(path: str) -> str:
     """A path without its suffix, unless what is left of the name would be a directory: "...mp4"."""
     stem = PurePosixPath(path).with_suffix("").as_posix()
     return path if stem.split("/")[-1] in (".", "..") else stem
-
-
-def group_of(path: str) -> str:
-    """What must not be split: the recording that a clip is cut from where the name tells it, else the video itself."""
-    match = _GROUPED.fullmatch(PurePosixPath(path).with_suffix("").as_posix())
-    return match[1] if match else path
 
 
 def outermost(path: str) -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections.abc import Collection, Iterator
+from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
 
-from objabn.index.listing import Listing, group_of
+from objabn.index.listing import Listing
 from objabn.index.names import printable
 from objabn.index.suffixes import few
-from objabn.index.table import SPLITS, class_names
+from objabn.index.table import ALL_SPLITS, SPLITS, class_names
 from objabn.system.files import write_text
 
 LEFT_OUT = ["path", "label", "split", "reason"]
@@ -48,25 +50,33 @@ def summary(listing: Listing, index: pd.DataFrame, left: pd.DataFrame) -> str:
     length = f"{size.sum() / 1e6:.1f} MB, {_seconds(index['seconds'])}"
     lines = [f"listed: {_counts(listed, len(listing.classes))}"]
     lines += [f"found: {_counts(index, len(class_names(index)))}; {length}"]
+    groups = listing.groups_of(index["path"])
+    if (recordings := groups.nunique()) < len(index):
+        told = _by_split(groups.groupby(index["split"]).nunique())
+        lines.append(f"recordings: {recordings} of {len(index)} videos: {told}")
     for reason, rows in left.groupby("reason", sort=False):
         lines.append(f"left out: {len(rows)} ({reason}): {few(rows['path'].tolist())}")
     lines += [f"note: {note}" for note in listing.notes]
 
     classes, found = set(listing.classes), set(index["label"])
-    in_split = {name: set(index["label"][index["split"] == name]) for name in SPLITS}
+    in_split = {name: set(index["label"][index["split"] == name]) for name in ALL_SPLITS}
+    mixed = _in_several_classes(index, groups) if listing.groups is not None else set()
+    unwatched = found - in_split["val"] if in_split["val"] else set()
     content = index["digest"].where(size > 0)  # empty files are equal, but no leak
     twice = index["split"].where(content.notna()).groupby([index["split"], content]).transform("size") > 1
-    for level, names, what in (
+    said: list[tuple[str, Collection[str], str]] = [
         ("note", classes - set(listed["label"]), "classes without a listed video"),
         ("note", index["video"][twice], "videos whose content another of the same split has, too"),
         ("note", index["video"][index["seconds"].isna() & (size > 0)], "files that do not tell their duration"),
+        ("note", unwatched, "found classes without a val video"),
+        ("note", mixed, "groups with videos of several classes"),
         ("warning", set(listed["label"]) - found, "listed classes without a found video"),
         ("warning", found - in_split["train"], "found classes without a train video"),
         ("warning", found - in_split["test"], "found classes without a test video"),
-        ("warning", _on_both_sides(index, index["path"].map(group_of)), "groups in both train and test"),
-        ("warning", _on_both_sides(index, content, index["video"]), "videos whose content is in both train and test"),
+        *_leaks(index, groups, content),
         ("warning", index["video"][size == 0], "empty files (0 bytes)"),
-    ):
+    ]
+    for level, names, what in said:
         if len(names):
             lines.append(f"{level}: {len(names)} {what}: {few(sorted(names))}")
     return "\n".join(lines)
@@ -74,9 +84,12 @@ def summary(listing: Listing, index: pd.DataFrame, left: pd.DataFrame) -> str:
 
 def _counts(table: pd.DataFrame, num_classes: int) -> str:
     """Such as: 3 videos, 2 classes: 2 train, 1 test."""
-    split = table["split"].value_counts()
-    splits = ", ".join(f"{split.get(name, 0)} {name}" for name in SPLITS)
-    return f"{len(table)} videos, {num_classes} classes: {splits}"
+    return f"{len(table)} videos, {num_classes} classes: {_by_split(table['split'].value_counts())}"
+
+
+def _by_split(sizes: pd.Series) -> str:
+    """Such as: 2 train, 1 test; val only where there is some."""
+    return ", ".join(f"{sizes.get(name, 0)} {name}" for name in ALL_SPLITS if name in SPLITS or name in sizes)
 
 
 def _seconds(seconds: pd.Series) -> str:
@@ -86,7 +99,19 @@ def _seconds(seconds: pd.Series) -> str:
     return f"{known} s" + (f" (? of {unknown} videos)" if unknown else "")
 
 
-def _on_both_sides(index: pd.DataFrame, keys: pd.Series, names: pd.Series | None = None) -> set[str]:
-    """The keys found in both train and test, or the names of their rows."""
-    both = index["split"].groupby(keys).transform("nunique") > 1
-    return set((keys if names is None else names)[both])
+def _leaks(index: pd.DataFrame, groups: pd.Series, content: pd.Series) -> Iterator[tuple[str, set[str], str]]:
+    """What two splits share, for each two of them: groups, and videos of equal content."""
+    there = [name for name in ALL_SPLITS if name in set(index["split"])]
+    for pair in combinations(there, 2):
+        rows, both = index[index["split"].isin(pair)], " and ".join(pair)
+        for keys, names, what in (
+            (groups, groups, f"groups in both {both}"),
+            (content, index["video"], f"videos whose content is in both {both}"),
+        ):
+            is_shared = rows["split"].groupby(keys).transform("nunique") > 1
+            yield "warning", set(names[rows.index][is_shared]), what
+
+
+def _in_several_classes(index: pd.DataFrame, groups: pd.Series) -> set[str]:
+    """The groups whose videos have more than one label."""
+    return set(groups[index["label"].groupby(groups).transform("nunique") > 1])

@@ -1,7 +1,8 @@
 """index.csv: which videos a data set has, their labels and splits. `python -m objabn index` writes it.
 
 One row a video, every value text: `video` (unique id: the path without its suffix), `path` (relative to the videos
-directory, with forward slashes), `label` (the class name), `split` (train or test), `bytes`, `digest` (of the content).
+directory, with forward slashes), `label` (the class name), `split` (train, val or test), `bytes`, `digest` (of the
+content).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from tqdm import tqdm
 from objabn.system.files import file_digest, write_text
 
 LISTED = ["video", "path", "label", "split"]
-SPLITS = ("train", "test")
+SPLITS = ("train", "test")  # every data set has both
+ALL_SPLITS = ("train", "val", "test")  # val: trainings are watched on it, nothing is trained or tested on it
 COLUMNS = [*LISTED, "bytes", "digest"]
 NUM_THREADS = 8
 
@@ -80,7 +82,7 @@ def read_index(path: str | os.PathLike[str]) -> pd.DataFrame:
 
     Raises:
         ValueError: no such file, not a csv, other columns, no rows, an empty value, an id twice, a split other than
-            train and test, a path that leaves the videos directory, bytes that are not a number.
+            train, val and test, a path that leaves the videos directory, bytes that are not a number.
     """
     try:
         # keep_default_na=False: "NA" and "null" may be names of classes
@@ -96,7 +98,7 @@ def read_index(path: str | os.PathLike[str]) -> pd.DataFrame:
     for column in COLUMNS:
         _refuse(path, index, index[column].fillna("") == "", f"{column}, expected a value")
     _refuse(path, index, index["video"].duplicated(), "video, expected each id once")
-    _refuse(path, index, ~index["split"].isin(SPLITS), "split, expected train or test", "split")
+    _refuse(path, index, ~index["split"].isin(ALL_SPLITS), "split, expected train, val or test", "split")
     _refuse(path, index, ~index["bytes"].str.fullmatch("[0-9]+"), "bytes, expected a number", "bytes")
     _refuse(path, index, ~index["path"].map(is_inside), "path, expected one below the videos directory", "path")
     return index

@@ -34,7 +34,9 @@ def read(name: str, videos: str | None = None) -> tuple[pd.DataFrame | None, lis
     if faults := [fault("decode", f"{path}: {line}") for line in index_faults(index, videos)]:
         return None, faults
     splits = index["split"].value_counts()
-    counts = f"{splits['train']:,} train and {splits['test']:,} test videos of {len(class_names(index)):,} classes"
+    val = f", {splits['val']:,} val" if "val" in splits else ""
+    counts = f"{splits['train']:,} train{val} and {splits['test']:,} test videos"
+    counts += f" of {len(class_names(index)):,} classes"
     return index, [ok("decode", f"{path}: {counts}")]
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from objabn.__main__ import main
 from objabn.cli.index import main as index
+from objabn.index.groups import FOLDER, read_groups
 from objabn.index.table import read_index
 from objabn.video.write import write_video
 from tests.helpers.listed_files import REALDATA, make_files, make_json, make_splits
@@ -97,9 +98,10 @@ def test_warnings(tmp_path, capsys):
         "1 Bend\n2 Jump\n3 Kick\n",
     )
     assert index(["ucf101", "--videos", "v", "--splits", "s"]) == 0
-    assert capsys.readouterr().out.splitlines()[:-2] == [
+    assert capsys.readouterr().out.splitlines()[:-3] == [
         "listed: 11 videos, 3 classes: 3 train, 8 test",
         "found: 7 videos, 2 classes: 3 train, 4 test; 0.0 MB, ? s (? of 7 videos)",
+        "recordings: 6 of 7 videos: 3 train, 4 test",
         "left out: 4 (no such file): Jump/e.avi, Jump/f.avi, Jump/g.avi and 1 more",
         "note: 1 classes without a listed video: Kick",
         "note: 2 videos whose content another of the same split has, too: Jump/d, Jump/d2",
@@ -152,6 +154,11 @@ def test_every_layout(tmp_path, capsys):
         (["folder", "--videos", ".", "--splits", "s"], "index folder: --splits belongs to index ucf101 and ssv2"),
         (["csv", "--videos", ".", "--train-json", "x"], "index csv: --train-json belongs to index ssv2"),
         (["ssv2", "--videos", ".", "--csv", "x"], "index ssv2: --csv belongs to index csv"),
+        (
+            ["ssv2", "--videos", ".", "--val-share", "0.1"],
+            "index ssv2: --val-share belongs to index ucf101, csv and folder",
+        ),
+        (["csv", "--videos", ".", "--seed", "1"], "index csv: --seed draws val videos, expected --val-share beside it"),
         (["folder", "--videos", ".", "--split", "1"], "index folder: --split belongs to index ucf101"),
         (["ucf101", "--videos", ".", "--test-share", "0"], "index ucf101: --test-share belongs to index folder"),
         (
@@ -164,6 +171,59 @@ def test_faults_of_the_command_line(tmp_path, argv, message):
     with pytest.raises(ValueError, match=message.replace("..", r"\.\.")):
         index(argv)
     assert not list(tmp_path.iterdir())
+
+
+def test_groups_of_a_csv_and_its_val_videos(tmp_path, capsys):
+    make_files(tmp_path / "v", *(f"{n}.mp4" for n in range(8)))
+    rows = ["0.mp4,a,train,Tom", "1.mp4,b,train,Tom", "2.mp4,a,train,Ann", "3.mp4,b,train,", "4.mp4,a,test,Tom",
+            "5.mp4,b,test,Eve", "6.mp4,a,val,Eve", "7.mp4,a,val,Ida"]  # fmt: skip
+    (tmp_path / "own.csv").write_text("\n".join(["path,label,split,group", *rows]))
+    command = ["csv", "--videos", "v", "--csv", "own.csv", "--dataset", "own"]
+    assert index(command) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if "duration" not in line] == [
+        "listed: 8 videos, 2 classes: 4 train, 2 val, 2 test",
+        "found: 8 videos, 2 classes: 4 train, 2 val, 2 test; 0.0 MB, ? s (? of 8 videos)",
+        "recordings: 5 of 8 videos: 3 train, 2 val, 2 test",
+        "note: 1 found classes without a val video: b",
+        "note: 2 groups with videos of several classes: Eve, Tom",
+        "warning: 1 groups in both train and test: Tom",
+        "warning: 1 groups in both val and test: Eve",
+        "wrote data/video-groups/own.csv: which videos are of one recording; commit it with index.csv",
+        "wrote data/own/index.csv; params.yaml: datasets.own.videos has to be v",
+    ]
+    assert splits_in("own") == dict(zip("01234567", ["train"] * 4 + ["test"] * 2 + ["val"] * 2, strict=True))
+    assert read_groups(FOLDER, "own", read_index("data/own/index.csv")).tolist() == [
+        "Tom", "Tom", "Ann", "3.mp4", "Tom", "Eve", "Eve", "Ida"
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="--val-share: expected a list without val videos, got 2"):
+        index([*command, "--val-share", "0.5"])
+    lines = [f"{n}.mp4,{'ab'[n % 2]},{('train', 'test')[n // 6]}" for n in range(8)]
+    (tmp_path / "own.csv").write_text("\n".join(["path,label,split", *lines]))
+    assert index(command) == 0
+    assert "removed data/video-groups/own.csv: no two videos are of one recording" in capsys.readouterr().out
+    assert not list((tmp_path / "data/video-groups").iterdir())
+
+
+def test_a_share_for_val_in_each_layout_that_has_none(tmp_path, capsys):
+    paths = [f"{label}/v_{label}_g{group:02}_c{clip}.avi" for label in "ab" for group in range(5) for clip in range(2)]
+    make_files(tmp_path / "v", *paths)
+    train = [path for path in paths if "_g04" not in path]
+    test = [path for path in paths if "_g04" in path]
+    make_splits(tmp_path / "s", "\n".join(train), "\n".join(test), "1 a\n2 b\n")
+    rows = [f"{path},{path[0]},{'train' if path in train else 'test'}" for path in paths]
+    (tmp_path / "own.csv").write_text("\n".join(["path,label,split", *rows]))
+    share = ["--videos", "v", "--val-share", "0.25", "--seed", "2"]
+    assert index(["ucf101", "--splits", "s", *share]) == 0
+    assert "found: 20 videos, 2 classes: 12 train, 4 val, 4 test; " in capsys.readouterr().out
+    assert index(["csv", "--csv", "own.csv", *share]) == 0
+    assert splits_in("csv") == splits_in("ucf101")
+    assert index(["folder", *share]) == 0
+    drawn = splits_in("folder")
+    assert index(["folder", "--videos", "v", "--seed", "2"]) == 0
+    without = splits_in("folder")
+    assert {video: split.replace("val", "train") for video, split in drawn.items()} == without
+    assert sorted(drawn.values()) == ["test"] * 4 + ["train"] * 12 + ["val"] * 4
+    assert "val" not in capsys.readouterr().out.split("found: ")[-1].split(";")[0]
 
 
 class TestRealData:
@@ -218,4 +278,6 @@ class TestRealData:
             "listed: 72 videos, 4 classes: 48 train, 24 test",
             "found: 72 videos, 4 classes: 48 train, 24 test; 2.8 MB, 211.6 s",
         ]
-        assert len(out) == 3
+        assert len(out) == 5
+        assert out[2].startswith("recordings: ")
+        assert out[3].startswith("wrote data/video-groups/ucf101.csv: ")

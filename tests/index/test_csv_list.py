@@ -58,10 +58,24 @@ def test_validation_counts_as_test_whatever_it_is_called(tmp_path: Path) -> None
     listing = read(tmp_path, "path,label,split\n1.mp4,a,train\n2.mp4,a,valid\n3.mp4,b,Val\n4.mp4,b,valid\n")
     assert splits_of(listing) == {"1": "train", "2": "test", "3": "test", "4": "test"}
     assert listing.notes == ["2 videos of the split valid count as test", "1 videos of the split Val count as test"]
-    with pytest.raises(
-        ValueError, match=r"own.csv:2: split, expected one name of the test videos, got Valid beside TEST"
-    ):
-        read(tmp_path, "path,label,split\n2.mp4,a,Valid\n3.mp4,b,TEST\n")
+
+
+def test_validation_beside_test_is_val(tmp_path: Path) -> None:
+    listing = read(tmp_path, "path,label,split\n1.mp4,a,train\n2.mp4,a,Valid\n3.mp4,b,TEST\n4.mp4,b,validation\n")
+    assert splits_of(listing) == {"1": "train", "2": "val", "3": "test", "4": "val"}
+    assert listing.notes == []
+
+
+def test_a_column_of_groups(tmp_path: Path) -> None:
+    text = "path,label,split,Group,x\nv_g01_c01.mp4,a,train, Tom ,\nv_g01_c02.mp4,a,test,,\n3.mp4,b,test,Tom,\n"
+    listing = read(tmp_path, text)
+    assert listing.groups == {"v_g01_c01.mp4": "Tom", "v_g01_c02.mp4": "v_g01_c02.mp4", "3.mp4": "Tom"}
+    assert listing.notes == ["columns of own.csv that are not read: x"]
+    named = read(tmp_path, text.replace("Group", "y"))
+    assert named.groups is None
+    paths = named.videos["path"]
+    assert named.groups_of(paths).tolist() == ["v_g01", "v_g01", "3.mp4"]
+    assert listing.groups_of(paths).tolist() == ["Tom", "v_g01_c02.mp4", "Tom"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])

@@ -28,6 +28,8 @@ def table(*rows: tuple[str, str, str]) -> pd.DataFrame:
         ([("a/1.mp4", "a", "train"), ("b/1.mp4", "b", "train")], [NO_TEST]),
         ([("a/1.mp4", "a", "test"), ("b/1.mp4", "b", "test")], [NO_TRAIN]),
         ([("a/1.mp4", "a", "train"), ("a/2.mp4", "a", "train")], [ONE_CLASS, NO_TEST]),
+        ([("a/1.mp4", "a", "train"), ("b/1.mp4", "b", "test"), ("b/2.mp4", "b", "val")], []),
+        ([("a/1.mp4", "a", "train"), ("b/1.mp4", "b", "val")], [NO_TEST.replace("2 train", "1 train and 1 val")]),
     ],
 )
 def test_a_line_for_each_fault(rows: list[tuple[str, str, str]], faults: list[str]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from objabn.index.csv_list import read_csv
 from objabn.index.folder import read_folder
-from objabn.index.listing import group_of
+from objabn.index.groups import group_of
 from objabn.index.ssv2 import read_ssv2
 from objabn.index.table import build
 from objabn.index.ucf101 import read_ucf101
@@ -248,20 +248,6 @@ def test_nothing_found(tmp_path):
         build(read_ucf101(tmp_path, splits).videos, tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("path", "group"),
-    [
-        ("Bend/v_Bend_g01_c02.avi", "Bend/v_Bend_g01"),
-        ("v_Bend_g01_c02.avi", "v_Bend_g01"),
-        ("HandstandPushups/v_HandStandPushups_g25_c07.avi", "HandstandPushups/v_HandStandPushups_g25"),
-        ("Bend/v_Bend_g01_c02_flipped.avi", "Bend/v_Bend_g01_c02_flipped.avi"),
-        ("78687.webm", "78687.webm"),
-    ],
-)
-def test_groups(path, group):
-    assert group_of(path) == group
-
-
 LABELS = {"Closing something": "1", "Moving something away from the camera": "0", "Poking one of many things": "2"}
 
 
@@ -410,10 +396,6 @@ HEAD = "path,label,split\n"
         (
             HEAD + "1.mp4,a,train\n2.mp4,a,test\n./1.mp4,a,test\n",
             ":4: expected each video once, got 1.mp4 again, in test; first at PATH:2, in train",
-        ),
-        (
-            HEAD + "1.mp4,a,val\n2.mp4,a,train\n3.mp4,a,test\n",
-            ":2: split, expected one name of the test videos, got val beside test (PATH:4); leave one of them out",
         ),
         (HEAD + '"1.mp4"x,a,train\n', ":2: expected a csv, got: ',' expected after '\"'"),
         (HEAD + '"1.mp4,a,train\n', ":2: expected a csv, got: unexpected end of data"),

@@ -36,6 +36,14 @@ def test_an_index_that_means_nothing(place: Path, classes: str, lacking: str, fa
     assert (found.level, found.line) == ("fault", f"{path}: {fault}")
 
 
+def test_splits_are_counted(place: Path) -> None:
+    write_index("folder")
+    path = Path("data/folder/index.csv")
+    assert read("folder")[1][0].line == f"{path}: 4 train and 4 test videos of 2 classes"
+    path.write_text(path.read_text().replace("test", "val", 1))
+    assert read("folder")[1][0].line == f"{path}: 4 train, 1 val and 3 test videos of 2 classes"
+
+
 def test_an_index_that_cannot_be_read(place: Path) -> None:
     assert read("folder")[1][0].line.startswith("dataset: folder: expected data/folder/index.csv, found none; ")
     write_index("folder")

@@ -1,13 +1,16 @@
 """Videos of one recording: what names tell, the file that says more, and one line for what is wrong with it."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from objabn.index.groups import group_of, read_groups, write_groups
+from objabn.index.groups import FOLDER, group_of, read_groups, write_groups
 
+ROOT = Path(__file__).parents[2]
 PATHS = {"b/v_X_g01_c02": "b/v_X_g01_c02.avi", "a/2": "a/2.mp4", "b/v_X_g01_c01": "b/v_X_g01_c01.avi"}
 VIDEOS = pd.DataFrame({"video": list(PATHS), "path": list(PATHS.values())})
 
@@ -79,3 +82,14 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, text: bytes, message: str) -
         read_groups(tmp_path, "own", VIDEOS)
     assert str(error.value).endswith("; run `python -m objabn index` again")
     assert "\n" not in str(error.value)
+
+
+def test_git_takes_them_and_the_folder_is_in_every_checkout(tmp_path: Path) -> None:
+    assert (ROOT / FOLDER / "README.md").is_file()  # DVC wants a dependency to exist
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    write_groups(given("x", "x", "y"), tmp_path / FOLDER, "own")
+    (tmp_path / FOLDER / ".own.csv.partial-host-1").touch()
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    command = ["git", "ls-files", "--others", "--exclude-standard", "data"]
+    untracked = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    assert untracked.splitlines() == ["data/video-groups/own.csv"]

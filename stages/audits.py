@@ -12,14 +12,18 @@ def main() -> None:
     import pandas as pd
 
     from objabn.evaluation.numbers import over_seeds, read_numbers
+    from objabn.index.groups import FOLDER, read_groups
     from objabn.report.audit_picture import draw_audits
-    from objabn.report.audit_tables import tidy, to_markdown
+    from objabn.report.audit_tables import losses, tidy, to_markdown
+    from objabn.stores.table import read_table
     from objabn.system.files import write_text
 
     files = {name: paths.audit(row_path(name, False)) for name in names}
     audits = {name: over_seeds(read_numbers(file)) for name, file in files.items()}
     curves = {name: pd.read_csv(file.with_suffix(".curves.csv")) for name, file in files.items()}
-    markdown = to_markdown(audits, arguments.dataset, params.table.seeds)
+    recordings = read_groups(FOLDER, arguments.dataset, read_table(paths.data("frames")))
+    lost = {name: losses(pd.read_parquet(file.with_suffix(".parquet")), recordings) for name, file in files.items()}
+    markdown = to_markdown(audits, lost, arguments.dataset, params.table.seeds, recordings.nunique())
     write_text(paths.table("csv", "-audits"), tidy(audits).to_csv(index=False, lineterminator="\n"))
     write_text(paths.table("md", "-audits"), markdown)
     draw_audits(audits, curves, arguments.dataset, paths.table("png", "-audits"))

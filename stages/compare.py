@@ -13,9 +13,11 @@ def main() -> None:
     arguments, params, dataset = parse(__doc__)
     paths, seeds = Paths(arguments.dataset), params.table.seeds
 
+    from objabn.index.groups import FOLDER, read_groups
     from objabn.report.answers import answers
     from objabn.report.comparison import read_comparison, read_kept_maps
     from objabn.report.kept_clips import kept_pictures
+    from objabn.report.latex import to_latex
     from objabn.report.names import Row
     from objabn.report.page.gallery import Stores, make_gallery
     from objabn.report.page.page import render
@@ -32,13 +34,15 @@ def main() -> None:
     rows += [Row(attention, pc) for attention in params.table.attention for pc in params.table.pc]
     results = {row: paths.result(row_path(*row)) for row in rows}
     videos = read_table(paths.data("frames"))
+    recordings = read_groups(FOLDER, arguments.dataset, videos)
     comparison = read_comparison(
-        arguments.dataset, dataset, seeds, results, paths.segment_report, paths.mask_picture, videos
+        arguments.dataset, dataset, seeds, results, paths.segment_report, paths.mask_picture, videos, recordings
     )
     words = answers(comparison)
     markdown = to_markdown(comparison, words)
     write_text(paths.table("csv"), comparison.tidy().to_csv(index=False, lineterminator="\n"))
     write_text(paths.table("md"), markdown)
+    write_text(paths.table("tex"), to_latex(comparison))
     draw_table(comparison, paths.table("png"))
 
     kept = read_kept_maps(results)

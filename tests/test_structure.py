@@ -36,7 +36,7 @@ UNUSED = {
 }
 # Packages from the first floor up: a package imports those of lower floors, and of its own floor none.
 FLOORS = (
-    ("config", "system"),
+    ("config", "system", "statistics"),
     ("video",),
     ("stores",),
     ("model", "index"),

@@ -6,7 +6,9 @@ import pandas as pd
 
 from objabn.evaluation.numbers import Numbers
 from objabn.report.cells import number_text, table_lines
+from objabn.report.intervals import Difference, loss_within, scope
 from objabn.report.names import MAP_NAMES
+from objabn.report.tables import difference_text
 
 RANKING = ("u", "o")  # maps that rank cells (`insertion_deletion`)
 # Column of an audit -> heading; top-1 in percent, with the maps replaced (`map_replacement`).
@@ -38,6 +40,16 @@ BACKGROUNDS = {
     "swap_drop": "swap drop",
     "background_gap": "background gap",
 }
+# What a row loses, with an interval -> the measures whose difference it is, scale and decimals; {map} is u or o, {cut}
+# "" or "_truth".
+LOSSES = {
+    "own maps - even": ("top1", "top1_even", 100, 1),
+    "own maps - another video's": ("top1", "top1_other", 100, 1),
+    "insertion - random": ("insertion_{map}", "insertion_random", 1, 3),
+    "random - deletion": ("deletion_random", "deletion_{map}", 1, 3),
+    "swap drop": ("top1", "top1_swapped{cut}", 100, 1),
+    "background gap": ("top1_pasted{cut}", "top1_swapped{cut}", 100, 1),
+}
 _REPLACED_NOTES = """\
 Top-1 % of the trained row when its maps are replaced and nothing else. A row that uses its map loses with 1 - M and
 with another video's; one that does not stays as it is, however good its map looks.
@@ -47,6 +59,10 @@ with another video's; one that does not stays as it is, however good its map loo
 - another video's: the maps of a test video of another class.
 - masks, truth: M_o becomes the segmenter's or the true mask, M_b its inverse; in the row abn, M_u becomes it.
 - any: cells that are covered at all, not by half at least."""
+_LOSSES_NOTES = """\
+Differences within a row, top-1 in points, areas in [0, 1]; the tables below say what each means. More than 0 with a
+star: the map is used, its order counts, or the row leans on the background. A star says that the 95 % interval excludes
+0; each is judged by itself."""
 _AREAS_NOTES = """\
 Areas under curves of the probability of the class that the row predicts for the whole clip, 0-1. Insertion: the cells
 that the map ranks first are shown on a blurred clip; deletion: they are blurred; in time: frames, in place of frozen
@@ -106,6 +122,37 @@ def background_cells(audits: Mapping[str, Numbers]) -> pd.DataFrame:
     return pd.concat(lines, ignore_index=True)
 
 
+def losses(per_video: pd.DataFrame, recordings: pd.Series | None) -> dict[str, Difference]:
+    """Measure what a row loses, by heading of LOSSES, over its trainings and the recordings of its videos.
+
+    Insertion and deletion are M_o's where the row has it, else M_u's; figures are cut by the true masks where there are
+    some, else by the segmenter's.
+
+    Args:
+        per_video: the row's audit of each video and seed.
+        recordings: of each video (index) the recording that it is cut from; None: each is its own.
+    """
+    letter = "o" if "insertion_o" in per_video else "u"
+    cut = "_truth" if "top1_swapped_truth" in per_video else ""
+    found = {}
+    for heading, (whole, less, scale, _) in LOSSES.items():
+        names = [name.format(map=letter, cut=cut) for name in (whole, less)]
+        difference = loss_within(per_video, names[0], names[1], recordings, scale)
+        if difference is not None:
+            found[heading] = difference
+    return found
+
+
+def loss_cells(lost: Mapping[str, Mapping[str, Difference]]) -> pd.DataFrame:
+    """Write what rows lose, with intervals and stars, a line a row."""
+    cells = pd.DataFrame({"row": list(lost)})
+    for heading, (*_, decimals) in LOSSES.items():
+        texts = [difference_text(of_row.get(heading), decimals) for of_row in lost.values()]
+        if any(texts):
+            cells[heading] = texts
+    return cells
+
+
 def _cells(audits: Mapping[str, Numbers], keys: Mapping[tuple[str, str], str], decimals: int) -> pd.DataFrame:
     """Those of the numbers that a row has as text, a line a row."""
     cells = pd.DataFrame({"row": list(audits)})
@@ -115,9 +162,20 @@ def _cells(audits: Mapping[str, Numbers], keys: Mapping[tuple[str, str], str], d
     return cells if len(cells) else pd.DataFrame()
 
 
-def to_markdown(audits: Mapping[str, Numbers], dataset_name: str, seeds: Sequence[int]) -> str:
-    """Write the audits as Markdown, with what is needed to read them."""
+def to_markdown(
+    audits: Mapping[str, Numbers],
+    lost: Mapping[str, Mapping[str, Difference]],
+    dataset_name: str,
+    seeds: Sequence[int],
+    num_recordings: int,
+) -> str:
+    """Write the audits as Markdown, with what is needed to read them.
+
+    Args:
+        lost: of each row (`losses`).
+    """
     parts = [
+        ("What does a row lose?", loss_cells(lost), f"{_LOSSES_NOTES} {scope(len(seeds), num_recordings)}"),
         ("Is the map used?", replaced_cells(audits), _REPLACED_NOTES),
         ("Is what the map ranks first what counts?", area_cells(audits), _AREAS_NOTES),
         ("Does the row lean on the background?", background_cells(audits), _BACKGROUNDS_NOTES),

@@ -14,7 +14,17 @@ from objabn.evaluation.localisation import best_threshold
 from objabn.evaluation.numbers import column
 from objabn.evaluation.results import CURVE
 from objabn.report.names import COMPARED, compared_map
-from objabn.statistics.contrast import LEVEL, MIN_RECORDINGS, MIN_SEEDS, Trainings, contrast, of_means, of_statistic
+from objabn.statistics.contrast import (
+    LEVEL,
+    MIN_RECORDINGS,
+    MIN_SEEDS,
+    Contrast,
+    Trainings,
+    contrast,
+    contrast_to_zero,
+    of_means,
+    of_statistic,
+)
 from objabn.statistics.power import POWER, smallest_difference
 
 # What is compared -> its scale; 100: to points.
@@ -91,15 +101,29 @@ def row_difference(
     if videos.empty:
         return None
     numbers = _recording_numbers(videos, recordings)
-    found = contrast(*[_trainings(side.loc[videos], numbers, MEASURES[measure]) for side in sides])
-    low, high = found.interval or (None, None)
-    smallest = None if found.error is None else smallest_difference(found.error, found.df)
-    difference = Difference(found.mean, low, high, found.p, smallest)
+    difference = _told(contrast(*[_trainings(side.loc[videos], numbers, MEASURES[measure]) for side in sides]))
     if measure != "entropy":
         return difference
     shares = [_column(table, "flat_share") for table in (own, other)]
     flat = [float(table[name].mean()) for table, name in zip((own, other), shares, strict=True) if name]
     return difference._replace(flat=max(flat, default=0.0))
+
+
+def loss_within(
+    table: pd.DataFrame, whole: str, less: str, recordings: pd.Series | None, scale: float = 1.0
+) -> Difference | None:
+    """Tell how far a measure of a row is above another one of it, `whole` - `less`; None where it lacks one."""
+    if whole not in table or less not in table:
+        return None
+    return _told(
+        contrast_to_zero(trainings_of(table.assign(lost=table[whole] - table[less]), "lost", recordings, scale))
+    )
+
+
+def _told(found: Contrast) -> Difference:
+    low, high = found.interval or (None, None)
+    smallest = None if found.error is None else smallest_difference(found.error, found.df)
+    return Difference(found.mean, low, high, found.p, smallest)
 
 
 def _trainings(values: pd.DataFrame, numbers: np.ndarray, scale: float) -> Trainings:

@@ -18,7 +18,8 @@ def headline(numbers: Numbers) -> dict[str, float]:
     """Choose the numbers of a row that `dvc exp show` has columns for, by name as in `entropy_o`.
 
     Accuracy; the entropy of each map; a flat share only where there are flat frames; and of the map that a row is
-    compared by (`intervals.COMPARED`) where it lies: pointing and iou_truth with ground truth, else iou_fit.
+    compared by (`names.COMPARED`) where it lies: pointing and iou_truth with ground truth, else iou_fit. With several
+    seeds the standard deviation of each over the seeds follows, as `entropy_o_std`.
     """
     entropies, flat = ([(measure, letter) for letter in LETTERS] for measure in ("entropy", "flat_share"))
     keys = [key for key in (("top1", ""), ("top5", ""), *entropies) if key in numbers]
@@ -26,7 +27,9 @@ def headline(numbers: Numbers) -> dict[str, float]:
     letter = compared_map([column(*key) for key in numbers], "iou_fit") or ""
     where = [key for key in (("pointing", letter), ("iou_truth", letter)) if key in numbers]
     keys += where or [key for key in [("iou_fit", letter)] if key in numbers]
-    return {column(*key): round(numbers[key].mean, 6) for key in keys}
+    spreads = {f"{column(*key)}_std": numbers[key].std for key in keys}
+    chosen = {column(*key): round(numbers[key].mean, 6) for key in keys}
+    return chosen | {name: round(std, 6) for name, std in spreads.items() if std is not None}
 
 
 def confusion(results: Path) -> pd.DataFrame:

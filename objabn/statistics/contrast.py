@@ -122,21 +122,34 @@ def contrast(own: Trainings, other: Trainings) -> Contrast:
     within = np.mean([_between_seeds(row.parts) for row in (own, other)])
     across = float((own.parts @ other.parts.T).mean())
     ms, cases = sum(squares) / 2, max(0.0, seeds * (float(within) - across))
-    variance = 2 / seeds * (ms + cases)
-    if variance <= (1e-9 * max(abs(mean), 1e-9)) ** 2:  # nothing but rounding
+    spread = sum(each**2 for each in squares) / (4 * (seeds - 1))
+    return _with_error(mean, 2 / seeds * (ms + cases), ms, cases, spread)
+
+
+def contrast_to_zero(row: Trainings) -> Contrast:
+    """Compare the mean of one row with 0, as for a loss within the row: Var = (MS + max(0, S Cov2)) / S."""
+    seeds, groups = row.parts.shape
+    mean = float(row.values.mean())
+    if seeds < MIN_SEEDS or groups < MIN_RECORDINGS:
         return Contrast(mean)
-    if ms <= 1e-18 * (ms + cases):
-        return Contrast(mean, math.sqrt(variance))
-    df = (ms + cases) ** 2 / (sum(each**2 for each in squares) / (4 * (seeds - 1)))
-    return Contrast(mean, math.sqrt(variance), df)
+    ms, cases = float(row.values.var(ddof=1)), max(0.0, seeds * _between_seeds(row.parts))
+    return _with_error(mean, (ms + cases) / seeds, ms, cases, ms**2 / (seeds - 1))
 
 
 def mean_error(row: Trainings) -> float:
     """Return the standard error of the mean of a row's trainings; of one training that of its recordings alone."""
-    seeds = len(row.values)
-    if seeds < MIN_SEEDS:
+    if len(row.values) < MIN_SEEDS:
         return math.sqrt(float((row.parts**2).sum()))
-    return math.sqrt((float(row.values.var(ddof=1)) + max(0.0, seeds * _between_seeds(row.parts))) / seeds)
+    return contrast_to_zero(row).error or 0.0
+
+
+def _with_error(mean: float, variance: float, ms: float, cases: float, spread: float) -> Contrast:
+    """Add the standard error, unless nothing varies, and df = (MS + cases)^2 / spread."""
+    if variance <= (1e-9 * max(abs(mean), 1e-9)) ** 2:  # nothing but rounding
+        return Contrast(mean)
+    if ms <= 1e-18 * (ms + cases):
+        return Contrast(mean, math.sqrt(variance))
+    return Contrast(mean, math.sqrt(variance), (ms + cases) ** 2 / spread)
 
 
 def adjusted(p_values: Sequence[float]) -> list[float]:

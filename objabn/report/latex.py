@@ -1,0 +1,62 @@
+"""The comparison as LaTeX tables for a paper: \\input{tables/<data set>.tex}, with \\usepackage{booktabs}."""
+
+import re
+
+import pandas as pd
+
+from objabn.report.comparison import Comparison
+from objabn.report.tables import difference_cells, difference_notes, main_cells, row_cells
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$",
+    "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+}  # fmt: skip
+_MAP = re.compile(r"\bM_([uob])\b")
+
+
+def to_latex(comparison: Comparison) -> str:
+    """Write accuracies and entropies, and the differences to abn with what their intervals and stars are."""
+    main = main_cells(comparison)
+    seeds = len(comparison.seeds)
+    spread = f", mean ± standard deviation of {seeds} trainings" if seeds > 1 else ", one training"
+    name = comparison.name.replace("_", " ")
+    lines = _table(main, f"{name}: accuracy, and entropy of the maps in bits{spread}.", f"tab:{comparison.name}")
+    compared = difference_cells(comparison)
+    shown = (compared != "").any(axis=1)
+    if shown.any():
+        cells = pd.concat([row_cells(comparison), compared], axis=1)[shown]
+        caption = f"{name}: {' '.join(difference_notes(comparison))}"
+        lines += ["", *_table(cells, caption, f"tab:{comparison.name}-differences")]
+    return "\n".join(["% Written by the stage compare. Needs \\usepackage{booktabs}.", *lines, ""])
+
+
+def _table(cells: pd.DataFrame, caption: str, label: str) -> list[str]:
+    body = [" & ".join(_escaped(cell) for cell in row) + r" \\" for row in cells.itertuples(index=False)]
+    return [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_escaped(caption)}}}",
+        rf"\label{{{label}}}",
+        rf"\begin{{tabular}}{{ll{'r' * (len(cells.columns) - 2)}}}",
+        r"\toprule",
+        " & ".join(_escaped(str(heading)) for heading in cells) + r" \\",
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+
+
+def _escaped(text: str) -> str:
+    r"""Write a text in LaTeX; M_o, ± and the minus before a digit become mathematics.
+
+    >>> print(_escaped("entropy M_o, 5 %"), _escaped("-1.28 ± 0.05"))
+    entropy $M_{o}$, 5 \% $-$1.28 $\pm$ 0.05
+    """
+    parts = _MAP.split(text)
+    plain = ["".join(_SPECIAL.get(letter, letter) for letter in part) for part in parts[::2]]
+    joined = plain[0]
+    for letter, following in zip(parts[1::2], plain[1:], strict=True):
+        joined += f"$M_{{{letter}}}${following}"
+    return re.sub(r"(?<![\w.])-(?=\d)", "$-$", joined).replace("±", r"$\pm$")

@@ -22,8 +22,8 @@ $(VENV)/.installed-tests: $(VENV)/.installed requirements-dev.txt requirements-r
 check: setup
 	$(BIN)/python -m objabn check
 
-repro: check  # DVC starts the stages' `python`: the environment's comes first in PATH
-	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+repro: check  # trainings side by side; JOBS=4: four at a time
+	$(BIN)/python -m objabn repro $(if $(JOBS),--jobs $(JOBS))
 
 ablate: check  # controls and audits over seeds, on the embedded data: an hour
 	$(BIN)/python -m objabn ablate

@@ -1,5 +1,5 @@
-"""Check the parameters, plan a run, index a data set, explain videos, look after the side cache, run the ablations,
-pretrain the embedded data's networks: `objabn <command>`, or `python -m objabn <command>`."""
+"""Check the parameters, plan a run, make everything, index a data set, explain videos, look after the side cache, run
+the ablations, pretrain the embedded data's networks: `objabn <command>`, or `python -m objabn <command>`."""
 
 import argparse
 import sys
@@ -15,6 +15,7 @@ COMMANDS = {
     "explain": "a trained run's attention maps over any videos",
     "check": "is all there that the pipeline needs? exit 2 with one line for each fault",
     "plan": "what a run will cost: time and disk of each stage, from a minute of measuring",
+    "repro": "all that `dvc repro` makes, with trainings side by side (`make repro`)",
     "index": "list a data set's videos in data/<dataset>/index.csv",
     "cache": "what the side cache holds; `cache prune` frees what is not needed",
     "ablate": "controls and audits over seeds, on the embedded data (an hour)",

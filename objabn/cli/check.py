@@ -6,6 +6,14 @@ python -m objabn check -S dataset=ucf101
 import argparse
 
 from objabn.config.file import add_overrides, load_params
+from objabn.config.rows import Table
+from objabn.plan.costs import num_rows
+
+NO_STAR = "but then no comparison gets a star"
+ONE_SEED = (
+    "one training of each row, so no comparison gets a star; "
+    "it takes two seeds, and three are the least that tell much: -S 'table.seeds=[0,1,2]'"
+)
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -33,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     table = params.table
     rows = f"{len(table.attention) * len(table.pc)} rows, {len(table.controls)} control(s)"
     print(f"{args.params}: ok (dataset {params.dataset}, {rows}, {len(table.seeds)} seed(s) each)")
+    print(f"seeds: {_seeds(table)}")
     from objabn.preflight.check import OFF, VARIABLE, check_needs, is_off
 
     found = check_needs(params.dataset, params)
@@ -45,3 +54,12 @@ def run(args: argparse.Namespace) -> int:
     elif faults:
         raise ValueError("\n".join(faults))
     return 0
+
+
+def _seeds(table: Table) -> str:
+    """Say how many trainings the table asks for, and how to ask for one seed."""
+    rows, seeds = num_rows(table), len(table.seeds)
+    if seeds == 1:
+        return f"{rows} trainings: {ONE_SEED}"
+    asks = f"{rows * seeds} trainings ({rows} rows x {seeds} seeds)"
+    return f"{asks}; one seed: {rows}, with -S 'table.seeds=[{table.seeds[0]}]', {NO_STAR}"

@@ -14,9 +14,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from objabn.cli.check import NO_STAR, ONE_SEED
 from objabn.config.file import add_overrides, load_params
 from objabn.plan.costs import Cost, Counts, Rates, costs, total
 from objabn.plan.units import duration, size
+from objabn.preflight.device import find_devices
+from objabn.preflight.rows import table_rows
+from objabn.preflight.side_by_side import Workers, num_cores, num_gpus, side_by_side
 
 WIDTH = 110  # columns, of what the figures rest on
 BUSY = 0.2  # share of the cores from which on other processes make the times too long
@@ -53,7 +57,10 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="objabn-plan-") as place:
         rates = measure(dataset, params.table, counts, own, Path(place), start_sec)
     lines = costs(dataset, params.table, counts, rates)
-    notes = [*_unknown(lines), *_disk(lines), *_gpu(rates), *_warn_of_others(busy)]
+    one_seed = costs(dataset, params.table.model_copy(update={"seeds": params.table.seeds[:1]}), counts, rates)
+    at_a_time = side_by_side(table_rows(params.dataset, params), num_cores(), num_gpus(find_devices()))
+    notes = [_seeds(params.table.seeds, lines, one_seed), _side_by_side(at_a_time)]
+    notes += [*_unknown(lines), *_disk(lines), *_gpu(rates), *_warn_of_others(busy)]
     if args.json:
         stages = [asdict(line) for line in [*lines, total(lines)]]
         figures: dict[str, Any] = {"dataset": params.dataset, "counts": asdict(counts), "rates": asdict(rates)}
@@ -69,7 +76,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _heading(dataset_name: str, counts: Counts, rates: Rates) -> str:
-    splits = f"{counts.train:,} train and {counts.test:,} test videos, {counts.frames:,} frames"
+    val = f", {counts.val:,} val" if counts.val else ""
+    splits = f"{counts.train:,} train{val} and {counts.test:,} test videos, {counts.frames:,} frames"
     return f"{dataset_name}: {splits}, {counts.classes} classes\non: {rates.device}\n"
 
 
@@ -94,6 +102,26 @@ def _table(lines: list[Cost]) -> str:
         text.append(f"{stage.ljust(widths[0])}  {aligned}  {each}".rstrip())
     text.insert(-1, "-" * len(text[-1]))
     return "\n".join(text)
+
+
+def _seeds(seeds: list[int], lines: list[Cost], one_seed: list[Cost]) -> str:
+    """Say what the seeds cost, and how to ask for one; or that one gives no star."""
+    if len(seeds) == 1:
+        return f"seeds: {ONE_SEED}"
+    each = f"{len(seeds)} seeds: training and evaluation take {duration(_rows_sec(lines))}"
+    return f"{each}, with one seed {duration(_rows_sec(one_seed))} (-S 'table.seeds=[{seeds[0]}]'), {NO_STAR}"
+
+
+def _rows_sec(lines: list[Cost]) -> float:
+    return sum(line.sec or 0.0 for line in lines if line.stage.startswith(("train", "evaluate")))
+
+
+def _side_by_side(workers: Workers) -> str:
+    """Say how many trainings `make repro` runs at a time."""
+    if workers.number == 1:
+        return f"side by side: `make repro` runs one training at a time: {workers.why}"
+    times = "the times above are for one after another"
+    return f"side by side: `make repro` runs {workers.number} trainings at a time ({workers.why}); {times}"
 
 
 def _disk(lines: list[Cost]) -> list[str]:

@@ -18,17 +18,18 @@ MASK_BYTES, UNIT_BYTES = 220.0, 250.0  # a frame: 160 and 210 on the embedded da
 
 @dataclass(frozen=True)
 class Counts:
-    """Videos of the two splits, frames of both together, and where that is from."""
+    """Videos of the splits, frames of all together, and where that is from. Without `val` trainings use `test`."""
 
     train: int
     test: int
     frames: int
     classes: int
     origin: str
+    val: int = 0
 
     @property
     def videos(self) -> int:
-        return self.train + self.test
+        return self.train + self.val + self.test
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,7 @@ def num_rows(table: Table) -> int:
 def costs(params: Dataset, table: Table, counts: Counts, rates: Rates) -> list[Cost]:
     """List a line for each stage, in the pipeline's order."""
     start, frames = rates.start_sec + DVC_SEC, counts.frames
-    lines = []
-    if rates.synthesize:
-        lines.append(_of_frames("synthesize", start, rates.synthesize, frames))
+    lines = [_of_frames("synthesize", start, rates.synthesize, frames)] if rates.synthesize else []
     lines.append(_of_frames("decode", start, rates.decode, frames))
     found = rates.segment
     sec = None if found.sec is None else start + found.start_sec + frames * found.sec
@@ -120,7 +119,7 @@ def _of_frames(stage: str, start: float, rate: FrameRate, frames: int) -> Cost:
 def _training(runs: int, params: Dataset, counts: Counts, row: RowRate, start: float) -> Cost:
     batch = params.train.batch_size
     clips = counts.train // batch * batch or counts.train  # the incomplete last batch is dropped
-    epoch = clips * row.train_sec + counts.test * row.eval_sec
+    epoch = clips * row.train_sec + (counts.val or counts.test) * row.eval_sec
     sec = runs * (start + row.start_sec + params.train.epochs * epoch)
     each = f"{duration(row.train_sec)} a clip trained, {duration(row.eval_sec)} validated"
     return Cost(f"train, {runs} run{'' if runs == 1 else 's'}", sec, runs * row.weights_bytes, each)

@@ -49,11 +49,13 @@ def measure(params: Dataset, table: Table, counts: Counts, own: pd.DataFrame, pl
     Raises:
         ValueError: a device that is not there, or no video that could be decoded.
     """
-    device = make_fabric(params).device
+    threads, device = torch.get_num_threads(), make_fabric(params).device
+    own_threads = "" if (own_number := torch.get_num_threads()) == threads else f", {own_number} for a training"
+    torch.set_num_threads(threads)  # `segment` takes all; training and evaluation set their own again
     rows, videos, made, origin = _videos(params, counts, own, place)
     decode, clips, reader = _decoding(params, rows, videos, origin, place)
     segment = _segmentation(params, clips, reader)
-    cpu = f"CPU, {torch.get_num_threads()} threads"
+    cpu = f"CPU, {threads} thread{'' if threads == 1 else 's'}{own_threads}"
     return Rates(
         device=f"CUDA, {torch.cuda.get_device_name(0)}" if device.type == "cuda" else cpu,
         start_sec=start_sec,
@@ -174,7 +176,7 @@ def _row(params: Dataset, table: Table, counts: Counts, videos: pd.DataFrame, re
     except torch.cuda.OutOfMemoryError:
         memory = f"the memory of {torch.cuda.get_device_name(0)}"
         raise ValueError(f"train.batch_size: expected one that fits into {memory}, got {whole}") from None
-    share = processes if on_gpu else params.train.nodes  # processes on one CPU share its cores
+    share = processes if on_gpu or params.train.threads else params.train.nodes  # else those of a CPU share its cores
     held = torch.cuda.max_memory_reserved() if on_gpu else 0
     basis = f"measured on {steps} step{'' if steps == 1 else 's'} of {batch} clips of {attention}, for all rows"
     return replace(rate, train_sec=rate.train_sec / share, basis=basis, gpu_bytes=held)

@@ -17,6 +17,7 @@ from objabn.preflight.device import device_findings, find_devices
 from objabn.preflight.findings import Finding, settle, warning
 from objabn.preflight.rows import stages_done, table_rows
 from objabn.preflight.segmenter import segmenter_downloads, segmenter_findings
+from objabn.preflight.side_by_side import num_cores, num_gpus, side_by_side
 from objabn.preflight.space import disk_findings, memory_findings
 from objabn.preflight.weights import download_findings
 
@@ -36,21 +37,23 @@ def check_needs(name: str, params: Params, *, running: str | None = None) -> lis
     """
     dataset = params.datasets[name]
     rows, done = table_rows(name, params), stages_done(name, params, running=running)
+    present = find_devices()
+    at_a_time = side_by_side(rows, num_cores(), num_gpus(present)).number
     index, found = None, list[Finding]()
     if dataset.synthesize is None:  # else it makes both itself
         index, found = read(name, dataset.videos)
         found += videos_findings(name, dataset, index) + truth_findings(name, dataset)
     if counts := _counts(name, dataset, index, may_open=running is None):
-        found += disk_findings(dataset, params.table, counts, done)
+        found += disk_findings(dataset, params.table, counts, done, at_a_time)
     elif running is None:
         found.append(warning("decode", "disk: what is needed can be told when the index and its videos are there"))
     found += segmenter_findings(name, dataset, index)
     found += download_findings([*segmenter_downloads(name, dataset), *backbone_downloads(rows)])
     found += backbone_findings(rows)
-    found += memory_findings(name, rows)
+    found += memory_findings(name, rows, at_a_time)
     known = counts.train if counts else 0
     train_videos = known if index is None else int((index["split"] == "train").sum())
-    found += device_findings(rows, train_videos, find_devices())
+    found += device_findings(rows, train_videos, present)
     return settle(found, done)
 
 
@@ -96,4 +99,5 @@ def _counts(name: str, dataset: Dataset, index: "pd.DataFrame | None", *, may_op
         return None
     splits, published = index["split"].value_counts(), PUBLISHED[name]
     frames = round(published.frames * len(index) / published.videos)
-    return Counts(int(splits["train"]), int(splits["test"]), frames, index["label"].nunique(), published.origin)
+    train, test, val = (int(splits.get(split, 0)) for split in ("train", "test", "val"))
+    return Counts(train, test, frames, index["label"].nunique(), published.origin, val)

@@ -23,8 +23,14 @@ _GRID = 128  # cells, of a stored mask
 SHARED = Path("/dev/shm")
 
 
-def needed_bytes(dataset: Dataset, table: Table, counts: Counts, done: Mapping[str, Path]) -> tuple[int, int]:
-    """Estimate the bytes of the outputs that are not there yet, and of the side cache."""
+def needed_bytes(
+    dataset: Dataset, table: Table, counts: Counts, done: Mapping[str, Path], at_a_time: int = 1
+) -> tuple[int, int]:
+    """Estimate the bytes of the outputs that are not there yet, and of the side cache.
+
+    Args:
+        at_a_time: trainings side by side; each has a checkpoint.
+    """
     pixels = dataset.decode.height * dataset.decode.width
     outputs, cached = REPORT_BYTES, 0
     if dataset.synthesize is not None and "decode" not in done:
@@ -39,15 +45,18 @@ def needed_bytes(dataset: Dataset, table: Table, counts: Counts, done: Mapping[s
     weights = round(_WEIGHTS_BYTES * max(dataset.model.width_factor, 1.0) ** 2)
     if "train" not in done:
         outputs += rows * seeds * weights
-        cached += 3 * weights  # a checkpoint: the weights, and Adam's two means
+        # A checkpoint: the weights, Adam's two means, and the best epoch's weights where `train.report` asks for them.
+        cached += (4 if dataset.train.report == "best" else 3) * weights * at_a_time
     if "evaluate" not in done:
         outputs += rows * (ROW_BYTES + RESULT_BYTES * counts.test * seeds)
     return outputs, cached
 
 
-def disk_findings(dataset: Dataset, table: Table, counts: Counts, done: Mapping[str, Path]) -> list[Finding]:
+def disk_findings(
+    dataset: Dataset, table: Table, counts: Counts, done: Mapping[str, Path], at_a_time: int = 1
+) -> list[Finding]:
     """Compare free space with what is needed, on each disk that is written to."""
-    outputs, cached = needed_bytes(dataset, table, counts, done)
+    outputs, cached = needed_bytes(dataset, table, counts, done, at_a_time)
     places: dict[int, tuple[Path, list[str], int]] = {}
     for path, what, needed in ((Path(), "outputs", outputs), (Cache().root, "side cache", cached), *_dvc(outputs)):
         there = existing(path)
@@ -93,10 +102,13 @@ def existing(path: Path) -> Path:
     return next(each for each in (path, *path.absolute().parents) if each.exists())
 
 
-def memory_findings(name: str, rows: Iterable[Row]) -> list[Finding]:
+def memory_findings(name: str, rows: Iterable[Row], at_a_time: int = 1) -> list[Finding]:
     """Compare free shared memory with the batches that the loaders hold in it.
 
     A worker that finds none dies of a bus error. Containers have 64 MB unless told otherwise.
+
+    Args:
+        at_a_time: trainings that `make repro` runs side by side; what only they have no room for is a warning.
     """
     if not SHARED.is_dir():
         return []
@@ -109,11 +121,17 @@ def memory_findings(name: str, rows: Iterable[Row]) -> list[Finding]:
             where = f"{workers} loader_workers with {_PREFETCHED} batches of {batch} each"
     if not largest:
         return []
-    if largest > free:
-        line = f"expected {size(largest)} free in {SHARED} ({where}), got {size(free)}"
+    together = largest * at_a_time
+    if at_a_time > 1:
+        where += f", {at_a_time} trainings side by side"
+    if together > free:
+        line = f"expected {size(together)} free in {SHARED} ({where}), got {size(free)}"
         todo = "give the container more (--shm-size; in Kubernetes an emptyDir of medium Memory), or fewer workers"
-        return [fault("train", f"datasets.{name}.machine.loader_workers: {line}; {todo}")]
-    return [ok("train", f"{SHARED}: {size(largest)} are needed ({where}), {size(free)} are free")]
+        if largest > free:
+            return [fault("train", f"datasets.{name}.machine.loader_workers: {line}; {todo}")]
+        todo += f"; `make repro JOBS={free // largest}` runs fewer trainings at a time"
+        return [warning("train", f"datasets.{name}.machine.loader_workers: {line}; {todo}")]
+    return [ok("train", f"{SHARED}: {size(together)} are needed ({where}), {size(free)} are free")]
 
 
 def _batch_bytes(row: Row) -> int:

@@ -1,0 +1,48 @@
+"""How many trainings of the table one machine runs at a time."""
+
+import os
+import shutil
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from objabn.preflight.device import Devices
+from objabn.preflight.rows import Row
+
+
+class Workers(NamedTuple):
+    """How many trainings run at a time, and why."""
+
+    number: int
+    why: str
+
+
+def side_by_side(rows: Iterable[Row], cores: int, gpus: int) -> Workers:
+    """Share out a machine among the trainings of the rows; the row that takes most decides.
+
+    Args:
+        gpus: `num_gpus`; with none, trainings share the cores.
+    """
+    trains = [row.block.train for row in rows]
+    devices = max(train.devices for train in trains)
+    if any(train.nodes > 1 for train in trains):
+        return Workers(1, "each takes several machines (train.nodes)")
+    if gpus and any(train.accelerator != "cpu" for train in trains):
+        return Workers(max(gpus // devices, 1), f"{_count(gpus, 'GPU')}, {devices} for each (train.devices)")
+    if any(train.threads is None for train in trains):
+        return Workers(1, f"each takes all cores, {cores} here (train.threads: null)")
+    threads = max((train.threads or 1) * train.devices for train in trains)
+    return Workers(max(cores // threads, 1), f"{_count(cores, 'core')}, {threads} for each (train.threads)")
+
+
+def num_cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def num_gpus(present: Devices) -> int:
+    """Count the GPUs that trainings can share out; without nvidia-smi they lease none, and all take the first one."""
+    return len(present.usable) if shutil.which("nvidia-smi") else min(len(present.usable), 1)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -17,7 +17,9 @@ class Workers(NamedTuple):
 
 
 def side_by_side(rows: Iterable[Row], cores: int, gpus: int) -> Workers:
-    """Share out a machine among the trainings of the rows; the row that takes most decides.
+    """Share out a machine among the trainings of the table.
+
+    The row that takes most decides.
 
     Args:
         gpus: `num_gpus`; with none, trainings share the cores.
@@ -40,7 +42,10 @@ def num_cores() -> int:
 
 
 def num_gpus(present: Devices) -> int:
-    """Count the GPUs that trainings can share out; without nvidia-smi they lease none, and all take the first one."""
+    """Count the GPUs that trainings can share out.
+
+    Without nvidia-smi trainings lease none, and all take the first one.
+    """
     return len(present.usable) if shutil.which("nvidia-smi") else min(len(present.usable), 1)
 
 

@@ -43,8 +43,12 @@ def test_the_shipped_file_needs_nothing_that_is_not_here() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     *lines, modules = done.stdout.splitlines()
     assert (done.returncode, done.stderr) == (0, "")
-    assert lines[0] == "params.yaml: ok (dataset synthetic, 6 rows, 1 control(s), 1 seed(s) each)"
-    assert {line.partition(":")[0] for line in lines[1:]} == {"ok"}
+    assert lines[0] == "params.yaml: ok (dataset synthetic, 6 rows, 1 control(s), 3 seed(s) each)"
+    assert lines[1] == (
+        "seeds: 21 trainings (7 rows x 3 seeds); one seed: 7, with -S 'table.seeds=[0]', "
+        "but then no comparison gets a star"
+    )
+    assert {line.partition(":")[0] for line in lines[2:]} == {"ok"}
     assert not {"torch", "decord", "detectron2", "pytorchvideo", "ray"} & set(modules.split())
 
 
@@ -67,6 +71,16 @@ def test_all_that_is_missing_comes_out_together(
     ]
     assert lines[0] == (
         "params.yaml: dataset: ucf101: expected data/ucf101/index.csv, found none; `python -m objabn index` writes it"
+    )
+
+
+def test_one_seed_gives_no_star(place: Path, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
+    take_everything_away(monkeypatch, place)
+    monkeypatch.setenv("OBJABN_CHECK", "off")
+    assert main([*UCF101, "-S", "table.seeds=[4]"]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == (
+        "seeds: 7 trainings: one training of each row, so no comparison gets a star; it takes two seeds, and three are "
+        "the least that tell much: -S 'table.seeds=[0,1,2]'"
     )
 
 

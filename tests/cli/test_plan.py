@@ -6,7 +6,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 import yaml
 
 from objabn.__main__ import main
@@ -14,7 +16,9 @@ from objabn.cli import plan
 from objabn.config.faults import ParamsError
 from objabn.config.file import load_params, parse_params, read_yaml
 from objabn.config.schema import Params
+from objabn.model.device import make_fabric
 from objabn.plan.costs import Cost
+from objabn.preflight.side_by_side import Workers
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "params.yaml").read_text()
@@ -92,7 +96,11 @@ def test_the_command_on_a_tiny_data_set(place: Path, capsys: pytest.CaptureFixtu
     assert lines[0] == "synthetic: 6 train and 2 test videos, 64 frames, 8 classes"
     assert lines[1].startswith("on: ")
     stages = [line.split("  ")[0] for line in lines[4:10] if line[0] != " "]
-    assert stages == ["synthesize", "decode", "segment", "train, 4 runs", "evaluate, 4 rows"]
+    assert stages == ["synthesize", "decode", "segment", "train, 12 runs", "evaluate, 4 rows"]
+    (seeds,) = [line for line in lines if line.startswith("3 seeds: training and evaluation take ")]
+    assert seeds.endswith(" (-S 'table.seeds=[0]'), but then no comparison gets a star")
+    (together,) = [line for line in lines if line.startswith("side by side: `make repro` runs ")]
+    assert together.endswith("the times above are for one after another") == (" trainings at a time " in together)
     assert any(line.startswith("total") for line in lines)
     assert "decode: measured on its first 8 videos" in lines
     assert any(line.startswith("disk: outputs and side cache (.cache) need ") for line in lines)
@@ -102,8 +110,9 @@ def test_the_command_on_a_tiny_data_set(place: Path, capsys: pytest.CaptureFixtu
 def test_the_same_as_json(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tiny(place)
     rows = ["-S", "table.attention=[abn]", "-S", "table.pc=[false]", "-S", "table.controls=[]"]
-    assert main(["plan", "--json", *rows]) == 0
+    assert main(["plan", "--json", *rows, "-S", "table.seeds=[0]"]) == 0
     plan = json.loads(capsys.readouterr().out)
+    assert plan["notes"][0].startswith("seeds: one training of each row, so no comparison gets a star; ")
     assert (plan["dataset"], plan["counts"]["frames"]) == ("synthetic", 64)
     assert [each["stage"] for each in plan["stages"]][-4:] == [
         "train, 1 run", "evaluate, 1 row", "study, compare", "total",
@@ -165,6 +174,53 @@ def test_what_does_not_fit_is_said(place: Path, monkeypatch, free: int, expected
     monkeypatch.setattr(plan.shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
     lines = [Cost("decode", 1.0, 2_000, ""), Cost("  side cache", None, 1_000, "", in_cache=True)]
     assert plan._disk(lines) == expected
+
+
+def test_what_seeds_cost_is_of_training_and_evaluation() -> None:
+    three = [
+        Cost("segment", 7200.0, 0, ""),
+        Cost("train, 9 runs", 5400.0, 0, ""),
+        Cost("evaluate, 3 rows", 1800.0, 0, ""),
+    ]
+    one = [Cost("train, 3 runs", 1800.0, 0, ""), Cost("evaluate, 3 rows", 700.0, 0, "")]
+    assert plan._seeds([2, 3, 4], three, one) == (
+        "3 seeds: training and evaluation take 2.0 h, with one seed 42 min (-S 'table.seeds=[2]'), "
+        "but then no comparison gets a star"
+    )
+    assert plan._seeds([2], one, one).startswith("seeds: one training of each row, so no comparison gets a star; ")
+
+
+@pytest.mark.parametrize(
+    ("workers", "line"),
+    [
+        (Workers(1, "why"), "side by side: `make repro` runs one training at a time: why"),
+        (
+            Workers(3, "why"),
+            "side by side: `make repro` runs 3 trainings at a time (why); the times above are for one after another",
+        ),
+    ],
+)
+def test_how_many_run_side_by_side_is_said(workers: Workers, line: str) -> None:
+    assert plan._side_by_side(workers) == line
+
+
+def test_a_training_is_measured_with_its_own_threads(place: Path, monkeypatch) -> None:
+    """The segmenter takes all cores."""
+    from objabn.plan import measure
+
+    tiny(place)
+    params, found = load_params(place / "params.yaml").datasets["synthetic"], {}
+    own = params.model_copy(update={"train": params.train.model_copy(update={"threads": 1})})
+    before = torch.get_num_threads()
+    monkeypatch.setattr(measure, "_decoding", lambda *_: (None, None, None))
+    monkeypatch.setattr(measure, "_segmentation", lambda *_: found.update(segment=torch.get_num_threads()))
+    monkeypatch.setattr(measure, "_row", lambda params, *_: make_fabric(params))
+    try:
+        torch.set_num_threads(2)
+        rates = measure.measure(own, None, None, pd.DataFrame({"frames": [1], "path": [""]}), place, 0.0)  # type: ignore[arg-type]
+        assert (rates.device, found["segment"], torch.get_num_threads()) == ("CPU, 2 threads, 1 for a training", 2, 1)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_busy_machine_is_said() -> None:

@@ -42,7 +42,7 @@ def given(*overrides: str) -> Params:
 
 
 def lines_of(*overrides: str, counts: Counts = COUNTS, rates: Rates = RATES) -> dict[str, Cost]:
-    params = given("dataset=ucf101", "datasets.ucf101.train.epochs=2", *overrides)
+    params = given("dataset=ucf101", "datasets.ucf101.train.epochs=2", "table.seeds=[0]", *overrides)
     lines = costs(params.datasets["ucf101"], params.table, counts, rates)
     return {line.stage: line for line in [*lines, total(lines)]}
 
@@ -53,7 +53,7 @@ def lines_of(*overrides: str, counts: Counts = COUNTS, rates: Rates = RATES) -> 
         ("decode", START + 30, 180_000_000),
         ("segment", START + 3 + 5000, 10_000 * MASK_BYTES),
         ("  side cache", None, 2_500_000),
-        # 96 clips an epoch (six batches of 16) and 50 validated, two epochs: six rows and a control, one seed
+        # 96 clips an epoch (six batches of 16) and 50 validated, two epochs: six rows and a control
         ("train, 7 runs", 7 * (START + 1 + 2 * (19.2 + 5)), 7_000_000),
         ("evaluate, 7 rows", 7 * (START + 1 + 5), 7 * 3_005_000),
         ("study, compare", 2 * START + COMPARE_SEC, REPORT_BYTES),
@@ -96,6 +96,14 @@ def test_epochs_seeds_and_rows_scale_what_they_are_of() -> None:
 def test_few_videos_are_one_short_batch() -> None:
     lines = lines_of("table.attention=[abn]", "table.pc=[false]", "table.controls=[]", counts=replace(COUNTS, train=10))
     assert lines["train, 1 run"].sec == pytest.approx(START + 1 + 2 * (2 + 5))
+
+
+def test_epochs_are_validated_on_val_where_there_is_one() -> None:
+    counts = replace(COUNTS, val=30)
+    assert counts.videos == 180
+    lines, without = lines_of(counts=counts), lines_of()
+    assert without["train, 7 runs"].sec - lines["train, 7 runs"].sec == pytest.approx(7 * 2 * 20 * 0.1)
+    assert lines["evaluate, 7 rows"] == without["evaluate, 7 rows"]
 
 
 @pytest.mark.parametrize(

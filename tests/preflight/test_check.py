@@ -87,9 +87,11 @@ def test_a_stage_that_runs_is_not_done(bare: Path) -> None:
 
 def test_runs_that_are_there_need_no_pretrained_weights(bare: Path) -> None:
     params = given(UCF101, "table.attention=[abn]", "table.pc=[false]", "datasets.ucf101.train.accelerator=cuda")
-    for folder in ("abn/pc-false", "controls/plain"):
-        (bare / f"runs/ucf101/{folder}/seed-0").mkdir(parents=True)
-        (bare / f"runs/ucf101/{folder}/seed-0/model.safetensors").touch()
+    runs = [f"{folder}/seed-{seed}" for folder in ("abn/pc-false", "controls/plain") for seed in (0, 1, 2)]
+    for run in runs:
+        assert "datasets.ucf101.model.pretrained" in keys(check_needs("ucf101", params), "fault")
+        (bare / f"runs/ucf101/{run}").mkdir(parents=True)
+        (bare / f"runs/ucf101/{run}/model.safetensors").touch()
     found = keys(check_needs("ucf101", params), "fault")
     assert "datasets.ucf101.model.pretrained" not in found
     assert "datasets.ucf101.train.accelerator" in found  # evaluation asks for it, too

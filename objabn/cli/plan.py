@@ -23,6 +23,7 @@ from objabn.preflight.rows import table_rows
 from objabn.preflight.side_by_side import Workers, num_cores, num_gpus, side_by_side
 
 WIDTH = 110  # columns, of what the figures rest on
+RECORDINGS = {"ucf101": 707}  # of the test videos of split 1
 BUSY = 0.2  # share of the cores from which on other processes make the times too long
 
 
@@ -60,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     one_seed = costs(dataset, params.table.model_copy(update={"seeds": params.table.seeds[:1]}), counts, rates)
     at_a_time = side_by_side(table_rows(params.dataset, params), num_cores(), num_gpus(find_devices()))
     notes = [_seeds(params.table.seeds, lines, one_seed), _side_by_side(at_a_time)]
+    notes += _power(len(params.table.seeds), *_test_recordings(params.dataset, counts))
     notes += [*_unknown(lines), *_disk(lines), *_gpu(rates), *_warn_of_others(busy)]
     if args.json:
         stages = [asdict(line) for line in [*lines, total(lines)]]
@@ -110,6 +112,32 @@ def _seeds(seeds: list[int], lines: list[Cost], one_seed: list[Cost]) -> str:
         return f"seeds: {ONE_SEED}"
     each = f"{len(seeds)} seeds: training and evaluation take {duration(_rows_sec(lines))}"
     return f"{each}, with one seed {duration(_rows_sec(one_seed))} (-S 'table.seeds=[{seeds[0]}]'), {NO_STAR}"
+
+
+def _power(seeds: int, recordings: int, what: str) -> list[str]:
+    """Say which differences between rows the table will be able to tell."""
+    from objabn.statistics.contrast import MIN_RECORDINGS
+    from objabn.statistics.power import POWER, design_words
+
+    if seeds == 1 or recordings < MIN_RECORDINGS:
+        return []
+    told = f"{seeds} seeds and {recordings:,} {what} tell two rows apart, in {100 * POWER:g} % of all cases, from"
+    guess = "on, if measures vary as on the embedded data"
+    return textwrap.wrap(f"power: {told} {design_words(seeds, recordings)} {guess}", WIDTH, subsequent_indent="  ")
+
+
+def _test_recordings(name: str, counts: Counts) -> tuple[int, str]:
+    """Count the recordings of the test videos, and say what was counted."""
+    from objabn.index.groups import FOLDER, read_groups
+    from objabn.index.table import read_index
+
+    index = Path("data", name, "index.csv")
+    if index.is_file() and name != "synthetic":
+        videos = read_index(index)
+        groups = read_groups(FOLDER, name, videos).to_numpy()[videos["split"] == "test"]
+        return len(set(groups)), "test recordings"
+    known = RECORDINGS.get(name)
+    return (known, "test recordings") if known else (counts.test, "test videos")
 
 
 def _rows_sec(lines: list[Cost]) -> float:

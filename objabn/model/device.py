@@ -5,6 +5,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
 
 from objabn.config.schema import Dataset, Train
+from objabn.model.run import num_threads
 from objabn.system.memory import reuse_freed_memory
 
 
@@ -34,14 +35,6 @@ def check_on_cpu(asked: Train) -> bool:
         reuse_freed_memory()
         torch.set_num_threads(num_threads(asked))
     return on_cpu
-
-
-def num_threads(asked: Train) -> int:
-    """Return how many threads a process takes on the CPU; sums in another number of parts round differently.
-
-    Does not ask CUDA anything.
-    """
-    return asked.threads or torch.get_num_threads()
 
 
 class _Alone(LightningEnvironment):

@@ -17,8 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from objabn import __version__
-from objabn.config.schema import Dataset
-from objabn.model.device import num_threads
+from objabn.config.schema import Dataset, Train
 from objabn.model.network import ObjectABN
 from objabn.system.files import file_digest
 
@@ -64,6 +63,14 @@ def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict
         "versions": versions(),
         "inputs": {path.as_posix(): file_digest(path) for path in inputs},
     }
+
+
+def num_threads(asked: Train) -> int:
+    """Return how many threads a training's process takes on the CPU.
+
+    Sums in another number of parts round differently. CUDA is not asked anything.
+    """
+    return asked.threads or torch.get_num_threads()
 
 
 def versions() -> dict[str, str]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from objabn.config.schema import Dataset
-from objabn.index.table import class_names, read_index
+from objabn.index.table import ALL_SPLITS, class_names, read_index
 from objabn.plan.costs import Counts
 from objabn.stores.table import TABLE, read_table
 from objabn.synthetic.scenes import ACTIONS
@@ -42,17 +42,18 @@ def count(name: str, params: Dataset) -> tuple[Counts, pd.DataFrame]:
             f"without one the numbers of {' and '.join(PUBLISHED)} alone are known"
         )
     index = read_index(path)
-    splits = index["split"].value_counts()
-    train, test, classes = int(splits.get("train", 0)), int(splits.get("test", 0)), len(class_names(index))
+    splits = {name: int((index["split"] == name).sum()) for name in ALL_SPLITS}
+    classes = len(class_names(index))
     probed = _probe(index, Path(params.videos))
     store = Path("data") / name / "frames"
     if (store / TABLE).is_file():
         table = read_table(store)
         if set(table["digest"]) == set(index["digest"]):
-            return Counts(train, test, int(table["frames"].sum()), classes, f"{path} and its decoded frames"), probed
+            origin, frames = f"{path} and its decoded frames", int(table["frames"].sum())
+            return Counts(**splits, frames=frames, classes=classes, origin=origin), probed
     if len(probed):
-        frames = round(len(index) * probed["frames"].mean())
-        return Counts(train, test, frames, classes, f"{path} and the headers of {len(probed)} videos"), probed
+        origin, frames = f"{path} and the headers of {len(probed)} videos", round(len(index) * probed["frames"].mean())
+        return Counts(**splits, frames=frames, classes=classes, origin=origin), probed
     raise ValueError(f"{params.videos}: expected videos of {path}, found none; see datasets.{name}.videos")
 
 

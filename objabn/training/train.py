@@ -166,10 +166,11 @@ def train(
     *,
     parallel: bool = False,
 ) -> tuple[ObjectABN, dict[str, Any]]:
-    """Train a network, and return it with the timing and the `epoch` whose weights it has.
+    """Train a network, and return it with the timing.
 
     Writes curves.csv (one row an epoch) into `run_dir` during the training. The network has the weights of the epoch
-    that `train.report` names: the last, or the one of the highest top-1 on `validation_set`, of several the first.
+    that `train.report` names, which stands as `epoch` beside the times: the last, or the one of the highest top-1 on
+    `validation_set`, of several the first.
 
     Args:
         run_dir: read in the first process only.
@@ -233,7 +234,9 @@ def train(
 
 
 def reported_epoch(report: str, rows: Sequence[Mapping[str, float]]) -> int:
-    """Return the epoch, from 1, whose weights a run keeps; of several that are best the first.
+    """Return the epoch, from 1, whose weights a run keeps.
+
+    Of several that are best it is the first.
 
     Args:
         report: `train.report`.

@@ -45,8 +45,7 @@ def count(name: str, params: Dataset) -> tuple[Counts, pd.DataFrame]:
     splits = {name: int((index["split"] == name).sum()) for name in ALL_SPLITS}
     classes = len(class_names(index))
     probed = _probe(index, Path(params.videos))
-    store = Path("data") / name / "frames"
-    if (store / TABLE).is_file():
+    if ((store := path.with_name("frames")) / TABLE).is_file():
         table = read_table(store)
         if set(table["digest"]) == set(index["digest"]):
             origin, frames = f"{path} and its decoded frames", int(table["frames"].sum())

@@ -94,7 +94,7 @@ def row_difference(
     names = [_column(table, measure) for table in (own, other)]
     if names[0] is None or names[1] is None:
         return None
-    sides = [_by_video(table, name) for table, name in zip((own, other), names, strict=True)]
+    sides = [_by_video(own, names[0]), _by_video(other, names[1])]
     if len(sides[0].columns) != len(sides[1].columns):
         return None
     videos = sides[0].index.intersection(sides[1].index).sort_values()
@@ -128,14 +128,13 @@ def _told(found: Contrast) -> Difference:
 
 def _trainings(values: pd.DataFrame, numbers: np.ndarray, scale: float) -> Trainings:
     """A measure of a row's trainings: values by video and seed, each a number or a curve."""
-    first = values.iat[0, 0]
-    if np.ndim(first) == 0:
+    if not isinstance(values.iat[0, 0], np.ndarray):
         return of_means(scale * values.to_numpy(np.float64).T, numbers)
     curves = np.stack([np.stack(values[seed].to_list()) for seed in values]).astype(np.float64)  # (S, N, K)
     counted = np.concatenate([curves, np.ones((*curves.shape[:2], 1))], axis=2)
-    sums = np.zeros((len(counted), numbers.max() + 1, counted.shape[2]))
-    np.add.at(sums, (slice(None), numbers), counted)
-    return of_statistic(sums, _at_best_threshold(scale))
+    order = np.argsort(numbers, kind="stable")
+    starts = np.searchsorted(numbers[order], np.arange(numbers.max() + 1))
+    return of_statistic(np.add.reduceat(counted[:, order], starts, axis=1), _at_best_threshold(scale))
 
 
 def _at_best_threshold(scale: float) -> Callable[[np.ndarray], np.ndarray]:

@@ -1,0 +1,44 @@
+"""The smallest difference that a design sees: found again by drawing."""
+
+import math
+
+import numpy as np
+import pytest
+
+from objabn.statistics.contrast import contrast, of_means
+from objabn.statistics.power import MEASURED, POWER, design_words, expected_error, smallest_difference
+
+
+@pytest.mark.parametrize("df", [2.0, 4.0, 30.0, math.inf])
+def test_the_smallest_difference_is_seen_in_four_of_five_cases(df: float) -> None:
+    from objabn.statistics.contrast import critical
+
+    draw = np.random.default_rng(0)
+    shift = smallest_difference(2.0, df)
+    spread = np.ones(20_000) if math.isinf(df) else np.sqrt(draw.chisquare(df, 20_000) / df)
+    seen = np.abs(draw.normal(shift, 2.0, 20_000)) > critical(df) * 2.0 * spread
+    assert seen.mean() == pytest.approx(POWER, abs=0.01)
+
+
+def test_the_error_that_a_design_will_have() -> None:
+    """That of drawn designs, on average."""
+    draw, seed_std, row_std = np.random.default_rng(1), 0.3, 2.0
+    variances = []
+    for _ in range(400):
+        sides = [draw.normal(0, seed_std, (4, 1)) + draw.normal(0, row_std, 50) for _ in range(2)]
+        variances.append(contrast(*[of_means(side, np.arange(50)) for side in sides]).error ** 2)
+    error, df = expected_error(seed_std, row_std, seeds=4, videos=50)
+    assert math.sqrt(np.mean(variances)) == pytest.approx(error, rel=0.05)
+    assert df > 6
+    assert expected_error(0.0, row_std, seeds=4, videos=50) == (pytest.approx(math.sqrt(2 * 4 / 50)), math.inf)
+
+
+def test_the_design_in_words() -> None:
+    """Each measure from its own spreads; more seeds see smaller differences."""
+    for seeds, recordings in ((3, 128), (5, 3_783)):
+        words = design_words(seeds, recordings).split(", ")
+        assert len(words) == len(MEASURED)
+        for part, (name, spread) in zip(words, MEASURED.items(), strict=True):
+            error = expected_error(spread.seeds, spread.videos, seeds=seeds, videos=recordings)
+            assert part == f"{name} {smallest_difference(*error):.{spread.decimals}f}{spread.unit}"
+    assert float(design_words(5, 128).split()[1]) < float(design_words(3, 128).split()[1])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from objabn.clips.batches import clip_tensors, loader, mask_tensors, num_batches
-from objabn.clips.dataset import ClipDataset, open_split
+from objabn.clips.dataset import ClipDataset, open_split, validation_split
 from objabn.clips.geometry import resample_clips, resample_masks
 from objabn.clips.sampling import clip_starts, frame_indices
 from objabn.config.schema import Data, Dataset, Eval
@@ -392,6 +392,16 @@ def test_clips_and_masks_of_a_batch_share_box_and_flip(open_):
 def test_random_views_of_a_video_differ(open_):
     clips = open_("test", evaluation={"start": "random", "views": 6})
     assert len({numbers(clips[n]["frames"])[0] for n in range(6)}) > 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [(["a,train,5", "b,test,5"], "test"), (["a,train,5", "b,val,5"], "val"), (["a,train,5", "b,val,0"], "test")],
+)
+def test_trainings_are_watched_on_val_where_there_is_some(tmp_path: Path, rows: list[str], expected: str) -> None:
+    lines = [f"{row},{5 * at}" for at, row in enumerate(rows)]
+    (tmp_path / "videos.csv").write_text("\n".join(["video,split,frames,offset", *lines, ""]))
+    assert validation_split(tmp_path) == expected
 
 
 @pytest.mark.parametrize("workers", [0, 1])

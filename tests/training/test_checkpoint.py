@@ -126,6 +126,20 @@ def test_interrupted_while_validating(
     assert capsys.readouterr().out.startswith(f"goes on after {begins} of 12 batches\n")
 
 
+def test_the_best_epoch_outlives_an_interruption(go: Callable[..., Trained], monkeypatch) -> None:
+    """Its weights are those of a training that ended there: the learning rate is constant."""
+    settings = {"schedule": "constant", "batch_size": 2}
+    expected = go(None, changed(train={**settings, "epochs": 2}))
+    top1 = iter([70.0, 90.0, 80.0])
+    monkeypatch.setattr(train_module, "validate", lambda *arguments: next(top1))
+    params = changed(train={**settings, "epochs": 3, "report": "best"})
+    with interruption(10):
+        go(NEVER, params)
+    weights, curves = go(NEVER, params)
+    assert all(torch.equal(weights[name], expected[0][name]) for name in weights)
+    assert curves.count(b"\n") == 4
+
+
 def test_with_loader_processes(go: Callable[..., Trained], undisturbed: Trained) -> None:
     params = changed(train={"schedule": "cosine", "batch_size": 2, "epochs": 3}, machine={"loader_workers": 1})
     with interruption(7):
@@ -307,6 +321,11 @@ def test_the_key_is_that_of_the_same_training_only(folder: Path, synthetic: Data
     (folder / "store/array.zarr/c.1").write_bytes(b"1234")
     others.append(key(folder, synthetic))
     (folder / "store/array.zarr/c.1").write_bytes(b"54321")
+    assert key(folder, synthetic) == own
+    free = synthetic.model_copy(update={"train": synthetic.train.model_copy(update={"threads": None})})
+    others.append(key(folder, free))
+    torch.set_num_threads(2)
+    others.append(key(folder, free))  # what a machine of two cores takes
     assert key(folder, synthetic) == own
     (folder / "store/array.zarr/c.1").rename(folder / "store/array.zarr/c.2")
     others.append(key(folder, synthetic))

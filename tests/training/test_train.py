@@ -1,5 +1,6 @@
 """Training and evaluation of a tiny network on a store of random frames."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from objabn.model.device import make_fabric
 from objabn.model.run import Run, build_model, run_record, save_run
 from objabn.model.x3d import x3d_blocks
 from objabn.training.schedule import learning_rate
-from objabn.training.train import TrainingError, train
+from objabn.training.train import TrainingError, train, train_and_save
 from tests.helpers.training import PARAMS, changed, split
 
 ROWS = [*((attention, pc) for attention in LOSSES for pc in (False, True)), ("plain", False)]
@@ -96,6 +97,32 @@ def test_a_step_follows_the_mean_gradient_of_several_batches(stores: Path, tmp_p
         adam.zero_grad()
     for name, value in expected.state_dict().items():
         torch.testing.assert_close(network.state_dict()[name], value, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("report", "epoch"), [("last", 3), ("best", 2)])
+def test_a_run_says_whose_epochs_weights_it_has(
+    stores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: str, epoch: int
+) -> None:
+    top1 = iter([70.0, 90.0, 90.0])  # of equal ones the first
+    monkeypatch.setattr("objabn.training.train.validate", lambda *arguments: next(top1))
+    params = changed(train={"epochs": 3, "report": report})
+    run_ = Run(params, "abn", False, 0)
+    sets = split(stores, "train", params), split(stores, "test", params)
+    train_and_save(run_, *sets, tmp_path, None, run_record(run_, ["a", "b", "c"], []))
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert (record["epoch"], record["params"]["train"]["report"]) == (epoch, report)
+
+
+def test_a_process_takes_the_threads_that_it_is_told() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        make_fabric(PARAMS)
+        assert torch.get_num_threads() == 2
+        make_fabric(changed(train={"threads": 1}))
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_waiting_for_data_is_told(stores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -94,7 +94,8 @@ def touched(dataset: ClipDataset) -> None:
 @pytest.mark.skipif(not os.path.exists("/proc/self/smaps_rollup"), reason="needs Linux")
 @pytest.mark.parametrize("work", [opened, inherited])
 def test_a_workers_share_of_the_index_is_small(store: Path, work: Callable[[Path], None]) -> None:
-    process = get_context("fork").Process(target=work, args=(store,))
+    """In a new process: one that is forked here would copy pages of whatever ran before, and count them as its own."""
+    process = get_context("spawn").Process(target=work, args=(store,))
     process.start()
     process.join()
     assert process.exitcode == 0

@@ -25,6 +25,8 @@ def test_curves_of_each_seed(tmp_path: Path) -> None:
             "0": {"epoch": [1, 2], "loss": [2.0, 1.5], "train_top1": [50, 60], "val_top1": [None, 75.0]},
             "4": {"epoch": [1], "loss": [3.0], "train_top1": [10], "val_top1": [20]},
         },
+        "epochs": {"0": 2, "4": 1},  # the last: these runs were made before a run said whose epoch's weights it has
+        "validated_on": "test",
     }
     json.dumps(notes, allow_nan=False)
 
@@ -32,3 +34,11 @@ def test_curves_of_each_seed(tmp_path: Path) -> None:
 def test_a_run_without_curves(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="val_top1"):
         training_notes({0: run(tmp_path / "0", "1", "epoch,loss,train_top1\n1,2,3\n")})
+
+
+def test_the_epoch_whose_weights_a_run_has_and_what_chose_it(tmp_path: Path) -> None:
+    directory = run(tmp_path / "0", "1", "epoch,loss,train_top1,val_top1\n1,2,50,60\n2,1,60,50\n")
+    record = {"versions": {"torch": "1"}, "epoch": 1, "validated_on": "val"}
+    (directory / "run.json").write_text(json.dumps(record))
+    notes = training_notes({0: directory})
+    assert (notes["epochs"], notes["validated_on"]) == ({"0": 1}, "val")

@@ -2,7 +2,7 @@
 
 # Top-level names of what only the pipeline, the report or Ray needs.
 BEYOND_CORE = ("dvc", "lightning_fabric", "decord", "zarr", "google_crc32c", "imagecodecs",
-               "pycocotools", "pandas", "pyarrow", "jinja2", "plotly", "ray")  # fmt: skip
+               "pycocotools", "pandas", "pyarrow", "scipy", "jinja2", "plotly", "ray")  # fmt: skip
 HIDE = f"""
 import sys
 from importlib.machinery import PathFinder

@@ -31,6 +31,7 @@ def make_clone(folder: Path, change: Callable[[dict], None]) -> Path:
     for name in ("objabn", "stages"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / ".dvc").mkdir()
+    shutil.copytree(ROOT / "data/video-groups", folder / "data/video-groups", ignore=shutil.ignore_patterns("*.csv"))
     for name in ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore"):
         shutil.copy2(ROOT / name, folder / name)
     edit_params(folder, change)

@@ -36,7 +36,8 @@ def row_numbers(path: Path) -> dict[str, float]:
 def wide_table(path: Path) -> pd.DataFrame:
     """A comparison's CSV with a line a row: attention, pc, each number, and as `*_vs_abn` its difference to abn."""
     lines: dict[tuple[str, bool], dict[str, float]] = {}
-    for line in pd.read_csv(path, keep_default_na=False, na_values={"minus_abn": [""]}).itertuples():
+    numbers = {name: [""] for name in ("minus_abn", "low", "high")}
+    for line in pd.read_csv(path, keep_default_na=False, na_values=numbers).itertuples():
         row = lines.setdefault((line.attention, line.pc), {})
         row[column(line.measure, line.map)] = line.mean
         if pd.notna(line.minus_abn):

@@ -153,8 +153,8 @@ def test_a_stage_runs_its_own_file(stage: str) -> None:
     [
         ("training/losses.py", {"train"}),
         ("training/wrong_masks.py", {"train"}),
-        ("evaluation/metrics.py", {"evaluate", "audit", "study", "compare"}),
-        ("evaluation/localisation.py", {"evaluate", "study", "compare"}),
+        ("evaluation/metrics.py", {"evaluate", "audit", "study", "compare", "audits"}),
+        ("evaluation/localisation.py", {"evaluate", "study", "compare", "audits"}),
         ("clips/geometry.py", {"train", "evaluate", "audit", "compare"}),
         ("segmentation/segment.py", {"segment"}),
         ("segmentation/segmenters/rcnn.py", {"segment"}),
@@ -291,6 +291,6 @@ def lengths(pattern: str) -> dict[str, int]:
 def test_files_keep_their_length() -> None:
     assert not {name: lines for name, lines in lengths("objabn/**/*.py").items() if lines > 300}
     assert not {name: lines for name, lines in lengths("stages/*.py").items() if lines > 75}
-    assert lengths("dvc.yaml")["dvc.yaml"] <= 360
+    assert lengths("dvc.yaml")["dvc.yaml"] <= 375
     assert lengths("CONTRIBUTING.md")["CONTRIBUTING.md"] <= 80
     assert sum(lengths("objabn/plan/*.py").values()) <= 500

@@ -138,8 +138,8 @@ def answers(comparison: Comparison) -> list[str]:
             untold.append(f"{question.words} {_missing(comparison, question)}")
     if untold:
         told.append(f"{UNANSWERED} {' '.join(untold)}")
-    reach = scope(len(comparison.seeds), comparison.num_recordings)
     has_intervals = any(each.low is not None for each in comparison.all_differences())
+    reach = scope(len(comparison.seeds), comparison.num_recordings, has_intervals)
     return [*told, f"{reach} {_HOLM}" if has_intervals else reach]
 
 

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from objabn.evaluation.numbers import Numbers
-from objabn.report.cells import number_text, table_lines
+from objabn.report.cells import difference_text, number_text, table_lines
 from objabn.report.intervals import Difference, loss_within, scope
 from objabn.report.names import MAP_NAMES
-from objabn.report.tables import difference_text
 
 RANKING = ("u", "o")  # maps that rank cells (`insertion_deletion`)
 # Column of an audit -> heading; top-1 in percent, with the maps replaced (`map_replacement`).
@@ -144,13 +143,13 @@ def losses(per_video: pd.DataFrame, recordings: pd.Series | None) -> dict[str, D
 
 
 def loss_cells(lost: Mapping[str, Mapping[str, Difference]]) -> pd.DataFrame:
-    """Write what rows lose, with intervals and stars, a line a row."""
+    """Write what rows lose, with intervals and stars, a line a row; empty when no row loses anything known."""
     cells = pd.DataFrame({"row": list(lost)})
     for heading, (*_, decimals) in LOSSES.items():
         texts = [difference_text(of_row.get(heading), decimals) for of_row in lost.values()]
         if any(texts):
             cells[heading] = texts
-    return cells
+    return cells if len(cells.columns) > 1 else pd.DataFrame()
 
 
 def _cells(audits: Mapping[str, Numbers], keys: Mapping[tuple[str, str], str], decimals: int) -> pd.DataFrame:
@@ -174,8 +173,10 @@ def to_markdown(
     Args:
         lost: of each row (`losses`).
     """
+    has_intervals = any(each.low is not None for of_row in lost.values() for each in of_row.values())
+    reach = scope(len(seeds), num_recordings, has_intervals)
     parts = [
-        ("What does a row lose?", loss_cells(lost), f"{_LOSSES_NOTES} {scope(len(seeds), num_recordings)}"),
+        ("What does a row lose?", loss_cells(lost), f"{_LOSSES_NOTES} {reach}"),
         ("Is the map used?", replaced_cells(audits), _REPLACED_NOTES),
         ("Is what the map ranks first what counts?", area_cells(audits), _AREAS_NOTES),
         ("Does the row lean on the background?", background_cells(audits), _BACKGROUNDS_NOTES),

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from objabn.evaluation.numbers import Number
+from objabn.report.intervals import Difference
 
 
 def number_text(number: Number | None, decimals: int, scale: float = 1.0) -> str:
@@ -15,6 +16,21 @@ def number_text(number: Number | None, decimals: int, scale: float = 1.0) -> str
         return ""
     mean = f"{scale * number.mean:z.{decimals}f}"  # z: no -0.0
     return mean if number.std is None else f"{mean} ± {scale * number.std:.{decimals}f}"
+
+
+def difference_text(difference: Difference | None, decimals: int) -> str:
+    """Write a difference, with its interval if it has one and a star if it is beyond noise; "" for none.
+
+    >>> difference_text(Difference(-1.25, -1.5, -1.0), 1), difference_text(Difference(0.5), 2)
+    ('-1.2 [-1.5, -1.0] *', '+0.50')
+    """
+    if difference is None:
+        return ""
+    mean = f"{difference.mean:+z.{decimals}f}"  # z: no -0.0
+    if difference.low is None or difference.high is None:
+        return mean
+    ends = f"[{difference.low:+z.{decimals}f}, {difference.high:+z.{decimals}f}]"
+    return f"{mean} {ends}{' *' * difference.beyond_noise}"
 
 
 def table_lines(cells: pd.DataFrame) -> list[str]:

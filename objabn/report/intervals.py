@@ -63,7 +63,7 @@ class Difference(NamedTuple):
         return (self.low > 0 or self.high < 0) and self.flat <= MAX_FLAT
 
 
-def scope(num_seeds: int, num_recordings: int) -> str:
+def scope(num_seeds: int, num_recordings: int, has_intervals: bool = True) -> str:
     """Say what the intervals cover, or why there are none."""
     if num_seeds < MIN_SEEDS:
         return (
@@ -73,6 +73,11 @@ def scope(num_seeds: int, num_recordings: int) -> str:
     if num_recordings < MIN_RECORDINGS:
         few = f"{num_recordings} test recording{'s' * (num_recordings != 1)}"
         return f"{few}: no star and no yes or no; it takes {MIN_RECORDINGS} of which both rows have the number."
+    if not has_intervals:
+        return (
+            f"Nothing here has an interval: that takes {MIN_RECORDINGS} test recordings of which both rows have the "
+            "number in all trainings, and numbers that vary."
+        )
     return (
         f"The intervals ({100 * LEVEL:g} %) cover other trainings and other test recordings: each row was trained "
         f"{num_seeds} times, and {num_recordings:,} recordings were tested."
@@ -115,9 +120,8 @@ def loss_within(
     """Tell how far a measure of a row is above another one of it, `whole` - `less`; None where it lacks one."""
     if whole not in table or less not in table:
         return None
-    return _told(
-        contrast_to_zero(trainings_of(table.assign(lost=table[whole] - table[less]), "lost", recordings, scale))
-    )
+    lost = trainings_of(table.assign(lost=table[whole] - table[less]), "lost", recordings, scale)
+    return _told(contrast_to_zero(lost)) if lost.parts.size else None
 
 
 def _told(found: Contrast) -> Difference:
@@ -128,6 +132,8 @@ def _told(found: Contrast) -> Difference:
 
 def _trainings(values: pd.DataFrame, numbers: np.ndarray, scale: float) -> Trainings:
     """A measure of a row's trainings: values by video and seed, each a number or a curve."""
+    if values.empty:  # no video has it in all trainings
+        return Trainings(np.full(len(values.columns), np.nan), np.empty((len(values.columns), 0)))
     if not isinstance(values.iat[0, 0], np.ndarray):
         return of_means(scale * values.to_numpy(np.float64).T, numbers)
     curves = np.stack([np.stack(values[seed].to_list()) for seed in values]).astype(np.float64)  # (S, N, K)
@@ -160,7 +166,10 @@ def count_recordings(videos: Sequence[str], recordings: pd.Series | None) -> int
 
 
 def trainings_of(table: pd.DataFrame, name: str, recordings: pd.Series | None, scale: float = 1.0) -> Trainings:
-    """Take a measure of a row, by its column, for the error of the row's own mean."""
+    """Take a measure of a row, by its column, for the error of the row's own mean.
+
+    Only videos that have it in all trainings count; the values are NaN, of no recording, where there is none.
+    """
     values = _by_video(table, name)
     return _trainings(values, _recording_numbers(values.index, recordings), scale)
 

@@ -18,7 +18,8 @@ _LINE, _BARS = 0.27, 2.6  # height of a table's line and of the bars, inches
 _TITLE = 0.3  # height of a table's title
 _CHARACTER = 0.078  # width, inches
 _BAR = 0.24  # width, of the distance between rows
-_DIFFERENCES = "differences to abn with 95 % intervals, * beyond noise"
+_DIFFERENCES = "differences to abn"
+_INTERVALS = " with 95 % intervals, * beyond noise"
 
 
 def draw_table(comparison: Comparison, path: Path) -> None:
@@ -30,7 +31,8 @@ def draw_table(comparison: Comparison, path: Path) -> None:
     compared = difference_cells(comparison)
     told = (compared != "").any(axis=1)
     if told.any():
-        parts[_DIFFERENCES] = pd.concat([row_cells(comparison), compared], axis=1)[told]
+        has_intervals = any("[" in text for text in compared.to_numpy().flat)
+        parts[_DIFFERENCES + _INTERVALS * has_intervals] = pd.concat([row_cells(comparison), compared], axis=1)[told]
     maps = map_cells(comparison)
     if not maps.empty:
         parts["maps"] = maps

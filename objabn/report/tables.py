@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from objabn.report.cells import number_text, table_lines
+from objabn.report.cells import difference_text, number_text, table_lines
 from objabn.report.comparison import Comparison
-from objabn.report.intervals import MAX_FLAT, Difference, power_sentence, scope, smallest_words
+from objabn.report.intervals import MAX_FLAT, power_sentence, scope, smallest_words
 from objabn.report.names import MAP_NAMES
 from objabn.report.published import OTHERS, REMARKS, TABLES
 
@@ -118,21 +118,6 @@ def difference_cells(comparison: Comparison) -> pd.DataFrame:
     return cells
 
 
-def difference_text(difference: Difference | None, decimals: int) -> str:
-    """Write a difference, with its interval if it has one and a star if it is beyond noise; "" for none.
-
-    >>> difference_text(Difference(-1.25, -1.5, -1.0), 1), difference_text(Difference(0.5), 2)
-    ('-1.2 [-1.5, -1.0] *', '+0.50')
-    """
-    if difference is None:
-        return ""
-    mean = f"{difference.mean:+z.{decimals}f}"  # z: no -0.0
-    if difference.low is None or difference.high is None:
-        return mean
-    ends = f"[{difference.low:+z.{decimals}f}, {difference.high:+z.{decimals}f}]"
-    return f"{mean} {ends}{' *' * difference.beyond_noise}"
-
-
 def difference_notes(comparison: Comparison) -> list[str]:
     """What is needed to read the differences: what they are, why they have no interval, what the design can see."""
     seen = []
@@ -141,7 +126,7 @@ def difference_notes(comparison: Comparison) -> list[str]:
         if words := smallest_words(of_rows, f".{decimals}f"):
             seen.append(f"{heading.removesuffix(' - abn')} {words}{unit}")
     if not seen:
-        return [_DIFFERENCE_NOTE, scope(len(comparison.seeds), comparison.num_recordings)]
+        return [_DIFFERENCE_NOTE, scope(len(comparison.seeds), comparison.num_recordings, has_intervals=False)]
     return [_DIFFERENCE_NOTE, *_INTERVAL_NOTES, f"{power_sentence()}: {', '.join(seen)}."]
 
 

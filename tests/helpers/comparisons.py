@@ -4,17 +4,31 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from objabn.config.file import load_params
 from objabn.config.schema import Dataset
 from objabn.evaluation.numbers import Number, measure_of
 from objabn.report.comparison import Comparison, Masks
-from objabn.report.intervals import Difference
+from objabn.report.intervals import MEASURES, Difference
 from objabn.report.names import REFERENCE, Row
 
 EMBEDDED = load_params(Path(__file__).parents[2] / "params.yaml").datasets["synthetic"]
 _VS = "_vs_abn"
+
+
+def results(videos: Sequence[str], **columns: Sequence) -> pd.DataFrame:
+    """Results as `evaluate_run` gives them, a line a video and seed.
+
+    Args:
+        columns: of each measure a number, or a curve, for each seed and video, (S, N) or (S, N, K).
+    """
+    tables = []
+    for seed in range(len(next(iter(columns.values())))):
+        values = {name: list(np.asarray(of_seeds[seed], float)) for name, of_seeds in columns.items()}
+        tables.append(pd.DataFrame({"video": list(videos), "seed": seed, **values}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def numbers_of(written: Mapping[str, float]) -> dict[tuple[str, str], Number]:
@@ -29,10 +43,11 @@ def numbers_of(written: Mapping[str, float]) -> dict[tuple[str, str], Number]:
 def differences_of(row: Row, written: Mapping[str, float]) -> dict[tuple[Row, Row, str], Difference | None]:
     """The differences to abn, as a comparison keeps them; None for what is not written down."""
     found: dict[tuple[Row, Row, str], Difference | None] = {}
-    for measure in ("top1", "entropy", "pointing", "iou_truth"):
+    for measure in MEASURES:
         name = f"{measure}{_VS}"
-        parts = [written.get(f"{name}{end}", 0.0) for end in ("", "_low", "_high", "_flat")]
-        found[row, REFERENCE, measure] = Difference(*parts) if name in written else None
+        parts = {end: written.get(f"{name}_{end}") for end in ("low", "high", "p", "smallest")}
+        flat = written.get(f"{name}_flat", 0.0)
+        found[row, REFERENCE, measure] = Difference(written[name], **parts, flat=flat) if name in written else None
     return found
 
 
@@ -47,6 +62,7 @@ def made_comparison(
     trainings: Mapping[Row, Mapping[str, Any]] | None = None,
     masks: Masks | None = None,
     videos: pd.DataFrame | None = None,
+    recordings: pd.Series | None = None,
     num_videos: int = 100,
 ) -> Comparison:
     """A comparison of rows of which the numbers are written down; with `per_video` the differences are measured."""
@@ -59,21 +75,9 @@ def made_comparison(
         trainings or {},
         masks or Masks({"frames": 10.0, "iou_truth": 0.8452}, pd.DataFrame(), Path("masks.png")),
         pd.DataFrame() if videos is None else videos,
+        recordings,
     )
     if per_video is None:
         for row, written in results.items():
             comparison._differences.update(differences_of(row, written))
     return comparison
-
-
-def differences_to_abn(per_video: Mapping[Row, pd.DataFrame]) -> dict[Row, dict[str, float]]:
-    """What each row's differences to abn are measured to be, under the names of `made_comparison`."""
-    measured = made_comparison({row: {} for row in per_video}, per_video=per_video).differences
-    written: dict[Row, dict[str, float]] = {row: {} for row in per_video}
-    for row, differences in measured.items():
-        for measure, difference in differences.items():
-            name = f"{measure}{_VS}"
-            written[row] |= {name: difference.mean, f"{name}_low": difference.low, f"{name}_high": difference.high}
-            if measure == "entropy":
-                written[row][f"{name}_flat"] = difference.flat
-    return written

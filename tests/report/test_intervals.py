@@ -1,139 +1,261 @@
-"""Paired differences: means and intervals that can be counted by hand, which maps are compared, what is noise."""
+"""Differences between rows: means by hand, intervals by another computation, which maps and videos are compared."""
+
+import math
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from scipy import stats
 
-from objabn.report import intervals
-from objabn.report.intervals import MEASURES, Difference, paired_difference, row_difference, scope
-from objabn.report.names import Row
-from tests.helpers.comparisons import differences_to_abn
+from objabn.report.intervals import (
+    MAX_FLAT,
+    MEASURES,
+    Difference,
+    count_recordings,
+    loss_within,
+    row_difference,
+    scope,
+    smallest_words,
+    trainings_of,
+)
+from objabn.statistics.contrast import mean_error
+from tests.helpers.comparisons import results
 
 NAN = float("nan")
-ABN, PLAIN = Row("abn", False), Row("plain", False)
+NAMES = [f"v{number:02d}" for number in range(24)]
 
 
-@pytest.fixture(autouse=True)
-def few_videos(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Intervals of two videos can be counted by hand."""
-    monkeypatch.setattr(intervals, "MIN_VIDEOS", 2)
+def in_fours() -> pd.Series:
+    """Four videos of each recording."""
+    return pd.Series([f"r{at // 4}" for at in range(len(NAMES))], NAMES)
 
 
-def series(values: list) -> pd.DataFrame:
-    """Of the videos a, b, c, ...; a number each, or one for each seed."""
-    return pd.DataFrame(values, index=list("abcdefghij")[: len(values)], dtype=float)
+def drawn(seeds: int = 3, shift: float = 0.0, draw: int = 0) -> np.ndarray:
+    """Entropies (S, N) of which recordings of four share a part, as trainings do."""
+    generator = np.random.default_rng(draw)
+    recordings = np.repeat(generator.normal(0, 0.4, len(NAMES) // 4), 4)
+    noise = generator.normal(0, 0.2, (seeds, len(NAMES)))
+    return 2 + shift + recordings + generator.normal(0, 0.1, (seeds, 1)) + noise
 
 
-def interval(values: list[float], reference: list[float]) -> list[float]:
-    found = paired_difference(series(values), series(reference))
-    assert found is not None
-    assert found.flat == 0
-    return list(found[:3])
+def by_hand(own: np.ndarray, other: np.ndarray, groups: list[str]) -> tuple[float, float, float, float]:
+    """Mean, low, high and p of Obuchowski and Rockette, from the covariances of values' sums over recordings."""
+    seeds, videos = own.shape
+    theta = np.concatenate([own, other]).mean(axis=1)
+    residuals = np.concatenate([own, other]) - theta[:, None]
+    names = sorted(set(groups))
+    sums = np.array([[sum(r for r, g in zip(line, groups, strict=True) if g == name) for name in names]
+                     for line in residuals])  # fmt: skip
+    covariance = sums @ sums.T / videos**2 * len(names) / (len(names) - 1)
+    within = [
+        covariance[a, b] for a in range(2 * seeds) for b in range(2 * seeds) if a != b and a // seeds == b // seeds
+    ]
+    across = covariance[:seeds, seeds:]
+    squares = np.array([theta[:seeds].var(ddof=1), theta[seeds:].var(ddof=1)])
+    cases = max(0.0, seeds * (np.mean(within) - across.mean()))
+    error = math.sqrt(2 / seeds * (squares.mean() + cases))
+    df = (squares.mean() + cases) ** 2 / ((squares**2).sum() / (4 * (seeds - 1)))
+    mean = theta[:seeds].mean() - theta[seeds:].mean()
+    half = stats.t.ppf(0.975, df) * error
+    return mean, mean - half, mean + half, 2 * stats.t.sf(abs(mean) / error, df)
 
 
-@pytest.mark.parametrize(
-    ("values", "reference", "expected"),
-    [
-        ([3.0, 1.0, 2.0], [1.0, -1.0, 0.0], [2, 2, 2]),  # the same difference everywhere
-        ([1.0, 5.0], [1.0, 4.0], [0.5, 0, 1]),  # resampled means 0, 1/2, 1: a quarter, a half, a quarter
-        ([0.0, 0.0], [0.0, 4.0], [-2, -4, 0]),
-        # one video of ten: the number of its copies is binomial, at most 2 in 93.0 %, at most 3 in 98.7 % of resamples
-        ([1.0] + [0.0] * 9, [0.0] * 10, [0.1, 0, 0.3]),
-    ],
-)
-def test_a_difference_and_its_interval_by_hand(values, reference, expected):
-    assert interval(values, reference) == pytest.approx(expected)
+@pytest.mark.parametrize("seeds", [2, 3])
+@pytest.mark.parametrize("fours", [False, True], ids=["videos", "recordings"])
+def test_intervals_are_those_of_another_computation(seeds: int, fours: bool) -> None:
+    own, other = drawn(seeds, 0.3, draw=1), drawn(seeds, draw=2)
+    recordings = in_fours() if fours else None
+    found = row_difference(results(NAMES, entropy_o=own), results(NAMES, entropy_u=other), "entropy", recordings)
+    expected = by_hand(own, other, recordings.to_list() if fours else NAMES)
+    assert found[:4] == pytest.approx(expected)
+    assert found.low < found.mean < found.high
+    assert found.smallest > (found.high - found.low) / 2  # less than 80 % see what the interval just reaches
+
+
+def test_top_1_and_pointing_are_in_points() -> None:
+    own, other = (np.random.default_rng(draw).integers(0, 2, (3, 24)).astype(float) for draw in (1, 2))
+    for measure, names in (("top1", ("top1", "top1")), ("pointing", ("pointing_g", "pointing_u"))):
+        tables = results(NAMES, **{names[0]: own}), results(NAMES, **{names[1]: other})
+        assert row_difference(*tables, measure)[:4] == pytest.approx(by_hand(100 * own, 100 * other, NAMES)), measure
+
+
+def test_recordings_of_four_videos_widen_the_interval() -> None:
+    """Here the videos of a recording share a part, another one in each row."""
+    own, other = drawn(draw=1), drawn(draw=2)
+    tables = results(NAMES, entropy_o=own), results(NAMES, entropy_u=other)
+    alone, fours = (row_difference(*tables, "entropy", recordings) for recordings in (None, in_fours()))
+    assert alone.mean == fours.mean
+    assert fours.high - fours.low > 1.3 * (alone.high - alone.low)
+    assert fours.p > alone.p
+    assert fours.smallest > alone.smallest
+
+
+def test_a_video_without_a_recording_is_its_own() -> None:
+    tables = results(NAMES, entropy_o=drawn(draw=1)), results(NAMES, entropy_u=drawn(draw=2))
+    known = in_fours()[:8]
+    groups = [*known, *NAMES[8:]]
+    expected = by_hand(drawn(draw=1), drawn(draw=2), groups)
+    assert row_difference(*tables, "entropy", known)[:4] == pytest.approx(expected)
+    assert count_recordings(NAMES, known) == 2 + 16
+    assert count_recordings(NAMES, None) == 24
+    assert count_recordings(NAMES[:6], in_fours()) == 2
+    assert count_recordings([], None) == 0
+
+
+def test_one_seed_has_a_mean_and_no_more() -> None:
+    own, other = results(list("abcdefgh"), top1=[[1, 1, 1, 1, 1, 1, 0, 0]]), results(list("abcdefgh"), top1=[[0] * 8])
+    assert row_difference(own, other, "top1") == (75, None, None, None, None, 0)
+    without_seed = own.drop(columns="seed"), other.drop(columns="seed")
+    assert row_difference(*without_seed, "top1") == (75, None, None, None, None, 0)
+    assert not row_difference(own, other, "top1").beyond_noise
 
 
 @pytest.mark.parametrize(("num_videos", "told"), [(1, False), (5, False), (6, True)])
-def test_of_a_handful_of_videos_nothing_is_told(monkeypatch: pytest.MonkeyPatch, num_videos: int, told: bool):
-    monkeypatch.undo()
-    assert intervals.MIN_VIDEOS == 6
-    own, other = series([1.0] * num_videos + [NAN]), series([0.0] * (num_videos + 1))
-    assert (paired_difference(own, other) is not None) == told
+def test_fewer_than_six_recordings_have_no_interval(num_videos: int, told: bool) -> None:
+    own, other = drawn(draw=1)[:, :num_videos], drawn(draw=2)[:, :num_videos]
+    tables = results(NAMES[:num_videos], entropy_o=own), results(NAMES[:num_videos], entropy_u=other)
+    found = row_difference(*tables, "entropy")
+    assert found.mean == pytest.approx(own.mean() - other.mean())
+    assert [each is not None for each in found[1:5]] == [told] * 4
+    assert row_difference(*tables, "entropy", in_fours()).low is None  # two recordings
 
 
-def test_identical_rows_differ_by_nothing():
-    assert interval([0.5, 1.0, 7.0], [0.5, 1.0, 7.0]) == [0, 0, 0]
+def test_where_nothing_varies_there_is_no_interval() -> None:
+    same = results(NAMES, top1=np.ones((3, 24)))
+    assert row_difference(same, same, "top1") == (0, None, None, None, None, 0)
+    none = results(NAMES, top1=np.zeros((3, 24)))
+    assert row_difference(same, none, "top1") == (100, None, None, None, None, 0)
 
 
-def test_videos_that_one_side_lacks_are_left_out():
-    assert interval([3.0, NAN, 9.0, 2.0], [2.0, 0.0, NAN, 1.0]) == [1, 1, 1]
-    values, reference = series([3.0, 4.0, 9.0]), pd.DataFrame({0: {"c": 8.0, "x": 0.0, "b": 3.0}})
-    assert paired_difference(values, reference) == (1, 1, 1, 0)
+def test_a_video_that_lacks_a_measure_in_any_seed_is_left_out_of_both_rows() -> None:
+    own, other = drawn(draw=1), drawn(draw=2)
+    own[1, 3], other[0, 7], other[2, 8] = NAN, NAN, NAN
+    kept = [at for at in range(24) if at not in (3, 7, 8)]
+    found = row_difference(results(NAMES, entropy_o=own), results(NAMES, entropy_u=other), "entropy")
+    assert found[:4] == pytest.approx(by_hand(own[:, kept], other[:, kept], [NAMES[at] for at in kept]))
+    fewer = results(NAMES, entropy_u=other)
+    fewer = fewer[~((fewer["video"] == "v05") & (fewer["seed"] == 1))]  # a line that is not there
+    kept.remove(5)
+    found = row_difference(results(NAMES, entropy_o=own), fewer, "entropy")
+    assert found[:4] == pytest.approx(by_hand(own[:, kept], other[:, kept], [NAMES[at] for at in kept]))
+
+
+def test_rows_that_share_no_video_or_have_other_numbers_of_seeds_are_not_compared() -> None:
+    own = results(NAMES[:12], entropy_o=drawn()[:, :12])
+    assert row_difference(own, results(NAMES[12:], entropy_u=drawn()[:, 12:]), "entropy") is None
+    assert row_difference(own, results(NAMES[:12], entropy_u=drawn(2)[:, :12]), "entropy") is None
+    flat = results(NAMES[:12], entropy_u=np.full((3, 12), NAN))
+    assert row_difference(own, flat, "entropy") is None
+    assert row_difference(flat, own, "entropy") is None
+
+
+def test_seeds_are_not_paired() -> None:
+    """Seed 0 of two rows is not the same training: seeds may be swapped within a row, and have other names."""
+    tables = results(NAMES, entropy_o=drawn(draw=1)), results(NAMES, entropy_u=drawn(draw=2))
+    expected = row_difference(*tables, "entropy")
+    swapped = tables[0].assign(seed=tables[0]["seed"].map({0: 9, 1: 7, 2: 8}))
+    assert row_difference(swapped, tables[1], "entropy") == pytest.approx(expected)
+
+
+def test_the_order_of_the_lines_does_not_matter() -> None:
+    tables = results(NAMES, entropy_o=drawn(draw=1)), results(NAMES, entropy_u=drawn(draw=2))
+    expected = row_difference(*tables, "entropy", in_fours())
+    for own, other in ((0, 0), (0, 1), (1, 0)):
+        mixed = tables[0].sample(frac=1, random_state=own), tables[1].sample(frac=1, random_state=other)
+        assert mixed[0]["video"].tolist() != tables[0]["video"].tolist()
+        assert row_difference(*mixed, "entropy", in_fours().sample(frac=1, random_state=3)) == expected
 
 
 @pytest.mark.parametrize(
-    ("values", "reference"), [([], []), ([1.0], [0.0]), ([NAN, NAN], [1.0, 2.0]), ([1.0, NAN, 2.0], [NAN, 1.0, 1.0])]
+    ("letters", "compared"), [("o", "o"), ("u", "u"), ("g", "g"), ("uob", "o"), ("ug", "u"), ("b", None)]
 )
-def test_fewer_than_two_pairs_have_no_interval(values, reference):
-    assert paired_difference(series(values), series(reference)) is None
-
-
-def test_the_interval_does_not_depend_on_the_state_of_any_generator():
-    draw = np.random.default_rng(0)
-    values, reference = (pd.DataFrame(draw.random((50, 3))) for _ in range(2))
-    found = []
-    for seed in (1, 2):
-        np.random.seed(seed)  # noqa: NPY002
-        found.append(paired_difference(values, reference))
-    assert found[0] == found[1]
-    assert found[0].low < found[0].mean < found[0].high
-
-
-@pytest.mark.parametrize(("num_videos", "mean", "deviation"), [(100, 0.0, 1.0), (400, -3.0, 2.0)])
-def test_the_interval_of_a_normal_sample(num_videos, mean, deviation):
-    sample = np.random.default_rng(num_videos).normal(mean, deviation, num_videos)
-    found = paired_difference(pd.DataFrame(sample), pd.DataFrame(np.zeros(num_videos)))
-    error = sample.std() / num_videos**0.5
-    assert found.mean == pytest.approx(sample.mean())
-    assert found.low == pytest.approx(sample.mean() - 1.96 * error, abs=0.15 * error)
-    assert found.high == pytest.approx(sample.mean() + 1.96 * error, abs=0.15 * error)
-
-
-@settings(max_examples=10)
-@given(st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=2, max_size=10), st.integers(-4, 4))
-def test_a_shift_shifts_the_interval_and_the_interval_holds_the_mean(pairs, shift):
-    values, reference = (series([pair[side] for pair in pairs]) for side in (0, 1))
-    mean, low, high, _ = paired_difference(values, reference)
-    assert low <= mean <= high
-    assert list(paired_difference(values + shift, reference)[:3]) == pytest.approx(
-        [mean + shift, low + shift, high + shift]
+def test_which_map_of_a_row_is_compared(letters: str, compared: str | None) -> None:
+    """M_o, else M_u, else Grad-CAM; the others are far off."""
+    bits = {letter: 1.0 if letter == compared else 9.0 for letter in letters}
+    maps = {
+        f"{measure}_{letter}": np.full((1, 8), value)
+        for letter, value in bits.items()
+        for measure in ("entropy", "pointing", "iou_truth")
+    }
+    maps |= {f"iou_curve_{letter}": np.full((1, 8, 3), value) for letter, value in bits.items()}
+    reference = results(
+        NAMES[:8],
+        **{f"{measure}_u": np.full((1, 8), 3.0) for measure in ("entropy", "pointing", "iou_truth")},
+        iou_curve_u=np.full((1, 8, 3), 3.0),
     )
+    for measure in ("entropy", "pointing", "iou_truth", "iou_best"):
+        found = row_difference(results(NAMES[:8], **maps), reference, measure)
+        assert (found and found.mean) == (None if compared is None else -2.0 * MEASURES[measure]), measure
 
 
-def test_of_three_trainings_that_differ_the_interval_is_their_span():
-    """In 1 / 27 = 3.7 % of resamples all three are the lowest seed: more than the 2.5 % left out."""
-    values, reference = np.tile([2.0, 5.0, 8.0], (4, 1)), np.tile([1.0, 2.0, 3.0], (4, 1))
-    assert interval(values.tolist(), reference.tolist()) == [3, 1, 5]  # the seeds' differences: 1, 3, 5
-    assert interval(reference.tolist(), values.tolist()) == [-3, -5, -1]
+def test_rows_without_a_measure_are_not_compared_in_it() -> None:
+    table = results(NAMES, top1=np.ones((1, 24)), entropy_u=np.ones((1, 24)))
+    found = [row_difference(table, table, measure) for measure in MEASURES]
+    assert [each is not None for each in found] == [True, True, False, False, False]
+    assert row_difference(table, results(NAMES, top1=np.ones((1, 24))), "entropy") is None
 
 
-def test_two_trainings_are_averaged_and_so_are_other_seeds_than_the_references():
-    assert interval([[2.0, 8.0]] * 4, [[1.0, 3.0]] * 4) == [3, 3, 3]
-    values, reference = series([[2.0, 5.0, 8.0]] * 4), series([[1.0, 2.0, 3.0]] * 4)
-    assert paired_difference(values, reference.set_axis([7, 8, 9], axis=1)) == (3, 3, 3, 0)
+def leave_one_out(curves: list[np.ndarray], groups: list[str]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Of each row IoU at its best threshold by seed, and the jackknife's parts, one loop a recording."""
+
+    def best(row: np.ndarray) -> np.ndarray:  # (S, N, K) -> (S,)
+        return row.mean(axis=1)[:, row.reshape(-1, row.shape[2]).mean(axis=0).argmax()]
+
+    names = sorted(set(groups))
+    values, parts = [], []
+    for row in curves:
+        without = np.stack([best(row[:, [at for at, group in enumerate(groups) if group != name]]) for name in names])
+        values.append(best(row))
+        parts.append(((without - without.mean(axis=0)) * math.sqrt((len(names) - 1) / len(names))).T)
+    return values, parts
 
 
-def test_seeds_and_videos_are_crossed():
-    """Each video's and each seed's part: their variances add, those of the seeds' mean as of a sample of five."""
-    draw = np.random.default_rng(2)
-    videos, seeds = draw.normal(0, 1, (400, 1)), draw.normal(0, 0.1, (1, 5))
-    found = paired_difference(pd.DataFrame(videos + seeds), pd.DataFrame(np.zeros((400, 5))))
-    error = (videos.var() / 400 + seeds.var() / 5) ** 0.5
-    assert videos.std() / 20 < 0.8 * error
-    assert found.mean == pytest.approx(videos.mean() + seeds.mean())
-    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.05)
+@pytest.mark.parametrize("fours", [False, True], ids=["videos", "recordings"])
+def test_iou_best_is_of_curves_and_leaves_out_one_recording_at_a_time(fours: bool) -> None:
+    draw = np.random.default_rng(0)
+    peak = np.array([0.2, 0.5, 0.49, 0.1])  # so near that the best threshold changes with what is left out
+    own, other = (peak + shift + draw.normal(0, 0.1, (3, 24, 4)) for shift in (0.2, 0.0))
+    groups = in_fours().to_list() if fours else NAMES
+    values, parts = leave_one_out([own, other], groups)
+    tables = results(NAMES, iou_curve_o=own), results(NAMES, iou_curve_u=other)
+    found = row_difference(*tables, "iou_best", in_fours() if fours else None)
+    products = [[parts[a] @ parts[b].T for b in range(2)] for a in range(2)]
+    within = np.mean([(products[a][a].sum() - products[a][a].trace()) / 6 for a in range(2)])
+    squares = np.array([each.var(ddof=1) for each in values])
+    cases = max(0.0, 3 * (within - products[0][1].mean()))
+    error, df = math.sqrt(2 / 3 * (squares.mean() + cases)), (squares.mean() + cases) ** 2 / ((squares**2).sum() / 8)
+    mean, half = values[0].mean() - values[1].mean(), stats.t.ppf(0.975, df) * error
+    assert found[:3] == pytest.approx((mean, mean - half, mean + half))
+    assert found.beyond_noise
 
 
-def test_a_seed_that_a_video_lacks_is_left_out_of_its_mean():
-    values = [[1.0, 1.0, NAN], [1.0, NAN, 1.0], [1.0, 1.0, 1.0]]
-    assert interval(values, [[0.0] * 3] * 3) == [1, 1, 1]
-    assert interval([*values, [NAN] * 3], [[0.0] * 3] * 4) == [1, 1, 1]
-    only_first = [[1.0, NAN, NAN], [1.0, NAN, NAN]]  # resamples without the first seed have nothing
-    assert interval(only_first, [[0.0] * 3] * 2) == [1, 1, 1]
+def test_the_threshold_is_one_for_all_videos_and_seeds_of_a_row() -> None:
+    """Seed 0 is best at the first threshold, seed 1 at the second; together the second."""
+    curves = np.stack([np.tile([0.5, 0.4], (6, 1)), np.tile([0.1, 0.4], (6, 1))])
+    own, other = results(NAMES[:6], iou_curve_o=curves), results(NAMES[:6], iou_curve_u=np.zeros((2, 6, 2)))
+    assert row_difference(own, other, "iou_best").mean == pytest.approx(0.4)
+
+
+def test_videos_without_a_truth_have_no_curve() -> None:
+    own = np.full((2, 7, 3), 0.75)
+    own[0, 2] = NAN
+    own[:, 2, 1] = NAN
+    found = row_difference(
+        results(NAMES[:7], iou_curve_o=own), results(NAMES[:7], iou_curve_u=np.full((2, 7, 3), 0.5)), "iou_best"
+    )
+    assert found.mean == pytest.approx(0.25)
+
+
+def test_the_larger_share_of_flat_maps_stands_beside_an_entropy() -> None:
+    other = results(NAMES, entropy_u=drawn(draw=2), flat_share_u=np.full((3, 24), 1 / 64), top1=drawn(draw=3))
+    for flat, expected in ((0.0, 1 / 64), (0.375, 0.375)):
+        shares = {"flat_share_o": np.full((3, 24), flat), "flat_share_u": np.ones((3, 24))}
+        own = results(NAMES, entropy_o=drawn(shift=-2, draw=1), top1=drawn(draw=4), **shares)
+        found = row_difference(own, other, "entropy")
+        assert found.flat == expected > MAX_FLAT
+        assert found.high < 0
+        assert not found.beyond_noise
+        assert row_difference(own, other, "top1").flat == 0
 
 
 @pytest.mark.parametrize(
@@ -146,145 +268,62 @@ def test_a_seed_that_a_video_lacks_is_left_out_of_its_mean():
         (-0.4, 0.0, 0.0, False),
         (0.1, 0.3, 0.01, True),
         (0.1, 0.3, 0.011, False),
+        (None, None, 0.0, False),
     ],
 )
-def test_what_is_beyond_noise(low, high, flat, expected):
-    assert Difference((low + high) / 2, low, high, flat).beyond_noise is expected
+def test_what_is_beyond_noise(low: float | None, high: float | None, flat: float, expected: bool) -> None:
+    assert Difference(0.2, low, high, flat=flat).beyond_noise is expected
 
 
-def test_what_an_interval_covers_in_words():
-    assert scope(1) == "One seed: the intervals cover other test videos, not other trainings."
-    assert scope(2) == "Means of 2 seeds: the intervals cover other test videos, not other trainings."
-    assert scope(3).startswith("The intervals cover other test videos and other trainings: videos and the 3 seeds are")
+def test_a_loss_within_a_row_by_hand() -> None:
+    """Own and other are trainings of one row here: the mean of each video's loss, whose trainings differ."""
+    whole, less = drawn(draw=1), drawn(draw=2)
+    table = results(NAMES, whole=whole, less=less)
+    lost = 100 * (whole - less)
+    theta = lost.mean(axis=1)
+    covariance = np.cov(lost) / 24
+    cases = max(0.0, 3 * covariance[~np.eye(3, dtype=bool)].mean())
+    error = math.sqrt((theta.var(ddof=1) + cases) / 3)
+    df = (theta.var(ddof=1) + cases) ** 2 / (theta.var(ddof=1) ** 2 / 2)
+    half = stats.t.ppf(0.975, df) * error
+    expected = theta.mean(), theta.mean() - half, theta.mean() + half
+    assert loss_within(table, "whole", "less", None, 100)[:3] == pytest.approx(expected)
+    assert loss_within(table, "whole", "none", None) is None
+    assert loss_within(table.assign(less=NAN), "whole", "less", None) is None
+    one_seed = loss_within(table[table["seed"] == 0], "whole", "less", None)
+    assert one_seed == (pytest.approx(theta[0] / 100), None, None, None, None, 0)
 
 
-def results(videos: str, **columns: list[float]) -> pd.DataFrame:
-    """As `evaluate_run` gives them; a letter is a video."""
-    label = {"label": "walk", "predicted": "walk", "top5": 1}
-    return pd.DataFrame({"video": list(videos), **label, **columns})
+def test_a_rows_own_error() -> None:
+    """Of one training: the standard error of a mean over videos."""
+    values = drawn(1)
+    row = trainings_of(results(NAMES, entropy_o=values), "entropy_o", None)
+    assert mean_error(row) == pytest.approx(values.std(ddof=1) / math.sqrt(24))
 
 
-# Two videos: an interval reaches from the smaller difference to the larger one.
-REFERENCE = results("ab", top1=[0, 1], entropy_u=[3.0, 2.0])
+def test_of_no_video_in_all_trainings_there_are_no_parts() -> None:
+    values = drawn(2)
+    values[1] = NAN
+    row = trainings_of(results(NAMES, entropy_o=values), "entropy_o", None)
+    assert np.isnan(row.values).tolist() == [True, True]
+    assert row.parts.shape == (2, 0)
 
 
-def difference(name: str, mean: float, low: float, high: float) -> dict[str, float]:
-    found = {name: mean, f"{name}_low": low, f"{name}_high": high}
-    return found | {f"{name}_flat": 0.0} if name.startswith("entropy") else found
-
-
-def of_map(letter: str, entropy: list[float], pointing: list[float], iou: list[float]) -> dict[str, list[float]]:
-    return {f"entropy_{letter}": entropy, f"pointing_{letter}": pointing, f"iou_truth_{letter}": iou}
-
-
-@pytest.mark.parametrize(
-    ("row", "table", "expected"),
-    [
-        (PLAIN, results("ab", top1=[1, 1]), difference("top1_vs_abn", 50, 0, 100)),
-        (
-            Row("abn", True),
-            results("ab", top1=[0, 0], entropy_u=[2.5, 2.0]),
-            difference("top1_vs_abn", -50, -100, 0) | difference("entropy_vs_abn", -0.25, -0.5, 0),
-        ),
-        (
-            Row("mask", False),
-            results("ab", top1=[0, 1], entropy_o=[1.0, 1.0]),
-            difference("top1_vs_abn", 0, 0, 0) | difference("entropy_vs_abn", -1.5, -2, -1),
-        ),
-        (
-            Row("mha", True),  # M_o, not M_u and not M_b
-            results("ab", top1=[0, 1], entropy_u=[9.0, 9.0], entropy_o=[2.0, 1.0], entropy_b=[7.0, 7.0]),
-            difference("top1_vs_abn", 0, 0, 0) | difference("entropy_vs_abn", -1, -1, -1),
-        ),
-        (
-            Row("mask", True),  # one map is flat everywhere: a single pair is left
-            results("ab", top1=[0, 1], entropy_o=[1.0, NAN]),
-            difference("top1_vs_abn", 0, 0, 0),
-        ),
-    ],
-    ids=["plain", "abn + pc", "mask", "mha + pc", "flat maps"],
-)
-def test_what_a_row_is_compared_in(row, table, expected):
-    found = differences_to_abn({row: table, ABN: REFERENCE})
-    assert found == {row: pytest.approx(expected), ABN: {}}
-    assert list(found[row]) == list(expected)
-
-
-@pytest.mark.parametrize(
-    ("row", "maps"),
-    [
-        (Row("mask", False), of_map("o", [1.0, 1.0], [1.0, 0.5], [0.5, 0.75])),
-        (Row("abn", True), of_map("u", [1.0, 1.0], [1.0, 0.5], [0.5, 0.75])),
-        (PLAIN, of_map("g", [1.0, 1.0], [1.0, 0.5], [0.5, 0.75])),
-        (
-            Row("mha", False),
-            of_map("u", [9.0, 9.0], [0.0, 0.0], [0.0, 0.0])
-            | of_map("o", [1.0, 1.0], [1.0, 0.5], [0.5, 0.75])
-            | of_map("b", [9.0, 9.0], [0.0, 0.0], [0.0, 0.0]),
-        ),
-    ],
-)
-def test_maps_are_compared_with_the_truth(row, maps):
-    reference = results("ab", top1=[0, 1], **of_map("u", [3.0, 2.0], [0.0, 0.5], [0.25, 0.25]))
-    found = differences_to_abn({ABN: reference, row: results("ab", top1=[0, 1], **maps)})[row]
-    assert found == pytest.approx(
-        difference("top1_vs_abn", 0, 0, 0)
-        | difference("entropy_vs_abn", -1.5, -2, -1)
-        | difference("pointing_vs_abn", 50, 0, 100)
-        | difference("iou_truth_vs_abn", 0.375, 0.25, 0.5)
+def test_what_intervals_cover_in_words() -> None:
+    assert scope(1, 100).startswith("One seed: no star and no yes or no, since another training of the same row may ")
+    assert scope(1, 3) == scope(1, 100)
+    assert scope(3, 1) == "1 test recording: no star and no yes or no; it takes 6 of which both rows have the number."
+    assert scope(3, 5).startswith("5 test recordings: no star")
+    assert scope(3, 1284) == (
+        "The intervals (95 %) cover other trainings and other test recordings: each row was trained 3 times, and 1,284 "
+        "recordings were tested."
     )
+    assert scope(3, 1284, has_intervals=False).startswith("Nothing here has an interval: that takes 6 test recordings")
 
 
-def test_the_larger_share_of_flat_maps_stands_beside_an_entropy():
-    reference = results("ab", top1=[0, 1], entropy_u=[3.0, 2.0], flat_share_u=[0.0, 0.03125])
-    for row, flat, expected in ((Row("mask", False), [0.0, 0.0], 0.015625), (Row("mask", True), [0.5, 0.25], 0.375)):
-        table = results("ab", top1=[0, 1], entropy_o=[1.0, 1.0], flat_share_o=flat, flat_share_u=[1.0, 1.0])
-        assert differences_to_abn({ABN: reference, row: table})[row]["entropy_vs_abn_flat"] == expected
-        found = row_difference(table, reference, "entropy")
-        assert found == (-1.5, -2, -1, expected)
-        assert not found.beyond_noise
-        assert row_difference(table, reference, "top1").flat == 0
-
-
-def test_rows_without_a_measure_are_not_compared_in_it():
-    assert [row_difference(REFERENCE, REFERENCE, measure) for measure in MEASURES] == [
-        (0, 0, 0, 0), (0, 0, 0, 0), None, None,
-    ]  # fmt: skip
-
-
-def test_three_seeds_of_the_results_are_resampled():
-    seeds = {"seed": [0, 0, 1, 1, 2, 2]}
-    reference = results("ababab", top1=[0] * 6, **seeds)
-    own = results("ababab", top1=[1, 1, 1, 1, 0, 0], **seeds)
-    found = differences_to_abn({ABN: reference, Row("mask", False): own})[Row("mask", False)]
-    assert found == pytest.approx(difference("top1_vs_abn", 66.666667, 0, 100))
-
-
-def test_without_the_reference_row_there_is_nothing():
-    rows = [PLAIN, Row("abn", True), Row("mask", False)]
-    assert differences_to_abn(dict.fromkeys(rows, REFERENCE)) == {row: {} for row in rows}
-
-
-def test_a_videos_seeds_are_averaged():
-    own = results("abab", top1=[1, 1, 0, 1], entropy_o=[1.0, 1.0, 2.0, NAN], seed=[0, 0, 1, 1])
-    reference = results("abab", top1=[0, 1, 0, 1], entropy_u=[3.0, 2.0, 3.0, 4.0], seed=[0, 0, 1, 1])
-    # top-1 by video: 1/2, 1 against 0, 1; entropy: 1.5, 1 against 3, 3
-    expected = difference("top1_vs_abn", 25, 0, 50) | difference("entropy_vs_abn", -1.75, -2, -1.5)
-    assert differences_to_abn({ABN: reference, Row("mask", False): own})[Row("mask", False)] == pytest.approx(expected)
-
-
-def test_the_order_of_the_videos_does_not_matter():
-    draw = np.random.default_rng(3)
-    names = "abcdefghij"
-    own, reference = (
-        results(names, top1=draw.integers(0, 2, 10).tolist(), entropy_u=draw.random(10).tolist()) for _ in range(2)
-    )
-    expected = differences_to_abn({ABN: reference, Row("abn", True): own})
-    assert expected[Row("abn", True)]["entropy_vs_abn_low"] < expected[Row("abn", True)]["entropy_vs_abn_high"]
-    for seed, other in ((0, 0), (0, 1), (1, 0)):  # the same other order in both tables, and one in each
-        tables = {
-            ABN: reference.sample(frac=1, random_state=seed),
-            Row("abn", True): own.sample(frac=1, random_state=other),
-        }
-        assert all(table["video"].tolist() != list(names) for table in tables.values())
-        assert differences_to_abn(tables) == expected
+def test_the_smallest_differences_in_words() -> None:
+    sizes = [Difference(0.0, -1, 1, 1.0, size) for size in (2.5, 0.123, 1.0)]
+    assert smallest_words(sizes, ".1f") == "0.1 to 2.5"
+    assert smallest_words([*sizes[:1], Difference(3.0)], ".1f") == "2.5"
+    assert smallest_words([Difference(3.0)], ".1f") is None
+    assert smallest_words([], ".1f") is None

@@ -49,7 +49,7 @@ _Tables = Mapping[str, pd.DataFrame]  # by the row's name; of the same videos, s
 
 
 def leading(table: pd.DataFrame, kind: str) -> pd.Series:
-    """A measure of the map that a row is compared by (`intervals.COMPARED`); all NaN where it has none."""
+    """A measure of the map that a row is compared by (`names.COMPARED`); all NaN where it has none."""
     letter = compared_map(table.columns, kind)
     return table[f"{kind}_{letter}"] if letter else pd.Series(float("nan"), table.index)
 

@@ -88,6 +88,7 @@ def render(
         groups=_groups(main),
         beside=named(published_cells(comparison)),
         differences=differences,
+        has_intervals=any("[" in text for text in differences.to_numpy().flat),
         maps=maps.assign(row=[rows[at].name for at in maps.index]) if len(maps) else maps,
         measures=measure_notes(maps),
         notes=notes(comparison),
@@ -145,10 +146,12 @@ def _groups(main: pd.DataFrame) -> list[tuple[str, dict[str, int]]]:
 
 
 def _difference(text: str) -> Markup:
-    """`mean [low, high] *`, the interval small."""
+    """`mean [low, high] *`, the interval small; without brackets the mean alone."""
     if not text:
         return Markup("")
-    mean, _, rest = text.partition(" [")
+    mean, bracket, rest = text.partition(" [")
+    if not bracket:
+        return Markup('<span class="mean">{}</span>').format(mean)
     interval, _, star = rest.partition("]")
     mark = Markup('<abbr class="star" title="beyond noise">*</abbr>') if star.strip() else Markup("")
     return Markup('<span class="mean">{}{}</span> <span class="interval">[{}]</span>').format(mean, mark, interval)

@@ -12,7 +12,8 @@ import plotly.io
 from plotly.subplots import make_subplots
 
 from objabn.evaluation.metrics import MAX_BITS
-from objabn.evaluation.numbers import column
+from objabn.evaluation.numbers import Number, column
+from objabn.report.cells import number_text
 from objabn.report.colours import MAP_COLOURS, row_colours
 from objabn.report.comparison import Comparison
 from objabn.report.intervals import trainings_of
@@ -63,9 +64,9 @@ def accuracy_plot(comparison: Comparison) -> Plot | None:
         entropy, top1 = comparison.numbers[row]["entropy", letter], comparison.numbers[row]["top1", ""]
         x, y, off_x, off_y = entropy.mean, top1.mean, entropy.std, top1.std
         if off_x is None:
-            off_x = mean_error(trainings_of(table, column("entropy", letter), comparison.recordings))
+            off_x = _error(table, column("entropy", letter), comparison.recordings)
         if off_y is None:
-            off_y = mean_error(trainings_of(table, "top1", comparison.recordings, scale=100))
+            off_y = _error(table, "top1", comparison.recordings, scale=100)
         name = row.name
         figure.add_scatter(
             x=[x],
@@ -74,11 +75,11 @@ def accuracy_plot(comparison: Comparison) -> Plot | None:
             mode="markers",
             marker={"size": 12, "color": colours[row], "symbol": "circle-open" if row.pc else "circle",
                     "line": {"width": 2.5, "color": colours[row]}},
-            error_x={"array": [off_x], "thickness": 1, "width": 3},
-            error_y={"array": [off_y], "thickness": 1, "width": 3},
+            error_x={"array": [off_x or 0.0], "thickness": 1, "width": 3},
+            error_y={"array": [off_y or 0.0], "thickness": 1, "width": 3},
             hovertemplate=f"{html.escape(name)}, {MAP_NAMES[letter]}{_HOVER}",
         )  # fmt: skip
-        lines.append([name, MAP_NAMES[letter], f"{x:.3f} ± {off_x:.3f}", f"{y:.2f} ± {off_y:.2f}"])
+        lines.append([name, MAP_NAMES[letter], number_text(Number(x, off_x), 3), number_text(Number(y, off_y), 2)])
     for row, numbers in PUBLISHED[published].items() if published else ():
         theirs, _, *entropies = numbers
         bits_of = next((each for each in (entropies[1], entropies[0]) if each is not None), None)
@@ -112,6 +113,12 @@ def accuracy_plot(comparison: Comparison) -> Plot | None:
         _html(figure, "accuracy"),
         pd.DataFrame(lines, columns=["row", "map", "entropy, bits", "top-1 %"]),
     )
+
+
+def _error(table: pd.DataFrame, name: str, recordings: pd.Series | None, scale: float = 1.0) -> float | None:
+    """The standard error of a row's own mean; None where no video has the measure in all trainings."""
+    row = trainings_of(table, name, recordings, scale)
+    return mean_error(row) if row.parts.size else None
 
 
 def entropy_plot(tables: Mapping[Row, pd.DataFrame]) -> Plot:

@@ -1,6 +1,6 @@
 """The comparison table: which rows and columns, each cell by hand, and what the picture shows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -8,10 +8,11 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from objabn.report.intervals import scope
 from objabn.report.names import Row
 from objabn.report.table_picture import draw_table
-from objabn.report.tables import to_markdown
-from tests.helpers.comparisons import EMBEDDED, made_comparison
+from objabn.report.tables import difference_notes, notes, to_markdown
+from tests.helpers.comparisons import EMBEDDED, made_comparison, results
 
 RESULTS = {
     Row("abn", False): {"top1": 50.0, "top5": 90.0, "entropy_u": 2.7512, "flat_share_u": 0.0},
@@ -20,24 +21,30 @@ RESULTS = {
 PLAIN = {Row("plain", False): {"top1": 47.65625, "top5": 88.0}}
 
 
-def difference(name: str, mean: float, low: float, high: float) -> dict[str, float]:
-    return {f"{name}_vs_abn": mean, f"{name}_vs_abn_low": low, f"{name}_vs_abn_high": high}
+def difference(name: str, mean: float, low: float, high: float, smallest: float = 1.0) -> dict[str, float]:
+    vs = f"{name}_vs_abn"
+    return {vs: mean, f"{vs}_low": low, f"{vs}_high": high, f"{vs}_p": 0.25, f"{vs}_smallest": smallest}
 
 
 COMPARED: dict[Row, dict[str, float]] = {  # with a control, and differences as `intervals` gives them
-    Row("plain", False): PLAIN[Row("plain", False)] | difference("top1", -2.34375, -8.59375, 3.90625),
+    Row("plain", False): PLAIN[Row("plain", False)] | difference("top1", -2.34375, -8.59375, 3.90625, 8.5),
     Row("abn", False): RESULTS[Row("abn", False)],
     Row("mask", True): RESULTS[Row("mask", True)]
-    | difference("top1", 12.5, 7.03125, 18.0)
-    | difference("entropy", -1.5, -2, -1),
+    | difference("top1", 12.5, 7.03125, 18.0, 7.8125)
+    | difference("entropy", -1.5, -2, -1, 0.71),
+}
+ONE_SEED: dict[Row, dict[str, float]] = {
+    Row("plain", False): PLAIN[Row("plain", False)] | {"top1_vs_abn": -2.34375},
+    Row("abn", False): RESULTS[Row("abn", False)],
+    Row("mask", True): RESULTS[Row("mask", True)] | {"top1_vs_abn": 12.5, "entropy_vs_abn": -1.5},
 }
 
 
-def markdown(results: Mapping[Row, Mapping[str, float]]) -> list[str]:
+def markdown(results: Mapping[Row, Mapping[str, float]], seeds: Sequence[int] = (0, 1)) -> list[str]:
     params = EMBEDDED.model_copy(
         update={"model": EMBEDDED.model.model_copy(update={"pretrained": "some/weights.pyth"})}
     )
-    return to_markdown(made_comparison(results, params=params, seeds=[0, 1])).splitlines()
+    return to_markdown(made_comparison(results, params=params, seeds=seeds)).splitlines()
 
 
 def tables(lines: list[str]) -> list[list[str]]:
@@ -52,25 +59,28 @@ def tables(lines: list[str]) -> list[list[str]]:
 
 def test_all_numbers_are_a_tidy_table() -> None:
     table = made_comparison(COMPARED).tidy()
-    names = ["attention", "pc", "map", "measure", "mean", "std", "minus_abn", "low", "high", "paper"]
+    names = ["attention", "pc", "map", "measure", "mean", "std", "minus_abn", "low", "high", "p", "smallest", "paper"]
     assert list(table) == names
-    nothing = [None] * 3
+    nothing = [None] * 5
     expected = [
-        ("plain", False, "", "top1", 47.65625, None, -2.34375, -8.59375, 3.90625, None),
+        ("plain", False, "", "top1", 47.65625, None, -2.34375, -8.59375, 3.90625, 0.25, 8.5, None),
         ("plain", False, "", "top5", 88.0, None, *nothing, None),
         ("abn", False, "", "top1", 50.0, None, *nothing, None),
         ("abn", False, "", "top5", 90.0, None, *nothing, None),
         ("abn", False, "u", "entropy", 2.7512, None, *nothing, None),
         ("abn", False, "u", "flat_share", 0.0, None, *nothing, None),
-        ("mask", True, "", "top1", 62.5, None, 12.5, 7.03125, 18.0, None),
+        ("mask", True, "", "top1", 62.5, None, 12.5, 7.03125, 18.0, 0.25, 7.8125, None),
         ("mask", True, "", "top5", 95.0, None, *nothing, None),
-        ("mask", True, "o", "entropy", 1.25, None, -1.5, -2.0, -1.0, None),
+        ("mask", True, "o", "entropy", 1.25, None, -1.5, -2.0, -1.0, 0.25, 0.71, None),
         ("mask", True, "o", "flat_share", 0.01, None, *nothing, None),
         ("mask", True, "", "new_metric", 3.0, None, *nothing, None),
     ]
     assert table.astype(object).where(table.notna(), None).to_numpy().tolist() == [list(line) for line in expected]
     published = made_comparison({Row("abn", False): {"top1": 1 / 3, "top1_std": 0.5}}, published="ucf101").tidy()
     assert published.loc[0, ["mean", "std", "paper"]].tolist() == [0.333333, 0.5, 93.96]
+    one_seed = made_comparison(ONE_SEED).tidy()
+    assert one_seed["minus_abn"].notna().sum() == 3
+    assert one_seed[["low", "high", "p", "smallest"]].isna().all(axis=None)
 
 
 MAPS = [
@@ -161,7 +171,45 @@ def test_differences_by_hand() -> None:
         "| plain |  | -2.3 [-8.6, +3.9] |  |",
         "| mask | yes | +12.5 [+7.0, +18.0] * | -1.50 [-2.00, -1.00] * |",
     ]
-    assert any(line.startswith("Differences to the row abn without PC on the same videos") for line in lines)
+    note = next(at for at, line in enumerate(lines) if line.startswith("- Differences to the row abn without PC on"))
+    assert [line.split(".")[0].split(":")[0] for line in lines[note + 1 : note + 4]] == [
+        "- Brackets",
+        "- An entropy gets no star where maps of either row are flat in over 1 % of the frames",
+        "- The smallest difference that gets its star in 80 % of all repetitions of this design",
+    ]
+    assert lines[note + 3].endswith(": top-1 7.8 to 8.5 points, entropy 0.71 bits.")
+    assert not any("seed: no star" in line for line in lines)
+
+
+def test_differences_of_one_seed_have_no_interval() -> None:
+    lines = markdown(ONE_SEED, [0])
+    assert tables(lines)[2] == [
+        "| attention | PC | top-1 - abn | entropy - abn |",
+        "|---|---|---|---|",
+        "| plain |  | -2.3 |  |",
+        "| mask | yes | +12.5 | -1.50 |",
+    ]
+    note = next(at for at, line in enumerate(lines) if line.startswith("- Differences to the row abn without PC on"))
+    assert lines[note + 1].startswith("- One seed: no star and no yes or no, since another training of the same row ")
+    assert lines[note + 2] == ""
+    assert not any("Brackets" in line or "smallest" in line for line in lines)
+
+
+def test_several_seeds_without_an_interval_say_why() -> None:
+    """A handful of videos, or rows that are the same."""
+    assert difference_notes(made_comparison(ONE_SEED, seeds=(0, 1), num_videos=3))[1:] == [scope(2, 3)]
+    same = difference_notes(made_comparison(ONE_SEED, seeds=(0, 1), num_videos=100))[1:]
+    assert same == [scope(2, 100, has_intervals=False)]
+    assert "cover" not in same[0]
+
+
+def test_differences_of_the_best_iou_have_a_column() -> None:
+    row = Row("mask", True)
+    compared = {**RESULTS, row: RESULTS[row] | difference("iou_best", 0.125, 0.0625, 0.1875, 0.0912)}
+    lines = markdown(compared)
+    assert tables(lines)[2][0] == "| attention | PC | IoU best - abn |"
+    assert tables(lines)[2][2:] == ["| mask | yes | +0.125 [+0.062, +0.188] * |"]
+    assert any(line.endswith("of this design: IoU best 0.091.") for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -183,8 +231,8 @@ def test_a_star_marks_what_is_beyond_noise(low: float, high: float, flat: float,
         f"| mask | yes | -1.50 [{low:.2f}, {high:+.2f}]{star} | +25.0 [+12.5, +37.5] * | +0.500 [+0.250, +0.750] * |",
     ]
     told = " ".join(lines)
-    assert "A star says that the interval excludes 0; of twenty differences that are none, about one gets" in told
-    assert "flat in more than 1 % of the frames." in told
+    assert "A star says that the interval excludes 0. Each difference is judged by itself here; in words, the" in told
+    assert "flat in over 1 % of the frames." in told
 
 
 def test_words_stand_between_the_table_and_its_notes() -> None:
@@ -216,22 +264,51 @@ def test_without_differences_there_is_no_table_of_them() -> None:
 
 
 def test_the_papers_numbers_by_hand() -> None:
-    """Standard errors of 3,783 videos."""
-    lines = to_markdown(made_comparison(COMPARED, published="ucf101", num_videos=3783)).splitlines()
-    assert tables(lines)[:3] == tables(markdown(COMPARED))
-    assert tables(lines)[3] == [
+    """64 videos, half of them right: errors of a share whose variance is 50 * 50 / 63, of theirs 64 / 63 as large."""
+    answered = results([f"v{at:02d}" for at in range(64)], top1=[[0, 1] * 32], top5=[[1] * 64])
+    per_video = dict.fromkeys(COMPARED, answered)
+    lines = to_markdown(made_comparison(COMPARED, published="ucf101", per_video=per_video)).splitlines()
+    assert tables(lines)[:2] == tables(markdown(COMPARED))[:2]
+    ours, clustering = 2500 / 63, 64 / 63
+    errors = [f"{(ours + clustering * theirs * (100 - theirs) / 64) ** 0.5:.2f}" for theirs in (93.96, 93.80)]
+    errors += [f"{(theirs * (100 - theirs) / 64) ** 0.5:.2f}" for theirs in (99.15, 98.97)]
+    assert tables(lines)[-1] == [
         "| attention | PC | top-1 % | top-1: paper | top-1: difference ± SE "
         "| top-5 % | top-5: paper | top-5: difference ± SE "
         "| entropy M_u | entropy M_u: paper | entropy M_u: difference "
         "| entropy M_o | entropy M_o: paper | entropy M_o: difference |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
-        "| abn |  | 50.00 | 93.96 | -43.96 ± 0.39 | 90.00 | 99.15 | -9.15 ± 0.15 | 2.751 | 3.064 | -0.313 |  |  |  |",
-        "| mask | yes | 62.50 | 93.80 | -31.30 ± 0.39 | 95.00 | 98.97 | -3.97 ± 0.16 "
+        f"| abn |  | 50.00 | 93.96 | -43.96 ± {errors[0]} | 90.00 | 99.15 | -9.15 ± {errors[2]} "
+        "| 2.751 | 3.064 | -0.313 |  |  |  |",
+        f"| mask | yes | 62.50 | 93.80 | -31.30 ± {errors[1]} | 95.00 | 98.97 | -3.97 ± {errors[3]} "
         "|  |  |  | 1.250 | 1.469 | -0.219 |",
     ]
     assert "Beside the paper (Table 1, UCF101 split 1):" in lines
-    assert any(line.startswith("Others, top-1 %") and "STA-TSN (RGB) 83.4" in line for line in lines)
+    assert any(line.startswith("- Others, top-1 %") and "STA-TSN (RGB) 83.4" in line for line in lines)
     assert "paper (" not in to_markdown(made_comparison(PLAIN, published="ucf101"))  # it has none of these rows
+
+
+@pytest.mark.parametrize(
+    ("seeds", "covered"),
+    [
+        ((0,), "over test recordings alone: with one seed, another training is not in it."),
+        ((0, 1, 2), "over test recordings and trainings."),
+    ],
+)
+def test_notes_say_what_the_error_beside_the_paper_covers(seeds: tuple[int, ...], covered: str) -> None:
+    first, *others = notes(made_comparison(RESULTS, published="ucf101", seeds=seeds))["published"]
+    assert covered in first
+    assert len(others) == 1
+
+
+def test_a_table_of_the_paper_that_contradicts_itself_is_remarked_on() -> None:
+    lines = to_markdown(made_comparison(RESULTS, published="ssv2")).splitlines()
+    [remark] = [line for line in lines if "ticks" in line]
+    assert remark.startswith(
+        "- Rows 3 and 4 of Table 2 carry ticks that contradict the paper's text; they are read as "
+    )
+    assert "Beside the paper (Table 2, Something-Something v2):" in lines
+    assert not any("ticks" in line for line in to_markdown(made_comparison(RESULTS, published="ucf101")).splitlines())
 
 
 def test_spread_over_seeds_stands_beside_the_mean() -> None:
@@ -245,9 +322,11 @@ def test_spread_over_seeds_stands_beside_the_mean() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("results", [RESULTS, COMPARED], ids=["rows", "with a control and differences"])
+@pytest.mark.parametrize(
+    "written", [RESULTS, COMPARED, ONE_SEED], ids=["rows", "with a control and differences", "differences of one seed"]
+)
 def test_the_picture_shows_the_table_and_the_entropies(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: dict
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: dict
 ) -> None:
     drawn: list[Figure] = []
     save = Figure.savefig
@@ -257,15 +336,15 @@ def test_the_picture_shows_the_table_and_the_entropies(
         save(figure, file, **options)
 
     monkeypatch.setattr(Figure, "savefig", keep)
-    draw_table(made_comparison(results), tmp_path / "t.png")
+    draw_table(made_comparison(written), tmp_path / "t.png")
     assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
 
     above, bars, *compared, below = drawn[0].axes
     main = shown(above)
     assert main[0] == ["attention", "PC", "top-1 %", "top-5 %", "entropy M_u", "entropy M_o"]
-    assert main[len(results)] == ["mask", "yes", "62.50", "95.00", "", "1.250"]
+    assert main[len(written)] == ["mask", "yes", "62.50", "95.00", "", "1.250"]
     assert above.get_title() == "made: comparison of loss configurations"
-    if results is COMPARED:
+    if written is COMPARED:
         assert main[1] == ["plain", "", "47.66", "88.00", "", ""]
         assert compared[0].get_title() == "differences to abn with 95 % intervals, * beyond noise"
         assert shown(compared[0]) == [
@@ -273,7 +352,10 @@ def test_the_picture_shows_the_table_and_the_entropies(
             ["plain", "", "-2.3 [-8.6, +3.9]", ""],
             ["mask", "yes", "+12.5 [+7.0, +18.0] *", "-1.50 [-2.00, -1.00] *"],
         ]
-    assert len(compared) == (results is COMPARED)
+    if written is ONE_SEED:
+        assert compared[0].get_title() == "differences to abn"
+        assert shown(compared[0])[1:] == [["plain", "", "-2.3", ""], ["mask", "yes", "+12.5", "-1.50"]]
+    assert len(compared) == (written is not RESULTS)
     assert ["| " + " | ".join(line) + " |" for line in shown(below)] == [MAPS[0], *MAPS[2:]]
     assert [label.get_text() for label in bars.get_xticklabels()] == ["abn", "mask + PC"]  # plain has no entropy
     assert [[bar.get_height() for bar in of_map] for of_map in bars.containers] == [[2.7512], [1.25]]

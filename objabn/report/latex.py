@@ -49,7 +49,7 @@ def _table(cells: pd.DataFrame, caption: str, label: str) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    r"""Write a text in LaTeX; M_o, ± and the minus before a digit become mathematics.
+    r"""Write a text in LaTeX; M_o, ± and the minus before a digit become mathematics, `names` are typed.
 
     >>> print(_escaped("entropy M_o, 5 %"), _escaped("-1.28 ± 0.05"))
     entropy $M_{o}$, 5 \% $-$1.28 $\pm$ 0.05
@@ -59,4 +59,5 @@ def _escaped(text: str) -> str:
     joined = plain[0]
     for letter, following in zip(parts[1::2], plain[1:], strict=True):
         joined += f"$M_{{{letter}}}${following}"
-    return re.sub(r"(?<![\w.])-(?=\d)", "$-$", joined).replace("±", r"$\pm$")
+    typed = re.sub(r"`([^`]*)`", r"\\texttt{\1}", joined)
+    return re.sub(r"(?<![\w.])-(?=\d)", "$-$", typed).replace("±", r"$\pm$")

@@ -7,8 +7,17 @@ from matplotlib.figure import Figure
 from objabn.evaluation.numbers import Number
 from objabn.report import audit_picture
 from objabn.report.audit_picture import draw_audits
-from objabn.report.audit_tables import area_cells, background_cells, replaced_cells, to_markdown
-from tests.helpers.comparisons import numbers_of
+from objabn.report.audit_tables import (
+    LOSSES,
+    area_cells,
+    background_cells,
+    loss_cells,
+    losses,
+    replaced_cells,
+    to_markdown,
+)
+from objabn.report.intervals import Difference, scope
+from tests.helpers.comparisons import numbers_of, results
 
 BACKGROUNDS = {
     "top1_foreground": 90.0, "top1_background": 12.5, "top1_pasted": 95.0, "top1_swapped": 85.0,
@@ -82,8 +91,89 @@ def test_several_seeds_show_their_spread_and_there_is_no_minus_zero() -> None:
     assert mixed["swap drop"].tolist() == ["11.88", "12.88", "11.88 ± 0.25", "12.88 ± 0.25"]
 
 
+VIDEOS = list("abcdef")
+
+
+def audited(**means: float) -> pd.DataFrame:
+    """Six videos that are all alike, three seeds: a step below the mean, at it and above it, for `top1` and areas.
+
+    What is lost varies over seeds as the whole does, so its interval reaches 4.303 / sqrt(3) = 2.484 steps to each side
+    (2 degrees of freedom).
+    """
+    steps = {"top1": 0.01, "insertion_o": 0.01, "insertion_u": 0.01, "deletion_random": 0.01, "top1_pasted": 0.01}
+    return results(
+        VIDEOS,
+        **{name: [[mean + steps.get(name, 0.0) * at] * 6 for at in (-1, 0, 1)] for name, mean in means.items()},
+    )
+
+
+def test_losses_by_hand() -> None:
+    table = audited(top1=0.9, top1_even=0.8, top1_other=0.5, insertion_o=0.75, insertion_u=0.1, insertion_random=0.5,
+                    deletion_random=0.25, deletion_o=0.25, deletion_u=0.0, top1_swapped=0.89,
+                    top1_pasted=0.9)  # fmt: skip
+    found = losses(table, None)
+    assert list(found) == list(LOSSES)
+    assert lines(loss_cells({"mask": found, "plain": losses(audited(top1=0.9, top1_swapped=0.5), None)})) == [
+        ["row", *LOSSES],
+        ["mask", "+10.0 [+7.5, +12.5] *", "+40.0 [+37.5, +42.5] *", "+0.250 [+0.225, +0.275] *",
+         "+0.000 [-0.025, +0.025]", "+1.0 [-1.5, +3.5]", "+1.0 [-1.5, +3.5]"],
+        ["plain", "", "", "", "", "+40.0 [+37.5, +42.5] *", ""],
+    ]  # fmt: skip
+
+
+def test_losses_are_of_the_map_that_ranks_and_of_the_true_masks_where_they_are() -> None:
+    table = audited(top1=0.9, insertion_u=0.75, insertion_random=0.5, top1_swapped=0.9, top1_swapped_truth=0.5,
+                    top1_pasted=0.9, top1_pasted_truth=0.75)  # fmt: skip
+    found = losses(table, None)
+    assert {heading: round(each.mean, 3) for heading, each in found.items()} == {
+        "insertion - random": 0.25, "swap drop": 40, "background gap": 25
+    }  # fmt: skip
+    assert found["background gap"].low is None  # it is the same in every training
+
+
+def test_losses_of_one_seed_and_of_one_recording_have_no_interval() -> None:
+    table = audited(top1=0.9, top1_even=0.8)
+    for found in (
+        losses(table[table["seed"] == 1], None),
+        losses(table, pd.Series("one", VIDEOS)),
+    ):
+        assert lines(loss_cells({"mask": found})) == [["row", "own maps - even"], ["mask", "+10.0"]]
+    assert losses(table.assign(top1_even=float("nan")), None) == {}
+
+
+def test_rows_that_lose_nothing_known_have_no_table_of_losses() -> None:
+    assert loss_cells({"mask": {}, "plain": {}}).empty
+    assert loss_cells({}).empty
+
+
+LOST = {"plain": {"swap drop": Difference(12.0, 8.0, 16.0)}, "mask": {"own maps - even": Difference(0.5, -1.0, 2.0)}}
+
+
+def test_markdown_begins_with_losses() -> None:
+    text = to_markdown(audits_of(ROWS), LOST, "own", [0, 1], 40)
+    assert text.splitlines()[2:9] == [
+        "## What does a row lose?",
+        "",
+        "| row | own maps - even | swap drop |",
+        "|---|---|---|",
+        "| plain |  | +12.0 [+8.0, +16.0] * |",
+        "| mask | +0.5 [-1.0, +2.0] |  |",
+        "",
+    ]
+    assert f"each is judged by itself. {scope(2, 40)}\n" in text
+
+
+def test_markdown_says_why_losses_have_no_interval() -> None:
+    lost = {"plain": {"swap drop": Difference(12.0)}}
+    assert scope(1, 40) in to_markdown(audits_of(ROWS), lost, "own", [0], 40)
+    assert scope(3, 2) in to_markdown(audits_of(ROWS), lost, "own", [0, 1, 2], 2)
+    alike = to_markdown(audits_of(ROWS), lost, "own", [0, 1, 2], 40)
+    assert scope(3, 40, has_intervals=False) in alike
+    assert "twenty" not in alike
+
+
 def test_markdown_leaves_out_what_no_row_has() -> None:
-    text = to_markdown(audits_of({"plain": PLAIN}), "own", [3])
+    text = to_markdown(audits_of({"plain": PLAIN}), {"plain": {}}, "own", [3], 40)
     assert [line for line in text.splitlines() if line.startswith("#")] == [
         "# own: audits",
         "## Does the row lean on the background?",
@@ -92,16 +182,17 @@ def test_markdown_leaves_out_what_no_row_has() -> None:
 
 
 def test_markdown_is_complete() -> None:
-    text = to_markdown(audits_of(ROWS), "own", [0, 1])
+    text = to_markdown(audits_of(ROWS), LOST, "own", [0, 1], 40)
     assert [line for line in text.splitlines() if line.startswith("#")] == [
         "# own: audits",
+        "## What does a row lose?",
         "## Is the map used?",
         "## Is what the map ranks first what counts?",
         "## Does the row lean on the background?",
     ]
     assert text.endswith(". ± is the standard deviation over seeds. Seeds: 0, 1.\n")
     tables = [line for line in text.splitlines() if line.startswith("|")]
-    assert len(tables) == (2 + 1) + (2 + 1) + (2 + 4)
+    assert len(tables) == (2 + 2) + (2 + 1) + (2 + 1) + (2 + 4)
     for word in ("even", "flat", "any", "swap drop", "background gap", "Insertion", "deletion"):
         notes = [line for line in text.splitlines() if not line.startswith("|")]
         assert any(word in line for line in notes), word

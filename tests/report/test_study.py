@@ -38,8 +38,17 @@ def row(letters: str, truth: bool = True, **changed: float) -> dict[str, float]:
 )
 def test_few_metrics(result: dict[str, float], expected: list[str]) -> None:
     found = headline(numbers_of(result))
-    assert list(found) == expected
+    spread = ["top1_std"] if "top1_std" in result else []
+    assert list(found) == expected + spread
     assert all(result[name] == value for name, value in found.items())
+
+
+def test_spreads_over_seeds_follow_the_numbers_that_are_shown() -> None:
+    result = row("uob") | {"entropy_o_std": 0.0123456789, "iou_best_o_std": 0.5, "pointing_o_std": 0.0}
+    found = headline(numbers_of(result))
+    numbers = ["top1", "top5", "entropy_u", "entropy_o", "entropy_b", "pointing_o", "iou_truth_o"]
+    assert list(found) == [*numbers, "top1_std", "entropy_o_std", "pointing_o_std"]
+    assert [found[name] for name in ("top1_std", "entropy_o_std", "pointing_o_std")] == [1.0, 0.012346, 0.0]
 
 
 @pytest.fixture

@@ -14,20 +14,15 @@ from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from objabn.config.schema import Dataset
-from objabn.report import intervals
 from objabn.report.names import Row
 from objabn.report.page import page as page_module
 from objabn.report.page.page import picture_url, shown_parameters
+from objabn.report.page.plots import accuracy_plot
 from objabn.segmentation.quality import read_mask_quality
+from tests.helpers.comparisons import made_comparison, results
 from tests.helpers.report import CLASSES, EVIL, ROWS, page
 
 THREE = {Row("abn", False): "u", Row("abn", True): "u", Row("mask", False): "o"}
-
-
-@pytest.fixture(autouse=True)
-def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The intervals are others' business here."""
-    monkeypatch.setattr(intervals, "RESAMPLES", 200)
 
 
 class Tables(HTMLParser):
@@ -74,14 +69,13 @@ def test_every_row_stands_in_every_table_of_rows(tmp_path: Path, synthetic: Data
     tables = Tables(text).tables
     names = ["plain", "abn", "mha + PC"]
     assert [line[0] for line in tables["comparison of the rows"][2:]] == names
-    assert tables["comparison of the rows"][0] == [
-        "row", "accuracy", "entropy, bits", "minus abn, with 95 % interval; * beyond noise"
-    ]  # fmt: skip
+    assert tables["comparison of the rows"][0] == ["row", "accuracy", "entropy, bits", "minus abn"]
     assert tables["comparison of the rows"][1][:6] == ["top-1 %", "top-5 %", "Mu", "Mo", "Mb", "Grad-CAM"]
     plain = tables["comparison of the rows"][2]
     assert plain[1:6] == ["75.00", "-", "", "", ""]  # of three classes
     assert re.fullmatch(r"\d\.\d{3}", plain[6])
-    assert re.fullmatch(r"\+0\.0 \[\+0\.0, \+0\.0\]", plain[7])
+    assert plain[7] == "+0.0"
+    assert all(re.fullmatch(r"[+-]\d+\.\d+", cell) for cell in plain[8:])  # one seed: no intervals
     assert tables["comparison of the rows"][3][7:] == ["", "", "", ""]  # abn against itself
     assert [line[:2] for line in tables["what is measured of each map"][1:]] == [
         ["plain", "Grad-CAM"], ["abn", "Mu"], ["mha + PC", "Mu"], ["mha + PC", "Mo"], ["mha + PC", "Mb"]
@@ -91,6 +85,49 @@ def test_every_row_stands_in_every_table_of_rows(tmp_path: Path, synthetic: Data
         assert {line[0] for line in tables[f"{plot}, numbers"][1:]} == set(names), plot
     assert data_of(text, "gallery-data")["rows"] == names
     assert [row["name"] for row in data_of(text, "class-data")["rows"]] == names
+
+
+def test_differences_of_several_seeds_have_intervals_and_stars(tmp_path: Path, synthetic: Dataset) -> None:
+    text = page(tmp_path, synthetic, seeds=(0, 1, 2))
+    heading, columns, plain, *_ = Tables(text).tables["comparison of the rows"]
+    assert heading[-1] == "minus abn, with 95 % interval; * beyond noise"
+    assert columns[7:] == ["top-1", "entropy", "pointing", "IoU truth"]
+    assert plain[7] == "+0.0"  # the same answers in every training
+    assert all(re.fullmatch(r"[+-][\d.]+\*? \[[+-][\d.]+, [+-][\d.]+\]", cell) for cell in plain[8:])
+    ours = without_plotly(text)
+    for note in ("Brackets: 95 % intervals over trainings and recordings", "The smallest difference that gets its star"):
+        assert ours.count(f"<li>{note}") == 1, note
+    assert ours.count("The intervals (95 %) cover other trainings and other test recordings") == 1
+    assert "One seed" not in ours
+
+
+def test_one_seed_says_why_there_is_no_star(tmp_path: Path, synthetic: Dataset) -> None:
+    ours = without_plotly(page(tmp_path, synthetic))
+    assert "<li>One seed: no star and no yes or no" in ours
+    assert "Brackets" not in ours
+    assert "beyond noise" not in ours
+    assert 'class="interval"' not in ours
+    assert "Bars: ± one standard error over the test recordings; another training may lie further away." in ours
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("+0.50", '<span class="mean">+0.50</span>'),
+        (
+            "-2.3 [-8.6, +3.9]",
+            '<span class="mean">-2.3</span> <span class="interval">[-8.6, +3.9]</span>',
+        ),
+        (
+            "-1.50 [-2.00, -1.00] *",
+            '<span class="mean">-1.50<abbr class="star" title="beyond noise">*</abbr></span> '
+            '<span class="interval">[-2.00, -1.00]</span>',
+        ),
+    ],
+)
+def test_a_difference_is_set_with_and_without_its_interval(text: str, expected: str) -> None:
+    assert page_module._difference(text) == expected
 
 
 def test_class_names_are_text(tmp_path: Path, synthetic: Dataset) -> None:
@@ -129,7 +166,7 @@ def test_beside_the_paper(tmp_path: Path, synthetic: Dataset) -> None:
     text = page(tmp_path, synthetic, rows=THREE, published="ucf101")
     table = Tables(text).tables["results beside the paper's"]
     assert [line[0] for line in table] == ["row", "abn", "abn + PC", "mask"]
-    assert table[1][:4] == ["abn", "75.00", "93.96", "-18.96 ± 6.88"]  # sqrt(93.96 * 6.04 / 12)
+    assert table[1][:4] == ["abn", "75.00", "93.96", "-18.96 ± 14.90"]  # sqrt((75 * 25 + 93.96 * 6.04) / 11)
     assert "Beside the paper (Table 1, UCF101 split 1)" in text
     scatter = Tables(text).tables["Accuracy against entropy, numbers"]
     assert ["abn, the paper", "", "3.064", "93.96"] in scatter
@@ -169,6 +206,15 @@ def test_seeds_are_pooled_and_their_spread_is_drawn(tmp_path: Path, synthetic: D
     assert [line[1] for line in Tables(text).tables["accuracy by class"][1:]] == ["4", "4", "4"]  # videos, not lines
     for row in data_of(text, "class-data")["rows"]:
         assert sum(row["counts"][2::3]) == 24
+
+
+def test_a_row_of_which_one_training_has_maps_has_no_error(synthetic: Dataset) -> None:
+    """The other training's maps are all flat: no video has an entropy in both."""
+    table = results([f"v{at}" for at in range(8)], top1=[[1, 0] * 4] * 2, entropy_u=[[2.0] * 8, [np.nan] * 8])
+    row = Row("abn", False)
+    numbers = {row: {"top1": 50.0, "top1_std": 0.0, "entropy_u": 2.0}}
+    plot = accuracy_plot(made_comparison(numbers, params=synthetic, per_video={row: table}, seeds=(0, 1)))
+    assert plot.numbers.to_numpy().tolist() == [["abn", "M_u", "2.000", "50.00 ± 0.00"]]
 
 
 def test_worst_masks_and_lost_videos(tmp_path: Path, synthetic: Dataset) -> None:

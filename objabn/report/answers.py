@@ -126,11 +126,13 @@ def answers(comparison: Comparison) -> list[str]:
     """Answer QUESTIONS, a paragraph each; then say what is not answered and what the intervals cover."""
     published = comparison.params.published
     told, untold = [], []
+    answered: list[Difference] = []
     for question in QUESTIONS:
         found = {asked: comparison.difference(*asked[:3]) for asked in question.comparisons}
         known = {each: difference for each, difference in found.items() if difference is not None}
         if known:
             signs = _signs(known)
+            answered += known.values()
             told.append(
                 " ".join([f"**{question.words}**", *_verdict(known, signs), *_sentences(known, signs, published)])
             )
@@ -138,9 +140,10 @@ def answers(comparison: Comparison) -> list[str]:
             untold.append(f"{question.words} {_missing(comparison, question)}")
     if untold:
         told.append(f"{UNANSWERED} {' '.join(untold)}")
-    has_intervals = any(each.low is not None for each in comparison.all_differences())
-    reach = scope(len(comparison.seeds), comparison.num_recordings, has_intervals)
-    return [*told, f"{reach} {_HOLM}" if has_intervals else reach]
+    in_words = any(each.low is not None for each in answered)
+    in_table = any(each.low is not None for of_row in comparison.differences.values() for each in of_row.values())
+    reach = scope(len(comparison.seeds), comparison.num_recordings, in_words or in_table)
+    return [*told, f"{reach} {_HOLM}" if in_words else reach]
 
 
 def _signs(known: Mapping[Asked, Difference]) -> dict[Asked, int]:

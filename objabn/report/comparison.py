@@ -108,10 +108,6 @@ class Comparison:
             for row in self.rows
         }
 
-    def all_differences(self) -> list[Difference]:
-        """List the differences that were asked for so far."""
-        return [each for each in self._differences.values() if each is not None]
-
     @cached_property
     def published(self) -> dict[Row, dict[tuple[str, str], Published]]:
         """Each row beside the paper's."""

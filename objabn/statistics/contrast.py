@@ -121,7 +121,9 @@ def contrast(own: Trainings, other: Trainings) -> Contrast:
     squares = [float(row.values.var(ddof=1)) for row in (own, other)]
     within = np.mean([_between_seeds(row.parts) for row in (own, other)])
     across = float((own.parts @ other.parts.T).mean())
-    ms, cases = sum(squares) / 2, max(0.0, seeds * (float(within) - across))
+    ms, cases = sum(squares) / 2, seeds * (float(within) - across)
+    if cases <= 1e-12 * float((own.parts**2).sum() + (other.parts**2).sum()):  # below 0, or nothing but rounding
+        cases = 0.0
     spread = sum(each**2 for each in squares) / (4 * (seeds - 1))
     return _with_error(mean, 2 / seeds * (ms + cases), ms, cases, spread)
 

@@ -212,6 +212,12 @@ def test_where_nothing_varies_it_says_so() -> None:
     assert found[-1] == scope(3, 6, has_intervals=False)
 
 
+def test_intervals_of_the_table_count_where_no_question_is_answered() -> None:
+    found = answers_to({"abn": ABN, "mha + PC": table(entropy_o=1.0)})
+    assert found[0].startswith("**Not answered here:** ")
+    assert found[1:] == [scope(3, 6)]
+
+
 def test_what_is_not_answered_says_what_it_takes() -> None:
     found = answers_to({"abn": ABN, "mask": table(entropy_o=1.0), "plain": table()})
     assert [each.split("**")[1] for each in found[:-1]] == [SHARPEN, "Not answered here:"]

@@ -127,6 +127,13 @@ def test_where_nothing_varies_there_is_no_interval() -> None:
     assert row_difference(same, none, "top1") == (100, None, None, None, None, 0)
 
 
+def test_rows_with_the_same_answers_in_all_trainings_have_no_interval() -> None:
+    """The covariances cancel but for rounding, which is no spread."""
+    for wrong in range(1, 12):
+        same = results(NAMES, top1=np.tile(np.arange(24) >= wrong, (3, 1)))
+        assert row_difference(same, same, "top1", in_fours()) == (0, None, None, None, None, 0), wrong
+
+
 def test_a_video_that_lacks_a_measure_in_any_seed_is_left_out_of_both_rows() -> None:
     own, other = drawn(draw=1), drawn(draw=2)
     own[1, 3], other[0, 7], other[2, 8] = NAN, NAN, NAN

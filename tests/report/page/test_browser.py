@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from objabn.config.schema import Dataset
-from objabn.report import intervals
 from tests.helpers.report import EVIL, FRAMES, page
 
 pytestmark = pytest.mark.browser
@@ -35,9 +34,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, synthetic: Dataset) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(intervals, "RESAMPLES", 200)
-        (folder / "index.html").write_text(page(folder, synthetic, lost=True))
+    (folder / "index.html").write_text(page(folder, synthetic, lost=True))
     return folder / "index.html"
 
 
@@ -225,9 +222,7 @@ BOXES = """all => all.map(each => {
 
 
 def with_names(folder: Path, dataset: Dataset, names: list[str]) -> Path:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(intervals, "RESAMPLES", 200)
-        (folder / "index.html").write_text(page(folder, dataset, classes=names, num_videos=max(24, len(names))))
+    (folder / "index.html").write_text(page(folder, dataset, classes=names, num_videos=max(24, len(names))))
     return folder / "index.html"
 
 

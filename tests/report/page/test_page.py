@@ -91,11 +91,14 @@ def test_differences_of_several_seeds_have_intervals_and_stars(tmp_path: Path, s
     text = page(tmp_path, synthetic, seeds=(0, 1, 2))
     heading, columns, plain, *_ = Tables(text).tables["comparison of the rows"]
     assert heading[-1] == "minus abn, with 95 % interval; * beyond noise"
-    assert columns[7:] == ["top-1", "entropy", "pointing", "IoU truth"]
+    assert columns[6:] == ["top-1", "entropy", "pointing", "IoU truth"]
     assert plain[7] == "+0.0"  # the same answers in every training
     assert all(re.fullmatch(r"[+-][\d.]+\*? \[[+-][\d.]+, [+-][\d.]+\]", cell) for cell in plain[8:])
     ours = without_plotly(text)
-    for note in ("Brackets: 95 % intervals over trainings and recordings", "The smallest difference that gets its star"):
+    for note in (
+        "Brackets: 95 % intervals over trainings and recordings",
+        "The smallest difference that gets its star",
+    ):
         assert ours.count(f"<li>{note}") == 1, note
     assert ours.count("The intervals (95 %) cover other trainings and other test recordings") == 1
     assert "One seed" not in ours

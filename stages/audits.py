@@ -15,6 +15,7 @@ def main() -> None:
     from objabn.index.groups import FOLDER, read_groups
     from objabn.report.audit_picture import draw_audits
     from objabn.report.audit_tables import losses, tidy, to_markdown
+    from objabn.report.intervals import count_recordings
     from objabn.stores.table import read_table
     from objabn.system.files import write_text
 
@@ -22,8 +23,10 @@ def main() -> None:
     audits = {name: over_seeds(read_numbers(file)) for name, file in files.items()}
     curves = {name: pd.read_csv(file.with_suffix(".curves.csv")) for name, file in files.items()}
     recordings = read_groups(FOLDER, arguments.dataset, read_table(paths.data("frames")))
-    lost = {name: losses(pd.read_parquet(file.with_suffix(".parquet")), recordings) for name, file in files.items()}
-    markdown = to_markdown(audits, lost, arguments.dataset, params.table.seeds, recordings.nunique())
+    per_video = {name: pd.read_parquet(file.with_suffix(".parquet")) for name, file in files.items()}
+    lost = {name: losses(table, recordings) for name, table in per_video.items()}
+    num_recordings = count_recordings(list(per_video[names[-1]]["video"].unique()), recordings)
+    markdown = to_markdown(audits, lost, arguments.dataset, params.table.seeds, num_recordings)
     write_text(paths.table("csv", "-audits"), tidy(audits).to_csv(index=False, lineterminator="\n"))
     write_text(paths.table("md", "-audits"), markdown)
     draw_audits(audits, curves, arguments.dataset, paths.table("png", "-audits"))

@@ -176,7 +176,19 @@ def _others(published: str | None) -> list[str]:
 
 def _main_notes(comparison: Comparison) -> list[str]:
     """What is needed to read the first table, sentences."""
-    return [*_NOTES, *[_FEW_CLASSES_NOTE] * _is_empty_of_meaning(comparison, "top5")]
+    return [*_NOTES, *[_FEW_CLASSES_NOTE] * _is_empty_of_meaning(comparison, "top5"), *_chosen_epoch(comparison)]
+
+
+def _chosen_epoch(comparison: Comparison) -> list[str]:
+    """What chose the weights, where it was not the end of the training."""
+    if comparison.params.train.report == "last":
+        return []
+    chosen = "Weights: those of the epoch with the highest top-1"
+    if any(notes.get("validated_on", "test") == "test" for notes in comparison.trainings.values()):
+        return [
+            f"{chosen} on the test videos themselves, so accuracies are too high; a split `val` would choose fairly."
+        ]
+    return [f"{chosen} on the split `val`."]
 
 
 def notes(comparison: Comparison) -> dict[str, list[str]]:

@@ -134,15 +134,19 @@ def contrast_to_zero(row: Trainings) -> Contrast:
     mean = float(row.values.mean())
     if seeds < MIN_SEEDS or groups < MIN_RECORDINGS:
         return Contrast(mean)
-    ms, cases = float(row.values.var(ddof=1)), max(0.0, seeds * _between_seeds(row.parts))
+    ms, cases = _of_row(row)
     return _with_error(mean, (ms + cases) / seeds, ms, cases, ms**2 / (seeds - 1))
 
 
 def mean_error(row: Trainings) -> float:
     """Return the standard error of the mean of a row's trainings; of one training that of its recordings alone."""
-    if len(row.values) < MIN_SEEDS:
-        return math.sqrt(float((row.parts**2).sum()))
-    return contrast_to_zero(row).error or 0.0
+    seeds = len(row.values)
+    return math.sqrt(float((row.parts**2).sum()) if seeds < MIN_SEEDS else sum(_of_row(row)) / seeds)
+
+
+def _of_row(row: Trainings) -> tuple[float, float]:
+    """MS of one row, and what is the same in all its trainings, S Cov2."""
+    return float(row.values.var(ddof=1)), max(0.0, len(row.values) * _between_seeds(row.parts))
 
 
 def _with_error(mean: float, variance: float, ms: float, cases: float, spread: float) -> Contrast:

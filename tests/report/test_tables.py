@@ -384,3 +384,26 @@ def test_bars_of_a_row_stand_side_by_side_about_its_place(tmp_path: Path, monkey
     assert heights == {"$M_u$": [3.0], "$M_o$": [2.0], "$M_b$": [1.5], "Grad-CAM": [1.0]}
     places = [bar.get_center()[0] for of_map in bars.containers for bar in of_map]
     assert places == pytest.approx([1 - 0.26, 1, 1 + 0.26, 0])
+
+
+@pytest.mark.parametrize(
+    ("report", "validated_on", "expected"),
+    [
+        ("last", "test", None),
+        ("best", "val", "Weights: those of the epoch with the highest top-1 on the split `val`."),
+        (
+            "best",
+            "test",
+            "Weights: those of the epoch with the highest top-1 on the test videos themselves, so accuracies",
+        ),
+    ],
+)
+def test_what_chose_the_weights_is_said(report: str, validated_on: str, expected: str | None) -> None:
+    params = EMBEDDED.model_copy(update={"train": EMBEDDED.train.model_copy(update={"report": report})})
+    comparison = made_comparison(
+        {Row("abn", False): {"top1": 90.0}},
+        params=params,
+        trainings={Row("abn", False): {"validated_on": validated_on}},
+    )
+    said = [note for note in notes(comparison)["main"] if note.startswith("Weights")]
+    assert [line[: len(expected or "")] for line in said] == ([expected] if expected else [])

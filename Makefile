@@ -25,7 +25,7 @@ check: setup
 repro: check  # trainings side by side; JOBS=4: four at a time
 	$(BIN)/python -m objabn repro $(if $(JOBS),--jobs $(JOBS))
 
-ablate: check  # controls and audits over seeds, on the embedded data: an hour
+ablate: check  # controls and audits over seeds, on the embedded data: hours
 	$(BIN)/python -m objabn ablate
 
 lint: setup-tests

@@ -1,7 +1,7 @@
 """`python -m objabn ablate`: controls and audits, over seeds, on the embedded data as it is and on a biased one.
 
 Each is an experiment of DVC's in a temporary directory, so params.yaml and the workspace stay as they are; what has
-been computed before comes from DVC's cache, and an interrupted one goes on. Takes an hour on two CPU cores.
+been computed before comes from DVC's cache, and an interrupted one goes on. Takes hours on two CPU cores.
 """
 
 import argparse
@@ -16,7 +16,8 @@ from objabn.system.files import write_bytes
 
 FOLDER = Path("ablations")
 TARGETS = ("compare@synthetic", "audits@synthetic-rows")
-TABLES = tuple(f"synthetic{kind}.{suffix}" for kind in ("", "-audits") for suffix in ("md", "csv", "png"))
+_KINDS = {"": ("md", "csv", "tex", "png"), "-audits": ("md", "csv", "png")}
+TABLES = tuple(f"synthetic{kind}.{suffix}" for kind, suffixes in _KINDS.items() for suffix in suffixes)
 _ALWAYS = (
     "dataset=synthetic",
     "loss.attention=abn",

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     one_seed = costs(dataset, params.table.model_copy(update={"seeds": params.table.seeds[:1]}), counts, rates)
     at_a_time = side_by_side(table_rows(params.dataset, params), num_cores(), num_gpus(find_devices()))
     notes = [_seeds(params.table.seeds, lines, one_seed), _side_by_side(at_a_time)]
-    notes += _power(len(params.table.seeds), *_test_recordings(params.dataset, counts))
+    notes += _power(len(params.table.seeds), *_test_recordings(params.dataset, counts), truth=bool(dataset.truth))
     notes += [*_unknown(lines), *_disk(lines), *_gpu(rates), *_warn_of_others(busy)]
     if args.json:
         stages = [asdict(line) for line in [*lines, total(lines)]]
@@ -114,7 +114,7 @@ def _seeds(seeds: list[int], lines: list[Cost], one_seed: list[Cost]) -> str:
     return f"{each}, with one seed {duration(_rows_sec(one_seed))} (-S 'table.seeds=[{seeds[0]}]'), {NO_STAR}"
 
 
-def _power(seeds: int, recordings: int, what: str) -> list[str]:
+def _power(seeds: int, recordings: int, what: str, *, truth: bool) -> list[str]:
     """Say which differences between rows the table will be able to tell."""
     from objabn.statistics.contrast import MIN_RECORDINGS
     from objabn.statistics.power import POWER, design_words
@@ -123,7 +123,8 @@ def _power(seeds: int, recordings: int, what: str) -> list[str]:
         return []
     told = f"{seeds} seeds and {recordings:,} {what} tell two rows apart, in {100 * POWER:g} % of all cases, from"
     guess = "on, if measures vary as on the embedded data"
-    return textwrap.wrap(f"power: {told} {design_words(seeds, recordings)} {guess}", WIDTH, subsequent_indent="  ")
+    words = design_words(seeds, recordings, truth=truth)
+    return textwrap.wrap(f"power: {told} {words} {guess}", WIDTH, subsequent_indent="  ")
 
 
 def _test_recordings(name: str, counts: Counts) -> tuple[int, str]:

@@ -5,7 +5,6 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
 
 from objabn.config.schema import Dataset, Train
-from objabn.model.run import num_threads
 from objabn.system.memory import reuse_freed_memory
 
 
@@ -23,7 +22,7 @@ def make_fabric(params: Dataset) -> Fabric:
 def check_on_cpu(asked: Train) -> bool:
     """Tell whether this process computes on the CPU, and prepare it for that.
 
-    On the CPU the process keeps freed memory for reuse (`reuse_freed_memory`) and takes `num_threads` threads.
+    On the CPU the process keeps freed memory for reuse (`reuse_freed_memory`), and takes `train.threads` threads.
 
     Raises:
         ValueError: `train.accelerator` asks for a CUDA device and there is none.
@@ -33,7 +32,8 @@ def check_on_cpu(asked: Train) -> bool:
     on_cpu = asked.accelerator == "cpu" or not torch.cuda.is_available()
     if on_cpu:
         reuse_freed_memory()
-        torch.set_num_threads(num_threads(asked))
+        if asked.threads:
+            torch.set_num_threads(asked.threads)
     return on_cpu
 
 

@@ -6,6 +6,7 @@ directory is a contract: code that reads a run reads these files and nothing els
 
 import csv
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -68,9 +69,11 @@ def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict
 def num_threads(asked: Train) -> int:
     """Return how many threads a training's process takes on the CPU.
 
-    Sums in another number of parts round differently. CUDA is not asked anything.
+    Sums in another number of parts round differently. Processes of one machine share its cores (`processes`). CUDA is
+    not asked anything.
     """
-    return asked.threads or torch.get_num_threads()
+    sharing = 1 if "OMP_NUM_THREADS" in os.environ else asked.devices
+    return asked.threads or max(torch.get_num_threads() // sharing, 1)
 
 
 def versions() -> dict[str, str]:

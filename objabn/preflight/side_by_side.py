@@ -1,8 +1,10 @@
 """How many trainings of the table one machine runs at a time."""
 
+import math
 import os
 import shutil
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from objabn.preflight.device import Devices
@@ -36,9 +38,21 @@ def side_by_side(rows: Iterable[Row], cores: int, gpus: int) -> Workers:
     return Workers(max(cores // threads, 1), f"{_count(cores, 'core')}, {threads} for each (train.threads)")
 
 
-def num_cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def num_cores(groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """Count the cores that this process may use, of which a container may have a share.
+
+    Args:
+        groups: of Linux's control groups.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            quota, period = " ".join((groups / name).read_text().strip() for name in names).split()
+            if int(quota) > 0:  # else "max" or -1: no limit
+                cores = min(cores, max(math.ceil(int(quota) / int(period)), 1))
+        except (OSError, ValueError):
+            continue
+    return cores
 
 
 def num_gpus(present: Devices) -> int:

@@ -1,6 +1,7 @@
 """The comparison tables of all rows of a data set."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -58,8 +59,8 @@ _INTERVAL_NOTES = [
 ]
 _PUBLISHED_NOTE = (
     "Ours, the paper's and the difference, ours - the paper's. SE: standard error of the difference of two such "
-    "systems, in points, over test recordings{trainings}. It is too large rather than too small: the paper was tested "
-    "on the same videos, but its answers to them are not known."
+    "systems, in points, over test recordings{trainings}. That both were tested on the same videos would make it "
+    "smaller, but the paper's answers to them are not known."
 )
 
 
@@ -180,15 +181,22 @@ def _main_notes(comparison: Comparison) -> list[str]:
 
 
 def _chosen_epoch(comparison: Comparison) -> list[str]:
-    """What chose the weights, where it was not the end of the training."""
-    if comparison.params.train.report == "last":
+    """What chose the weights, where it was not the end of the training, and of which rows if not of all."""
+    early = [row.name for row, notes in comparison.trainings.items() if _is_early(notes)]
+    if comparison.params.train.report == "last" and not early:
         return []
-    chosen = "Weights: those of the epoch with the highest top-1"
+    of = "" if comparison.params.train.report == "best" else f" of {', '.join(early)}"
+    chosen = f"Weights{of}: those of the epoch with the highest top-1"
     if any(notes.get("validated_on", "test") == "test" for notes in comparison.trainings.values()):
         return [
             f"{chosen} on the test videos themselves, so accuracies are too high; a split `val` would choose fairly."
         ]
     return [f"{chosen} on the split `val`."]
+
+
+def _is_early(notes: Mapping[str, Any]) -> bool:
+    """Whether a training of a row has the weights of another epoch than its last."""
+    return any(epoch < notes["curves"][seed]["epoch"][-1] for seed, epoch in notes.get("epochs", {}).items())
 
 
 def notes(comparison: Comparison) -> dict[str, list[str]]:

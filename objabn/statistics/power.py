@@ -32,6 +32,7 @@ MEASURED = {
     "pointing": Spread(5.0, 12.0, 1, " points"),
     "IoU truth": Spread(0.03, 0.05, 3, ""),
 }
+OF_TRUTH = ("pointing", "IoU truth")
 
 
 def smallest_difference(error: float, df: float = math.inf) -> float:
@@ -69,14 +70,19 @@ def expected_error(seed_std: float, row_std: float, seeds: int, videos: float) -
     return math.sqrt(2 / seeds * (squares + cases)), 2 * (seeds - 1) * (1 + cases / squares) ** 2
 
 
-def design_words(seeds: int, recordings: int) -> str:
+def design_words(seeds: int, recordings: int, *, truth: bool = True) -> str:
     """Write the smallest differences that a design will see, by the spreads MEASURED.
+
+    Args:
+        truth: whether there is ground truth, without which some measures cannot be had.
 
     >>> design_words(3, 128).split(", ")[1]
     'entropy 0.18 bits'
     """
     seen = []
     for name, spread in MEASURED.items():
+        if name in OF_TRUTH and not truth:
+            continue
         smallest = smallest_difference(*expected_error(spread.seeds, spread.videos, seeds=seeds, videos=recordings))
         seen.append(f"{name} {smallest:.{spread.decimals}f}{spread.unit}")
     return ", ".join(seen)

@@ -267,6 +267,7 @@ def train_and_save(
     parallel = run.params.train.devices * run.params.train.nodes > 1
     model, timing = train(run, train_set, validation_set, run_dir, checkpoint, parallel=parallel)
     if collectives.rank() == 0:
-        save_run(run_dir, model, {**record, "epoch": timing["epoch"]})
+        threads = record["threads"] if timing["device"] == "cpu" else None  # on a GPU they determine nothing
+        save_run(run_dir, model, {**record, "threads": threads, "epoch": timing["epoch"]})
         seal_run(run_dir)
     return timing

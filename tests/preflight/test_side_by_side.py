@@ -1,5 +1,6 @@
 """How many trainings share a machine, and the room that they need together."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,7 @@ from objabn.preflight import side_by_side as module
 from objabn.preflight import space
 from objabn.preflight.device import Devices
 from objabn.preflight.rows import table_rows
-from objabn.preflight.side_by_side import Workers, num_gpus, side_by_side
+from objabn.preflight.side_by_side import Workers, num_cores, num_gpus, side_by_side
 from tests.helpers.preflight import given
 
 KEY = "datasets.synthetic.train"
@@ -79,3 +80,23 @@ def test_each_training_has_a_checkpoint() -> None:
 
     assert cached(3, "last") == 3 * cached(1, "last") > 0
     assert cached(1, "best") == 4 * cached(1, "last") / 3
+
+
+@pytest.mark.parametrize(
+    ("files", "most"),
+    [
+        ({"cpu.max": "100000 100000\n"}, 1),
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu.max": "150000 100000\n"}, 2),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu/cpu.cfs_quota_us": "100000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ({}, None),
+    ],
+)
+def test_a_container_has_its_share_of_the_cores(tmp_path: Path, files: dict[str, str], most: int | None) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    cores = num_cores(tmp_path / "nothing")
+    assert num_cores(tmp_path) == (cores if most is None else min(cores, most))

@@ -47,7 +47,7 @@ def answer(words: str, rows: dict[str, pd.DataFrame], published: str | None = No
 ABN = table(entropy_u=2.5, flat_share_u=0.0)
 SHARPEN = "Are the maps sharper with the mask loss?"
 PLACE = "Do the sharp maps lie on the figure?"
-WRONG = "Are the maps as sharp with wrong masks?"
+WRONG = "Are the maps sharper with wrong masks, too?"
 PC = "Does PC make the maps sharper, or the answers more accurate?"
 MHA = "Is mha less accurate?"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import subprocess
 from itertools import islice
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pandas as pd
 from objabn.config.schema import Dataset
 from objabn.decoding.presence import check_folder
 from objabn.index.faults import index_faults
+from objabn.index.groups import FOLDER
 from objabn.index.table import class_names, read_index
 from objabn.preflight.findings import Finding, fault, ok, warning
 from objabn.stores.table import TABLE
@@ -38,6 +40,20 @@ def read(name: str, videos: str | None = None) -> tuple[pd.DataFrame | None, lis
     counts = f"{splits['train']:,} train{val} and {splits['test']:,} test videos"
     counts += f" of {len(class_names(index)):,} classes"
     return index, [ok("decode", f"{path}: {counts}")]
+
+
+def groups_findings(name: str) -> list[Finding]:
+    """Tell whether git has the data set's recordings: where they are missing, no stage stops."""
+    path = FOLDER / f"{name}.csv"
+    if not path.is_file():
+        return []
+    try:
+        command = ["git", "status", "--porcelain", "--untracked-files=all", "--", str(path)]
+        is_new = subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("??")
+    except (OSError, subprocess.CalledProcessError):  # no git here
+        return []
+    lost = "`dvc exp run --temp` and the queue would take the recordings from the videos' names"
+    return [warning("evaluate", f"{path}: is not in git; commit it, else {lost}")] if is_new else []
 
 
 def videos_findings(name: str, dataset: Dataset, index: pd.DataFrame | None) -> list[Finding]:

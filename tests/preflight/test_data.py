@@ -1,10 +1,11 @@
 """The index and its videos: too flat an index, a wrong directory, videos that are not there or not whole."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from objabn.preflight.data import SAMPLED, read, truth_findings, videos_findings
+from objabn.preflight.data import SAMPLED, groups_findings, read, truth_findings, videos_findings
 from tests.helpers.preflight import given, write_index, write_videos
 
 
@@ -104,3 +105,19 @@ def test_true_masks_that_are_not_there(place: Path) -> None:
     expected = "expected null or a mask store (with videos.csv), found none at truth"
     assert found.line == f"datasets.folder.truth: {expected}"
     assert truth_findings("folder", given().datasets["folder"]) == []
+
+
+def test_recordings_that_git_does_not_have(place: Path) -> None:
+    path = Path("data/video-groups/folder.csv")
+    path.parent.mkdir(parents=True)
+    path.write_text("video,group\n")
+    assert groups_findings("folder") == []  # no checkout of git
+    for command in (["init", "-q"], ["status"]):
+        subprocess.run(["git", *command], check=True, capture_output=True)
+    (found,) = groups_findings("folder")
+    assert found.level == "warning"
+    assert found.line.startswith(
+        f"{path}: is not in git; commit it, else `dvc exp run --temp` and the queue would take"
+    )
+    subprocess.run(["git", "add", "."], check=True, capture_output=True)
+    assert groups_findings("folder") == groups_findings("other") == []

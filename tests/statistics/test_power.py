@@ -39,6 +39,7 @@ def test_the_design_in_words() -> None:
         words = design_words(seeds, recordings).split(", ")
         assert len(words) == len(MEASURED)
         for part, (name, spread) in zip(words, MEASURED.items(), strict=True):
-            error = expected_error(spread.seeds, spread.videos, seeds=seeds, videos=recordings)
+            seed_std = math.sqrt(spread.seeds**2 + spread.rest**2 / recordings)
+            error = expected_error(seed_std, spread.rows, seeds=seeds, videos=recordings)
             assert part == f"{name} {smallest_difference(*error):.{spread.decimals}f}{spread.unit}"
     assert float(design_words(5, 128).split()[1]) < float(design_words(3, 128).split()[1])

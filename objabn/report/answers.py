@@ -165,7 +165,9 @@ def _verdict(known: Mapping[Asked, Difference], signs: Mapping[Asked, int]) -> l
     wanted = {sign * asked.wanted for asked, sign in signs.items()}
     if len(wanted) == 1:
         return [{1: "Yes.", 0: "Not beyond noise.", -1: "No, the opposite."}[wanted.pop()]]
-    return ["Yes and no." if {1, -1} <= wanted else "In part." if 1 in wanted else "No."]
+    if 1 in wanted:
+        return ["Yes and no." if -1 in wanted else "In part."]
+    return ["Not beyond noise; in part the opposite."]
 
 
 def _sentences(known: Mapping[Asked, Difference], signs: Mapping[Asked, int], published: str | None) -> list[str]:

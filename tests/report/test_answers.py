@@ -76,7 +76,7 @@ SHARP, BLURRED, ALIKE = table(entropy_o=1.0), table(entropy_o=3.5), table(entrop
         (SHARP, ALIKE, "In part."),
         (SHARP, BLURRED, "Yes and no."),
         (ALIKE, ALIKE, "Not beyond noise."),
-        (ALIKE, BLURRED, "No."),
+        (ALIKE, BLURRED, "Not beyond noise; in part the opposite."),
         (BLURRED, BLURRED, "No, the opposite."),
     ],
 )

@@ -43,7 +43,7 @@ def read(name: str, videos: str | None = None) -> tuple[pd.DataFrame | None, lis
 
 
 def groups_findings(name: str) -> list[Finding]:
-    """Tell whether git has the data set's recordings: where they are missing, no stage stops."""
+    """Look whether git has the recordings of a data set; no stage stops without."""
     path = FOLDER / f"{name}.csv"
     if not path.is_file():
         return []

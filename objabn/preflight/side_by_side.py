@@ -39,7 +39,7 @@ def side_by_side(rows: Iterable[Row], cores: int, gpus: int) -> Workers:
 
 
 def num_cores(groups: Path = Path("/sys/fs/cgroup")) -> int:
-    """Count the cores that this process may use, of which a container may have a share.
+    """Count the cores that this process may use; a container may have a share.
 
     Args:
         groups: of Linux's control groups.

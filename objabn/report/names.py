@@ -5,7 +5,6 @@ from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from objabn.config.rows import GRAD_CAM
-from objabn.evaluation.numbers import column
 
 MAP_NAMES = {"u": "M_u", "o": "M_o", "b": "M_b", GRAD_CAM: "Grad-CAM"}  # by letter, in the order of all tables
 COMPARED = ("o", "u", GRAD_CAM)  # a row is compared by the first of these maps that it has
@@ -41,7 +40,7 @@ def compared_map(names: Container[str], measure: str) -> str | None:
     >>> compared_map(["entropy_u", "entropy_o"], "entropy")
     'o'
     """
-    return next((letter for letter in COMPARED if column(measure, letter) in names), None)
+    return next((letter for letter in COMPARED if f"{measure}_{letter}" in names), None)
 
 
 def short_names(names: Iterable[str]) -> dict[str, str]:

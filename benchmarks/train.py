@@ -37,7 +37,8 @@ from objabn.clips.sampling import crop_box, frame_indices
 from objabn.config.file import load_params
 from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset
-from objabn.decoding.decode import decode_videos, num_cores
+from objabn.decoding.decode import decode_videos
+from objabn.decoding.workers import num_cores
 from objabn.index.table import build
 from objabn.model.device import make_fabric
 from objabn.model.network import ObjectABN

@@ -5,11 +5,11 @@ been computed before comes from DVC's cache, and an interrupted one goes on. Tak
 """
 
 import argparse
-import os
 import subprocess
 import sys
 from pathlib import Path
 
+from objabn.cli.dvc import environment
 from objabn.config.file import add_overrides, load_params
 from objabn.system.cache import Cache
 from objabn.system.files import write_bytes
@@ -82,12 +82,10 @@ def _dvc_run(experiment: str, changes: list[str]) -> int:
     dvc = [sys.executable, "-m", "dvc", "exp"]
     subprocess.run([*dvc, "remove", "--quiet", experiment], capture_output=True)  # there may be none
     command = [*dvc, "run", "--temp", "--name", experiment, *TARGETS]
-    # The stages' `python` is this one, their side cache this checkout's: a temporary directory would have its own.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    environment = {**os.environ, "PATH": path, "OBJABN_CACHE": str(Cache().root.absolute())}
     for change in changes:
         command += ["-S", change]
-    return subprocess.run(command, env=environment).returncode
+    # Their side cache is this checkout's: a temporary directory would have its own.
+    return subprocess.run(command, env={**environment(), "OBJABN_CACHE": str(Cache().root.absolute())}).returncode
 
 
 def _copy_tables(experiment: str, folder: Path) -> list[Path]:

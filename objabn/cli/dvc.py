@@ -58,12 +58,16 @@ def _interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
+def environment() -> dict[str, str]:
+    """Make the variables of a DVC process whose stages' `python` is this one."""
+    return {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
+
+
 class Dvc:
     """Runs DVC. Each process leads a group of its own, so that `end` reaches all that it has started."""
 
     def __init__(self) -> None:
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-        self._environment = {**os.environ, "PATH": path}  # the stages' `python` is this one
+        self._environment = environment()
         self._running: set[subprocess.Popen] = set()
         self._lock, self._printing, self._has_ended = Lock(), Lock(), False
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from objabn.cli.check import NO_STAR, ONE_SEED
 from objabn.config.file import add_overrides, load_params
+from objabn.config.schema import Dataset
 from objabn.plan.costs import Cost, Counts, Rates, costs, total
 from objabn.plan.units import duration, size
 from objabn.preflight.device import find_devices
@@ -61,7 +62,9 @@ def run(args: argparse.Namespace) -> int:
     one_seed = costs(dataset, params.table.model_copy(update={"seeds": params.table.seeds[:1]}), counts, rates)
     at_a_time = side_by_side(table_rows(params.dataset, params), num_cores(), num_gpus(find_devices()))
     notes = [_seeds(params.table.seeds, lines, one_seed), _side_by_side(at_a_time)]
-    notes += _power(len(params.table.seeds), *_test_recordings(params.dataset, counts), truth=bool(dataset.truth))
+    notes += _power(
+        len(params.table.seeds), *_test_recordings(params.dataset, dataset, counts), truth=bool(dataset.truth)
+    )
     notes += [*_unknown(lines), *_disk(lines), *_gpu(rates), *_warn_of_others(busy)]
     if args.json:
         stages = [asdict(line) for line in [*lines, total(lines)]]
@@ -127,13 +130,13 @@ def _power(seeds: int, recordings: int, what: str, *, truth: bool) -> list[str]:
     return textwrap.wrap(f"power: {told} {words} {guess}", WIDTH, subsequent_indent="  ")
 
 
-def _test_recordings(name: str, counts: Counts) -> tuple[int, str]:
+def _test_recordings(name: str, dataset: Dataset, counts: Counts) -> tuple[int, str]:
     """Count the recordings of the test videos, and say what was counted."""
     from objabn.index.groups import FOLDER, read_groups
     from objabn.index.table import read_index
 
     index = Path("data", name, "index.csv")
-    if index.is_file() and name != "synthetic":
+    if index.is_file() and dataset.synthesize is None:
         videos = read_index(index)
         groups = read_groups(FOLDER, name, videos).to_numpy()[videos["split"] == "test"]
         return len(set(groups)), "test recordings"

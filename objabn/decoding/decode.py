@@ -6,7 +6,6 @@ many failures refuse the store, and a failure that is not in a file's content is
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -20,7 +19,7 @@ from objabn.config.schema import Decode
 from objabn.decoding import one_video
 from objabn.decoding.presence import check_files, check_folder
 from objabn.decoding.unfinished_store import Resume, UnfinishedStore
-from objabn.decoding.workers import Lost, in_processes
+from objabn.decoding.workers import Lost, in_processes, num_cores
 from objabn.progress import progress
 from objabn.stores.array import StoreWriter
 from objabn.stores.table import check_missing, read_table
@@ -170,11 +169,6 @@ def make_writer(decode: Decode, path: Path, resume: Resume | None = None) -> Sto
         frames_per_shard=decode.frames_per_shard,
         resume=resume,
     )
-
-
-def num_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _key(index: pd.DataFrame, videos: Path, decode: Decode, code: str) -> str:

@@ -30,6 +30,11 @@ class Lost:
     reason: str
 
 
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def in_processes(
     function: Callable[[Any], Any],
     items: Iterable[Any],

@@ -69,11 +69,18 @@ def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict
 def num_threads(asked: Train) -> int:
     """Return how many threads a training's process takes on the CPU.
 
-    Sums in another number of parts round differently. Processes of one machine share its cores (`processes`). CUDA is
-    not asked anything.
+    Sums in another number of parts round differently. CUDA is not asked anything.
     """
-    sharing = 1 if "OMP_NUM_THREADS" in os.environ else asked.devices
-    return asked.threads or max(torch.get_num_threads() // sharing, 1)
+    return asked.threads or threads_of_each(asked.devices)
+
+
+def threads_of_each(processes: int) -> int:
+    """Share the threads of a CPU among several processes.
+
+    OMP_NUM_THREADS, where it is set, says how many each takes.
+    """
+    sharing = 1 if "OMP_NUM_THREADS" in os.environ else processes
+    return max(torch.get_num_threads() // sharing, 1)
 
 
 def versions() -> dict[str, str]:

@@ -42,17 +42,16 @@ def count(name: str, params: Dataset) -> tuple[Counts, pd.DataFrame]:
             f"without one the numbers of {' and '.join(PUBLISHED)} alone are known"
         )
     index = read_index(path)
-    splits = {name: int((index["split"] == name).sum()) for name in ALL_SPLITS}
-    classes = len(class_names(index))
+    known = {name: int((index["split"] == name).sum()) for name in ALL_SPLITS} | {"classes": len(class_names(index))}
     probed = _probe(index, Path(params.videos))
     if ((store := path.with_name("frames")) / TABLE).is_file():
         table = read_table(store)
         if set(table["digest"]) == set(index["digest"]):
             origin, frames = f"{path} and its decoded frames", int(table["frames"].sum())
-            return Counts(**splits, frames=frames, classes=classes, origin=origin), probed
+            return Counts(**known, frames=frames, origin=origin), probed
     if len(probed):
         origin, frames = f"{path} and the headers of {len(probed)} videos", round(len(index) * probed["frames"].mean())
-        return Counts(**splits, frames=frames, classes=classes, origin=origin), probed
+        return Counts(**known, frames=frames, origin=origin), probed
     raise ValueError(f"{params.videos}: expected videos of {path}, found none; see datasets.{name}.videos")
 
 

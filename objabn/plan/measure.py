@@ -16,8 +16,9 @@ from objabn.clips.batches import loader
 from objabn.clips.dataset import VALIDATION, ClipDataset
 from objabn.config.rows import MAPS, Table
 from objabn.config.schema import Dataset, Import, Motion
-from objabn.decoding.decode import make_writer, num_cores
+from objabn.decoding.decode import make_writer
 from objabn.decoding.one_video import decode_one
+from objabn.decoding.workers import num_cores
 from objabn.evaluation.evaluate import evaluate_run
 from objabn.index.table import build as build_index
 from objabn.model.device import make_fabric

@@ -1,12 +1,12 @@
 """How many trainings of the table one machine runs at a time."""
 
 import math
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from objabn.decoding import workers
 from objabn.preflight.device import Devices
 from objabn.preflight.rows import Row
 
@@ -44,7 +44,7 @@ def num_cores(groups: Path = Path("/sys/fs/cgroup")) -> int:
     Args:
         groups: of Linux's control groups.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = workers.num_cores()
     for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         try:
             quota, period = " ".join((groups / name).read_text().strip() for name in names).split()

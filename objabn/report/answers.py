@@ -141,8 +141,7 @@ def answers(comparison: Comparison) -> list[str]:
     if untold:
         told.append(f"{UNANSWERED} {' '.join(untold)}")
     in_words = any(each.low is not None for each in answered)
-    in_table = any(each.low is not None for of_row in comparison.differences.values() for each in of_row.values())
-    reach = scope(len(comparison.seeds), comparison.num_recordings, in_words or in_table)
+    reach = scope(len(comparison.seeds), comparison.num_recordings, in_words or comparison.has_intervals)
     return [*told, f"{reach} {_HOLM}" if in_words else reach]
 
 

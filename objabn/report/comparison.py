@@ -109,6 +109,11 @@ class Comparison:
         }
 
     @cached_property
+    def has_intervals(self) -> bool:
+        """Whether one of the differences to REFERENCE has an interval."""
+        return any(each.low is not None for of_row in self.differences.values() for each in of_row.values())
+
+    @cached_property
     def published(self) -> dict[Row, dict[tuple[str, str], Published]]:
         """Each row beside the paper's."""
         return {

@@ -31,8 +31,9 @@ def draw_table(comparison: Comparison, path: Path) -> None:
     compared = difference_cells(comparison)
     told = (compared != "").any(axis=1)
     if told.any():
-        has_intervals = any("[" in text for text in compared.to_numpy().flat)
-        parts[_DIFFERENCES + _INTERVALS * has_intervals] = pd.concat([row_cells(comparison), compared], axis=1)[told]
+        parts[_DIFFERENCES + _INTERVALS * comparison.has_intervals] = pd.concat(
+            [row_cells(comparison), compared], axis=1
+        )[told]
     maps = map_cells(comparison)
     if not maps.empty:
         parts["maps"] = maps

@@ -121,13 +121,13 @@ def difference_cells(comparison: Comparison) -> pd.DataFrame:
 
 def difference_notes(comparison: Comparison) -> list[str]:
     """What is needed to read the differences: what they are, why they have no interval, what the design can see."""
+    if not comparison.has_intervals:
+        return [_DIFFERENCE_NOTE, scope(len(comparison.seeds), comparison.num_recordings, has_intervals=False)]
     seen = []
     for measure, (heading, decimals, unit) in DIFFERENCES.items():
         of_rows = [each[measure] for each in comparison.differences.values() if measure in each]
         if words := smallest_words(of_rows, f".{decimals}f"):
             seen.append(f"{heading.removesuffix(' - abn')} {words}{unit}")
-    if not seen:
-        return [_DIFFERENCE_NOTE, scope(len(comparison.seeds), comparison.num_recordings, has_intervals=False)]
     return [_DIFFERENCE_NOTE, *_INTERVAL_NOTES, f"{power_sentence()}: {', '.join(seen)}."]
 
 

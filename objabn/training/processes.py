@@ -29,6 +29,7 @@ from typing import Any
 import torch
 from torch.distributed import TCPStore
 
+from objabn.model.run import threads_of_each
 from objabn.training.nodes import CONNECT_SEC, GOES_ON, POLL_SEC, Failure, OtherNodes, is_of_another_run
 
 # Time after an unsure fault to learn of another process's fault, its possible cause; longer than GONE_SEC.
@@ -211,8 +212,7 @@ def _work(
     set_start_method(None, force=True)  # the loader's processes start by the default method, not as this one did
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the stage as well, and the stage ends this process
     os.environ.update(environment)
-    if "OMP_NUM_THREADS" not in os.environ:  # else each process takes all cores
-        torch.set_num_threads(max(torch.get_num_threads() // devices, 1))
+    torch.set_num_threads(threads_of_each(devices))  # else each process takes all cores
     if number:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (to the end of the process)
     try:

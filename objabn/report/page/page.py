@@ -88,7 +88,7 @@ def render(
         groups=_groups(main),
         beside=named(published_cells(comparison)),
         differences=differences,
-        has_intervals=any("[" in text for text in differences.to_numpy().flat),
+        has_intervals=comparison.has_intervals,
         maps=maps.assign(row=[rows[at].name for at in maps.index]) if len(maps) else maps,
         measures=measure_notes(maps),
         notes=notes(comparison),

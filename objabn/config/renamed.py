@@ -17,14 +17,22 @@ RENAMED = {
 }
 
 # Parameters that old runs' records lack -> the value that they were trained with.
-ADDED = {"train.report": "last", "train.threads": None}
+ADDED = {
+    "decode.stride": 1,
+    "segment.stride": 1,
+    "train.report": "last",
+    "train.threads": None,
+    "train.depthwise": "channels_last",
+    "train.compile": False,
+    "train.deterministic": False,
+}
 
 
 def of_old_run(block: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of a data set's block, as a run's record has it, with all present parameters.
 
-    >>> of_old_run({"train": {"epochs": 4, "workers": 2}})["train"]
-    {'epochs': 4, 'report': 'last', 'threads': None}
+    >>> list(of_old_run({"train": {"epochs": 4, "workers": 2}})["train"].items())[:2]
+    [('epochs', 4), ('report', 'last')]
     """
     renamed = with_new_names(block)
     for key, value in ADDED.items():

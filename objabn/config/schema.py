@@ -42,16 +42,19 @@ class Decode(Block):
     codec: Literal["zstd", "jpeg"]  # zstd is lossless
     quality: Annotated[int, Field(ge=1, le=100)]  # of jpeg
     store: bool  # false: nothing is stored, clips are decoded from the video files each time
+    stride: Count  # keeps every n-th frame of a video
     frames_per_shard: Annotated[int, Field(ge=16, multiple_of=16)]
 
 
 class Motion(Block):
     backend: Literal["motion"]
+    stride: Count  # segments every n-th stored frame; the frames between have the masks of the last one
     threshold: Positive  # distance of RGB colours (0-255) between a pixel and its background
     min_area: Share  # of the frame
 
 
 class MaskRCNN(Block):
+    stride: Count  # segments every n-th stored frame; the frames between have the masks of the last one
     short_edge: Annotated[int, Field(ge=32)]  # pixels, of the network's input
     proposals: Count
     score_floor: Annotated[float, Field(gt=0, le=1)]  # instances below are not stored
@@ -161,7 +164,10 @@ class Train(Block):
     nodes: Count  # machines
     sync_batchnorm: bool  # BatchNorm over all processes' clips; false: each over its own
     accelerator: Literal["auto", "cpu", "cuda"]
-    precision: Literal["32-true", "bf16-mixed"]
+    precision: Literal["auto", "32-true", "bf16-mixed"]  # auto: bf16-mixed on a GPU that computes in it (sm_80 on)
+    depthwise: Literal["auto", "native", "channels_last", "conv2d"]  # how a GPU convolves in space and time by channel
+    compile: bool  # the network through torch.compile, on a GPU
+    deterministic: bool  # a GPU's kernels that give the same bits again, where there are such; slower
 
     @model_validator(mode="after")
     def _can_share(self) -> "Train":

@@ -16,7 +16,12 @@ def make_fabric(params: Dataset) -> Fabric:
     """
     asked = params.train
     check_on_cpu(asked)
-    return Fabric(accelerator=asked.accelerator, devices=1, precision=asked.precision, plugins=[_Alone()])
+    return Fabric(
+        accelerator=asked.accelerator,
+        devices=1,
+        precision=asked.precision if asked.precision != "auto" else "32-true",
+        plugins=[_Alone()],
+    )
 
 
 def check_on_cpu(asked: Train) -> bool:

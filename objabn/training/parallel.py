@@ -38,7 +38,7 @@ def join_processes(params: Dataset) -> Fabric:
         devices=asked.devices,
         num_nodes=asked.nodes,
         strategy=_InRankOrder() if on_cpu else DDPStrategy(),
-        precision=asked.precision,
+        precision=asked.precision if asked.precision != "auto" else "32-true",
         plugins=[LightningEnvironment()],  # else Fabric reads a cluster's variables: not about ours
     )
     fabric.launch()

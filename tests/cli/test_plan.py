@@ -79,7 +79,7 @@ def tiny(place: Path) -> None:
     data["synthesize"] |= {"train_videos": 6, "test_videos": 2, "min_frames": 8, "max_frames": 8}
     data["synthesize"] |= {"height": 48, "width": 64}
     data["decode"] |= {"height": 48, "width": 64}
-    data["segment"] = {"backend": "motion", "threshold": 25.0, "min_area": 0.002}
+    data["segment"] = {"backend": "motion", "stride": 1, "threshold": 25.0, "min_area": 0.002}
     data["data"] |= {"num_frames": 4, "crop": 32, "short_side_min": 32, "short_side_max": 40, "short_side_eval": 32}
     data["mask"]["groups"] = ["person", "other"]
     data["train"] |= {"epochs": 2, "batch_size": 2}

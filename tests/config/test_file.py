@@ -12,7 +12,7 @@ from objabn.config.selection import control_and_block
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "params.yaml").read_text()
-MOTION = {"backend": "motion", "threshold": 25.0, "min_area": 0.002}
+MOTION = {"backend": "motion", "stride": 1, "threshold": 25.0, "min_area": 0.002}
 
 
 def edited(path: str, value: object) -> str:

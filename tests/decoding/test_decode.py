@@ -22,7 +22,7 @@ from objabn.system.locks import one_at_a_time
 from objabn.video.read import VideoInfo, read_video
 from objabn.video.write import write_video
 
-DECODE = Decode(height=24, width=32, codec="zstd", quality=95, store=True, frames_per_shard=16)
+DECODE = Decode(height=24, width=32, codec="zstd", quality=95, store=True, stride=1, frames_per_shard=16)
 
 
 def moving_square(num_frames: int) -> np.ndarray:

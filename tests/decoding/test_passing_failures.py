@@ -18,7 +18,7 @@ from objabn.video.read import VideoInfo, read_video
 from objabn.video.write import write_video
 from tests.helpers.videos import moving_bar
 
-DECODE = Decode(height=24, width=32, codec="zstd", quality=95, store=True, frames_per_shard=16)
+DECODE = Decode(height=24, width=32, codec="zstd", quality=95, store=True, stride=1, frames_per_shard=16)
 KINDS = {
     "zstd": DECODE,
     "jpeg": DECODE.model_copy(update={"codec": "jpeg"}),

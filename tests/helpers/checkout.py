@@ -108,7 +108,7 @@ def use_motion(values: dict) -> None:
     """Masks in little time, and no truth that has to fit."""
     block = values["datasets"]["synthetic"]
     block.update(
-        segment={"backend": "motion", "threshold": 25.0, "min_area": 0.002},
+        segment={"backend": "motion", "stride": 1, "threshold": 25.0, "min_area": 0.002},
         truth=None,
     )
     block["mask"]["groups"] = ["person", "other"]

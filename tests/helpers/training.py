@@ -10,9 +10,9 @@ BLOCK = {
     "truth": None, "published": None,
     "decode": {
         "height": 32, "width": 40, "codec": "zstd", "quality": 95,
-        "store": True, "frames_per_shard": 64,
+        "store": True, "stride": 1, "frames_per_shard": 64,
     },
-    "segment": {"backend": "motion", "threshold": 25.0, "min_area": 0.002},
+    "segment": {"backend": "motion", "stride": 1, "threshold": 25.0, "min_area": 0.002},
     "data": {
         "num_frames": 4, "frame_stride": 2, "crop": 32,
         "short_side_min": 32, "short_side_max": 36, "short_side_eval": 32, "pad": "last", "flip": 0.5,
@@ -30,7 +30,7 @@ BLOCK = {
         "epochs": 2, "batch_size": 4, "accumulate": 1, "lr": 1e-3, "new_layers_lr": None, "schedule": "constant",
         "centroid_std": 1.0, "centroid_lr": None, "pc_norm": "l2", "report": "last", "threads": None,
         "devices": 1, "nodes": 1, "sync_batchnorm": False,
-        "accelerator": "cpu", "precision": "32-true",
+        "accelerator": "cpu", "precision": "32-true", "depthwise": "auto", "compile": False, "deterministic": False,
     },
     "eval": {"start": "centre", "views": 1, "batch_size": 3},
     "machine": {

@@ -14,7 +14,7 @@ from tests.helpers.clones import ROOT, environment, git, make_clone, run_dvc
 SSV2 = ROOT.parent / "shared/realdata/ssv2"
 SMALLER = {
     "decode": {"height": 60, "width": 107},
-    "segment": {"backend": "motion", "threshold": 25.0, "min_area": 0.002},
+    "segment": {"backend": "motion", "stride": 1, "threshold": 25.0, "min_area": 0.002},
     "data": {"num_frames": 4, "crop": 48, "short_side_min": 54, "short_side_max": 64, "short_side_eval": 54},
     "model": {
         "width_factor": 1.0,

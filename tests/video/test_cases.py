@@ -148,7 +148,7 @@ def table(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFram
     """The table of videos of the whole folder, by video."""
     there = [case.name for case in (*MADE, *REAL) if (videos / case.name).exists()]
     listed = pd.DataFrame([{"video": name, "path": name, "label": "a", "split": "train"} for name in there])
-    decode = Decode(height=SIZE[0], width=SIZE[1], codec="zstd", quality=95, store=True, frames_per_shard=64)
+    decode = Decode(height=SIZE[0], width=SIZE[1], codec="zstd", quality=95, store=True, stride=1, frames_per_shard=64)
     store = tmp_path_factory.mktemp("store") / "frames"
     return decode_videos(build(listed, videos)[0], videos, store, decode, workers=2, timeout_sec=300.0).set_index(
         "video"

@@ -37,6 +37,7 @@ def build(backend: str, **settings: Any) -> Segmenter:
         ValueError: for an unknown backend, or settings that the backend cannot work with (see its module).
     """
     _check(backend)
+    settings.pop("stride", None)  # which frames a segmenter gets is not its affair
     # Import statements and not importlib: the test that compares dvc.yaml with our imports reads them.
     if backend == "motion":
         from objabn.segmentation.segmenters import motion

@@ -198,7 +198,7 @@ class Loop:
             )  # fmt: skip
 
     def _ours(self) -> None:
-        parts = Parts(self.network, self.adam, self.scheduler)
+        parts = Parts(self.network, self.adam, self.scheduler, {})
         train_epoch(self.model, parts, self.fabric, self.training, self.own, Position(), None)
 
 

@@ -51,7 +51,8 @@ def _gradient_of_input(gradient: Tensor, x: Tensor, weight: Tensor, stride: int)
     """Return the gradient of the depthwise convolution's input x, of x's shape.
 
     With stride 2, even and odd rows and columns are computed apart: in the forward pass only the kernel's middle has
-    touched an even row or column, and only the kernel's two ends have touched an odd one.
+    touched an even row or column, and only the kernel's two ends have touched an odd one. Where it was the middle of
+    both, the kernel is one of time alone.
     """
     backwards, groups = weight.flip(2), len(weight)
     if stride == 1:
@@ -60,7 +61,10 @@ def _gradient_of_input(gradient: Tensor, x: Tensor, weight: Tensor, stride: int)
     for row in (0, 1):
         for column in (0, 1):
             kernel = backwards[:, :, :, taps[row]][..., taps[column]]
-            part = F.conv3d(gradient, kernel, padding=(1, row, column), groups=groups)
+            if row == column == 0:
+                part = _over_time(gradient, kernel, 1)
+            else:
+                part = F.conv3d(gradient, kernel, padding=(1, row, column), groups=groups)
             place = result[..., row::2, column::2]
             place.copy_(part[..., row : row + place.shape[3], column : column + place.shape[4]])
     return result
@@ -90,6 +94,15 @@ def _gradient_of_weight(gradient: Tensor, x: Tensor, weight: Tensor, stride: int
     return torch.stack([before, same, after], dim=2)
 
 
+def _over_time(x: Tensor, weight: Tensor, padding: int) -> Tensor:
+    """Convolve each channel of x (B, C, T, H, W) over the frames by weight (C, 1, k, 1, 1).
+
+    A position is a column of an image whose rows are the frames, for which PyTorch has a fast kernel.
+    """
+    columns = F.conv2d(x.flatten(3), weight.flatten(3), padding=(padding, 0), groups=len(weight))  # (B, C, T, H W)
+    return columns.unflatten(3, x.shape[3:])
+
+
 class DepthwiseConv3d(nn.Conv3d):
     """Convolve each channel in space and time.
 
@@ -111,9 +124,7 @@ class TemporalConv3d(nn.Conv3d):
     def forward(self, x: Tensor) -> Tensor:
         if not _on_cpu(x, self.weight):
             return super().forward(x)
-        padding = (int(self.padding[0]), 0)
-        columns = F.conv2d(x.flatten(3), self.weight.flatten(3), padding=padding, groups=self.groups)  # (B, C, T, H W)
-        return columns.unflatten(3, x.shape[3:])
+        return _over_time(x, self.weight, int(self.padding[0]))
 
 
 class PointwiseConv3d(nn.Conv3d):

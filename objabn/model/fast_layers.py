@@ -1,9 +1,14 @@
-"""Compute X3D's layers faster on the CPU, with the same parameters.
+"""Compute X3D's layers faster, with the same parameters.
 
-The layers compute the same functions up to rounding. PyTorch has fast kernels (oneDNN's) for all of X3D's operations,
-but does not always choose them: it takes slow kernels for the gradients of a 3-D depthwise convolution, and on a single
-thread for 1x1x1 convolutions. PyTorch chooses the fast kernels when all frames form one batch of images. In
-channels_last_3d memory such a batch is a view. On other devices the layers are plain `nn.Conv3d`.
+The layers compute the same functions up to rounding.
+
+On the CPU, PyTorch has fast kernels (oneDNN's) for all of X3D's operations, but does not always choose them: it takes
+slow kernels for the gradients of a 3-D depthwise convolution, and on a single thread for 1x1x1 convolutions. PyTorch
+chooses the fast kernels when all frames form one batch of images. In channels_last_3d memory such a batch is a view.
+
+On a GPU the layers are plain `nn.Conv3d`, but for the 3x3x3 depthwise convolution, of which `train.depthwise` decides:
+`native` is PyTorch's own kernel, which takes contiguous tensors only; `channels_last` is cuDNN's; `conv2d` is three
+convolutions of all frames. `python -m benchmarks.gpu` compares them.
 
 Shapes: B batch, C channels, T frames, H/W input grid, h/w output grid.
 """
@@ -13,6 +18,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+BEST_ON_GPU = "native"  # what `train.depthwise: auto` takes
 
 
 def _frames(x: Tensor) -> Tensor:
@@ -103,15 +110,37 @@ def _over_time(x: Tensor, weight: Tensor, padding: int) -> Tensor:
     return columns.unflatten(3, x.shape[3:])
 
 
+def depthwise_by_frames(x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    """Convolve clips by channel, as three convolutions of frames.
+
+    x is (B, C, T, H, W), weight (C, 1, 3, 3, 3). Each convolution is of all frames by one of the kernel's three time
+    steps. Output frame t adds the first of frame t - 1, the
+    second of t and the third of t + 1. Returns (B, C, T, h, w).
+    """
+    images, clips = _frames(x), (x.shape[0], x.shape[2])
+    before, result, after = (
+        F.conv2d(images, weight[:, :, step], stride=stride, padding=1, groups=len(weight)).unflatten(0, clips)
+        for step in range(3)
+    )  # (B, T, C, h, w) each
+    result[:, 1:] += before[:, :-1]
+    result[:, :-1] += after[:, 1:]
+    return result.transpose(1, 2)
+
+
 class DepthwiseConv3d(nn.Conv3d):
     """Convolve each channel in space and time.
 
-    Kernel 3x3x3, padding 1, stride 1 or 1x2x2, one group a channel, no bias.
+    Kernel 3x3x3, padding 1, stride 1 or 1x2x2, one group a channel, no bias. `by_frames`: on a GPU, as convolutions of
+    all frames.
     """
+
+    by_frames = False
 
     def forward(self, x: Tensor) -> Tensor:
         if _on_cpu(x, self.weight) and torch.is_grad_enabled():
             return _Depthwise.apply(x, self.weight, self.stride[1])
+        if self.by_frames and x.is_cuda:
+            return depthwise_by_frames(x, self.weight, self.stride[1])
         return super().forward(x)
 
 
@@ -159,18 +188,23 @@ def _faster(layer: nn.Conv3d) -> type[nn.Conv3d]:
     return type(layer)
 
 
-def quicken(net: nn.Module) -> None:
+def quicken(net: nn.Module, *, by_frames: bool = False) -> None:
     """Replace a network's slow layers in place.
 
     Names and values of the parameters stay. A Swish becomes one pass over memory in place of several. A ReLU overwrites
     its input: in X3D that is the output of a BatchNorm, a convolution or a sum, which no gradient needs.
+
+    Args:
+        by_frames: of `DepthwiseConv3d`.
     """
     for name, child in net.named_children():
         if type(child) is nn.Conv3d:
             child.__class__ = _faster(child)
+            if isinstance(child, DepthwiseConv3d):
+                child.by_frames = by_frames
         elif type(child).__name__ == "Swish":
             setattr(net, name, nn.SiLU())
         elif isinstance(child, nn.ReLU):
             child.inplace = True
         else:
-            quicken(child)
+            quicken(child, by_frames=by_frames)

@@ -162,4 +162,5 @@ def build_model(run: Run, num_classes: int, *, pretrained: bool = True) -> Objec
         num_frames=params.data.num_frames,
         crop=params.data.crop,
         centroid_std=params.train.centroid_std,
+        depthwise=params.train.depthwise,
     )

@@ -47,6 +47,10 @@ def x3d_blocks(
         dropout_rate=dropout,
         head_activation=None,
     )
+    for module in net.modules():
+        if isinstance(module, nn.AvgPool3d) and isinstance(module.kernel_size, tuple):
+            depth, height, width = module.kernel_size  # NumPy's integers, which torch.compile takes for unknown numbers
+            module.kernel_size = (int(depth), int(height), int(width))
     if pretrained is not None:
         _load_backbone(net, pretrained)
     return list(net.blocks)

@@ -15,7 +15,7 @@ from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
 from objabn.config.schema import Dataset
-from objabn.model.device import check_on_cpu
+from objabn.model.device import check_on_cpu, precision_of
 
 
 def join_processes(params: Dataset) -> Fabric:
@@ -38,7 +38,7 @@ def join_processes(params: Dataset) -> Fabric:
         devices=asked.devices,
         num_nodes=asked.nodes,
         strategy=_InRankOrder() if on_cpu else DDPStrategy(),
-        precision=asked.precision if asked.precision != "auto" else "32-true",
+        precision=precision_of(asked),
         plugins=[LightningEnvironment()],  # else Fabric reads a cluster's variables: not about ours
     )
     fabric.launch()

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from objabn.clips.bags import has_fast_bags, sample_with_bags
+
 MEAN, STD = 0.45, 0.225  # of the input, each channel, as X3D's weights expect
 _POINTS = 8  # least sample points along a side of a cell, for "area" and "max"
 
@@ -26,17 +28,22 @@ def crop_shares(height: int, width: int, short_side: float, crop: int) -> tuple[
     return crop / (height * scale), crop / (width * scale)
 
 
-def _points(boxes: Tensor, flips: Tensor, size: int) -> Tensor:
-    """Return the centres of size x size cells over each box.
+def _axes(boxes: Tensor, flips: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Return x and y of the centres of size x size cells over each box.
 
-    Returns float32 (B, size, size, 2), in grid_sample's coordinates.
+    Returns float32 (B, size) each, in grid_sample's coordinates: -1 and 1 are the frame's edges.
     """
     steps = (torch.arange(size, device=boxes.device, dtype=torch.float32) + 0.5) / size  # (size,)
     across = torch.where(flips[:, None], 1 - steps, steps)  # (B, size)
     x = boxes[:, 0, None] + across * (boxes[:, 2] - boxes[:, 0])[:, None]
     y = boxes[:, 1, None] + steps * (boxes[:, 3] - boxes[:, 1])[:, None]
-    points = torch.stack([x[:, None, :].expand(-1, size, -1), y[:, :, None].expand(-1, -1, size)], dim=-1)
-    return points * 2 - 1  # (B, size, size, 2)
+    return x * 2 - 1, y * 2 - 1
+
+
+def _points(boxes: Tensor, flips: Tensor, size: int) -> Tensor:
+    """Return the centres of size x size cells over each box, float32 (B, size, size, 2), for grid_sample."""
+    x, y = _axes(boxes, flips, size)
+    return torch.stack([x[:, None, :].expand(-1, size, -1), y[:, :, None].expand(-1, -1, size)], dim=-1)
 
 
 def resample_clips(frames: Tensor, boxes: Tensor, flips: Tensor, size: int) -> Tensor:
@@ -49,6 +56,9 @@ def resample_clips(frames: Tensor, boxes: Tensor, flips: Tensor, size: int) -> T
         size: S, pixels.
     """
     num_clips, num_frames, height, width, _ = frames.shape
+    if frames.device.type == "cpu" and has_fast_bags():
+        clips = sample_with_bags(frames, *_axes(boxes, flips, size), factor=1 / (255 * STD))
+        return clips.sub_(MEAN / STD).permute(0, 4, 1, 2, 3)
     images = frames.permute(0, 1, 4, 2, 3).reshape(num_clips, num_frames * 3, height, width).float()
     images = F.grid_sample(
         images, _points(boxes, flips, size), mode="bilinear", padding_mode="border", align_corners=False

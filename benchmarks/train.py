@@ -31,7 +31,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 import objabn.model.network
-from objabn.clips.batches import clip_tensors, loader, mask_tensors
+from objabn.clips.batches import Loader, clip_tensors, loader, mask_tensors
 from objabn.clips.dataset import ClipDataset
 from objabn.clips.sampling import crop_box, frame_indices
 from objabn.config.file import load_params
@@ -177,6 +177,10 @@ class Loop:
         self.scheduler = make_scheduler(self.adam, params, 10**6)
         self.model, self.adam = self.fabric.setup(self.network, self.adam)
         self.network.train()
+        workers = params.machine.loader_workers
+        self.batches = Loader(
+            self.own, params.train.batch_size, workers=workers, shuffle=True, device=self.fabric.device
+        )
         batch = self.fabric.to_device(next(iter(loader(self.own, params.train.batch_size, workers=0, shuffle=True))))
         self.labels, self.clips = batch["label"], clip_tensors(batch, params.data.crop)
         self.union = mask_tensors(batch, "masks", self.network.map_size, params.mask.resize) if used else None
@@ -199,7 +203,7 @@ class Loop:
 
     def _ours(self) -> None:
         parts = Parts(self.network, self.adam, self.scheduler, {})
-        train_epoch(self.model, parts, self.fabric, self.training, self.own, Position(), None)
+        train_epoch(self.model, parts, self.fabric, self.training, self.batches, Position(), None)
 
 
 def serve(loop: Loop) -> None:

@@ -2,7 +2,7 @@
 
 Frames and masks stay as they are stored. The loader hands over uint8 frames, a crop box and uint8 union masks.
 Resampling is one batched operation on the training device (`geometry`). All randomness comes from (seed, epoch, video),
-never from the state of a worker.
+never from the state of a worker. So an item is asked for with its epoch, and a worker may live through many epochs.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
+from objabn.clips.geometry import crop_shares
 from objabn.clips.sampling import clip_starts, crop_box, frame_indices
 from objabn.clips.seeds import video_number
 from objabn.config.schema import Data, Eval, Mask
@@ -42,9 +43,10 @@ class ClipDataset(TorchDataset[dict]):
         evaluation: None for training clips (random start, box and flip); else the parameters of evaluation.
         truth: reader of ground-truth masks, or None.
 
-    An item: `frames` uint8 (T, H, W, 3), `frame_numbers` int64 (T,), `box` float32 (4,) as x0, y0, x1, y1 in [0, 1],
-    `flip` bool, `masks` and `truth` uint8 (T, 128, 128) where there are such readers, `label` int64, `row` int64
-    (position in `table`). `labels` int64 (videos,) are the class numbers of all videos.
+    `dataset[epoch, item]` is an item of an epoch, `dataset[item]` that of the first epoch. An item: `frames` uint8
+    (T, H, W, 3), `frame_numbers` int64 (T,), `box` float32 (4,) as x0, y0, x1, y1 in [0, 1], `flip` bool, `masks` and
+    `truth` uint8 (T, 128, 128) where there are such readers, `label` int64, `row` int64 (position in `table`). `labels`
+    int64 (videos,) are the class numbers of all videos.
     """
 
     def __init__(
@@ -68,7 +70,6 @@ class ClipDataset(TorchDataset[dict]):
         self._sizes = self.table[["frames", "height", "width"]].to_numpy()  # (videos, 3)
         self._frames, self._masks, self._truth = frames, masks, truth
         self._data, self._mask, self._evaluation, self._seed = data, mask, evaluation, seed
-        self.epoch = 0
 
     @property
     def views(self) -> int:
@@ -78,12 +79,13 @@ class ClipDataset(TorchDataset[dict]):
     def __len__(self) -> int:
         return len(self.table) * self.views
 
-    def __getitem__(self, item: int) -> dict[str, Tensor]:
+    def __getitem__(self, at: int | tuple[int, int]) -> dict[str, Tensor]:
+        epoch, item = at if isinstance(at, tuple) else (0, at)
         number, view = divmod(item, self.views)
         video = self._videos[number].decode()
         num_frames, height, width = self._sizes[number].tolist()
         data, evaluation = self._data, self._evaluation
-        draw = np.random.default_rng([self._seed, self.epoch, video_number(video), view])
+        draw = np.random.default_rng([self._seed, epoch, video_number(video), view])
         span = (data.num_frames - 1) * data.frame_stride + 1
         if evaluation is None or evaluation.start == "random":
             start = int(draw.integers(max(num_frames - span, 0) + 1))
@@ -105,6 +107,17 @@ class ClipDataset(TorchDataset[dict]):
                 union = union_mask(planes, self._mask.score_threshold, self._mask.groups)
                 sample[name] = torch.from_numpy(union.astype(np.uint8))
         return sample
+
+    def most_bytes(self) -> int:
+        """Compute the bytes of the largest item, its frames cut to the crop (`cuts`)."""
+        item, data = self[0], self._data
+        _, height, width, _ = item["frames"].shape
+        short_side = data.short_side_min if self._evaluation is None else data.short_side_eval
+        sizes = np.unique(self._sizes[:, 1:], axis=0).tolist()  # of the original frames
+        shares = [crop_shares(high, wide, short_side, data.crop) for high, wide in sizes]
+        pixels = max(min(high * height + 4, height) * min(wide * width + 4, width) for high, wide in shares)
+        others = sum(value.nbytes for name, value in item.items() if name != "frames")
+        return others + round(item["frames"].nbytes * pixels / (height * width))
 
 
 def validation_split(frames: Path) -> str:

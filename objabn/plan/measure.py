@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from objabn.clips.batches import loader
+from objabn.clips.batches import Loader, loader
 from objabn.clips.dataset import VALIDATION, ClipDataset
 from objabn.config.rows import MAPS, Table
 from objabn.config.schema import Dataset, Import, Motion
@@ -206,7 +206,7 @@ def _steps(
         with Clock() as whole:
             network, timing = train(Run(short, attention, False, 0), train_set, test_set, place)
         with Clock() as validation:
-            validate(network, test_set, short, make_fabric(short))
+            validate(network, Loader(test_set, batch, workers=0), short, make_fabric(short))
         with Clock() as evaluating:
             for _ in evaluate_run(network, attention, clips(batch, short.eval), short):
                 pass

@@ -2,7 +2,6 @@
 
 import math
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 from lightning_fabric import Fabric
 from torch.optim.lr_scheduler import LambdaLR
 
-from objabn.clips.batches import Batch, clip_tensors, loader, mask_tensors, num_batches
+from objabn.clips.batches import Loader, clip_tensors, mask_tensors, num_batches
 from objabn.clips.dataset import ClipDataset
 from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset
@@ -26,10 +25,7 @@ from objabn.training.checkpoint import Checkpoint, Parts, Position
 from objabn.training.losses import total_loss
 from objabn.training.parallel import join_processes, synchronise
 from objabn.training.schedule import learning_rate
-
-
-class TrainingError(ValueError):
-    """Training cannot go on; the message says why in one line."""
+from objabn.training.tally import Tally, reads_every
 
 
 def make_optimiser(model: ObjectABN, params: Dataset) -> torch.optim.Optimizer:
@@ -58,32 +54,22 @@ def make_scheduler(optimiser: torch.optim.Optimizer, params: Dataset, steps: int
     return LambdaLR(optimiser, lambda done: learning_rate(min(done + 1, steps), steps, 1.0))
 
 
-def _stop_if_not_finite(terms: dict[str, float], batch: Batch, dataset: ClipDataset, epoch: int) -> None:
-    bad = [name for name, value in terms.items() if not math.isfinite(value)]
-    if bad:
-        videos = ", ".join(dataset.table["video"][int(row)] for row in batch["row"])
-        raise TrainingError(f"{' and '.join(bad)} not finite in epoch {epoch + 1}; videos of the batch: {videos}")
-
-
 @torch.no_grad()
-def validate(model: Any, dataset: ClipDataset, params: Dataset, fabric: Fabric) -> float:
+def validate(model: Any, batches: Loader, params: Dataset, fabric: Fabric) -> float:
     """Return the top-1 of the perception branch in percent.
-
-    Each process takes its share of the clips.
 
     Args:
         model: the network itself, not wrapped in DDP: DDP's `forward` would wait for processes without a clip.
+        batches: this process's share of the clips.
     """
     model.eval()
     collectives.share_statistics(model)
     correct = torch.zeros((), device=fabric.device)
-    share = (fabric.global_rank, fabric.world_size)
-    for batch in loader(dataset, params.train.batch_size, workers=params.machine.loader_workers, share=share):
-        batch = fabric.to_device(batch)
+    for batch in batches.epoch():
         with fabric.autocast():
             logits = model(clip_tensors(batch, params.data.crop)).perception_logits
         correct += (logits.argmax(dim=1) == batch["label"]).sum()
-    return 100 * float(collectives.total(correct)) / len(dataset)
+    return 100 * float(collectives.total(correct)) / len(batches.dataset)
 
 
 def train_epoch(
@@ -91,7 +77,7 @@ def train_epoch(
     parts: Parts,
     fabric: Fabric,
     run: Run,
-    dataset: ClipDataset,
+    batches: Loader,
     position: Position,
     checkpoint: Checkpoint | None,
 ) -> dict[str, float]:
@@ -99,19 +85,21 @@ def train_epoch(
 
     The means over all batches of the epoch are `loss`, the terms of the loss, and `train_top1` in percent. Each step
     follows the mean gradient of `train.accumulate` batches; the last step of the epoch takes the batches that are left.
-    Adds to `position.waited`.
+    A GPU is waited for every `reads_every` steps only: then the terms are read, and a checkpoint may be kept. Adds to
+    `position.waited`.
+
+    Raises:
+        TrainingError: the loss or one of its terms is not finite.
     """
     model.train()
     network, optimiser, scheduler, _ = parts
-    params = run.params
-    size, epoch, accumulate = params.train.batch_size, position.epoch, params.train.accumulate
-    total_batches, waited = num_batches(dataset, size), position.waited
-    sums: Counter[str] = Counter(position.sums)
-    settings: dict[str, Any] = {"workers": params.machine.loader_workers, "seed": run.seed, "shuffle": True}
-    settings["share"] = (fabric.global_rank, fabric.world_size)
-    batches = Awaited(loader(dataset, size, epoch=epoch, first=position.batch, **settings))
+    params, dataset, epoch = run.params, batches.dataset, position.epoch
+    accumulate, every = params.train.accumulate, reads_every(fabric.device)
+    total_batches, waited = num_batches(dataset, params.train.batch_size), position.waited
+    tally = Tally(position.sums, dataset.table["video"].tolist(), epoch)
+    loaded = Awaited(batches.epoch(epoch, position.batch))
     bar = progress(
-        batches,
+        loaded,
         total=total_batches,
         initial=position.batch,
         desc=f"epoch {epoch + 1}/{params.train.epochs}",
@@ -121,11 +109,11 @@ def train_epoch(
     optimiser.zero_grad()
     began = position.elapsed()
     for number, batch in enumerate(bar, position.batch + 1):
-        batch = fabric.to_device(batch)
         union = None
         if "o" in MAPS[run.attention]:
             union = mask_tensors(batch, "masks", network.map_size, params.mask.resize)
-        steps = number % accumulate == 0 or number == total_batches
+        is_last = number == total_batches
+        steps = number % accumulate == 0 or is_last
         with fabric.no_backward_sync(model, enabled=not steps):
             output = model(clip_tensors(batch, params.data.crop))
             total, terms = total_loss(
@@ -140,21 +128,21 @@ def train_epoch(
             first_of_step = (number - 1) // accumulate * accumulate
             fabric.backward(total / min(accumulate, total_batches - first_of_step))
         hits = (output.perception_logits.argmax(dim=1) == batch["label"]).float().mean()
-        named = {"loss": total, **terms, "train_top1": 100 * hits}
-        values = dict(zip(named, torch.stack(list(named.values())).tolist(), strict=True))  # waits for the device once
-        _stop_if_not_finite(values, batch, dataset, epoch)
-        sums.update(values)
-        position.waited = waited + batches.seconds
-        wait = batches.seconds / (position.elapsed() - began)
-        bar.set_postfix(loss=f"{values['loss']:.3f}", wait=f"{wait:.0%}", refresh=False)
+        tally.add({"loss": total, **terms, "train_top1": 100 * hits}, batch["row"])
+        position.waited = waited + loaded.seconds
+        reads = steps and (is_last or number // accumulate % every == 0)
+        if reads:
+            values = tally.read()
+            wait = loaded.seconds / (position.elapsed() - began)
+            bar.set_postfix(loss=f"{values['loss']:.3f}", wait=f"{wait:.0%}", refresh=False)
         if not steps:
             continue
         optimiser.step()
         scheduler.step()
         optimiser.zero_grad()
-        if checkpoint and collectives.agreed(checkpoint.due(), fabric.device):
-            checkpoint.keep(parts, replace(position, batch=number, sums=dict(sums), seconds=position.elapsed()))
-    return collectives.means({name: value / total_batches for name, value in sums.items()})
+        if reads and checkpoint and collectives.agreed(checkpoint.due(), fabric.device):
+            checkpoint.keep(parts, replace(position, batch=number, sums=dict(tally.sums), seconds=position.elapsed()))
+    return collectives.means({name: value / total_batches for name, value in tally.sums.items()})
 
 
 def train(
@@ -179,7 +167,7 @@ def train(
             processes follow the mean gradient. False trains in this process alone, whatever `train.devices` says.
 
     Raises:
-        TrainingError: the loss or one of its terms is not finite.
+        TrainingError: the loss or one of its terms is not finite, or the GPU's memory does not hold a batch.
         ValueError: the device is not there, the pretrained weights or the checkpoint do not fit, or several processes
             have less than a batch.
     """
@@ -209,11 +197,19 @@ def train(
     position = checkpoint.restore(parts) if checkpoint else Position()
     if position.epoch or position.batch:
         print(f"goes on after {position.epoch * batches + position.batch} of {params.train.epochs * batches} batches")
-    with open(run_dir / CURVES if fabric.is_global_zero else os.devnull, "w", newline="") as file:
+    settings: dict[str, Any] = {"workers": params.machine.loader_workers, "device": fabric.device}
+    settings |= {"share": (fabric.global_rank, fabric.world_size), "processes": fabric.world_size // params.train.nodes}
+    size = params.train.batch_size
+    with (
+        Loader(train_set, size, seed=run.seed, shuffle=True, **settings) as train_batches,
+        Loader(validation_set, size, **settings) as validation_batches,
+        open(run_dir / CURVES if fabric.is_global_zero else os.devnull, "w", newline="") as file,
+    ):
         write_rows(file, position.rows, header=True)
         while position.epoch < params.train.epochs:
-            means = train_epoch(model, parts, fabric, run, train_set, position, checkpoint)
-            row = {"epoch": position.epoch + 1, **means, "val_top1": validate(network, validation_set, params, fabric)}
+            means = train_epoch(model, parts, fabric, run, train_batches, position, checkpoint)
+            top1 = validate(network, validation_batches, params, fabric)
+            row = {"epoch": position.epoch + 1, **means, "val_top1": top1}
             write_rows(file, [row], header=not position.rows)
             rows, seconds = [*position.rows, row], position.elapsed()
             position = Position(position.epoch + 1, rows=rows, seconds=seconds, waited=position.waited)

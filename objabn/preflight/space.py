@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from objabn.clips.shared_memory import PREFETCHED, SHARED
 from objabn.config.rows import Table
 from objabn.config.schema import Dataset
 from objabn.plan.costs import MASK_BYTES, REPORT_BYTES, RESULT_BYTES, ROW_BYTES, UNIT_BYTES, Counts, num_rows
@@ -18,9 +19,7 @@ _JPEG, _ZSTD, _ZSTD_EMBEDDED = 0.36, 2.0, 1.0
 _VIDEO = 0.06  # of the embedded data's videos and true masks together
 _WEIGHTS_BYTES = 6_000_000  # of a run at width 1; they grow with its square
 _TIGHT = 0.9  # share of the free space from which on it is said
-_PREFETCHED = 2  # batches that each worker of torch's DataLoader holds ready
 _GRID = 128  # cells, of a stored mask
-SHARED = Path("/dev/shm")
 
 
 def needed_bytes(
@@ -115,10 +114,10 @@ def memory_findings(name: str, rows: Iterable[Row], at_a_time: int = 1) -> list[
     free, largest, where = shutil.disk_usage(SHARED).free, 0, ""
     for row in rows:
         workers = row.block.machine.loader_workers
-        if workers and (held := workers * _PREFETCHED * _batch_bytes(row)) > largest:
+        if workers and (held := workers * PREFETCHED * _batch_bytes(row)) > largest:
             largest = held
             batch = size(_batch_bytes(row))
-            where = f"{workers} loader_workers with {_PREFETCHED} batches of {batch} each"
+            where = f"{workers} loader_workers with {PREFETCHED} batches of {batch} each"
     if not largest:
         return []
     together = largest * at_a_time

@@ -163,7 +163,9 @@ def run_key(record: Mapping[str, Any], stores: Sequence[Path], code: str) -> str
         **{name: record[name] for name in ("attention", "pc", "seed", "masks", "class_names", "versions", "inputs")},
         params={name: params[name] for name in sorted(_PARAMS)},
         stores=[store_digest(store) for store in stores],
-        device=torch.cuda.get_device_name() if on_cuda else f"cpu, {record['threads']} threads",
+        # The kind of GPU only: a training may go on on another model. CUDA is asked no more than whether it is there,
+        # since this process may live beside those that train.
+        device="cuda" if on_cuda else f"cpu, {record['threads']} threads",
         code=code,
     )
 

@@ -22,6 +22,7 @@ from objabn.model.run import CURVES, Run, build_model, cpu_state, save_run, seal
 from objabn.progress import Awaited, progress
 from objabn.training import collectives
 from objabn.training.checkpoint import Checkpoint, Parts, Position
+from objabn.training.gpu_memory import out_of_memory_in_one_line
 from objabn.training.losses import total_loss
 from objabn.training.parallel import join_processes, synchronise
 from objabn.training.schedule import learning_rate
@@ -198,9 +199,11 @@ def train(
     if position.epoch or position.batch:
         print(f"goes on after {position.epoch * batches + position.batch} of {params.train.epochs * batches} batches")
     settings: dict[str, Any] = {"workers": params.machine.loader_workers, "device": fabric.device}
-    settings |= {"share": (fabric.global_rank, fabric.world_size), "processes": fabric.world_size // params.train.nodes}
+    settings["share"] = (fabric.global_rank, fabric.world_size)
+    settings["processes"] = params.train.devices if parallel else 1
     size = params.train.batch_size
     with (
+        out_of_memory_in_one_line(params.train, fabric.strategy.precision.precision),
         Loader(train_set, size, seed=run.seed, shuffle=True, **settings) as train_batches,
         Loader(validation_set, size, **settings) as validation_batches,
         open(run_dir / CURVES if fabric.is_global_zero else os.devnull, "w", newline="") as file,

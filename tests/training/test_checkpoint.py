@@ -1,6 +1,7 @@
 """An interrupted training goes on: the same bits, from whatever moment; and never from another training's state."""
 
 import errno
+import multiprocessing
 import os
 import pickle
 import shutil
@@ -19,7 +20,8 @@ from objabn.stores.table import read_table, store_digest
 from objabn.system.cache import Cache, unit_key
 from objabn.training import train as train_module
 from objabn.training.checkpoint import KIND, Checkpoint, Position, is_finished, run_key
-from objabn.training.train import TrainingError, train
+from objabn.training.tally import TrainingError
+from objabn.training.train import train
 from tests.helpers.interruptions import KEY, Interrupted, interruption
 from tests.helpers.training import BLOCK, changed, split
 
@@ -99,6 +101,32 @@ def test_the_same_bits_where_several_batches_make_a_step(go: Callable[..., Train
     assert capsys.readouterr().out.startswith(f"goes on after {3 if step == 2 else 4} of 12 batches")
 
 
+@pytest.mark.parametrize("steps", [[8, 2]])
+def test_the_same_bits_where_values_are_read_seldom(
+    go: Callable[..., Trained], undisturbed: Trained, monkeypatch, capsys, steps: list[int]
+) -> None:
+    """As from a GPU; three of an epoch's four steps lie between two readings, and the epoch's end is one."""
+    monkeypatch.setattr(train_module, "reads_every", lambda device: 3)
+    done = 0
+    for step in steps:
+        with interruption(step):
+            go(ALWAYS)
+        whole = done + step - 1
+        done = whole // 4 * 4 + (3 if whole % 4 == 3 else 0)
+    capsys.readouterr()
+    assert_same(go(ALWAYS), undisturbed)
+    said = capsys.readouterr().out.splitlines()[0]
+    assert said == f"goes on after {done} of 12 batches" if done else said.startswith("epoch 1/3")
+
+
+def test_processes_agree_no_more_often_than_values_are_read(go: Callable[..., Trained], monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(train_module, "reads_every", lambda device: 3)
+    monkeypatch.setattr("objabn.training.collectives.agreed", lambda value, device: bool(asked.append(value)))
+    go(NEVER)
+    assert len(asked) == 2 * 3  # after the third and the last step of each epoch
+
+
 def test_keeping_changes_nothing(go: Callable[..., Trained], undisturbed: Trained) -> None:
     for minutes in (NEVER, ALWAYS):
         assert_same(go(minutes, key=unit_key(minutes=minutes)), undisturbed)
@@ -144,6 +172,7 @@ def test_with_loader_processes(go: Callable[..., Trained], undisturbed: Trained)
     params = changed(train={"schedule": "cosine", "batch_size": 2, "epochs": 3}, machine={"loader_workers": 1})
     with interruption(7):
         go(ALWAYS, params)
+    assert multiprocessing.active_children() == []
     assert_same(go(ALWAYS, params), undisturbed)
 
 
@@ -330,6 +359,24 @@ def test_the_key_is_that_of_the_same_training_only(folder: Path, synthetic: Data
     (folder / "store/array.zarr/c.1").rename(folder / "store/array.zarr/c.2")
     others.append(key(folder, synthetic))
     assert len({own, *others}) == 1 + len(others)
+
+
+def test_a_training_may_go_on_on_another_gpu(folder: Path, synthetic: Dataset, monkeypatch) -> None:
+    """The key asks nothing of CUDA but whether it is there: more would start it in the stage's process."""
+
+    def touched(*_: object) -> None:
+        raise AssertionError
+
+    on_cpu = key(folder, synthetic)
+    with monkeypatch.context() as patched:
+        patched.setattr("torch.cuda.is_available", lambda: True)
+        for name in ("get_device_name", "get_device_properties", "get_device_capability", "_lazy_init"):
+            patched.setattr(f"torch.cuda.{name}", touched)
+        on_cuda = key(folder, synthetic)
+        asked = synthetic.model_copy(update={"train": synthetic.train.model_copy(update={"accelerator": "cpu"})})
+        of_cpu = key(folder, asked)
+    assert on_cuda != on_cpu
+    assert of_cpu == key(folder, asked)
 
 
 def leaves(block: BaseModel, prefix: str = "") -> Iterator[str]:

@@ -13,15 +13,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from objabn.config.schema import Decode
 from objabn.decoding import one_video
 from objabn.decoding.presence import check_files, check_folder
-from objabn.decoding.unfinished_store import Resume, UnfinishedStore
+from objabn.decoding.unfinished_store import UnfinishedStore
 from objabn.decoding.workers import Lost, in_processes, num_cores
 from objabn.progress import progress
-from objabn.stores.array import StoreWriter
+from objabn.stores.array import StoreWriter, Unfinished
+from objabn.stores.chunks import encode_frames
 from objabn.stores.table import check_missing, read_table
 from objabn.system.files import write_text
 from objabn.system.locks import one_at_a_time
@@ -30,7 +32,7 @@ from objabn.video.read import read_video
 
 FRAMES_PER_CHUNK = 8
 _TRIED_ALONE = 3  # videos that took too long: when none of them is quicker alone, it is not the machine
-_PACKAGES = ("av", "decord", "imagecodecs", "numpy", "opencv-python-headless", "zarr")
+_PACKAGES = ("av", "decord", "imagecodecs", "numcodecs", "numpy", "opencv-python-headless", "zarr")
 
 
 def decode_videos(
@@ -120,18 +122,18 @@ def _decode_rest(
 
     Raises: ValueError when the directory of the videos has gone meanwhile.
     """
-    size = (decode.height, decode.width)
+    size, pack = (decode.height, decode.width), packing(decode)
     done = {row["video"] for row in unfinished.rows}
     left = [row for row in index.to_dict("records") if row["video"] not in done]
 
     def attempt(rows: list[Any], workers: int) -> list[dict[str, Any]]:
         """Append videos in the order of the rows whoever is done first; return the others' rows."""
         results = in_processes(
-            partial(one_video.in_worker, size=size, keep=decode.store, read=read),
+            partial(one_video.in_worker, size=size, stride=decode.stride, pack=pack, read=read),
             [(videos / row["path"], row["digest"]) for row in rows],
             workers=min(workers, max(len(rows), 1)),
             timeout_sec=timeout_sec,
-            preload=(*LIBRARIES, one_video.__name__),
+            preload=(*LIBRARIES, "imagecodecs", one_video.__name__),
         )
         passing = []
         bar = progress(rows, desc="decode", unit="video", initial=len(unfinished.rows), total=len(index))
@@ -158,7 +160,17 @@ def _decode_rest(
     return still + rest
 
 
-def make_writer(decode: Decode, path: Path, resume: Resume | None = None) -> StoreWriter:
+def packing(decode: Decode) -> one_video.Pack:
+    """What a decoding process hands over of its frames: jpegs, so that no other process has to encode them.
+
+    Chunks of zstd hold frames of several videos, so they are encoded where the videos come together.
+    """
+    if not decode.store:
+        return one_video.none_of
+    return partial(encode_frames, quality=decode.quality) if decode.codec == "jpeg" else np.ascontiguousarray
+
+
+def make_writer(decode: Decode, path: Path, resume: Unfinished | None = None) -> StoreWriter:
     """Writer of the frame store that the parameters ask for."""
     return StoreWriter(
         path,
@@ -167,6 +179,7 @@ def make_writer(decode: Decode, path: Path, resume: Resume | None = None) -> Sto
         quality=decode.quality,
         frames_per_chunk=FRAMES_PER_CHUNK,
         frames_per_shard=decode.frames_per_shard,
+        threads=num_cores(),
         resume=resume,
     )
 
@@ -174,5 +187,6 @@ def make_writer(decode: Decode, path: Path, resume: Resume | None = None) -> Sto
 def _key(index: pd.DataFrame, videos: Path, decode: Decode, code: str) -> str:
     """Digest everything that the table and the frames depend on, the code and the libraries included."""
     versions = {each.name: each.version for each in metadata.distributions() if each.name in _PACKAGES}
-    parts = [index.to_dict("records"), str(videos), decode.model_dump(), versions, code]
+    settings = decode.model_dump(exclude={"stride"} if decode.stride == 1 else None)
+    parts = [index.to_dict("records"), str(videos), settings, versions, code]
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from objabn.stores.chunks import EncodedFrames
 from objabn.system.files import file_digest
 from objabn.video import libraries
 from objabn.video.probe import VideoError
 from objabn.video.read import read_video
+
+Pack = Callable[[np.ndarray], np.ndarray | EncodedFrames]
 
 
 def failed(reason: str, *, passing: bool = False) -> dict[str, Any]:
@@ -27,7 +30,7 @@ def no_frames(size: tuple[int, int]) -> np.ndarray:
 
 
 def decode_one(
-    path: Path, digest: str, *, size: tuple[int, int], read: Callable[..., Any] = read_video
+    path: Path, digest: str, *, size: tuple[int, int], stride: int = 1, read: Callable[..., Any] = read_video
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Frames, uint8 (N, *size, 3), and outcome: status, error, decoder, container_frames, fps, height, width.
 
@@ -37,6 +40,7 @@ def decode_one(
     Args:
         digest: of the file's content, as it was registered.
         size: (height, width) of the result.
+        stride: of the video's frames, those with the numbers 0, stride, 2 * stride, ... are stored.
         read: as `read_video`.
 
     Raises:
@@ -64,13 +68,13 @@ def decode_one(
         "error": "",
         "decoder": info.decoder,
         "container_frames": info.container_frames,
-        "fps": info.fps,
+        "fps": info.fps / stride,
         "height": info.height,
         "width": info.width,
     }
     if info.container_frames is not None and len(frames) < info.container_frames:
         outcome |= {"status": "truncated", "error": f"{len(frames)} of {info.container_frames} frames could be decoded"}
-    return frames, outcome
+    return frames[::stride], outcome
 
 
 def _is_of_the_disk(cause: BaseException | None) -> bool:
@@ -79,9 +83,14 @@ def _is_of_the_disk(cause: BaseException | None) -> bool:
 
 
 def in_worker(
-    task: tuple[Path, str], *, size: tuple[int, int], keep: bool, read: Callable[..., Any]
-) -> tuple[np.ndarray, int, dict[str, Any]]:
-    """`decode_one` in a process that does nothing else: frames (none unless `keep`), their number, outcome."""
+    task: tuple[Path, str], *, size: tuple[int, int], stride: int, pack: Pack, read: Callable[..., Any]
+) -> tuple[np.ndarray | EncodedFrames, int, dict[str, Any]]:
+    """`decode_one` in a process that does nothing else: frames as `pack` hands them over, their number, outcome."""
     libraries.only_decode()
-    frames, outcome = decode_one(*task, size=size, read=read)
-    return frames if keep else frames[:0], len(frames), outcome
+    frames, outcome = decode_one(*task, size=size, stride=stride, read=read)
+    return pack(frames), len(frames), outcome
+
+
+def none_of(frames: np.ndarray) -> np.ndarray:
+    """Hand over no frame."""
+    return frames[:0]

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from objabn.stores.array import StoreReader, StoreWriter, open_layout
-from objabn.stores.shards import Shards, write_shard
-from objabn.stores.table import ARRAY, CHECKSUM, DESCRIPTION, write_table
+from objabn.stores.array import StoreReader, StoreWriter, Unfinished
+from objabn.stores.chunks import EncodedFrames, with_checksum
+from objabn.stores.layout import open_layout
+from objabn.stores.shards import Shards
+from objabn.stores.table import ARRAY, CHECKSUM, DESCRIPTION
 
 
 def write_in_order(source: Path, target: Path, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -23,30 +25,25 @@ def write_in_order(source: Path, target: Path, rows: Sequence[dict[str, Any]]) -
     layout = open_layout(source)
     (target / ARRAY).mkdir()
     shutil.copyfile(source / ARRAY / DESCRIPTION, target / ARRAY / DESCRIPTION)
-    if layout.per_chunk == 1:
-        _copy_chunks(source, target, rows)
-        ends = np.cumsum([row["frames"] for row in rows]).tolist()
-        table = pd.DataFrame([{**row, "offset": end - row["frames"]} for row, end in zip(rows, ends, strict=True)])
-        open_layout(target, "r+").array.update_attributes(write_table(target, table))
-        return table
     nothing = np.zeros((0, *layout.item_shape), np.uint8)
+    writer = StoreWriter(target, resume=Unfinished([], nothing, np.zeros(0, np.int64)))
+    num_chunks = layout.per_shard // layout.per_chunk
+    shards = Shards(source, layout.shard_file, num_chunks, has_checksums=layout.has_checksums)
     reader = StoreReader(source)
-    writer = StoreWriter(target, layout.item_shape, frames_per_shard=layout.per_shard, resume=([], nothing))
     for row in rows:
         known = {name: value for name, value in row.items() if name not in ("offset", "frames", CHECKSUM)}
-        writer.append(reader.read_all(row["video"]) if row["frames"] else nothing, **known)
+        if layout.quality is not None:
+            writer.append(_encoded(shards, row, num_chunks), **known)
+        else:
+            writer.append(reader.read_all(row["video"]) if row["frames"] else nothing, **known)
     return writer.close()
 
 
-def _copy_chunks(source: Path, target: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Copy chunks of one frame each as they are: a jpeg that is decoded and encoded again has other pixels."""
-    layout = open_layout(source)
-    shards = Shards(source, layout.shard_file, layout.per_shard, has_checksums=layout.has_checksums)
-    places = np.concatenate([np.arange(row["offset"], row["offset"] + row["frames"]) for row in rows])
-    for first in range(0, len(places), layout.per_shard):
-        chunks = []
-        for place in places[first : first + layout.per_shard].tolist():
-            shard, chunk = divmod(place, layout.per_shard)
-            chunks += [content for _, content in shards.read(shard, np.array([chunk]))]
-        name = layout.shard_file(first // layout.per_shard).name
-        write_shard(target / ARRAY / name, chunks, layout.per_shard)
+def _encoded(shards: Shards, row: dict[str, Any], num_chunks: int) -> EncodedFrames:
+    """A video's jpegs as they are: one that is decoded and encoded again has other pixels."""
+    places = np.arange(row["offset"], row["offset"] + row["frames"])
+    chunks: list[bytes] = []
+    for shard in np.unique(places // num_chunks).tolist():
+        inside = places[places // num_chunks == shard] % num_chunks
+        chunks += [with_checksum(content) for _, content in shards.read(shard, inside)]
+    return EncodedFrames(b"".join(chunks), np.array([len(chunk) for chunk in chunks], np.int64), row[CHECKSUM])

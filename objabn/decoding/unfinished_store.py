@@ -1,4 +1,4 @@
-"""A store that appears whole or not at all, and goes on where a killed process stopped: behind its last whole shard.
+"""A store that appears whole or not at all, and goes on where a killed process stopped: behind what it had kept last.
 
 Videos come in any order and leave in the right one: what could not be had at first comes last.
 
@@ -6,7 +6,9 @@ Until `<name>` is whole, `.<name>.unfinished/` stands beside it (so that it only
 
     store/       what there is of the store
     rows.jsonl   rows of its table
-    state.npz    of what it is (`key`), how many rows count, and the entries behind the last whole shard
+    state.npz    of what it is (`key`), how many rows count, and what the writer needs to go on (`Unfinished`)
+
+Kept is what there is whenever a shard is whole, and when a run is refused.
 """
 
 import json
@@ -21,13 +23,13 @@ import numpy as np
 import pandas as pd
 
 from objabn.decoding.reorder import write_in_order
-from objabn.stores.array import StoreWriter
-from objabn.stores.table import ARRAY, DESCRIPTION, TABLE
+from objabn.stores.array import StoreWriter, Unfinished
+from objabn.stores.chunks import EncodedFrames
+from objabn.stores.table import TABLE
 from objabn.system.files import move_dir, replace_file, write_bytes
 
 _ROWS, _STATE = "rows.jsonl", "state.npz"
 _ROWS_AT_ONCE = 64  # kept at a time where there is only a table
-Resume = tuple[list[dict[str, Any]], np.ndarray]
 
 
 class UnfinishedStore:
@@ -40,7 +42,7 @@ class UnfinishedStore:
     """
 
     def __init__(
-        self, path: Path, key: str, make_writer: Callable[[Path, Resume | None], StoreWriter] | None = None
+        self, path: Path, key: str, make_writer: Callable[[Path, Unfinished | None], StoreWriter] | None = None
     ) -> None:
         self._path, self._key = path, key
         self._work = path.with_name(f".{path.name}.unfinished")
@@ -58,12 +60,12 @@ class UnfinishedStore:
             self._store.mkdir(parents=True)
             self._writer = make_writer(self._store, None) if make_writer is not None else None
         else:
-            self.rows = saved[0]
+            self.rows = saved.rows
             write_bytes(self._work / _ROWS, _lines(self.rows))  # without those that do not count
         self._num_kept = len(self.rows)
-        self._num_synced = len(self._writer.whole_shards()) if self._writer else 0
+        self._num_shards = self._writer.num_whole_shards if self._writer else 0  # that are kept
 
-    def append(self, frames: np.ndarray, num_frames: int, **row: Any) -> None:
+    def append(self, frames: np.ndarray | EncodedFrames, num_frames: int, **row: Any) -> None:
         """Add a video's frames, of which a table alone takes the number only, and its row."""
         if self._writer is None:
             offset = self.rows[-1]["offset"] + self.rows[-1]["frames"] if self.rows else 0
@@ -72,7 +74,7 @@ class UnfinishedStore:
         else:
             self._writer.append(frames, **row)
             self.rows.append(self._writer.rows[-1])
-            is_due = len(self._writer.whole_shards()) > self._num_synced
+            is_due = self._writer.num_whole_shards > self._num_shards
         if is_due:
             self.keep()
 
@@ -101,32 +103,30 @@ class UnfinishedStore:
 
     def keep(self) -> None:
         """From now on a killed process costs what comes after."""
-        pending = np.zeros((0,), np.uint8)
+        pending, sizes = np.zeros(0, np.uint8), np.zeros(0, np.int64)
         if self._writer is not None:
-            shards = self._writer.whole_shards()
-            for path in [*shards[self._num_synced :], self._store / ARRAY / DESCRIPTION]:
-                with open(path, "rb") as file:
-                    os.fsync(file.fileno())
-            pending, self._num_synced = self._writer.pending, len(shards)
+            _, pending, sizes = self._writer.keep()
+            self._num_shards = self._writer.num_whole_shards
         with open(self._work / _ROWS, "ab") as file:
             file.write(_lines(self.rows[self._num_kept :]))
             file.flush()
             os.fsync(file.fileno())
         self._num_kept = len(self.rows)
         with replace_file(self._work / _STATE) as partial, open(partial, "wb") as file:
-            np.savez(file, key=np.array(self._key), num_rows=np.array(self._num_kept), pending=pending)
+            state = {"key": np.array(self._key), "num_rows": np.array(self._num_kept)}
+            np.savez(file, **state, pending=pending, sizes=sizes)
 
-    def _saved(self) -> Resume | None:
+    def _saved(self) -> Unfinished | None:
         """What an earlier process kept; None when there is nothing, or of another key, or damaged."""
         try:
             with np.load(self._work / _STATE, allow_pickle=False) as state:
                 if str(state["key"]) != self._key:
                     return None
-                num_rows, pending = int(state["num_rows"]), state["pending"]
+                num_rows, pending, sizes = int(state["num_rows"]), state["pending"], state["sizes"]
             if not self._store.is_dir():  # moved already
                 return None
             lines = (self._work / _ROWS).read_bytes().split(b"\n")[:num_rows]
-            return [json.loads(line) for line in lines], pending
+            return Unfinished([json.loads(line) for line in lines], pending, sizes)
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return None
 

@@ -2,68 +2,38 @@
 
 A store holds a whole data set: one sharded Zarr v3 array, and a table that says where each video is. It is a directory
 with `array.zarr` and `videos.csv` (columns at least video, offset, frames). Video v occupies [offset, offset + frames)
-of axis 0. Two processes that write the same shard lose chunks. So a store has one writer, and the writer writes whole
-shards. This is the only module that imports zarr.
+of axis 0. Two processes that write the same shard lose chunks. So a store has one writer.
 """
 
-import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import zarr
-from zarr.abc.codec import ArrayBytesCodec
-from zarr.codecs import BytesCodec, Crc32cCodec, ZstdCodec
-from zarr.registry import register_codec
 
-from objabn.stores.shards import Shards
-from objabn.stores.table import ARRAY, CHECKSUM, DESCRIPTION, REMEDY, RowNumbers, read_table, write_table
+from objabn.stores.chunks import EncodedFrames, checksum_of, encode_frames, encode_zstd
+from objabn.stores.layout import create_array, finish_array, open_layout
+from objabn.stores.shards import Shards, ShardWriter
+from objabn.stores.table import ARRAY, CHECKSUM, DESCRIPTION, RowNumbers, read_table, write_table
 
 
-@dataclass(frozen=True)
-class JpegCodec(ArrayBytesCodec):
-    """A Zarr v3 codec that keeps each frame as a baseline JPEG file (imagecodecs).
+class Unfinished(NamedTuple):
+    """What a `StoreWriter` had written at one moment, for another one that goes on from there."""
 
-    A chunk is one RGB frame, uint8 (1, H, W, 3).
-    """
-
-    quality: int = 95
-    is_fixed_size = False
-
-    @classmethod
-    def from_dict(cls, data: Any) -> "JpegCodec":
-        return cls(**data.get("configuration", {}))
-
-    def to_dict(self) -> Any:
-        return {"name": "objabn.jpeg", "configuration": {"quality": self.quality}}
-
-    async def _encode_single(self, chunk_array: Any, chunk_spec: Any) -> Any:
-        import imagecodecs
-
-        image = np.ascontiguousarray(chunk_array.as_numpy_array()[0])
-        return chunk_spec.prototype.buffer.from_bytes(bytes(imagecodecs.jpeg8_encode(image, level=self.quality)))
-
-    async def _decode_single(self, chunk_bytes: Any, chunk_spec: Any) -> Any:
-        import imagecodecs
-
-        image = imagecodecs.jpeg8_decode(chunk_bytes.to_bytes())
-        return chunk_spec.prototype.nd_buffer.from_numpy_array(image.reshape(chunk_spec.shape))
-
-    def compute_encoded_size(self, input_byte_length: int, chunk_spec: Any) -> int:
-        raise NotImplementedError("the size of a JPEG file is known only once it is written")
-
-
-register_codec("objabn.jpeg", JpegCodec)
+    rows: list[dict[str, Any]]
+    pending: np.ndarray  # entries that fill no chunk yet, uint8 (n, *item_shape)
+    sizes: np.ndarray  # of the chunks of the last shard that is not whole, bytes, int64 (chunks,)
 
 
 class StoreWriter:
     """Append videos to a new store.
 
-    Axis 0 of the array grows with each video. Whole shards go to the disk.
+    Chunks go to the disk as they are full; the memory holds one of them. Only `close` makes a store of it: before that
+    its last shard has no index, and there is no table.
 
     Args:
         path: directory of the store; must exist.
@@ -71,149 +41,119 @@ class StoreWriter:
         codec: "zstd" (lossless) or "jpeg" (uint8 RGB frames only).
         quality, level: of jpeg and of zstd.
         frames_per_chunk, frames_per_shard: along axis 0; a shard is a multiple of a chunk.
-        resume: `rows` and `pending` of another writer at one moment; None begins a new store. The new writer goes on
-            with the other writer's store at `path` from that moment, and drops the shards that were written later.
+        threads: that encode chunks of zstd.
+        resume: what `keep` of another writer at `path` returned; None begins a new store. The new writer goes on from
+            that moment and drops what was written later. Of the other arguments only `threads` counts then.
 
     Raises:
-        ValueError: there is no such store to go on with, or a shard of the store is missing.
+        ValueError: there is no such store to go on with, or a shard of the store is missing or too short.
     """
 
     def __init__(
         self,
         path: Path,
-        item_shape: Sequence[int],
+        item_shape: Sequence[int] = (),
         *,
         codec: str = "zstd",
         quality: int = 95,
         level: int = 3,
         frames_per_chunk: int = 16,
         frames_per_shard: int = 4096,
-        resume: tuple[list[dict[str, Any]], np.ndarray] | None = None,
+        threads: int = 1,
+        resume: Unfinished | None = None,
     ) -> None:
         self._path = path
-        self._pending = np.empty((frames_per_shard, *item_shape), np.uint8)
+        if resume is None:
+            create_array(
+                path, item_shape, codec=codec, quality=quality, level=level, frames_per_chunk=frames_per_chunk,
+                frames_per_shard=frames_per_shard,
+            )  # fmt: skip
+        self._layout = layout = open_layout(path, "r+")
+        num_chunks = layout.per_shard // layout.per_chunk
+        self._pending = np.zeros((layout.per_chunk, *layout.item_shape), np.uint8)
         self._num_pending = 0
-        self._num_written = 0
         self.rows: list[dict[str, Any]] = []  # of the table
+        self.num_frames = 0
+        num_whole, sizes = 0, np.zeros(0, np.int64)
         if resume is not None:
-            self._resume(*resume)
-            return
-        chunk = 1 if codec == "jpeg" else frames_per_chunk
-        self._array = zarr.create_array(
-            path / ARRAY,
-            shape=(0, *item_shape),
-            chunks=(chunk, *item_shape),
-            shards=(frames_per_shard, *item_shape),
-            dtype="uint8",
-            serializer=JpegCodec(quality) if codec == "jpeg" else BytesCodec(),
-            compressors=(*(() if codec == "jpeg" else (ZstdCodec(level=level),)), Crc32cCodec()),
-            fill_value=0,
-            chunk_key_encoding={"name": "default", "separator": "."},  # no folders: DVC counts each as a file
-            config={"write_empty_chunks": True},  # so a missing shard always means damage, never zeros
-        )
-
-    def _resume(self, rows: list[dict[str, Any]], pending: np.ndarray) -> None:
-        self.rows, self._num_pending = list(rows), len(pending)
-        self._num_written = sum(row["frames"] for row in rows) - len(pending)
-        self._pending[: len(pending)] = pending
-        self._array = open_layout(self._path, "r+").array.with_config({"write_empty_chunks": True})
-        shards = self.whole_shards()
-        if not all(path.is_file() for path in shards):
-            raise ValueError(f"{self._path}: expected {len(shards)} shards of an unfinished store")
-        for path in (self._path / ARRAY).iterdir():  # later shards, and files that zarr was writing
-            if path not in shards and path.name != DESCRIPTION:
-                path.unlink()
-        self._array.resize((self._num_written, *self._array.shape[1:]))
+            self.rows, self._num_pending, sizes = list(resume.rows), len(resume.pending), resume.sizes
+            self._pending[: self._num_pending] = resume.pending
+            self.num_frames = sum(row["frames"] for row in self.rows)
+            num_whole = (self.num_frames - self._num_pending) // layout.per_shard
+        self._shards = ShardWriter(path, layout.shard_file, num_chunks, num_whole, sizes.tolist())
+        self._threads = ThreadPoolExecutor(threads) if threads > 1 else None
 
     @property
-    def pending(self) -> np.ndarray:
-        """Return the entries behind the last whole shard, not yet on the disk.
+    def num_whole_shards(self) -> int:
+        """Return how many shards are whole."""
+        return self._shards.num_whole
 
-        Returns uint8 (n, *item_shape), a view.
-        """
-        return self._pending[: self._num_pending]
-
-    def whole_shards(self) -> list[Path]:
-        """List the files of the shards on the disk."""
-        return [_shard_file(self._path, self._array, shard) for shard in range(self._num_written // len(self._pending))]
-
-    @property
-    def num_frames(self) -> int:
-        """Return how many frames the store holds, with the pending ones."""
-        return self._num_written + self._num_pending
-
-    def append(self, items: np.ndarray, **row: Any) -> None:
+    def append(self, items: np.ndarray | EncodedFrames, **row: Any) -> None:
         """Add a video's entries and the video's row of the table.
 
         Args:
-            items: uint8 (frames, *item_shape).
+            items: uint8 (frames, *item_shape), or what `encode_frames` made of them with this store's quality.
             row: columns of the table: `video`, and what else is known of the video.
         """
-        expected = self._array.shape[1:]
-        assert (items.shape[1:], items.dtype) == (expected, np.uint8), f"{items.shape} {items.dtype}, {expected} uint8"
-        checksum = f"{zlib.crc32(np.ascontiguousarray(items).data):08x}"
-        self.rows.append({**row, "offset": self.num_frames, "frames": len(items), CHECKSUM: checksum})
-        while len(items):
-            taken = items[: len(self._pending) - self._num_pending]
-            self._pending[self._num_pending : self._num_pending + len(taken)] = taken
-            self._num_pending += len(taken)
-            items = items[len(taken) :]
-            if self._num_pending == len(self._pending):
-                self._flush()
+        layout = self._layout
+        if isinstance(items, np.ndarray):
+            expected = layout.item_shape
+            assert (items.shape[1:], items.dtype) == (expected, np.uint8), f"{items.shape} {items.dtype}, {expected}"
+        if isinstance(items, np.ndarray) and layout.quality is not None:
+            items = encode_frames(items, layout.quality)
+        if isinstance(items, EncodedFrames):
+            assert layout.quality is not None, "expected a store of jpegs"
+            number, checksum = len(items.sizes), items.checksum
+            self._shards.append(items.content, items.sizes)
+        else:
+            number, checksum = len(items), checksum_of(items)
+            self._append_raw(items)
+        self.rows.append({**row, "offset": self.num_frames, "frames": number, CHECKSUM: checksum})
+        self.num_frames += number
+
+    def keep(self) -> Unfinished:
+        """Have the disk hold all that was appended; what another writer needs to go on from here."""
+        self._shards.sync()
+        with open(self._path / ARRAY / DESCRIPTION, "rb") as file:
+            os.fsync(file.fileno())
+        sizes = np.array(self._shards.sizes, np.int64)
+        return Unfinished(list(self.rows), self._pending[: self._num_pending].copy(), sizes)
 
     def close(self) -> pd.DataFrame:
         """Write the pending entries and the table, and return the table."""
-        self._flush()
+        if self._num_pending:
+            self._pending[self._num_pending :] = 0
+            self._write([self._pending])
+            self._num_pending = 0
+        self._shards.close()
+        if self._threads is not None:
+            self._threads.shutdown()
         table = pd.DataFrame(self.rows, columns=None if self.rows else ["video", "offset", "frames", CHECKSUM])
-        self._array.update_attributes(write_table(self._path, table))
+        finish_array(self._layout, self.num_frames, write_table(self._path, table))
         return table
 
-    def _flush(self) -> None:
+    def _append_raw(self, items: np.ndarray) -> None:
+        """Write the chunks that these entries fill, and keep the rest: a chunk may hold entries of several videos."""
+        per_chunk = self._layout.per_chunk
         if self._num_pending:
-            self._array.resize((self.num_frames, *self._array.shape[1:]))
-            self._array[self._num_written :] = self._pending[: self._num_pending]
-            self._num_written, self._num_pending = self.num_frames, 0
+            taken = items[: per_chunk - self._num_pending]
+            self._pending[self._num_pending : self._num_pending + len(taken)] = taken
+            self._num_pending += len(taken)
+            items = items[len(taken) :]
+            if self._num_pending < per_chunk:
+                return
+            self._write([self._pending])
+        whole = len(items) // per_chunk * per_chunk
+        self._write([items[first : first + per_chunk] for first in range(0, whole, per_chunk)])
+        self._num_pending = len(items) - whole
+        self._pending[: self._num_pending] = items[whole:]
 
-
-def _shard_file(store: Path, array: Any, shard: int) -> Path:
-    return store / ARRAY / array.metadata.encode_chunk_key((shard, *[0] * (array.ndim - 1)))
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What the description of a store's array (zarr.json) says."""
-
-    array: Any
-    item_shape: tuple[int, ...]
-    per_chunk: int  # frames
-    per_shard: int
-    is_jpeg: bool
-    has_checksums: bool  # of each chunk
-    shard_file: Callable[[int], Path]
-
-
-def open_layout(store: Path, mode: Literal["r", "r+"] = "r") -> Layout:
-    """Open the array of a store by its description.
-
-    Raises:
-        ValueError: there is none, or it is damaged.
-    """
-    try:
-        array: Any = zarr.open_array(store / ARRAY, mode=mode)
-        codecs = array.metadata.codecs[0].codecs
-        return Layout(
-            array,
-            array.shape[1:],
-            array.chunks[0],
-            array.shards[0],
-            isinstance(codecs[0], JpegCodec),
-            isinstance(codecs[-1], Crc32cCodec),
-            partial(_shard_file, store, array),
-        )
-    except FileNotFoundError:
-        raise ValueError(f"{store}: expected a store with {ARRAY}, found none") from None
-    except Exception as error:  # Zarr raises half a dozen types for a description that it cannot read
-        raise ValueError(f"{store}: {ARRAY}/{DESCRIPTION} is damaged; {REMEDY}") from error
+    def _write(self, chunks: list[np.ndarray]) -> None:
+        level = self._layout.level
+        assert level is not None
+        encode = partial(encode_zstd, level=level)
+        for content in self._threads.map(encode, chunks) if self._threads else map(encode, chunks):
+            self._shards.append(content, np.array([len(content)]))
 
 
 class StoreReader:
@@ -232,7 +172,7 @@ class StoreReader:
         self._offsets, self._lengths = table["offset"].to_numpy(), table["frames"].to_numpy()
         layout = open_layout(path, "r")
         self._item_shape, self._per_chunk, self._per_shard = layout.item_shape, layout.per_chunk, layout.per_shard
-        self._is_jpeg = layout.is_jpeg
+        self._is_jpeg = layout.quality is not None
         expected, length = int(table["frames"].sum()), layout.array.shape[0]
         if length != expected:
             raise ValueError(f"{path}: expected {expected} frames as its table says, got {length}; make it again")

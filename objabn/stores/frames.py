@@ -1,4 +1,7 @@
-"""Read frames from the frame store, or from video files (`decode.store: false`)."""
+"""Read frames from the frame store, or from video files (`decode.store: false`); open the ground truth beside them.
+
+With `decode.stride: n` a frame's number counts stored frames: frame i is the video's frame n * i.
+"""
 
 from pathlib import Path
 from typing import Protocol
@@ -36,14 +39,15 @@ class VideoFiles:
         table: the table of videos (columns video, path, frames, digest).
         videos: the folder of the video files.
         size: height and width of the frames to return.
+        stride: of the video's frames, those with the numbers 0, stride, 2 * stride, ... are there.
     """
 
-    def __init__(self, table: pd.DataFrame, videos: Path, size: tuple[int, int]) -> None:
+    def __init__(self, table: pd.DataFrame, videos: Path, size: tuple[int, int], stride: int = 1) -> None:
         self._rows = RowNumbers(table["video"])
         self._videos, self._paths = videos, table["path"].reset_index(drop=True)
         self._lengths, self._digests = table["frames"].to_numpy(), table["digest"].to_numpy(dtype="S32")
         self._same = np.zeros(len(table), bool)  # files that this process has found to be what was registered
-        self._size = size
+        self._size, self._stride = size, stride
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
         """Return the frames of a video with these numbers, uint8 (n, height, width, 3)."""
@@ -64,7 +68,7 @@ class VideoFiles:
                 if file_digest(path).encode() != self._digests[row]:
                     raise ValueError(f"{path}: its content is not what index.csv registered; decode the data set again")
                 self._same[row] = True
-            frames = read_video(path, size=self._size)[0]
+            frames = read_video(path, size=self._size)[0][:: self._stride]
         except VideoError as error:
             absent = "" if path.exists() else why_absent(path)
             raise ValueError(f"{path}: {error}{absent}") from error
@@ -82,4 +86,47 @@ def open_frames(store: Path, videos: Path, decode: Decode) -> Reader:
     """
     if decode.store:
         return StoreReader(store)
-    return VideoFiles(read_table(store, ["video", "path", "frames", "digest"]), videos, (decode.height, decode.width))
+    table = read_table(store, ["video", "path", "frames", "digest"])
+    return VideoFiles(table, videos, (decode.height, decode.width), decode.stride)
+
+
+class EveryNth:
+    """Read every n-th entry of each video of another reader, as if there were no others."""
+
+    def __init__(self, reader: Reader, stride: int) -> None:
+        self._reader, self._stride = reader, stride
+
+    def read(self, video: str, indices: np.ndarray) -> np.ndarray:
+        """Return the entries with these numbers, counted in steps of the stride, uint8 (n, ...)."""
+        return self._reader.read(video, indices * self._stride)
+
+    def read_all(self, video: str) -> np.ndarray:
+        """Return every n-th entry of a video, uint8 (frames, ...)."""
+        return self._reader.read_all(video)[:: self._stride]
+
+
+def open_truth(truth: Path, table: pd.DataFrame, stride: int) -> Reader:
+    """Open ground-truth masks of a data set's stored frames.
+
+    The masks may be of all frames of the videos, as the embedded data's are, or of the stored ones only.
+
+    Args:
+        truth: the store of ground-truth masks.
+        table: rows of the table of videos (columns video, frames).
+        stride: `decode.stride`.
+
+    Raises:
+        ValueError: with a stride above 1, for masks of another number of frames.
+    """
+    reader = StoreReader(truth)
+    several = table[table["frames"] > 1].head(1)
+    if stride == 1 or several.empty:
+        return reader
+    video, frames = str(several["video"].iloc[0]), int(several["frames"].iloc[0])
+    found = reader.num_frames(video)
+    if found == frames:
+        return reader
+    if -(-found // stride) != frames:
+        expected = f"{frames} frames of {video}, or one each of its {(frames - 1) * stride + 1} to {frames * stride}"
+        raise ValueError(f"{truth}: expected {expected} before decode.stride, got {found}")
+    return EveryNth(reader, stride)

@@ -15,7 +15,8 @@ from typing import BinaryIO
 import google_crc32c
 import numpy as np
 
-from objabn.stores.table import REMEDY
+from objabn.stores.chunks import with_checksum
+from objabn.stores.table import DESCRIPTION, REMEDY
 
 _told: set[Path] = set()  # stores without checksums of which this process has said so
 
@@ -105,18 +106,89 @@ class Shards:
         return inner
 
 
-def write_shard(path: Path, chunks: Sequence[bytes], num_chunks: int) -> None:
-    """Write a shard as Zarr does.
+class ShardWriter:
+    """Write the shards of a store as Zarr does, but a chunk at a time.
+
+    A shard gets its index when it is full, or by `close`.
 
     Args:
-        chunks: the first of its `num_chunks` chunks, encoded, without their checksums.
+        store: the store's directory, for messages.
+        file_of: gives the path of a shard's file.
+        num_chunks: of each shard.
+        num_whole: shards that are there already.
+        sizes: of the chunks, bytes, that are there already of the next shard. What follows them is dropped, in its file
+            and in others.
+
+    Raises:
+        ValueError: of what is there already something is missing.
     """
-    content = [chunk + google_crc32c.value(chunk).to_bytes(4, "little") for chunk in chunks]
-    extents = np.full((num_chunks, 2), np.iinfo(np.uint64).max, "<u8")  # what Zarr says of a chunk that is not there
-    sizes = np.array([len(chunk) for chunk in content], "<u8")
-    extents[: len(content)] = np.stack([sizes.cumsum() - sizes, sizes], axis=1)
-    index = extents.tobytes()
-    path.write_bytes(b"".join([*content, index, google_crc32c.value(index).to_bytes(4, "little")]))
+
+    def __init__(
+        self,
+        store: Path,
+        file_of: Callable[[int], Path],
+        num_chunks: int,
+        num_whole: int = 0,
+        sizes: Sequence[int] = (),
+    ) -> None:
+        self._file_of, self._num_chunks = file_of, num_chunks
+        self.num_whole = self._num_synced = num_whole
+        self.sizes = list(sizes)  # bytes of the chunks of the shard that is not whole
+        self._file: BinaryIO | None = None
+        kept = [file_of(shard) for shard in range(num_whole)]
+        if sizes:
+            kept.append(file_of(num_whole))
+        if not all(path.is_file() for path in kept) or (sizes and kept[-1].stat().st_size < sum(sizes)):
+            raise ValueError(f"{store}: expected {len(kept)} shards of an unfinished store")
+        for path in file_of(0).parent.iterdir():
+            if path not in kept and path.name != DESCRIPTION:
+                path.unlink()
+        if sizes:
+            self._file = open(kept[-1], "r+b")  # noqa: SIM115
+            self._file.truncate(sum(sizes))
+            self._file.seek(0, os.SEEK_END)
+
+    def append(self, content: bytes, sizes: np.ndarray) -> None:
+        """Add chunks.
+
+        Args:
+            content: the chunks with their checksums, one behind the other.
+            sizes: of each chunk, bytes, int (n,).
+        """
+        left, begin = memoryview(content), 0
+        while begin < len(sizes):
+            taken = sizes[begin : begin + self._num_chunks - len(self.sizes)].tolist()
+            if self._file is None:
+                self._file = open(self._file_of(self.num_whole), "wb")  # noqa: SIM115
+            self._file.write(left[: sum(taken)])
+            self.sizes += taken
+            left, begin = left[sum(taken) :], begin + len(taken)
+            if len(self.sizes) == self._num_chunks:
+                self._end_shard()
+
+    def sync(self) -> None:
+        """Have the disk hold all that was appended."""
+        if self._file is not None:
+            self._file.flush()
+        for shard in range(self._num_synced, self.num_whole + bool(self.sizes)):
+            with open(self._file_of(shard), "rb") as file:
+                os.fsync(file.fileno())
+        self._num_synced = self.num_whole
+
+    def close(self) -> None:
+        """Give the last shard its index."""
+        if self.sizes:
+            self._end_shard()
+
+    def _end_shard(self) -> None:
+        assert self._file is not None
+        extents = np.full((self._num_chunks, 2), np.iinfo(np.uint64).max, "<u8")  # Zarr's for a chunk that is not there
+        sizes = np.array(self.sizes, "<u8")
+        extents[: len(sizes)] = np.stack([sizes.cumsum() - sizes, sizes], axis=1)
+        with self._file as file:
+            file.write(with_checksum(extents.tobytes()))
+        self._file, self.sizes = None, []
+        self.num_whole += 1
 
 
 def _say_unchecked(store: Path) -> None:

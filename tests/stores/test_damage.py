@@ -13,7 +13,8 @@ import zarr
 from zarr.codecs import BytesCodec, ZstdCodec
 
 from objabn.stores import shards
-from objabn.stores.array import JpegCodec, StoreReader, StoreWriter
+from objabn.stores.array import StoreReader, StoreWriter
+from objabn.stores.layout import JpegCodec
 from objabn.stores.table import read_table
 
 VIDEOS = {"a/x": 5, "b": 11, "c": 4}

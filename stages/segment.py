@@ -46,17 +46,17 @@ def main() -> None:
                 names,
                 frames,
                 store,
-                make_segmenter=lambda: build(**dataset.segment.model_dump()),
+                make_segmenter=lambda: build(**dataset.segment.model_dump(), decode_stride=dataset.decode.stride),
                 cache=Cache(),
                 fill=fill,
                 overlap=torch.cuda.is_available(),
             )
         print(f"{segmented} videos segmented, {cached} found in the side cache")
-        per_video = video_quality(table, masks, truth)
+        per_video = video_quality(table, masks, truth, dataset.decode.stride)
         units = per_video.assign(unit=names)
         write_text(paths.segment_report, json.dumps(summarise(per_video), indent=2) + "\n")
         write_text(paths.segment_report.with_suffix(".csv"), units.to_csv(index=False, lineterminator="\n"))
-        draw_masks(per_video, frames, masks, truth, paths.mask_picture)
+        draw_masks(per_video, frames, masks, truth, paths.mask_picture, dataset.decode.stride)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from objabn.clips.seeds import video_number
 from objabn.config.schema import Data, Eval, Mask
 from objabn.config.schema import Dataset as DatasetParams
 from objabn.stores.array import StoreReader
-from objabn.stores.frames import Reader, open_frames
+from objabn.stores.frames import Reader, open_frames, open_truth
 from objabn.stores.masks import union_mask
 from objabn.stores.table import read_table
 
@@ -178,5 +178,5 @@ def open_split(
         params.mask,
         seed=seed,
         evaluation=evaluation,
-        truth=StoreReader(truth) if truth else None,
+        truth=open_truth(truth, rows, params.decode.stride) if truth else None,
     )

@@ -42,7 +42,7 @@ class Decode(Block):
     codec: Literal["zstd", "jpeg"]  # zstd is lossless
     quality: Annotated[int, Field(ge=1, le=100)]  # of jpeg
     store: bool  # false: nothing is stored, clips are decoded from the video files each time
-    stride: Count  # keeps every n-th frame of a video
+    stride: Count  # keeps every n-th frame of a video: 0, n, 2n, ...
     frames_per_shard: Annotated[int, Field(ge=16, multiple_of=16)]
 
 
@@ -87,7 +87,7 @@ Segment = Annotated[Motion | Torchvision | Detectron2 | Import, Field(discrimina
 
 class Data(Block):
     num_frames: Count
-    frame_stride: Count
+    frame_stride: Count  # between a clip's frames; counts stored frames, those that decode.stride keeps
     pad: Literal["last", "loop"]  # videos shorter than a clip
     crop: Annotated[int, Field(ge=32)]  # pixels, square
     short_side_min: Annotated[int, Field(ge=32)]  # pixels; training draws the short side from [min, max]

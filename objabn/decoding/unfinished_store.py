@@ -113,8 +113,8 @@ class UnfinishedStore:
             os.fsync(file.fileno())
         self._num_kept = len(self.rows)
         with replace_file(self._work / _STATE) as partial, open(partial, "wb") as file:
-            state = {"key": np.array(self._key), "num_rows": np.array(self._num_kept)}
-            np.savez(file, **state, pending=pending, sizes=sizes)
+            key, num_rows = np.array(self._key), np.array(self._num_kept)
+            np.savez(file, key=key, num_rows=num_rows, pending=pending, sizes=sizes)
 
     def _saved(self) -> Unfinished | None:
         """What an earlier process kept; None when there is nothing, or of another key, or damaged."""

@@ -55,10 +55,10 @@ def explain(
     """Maps and answer of a trained network for one video of any length and size.
 
     The network sees what it would in evaluation: the frame at the size of the run's frame store (without the losses of
-    a store of jpegs), its centre crop, clips of `data.num_frames` frames with the distance `data.frame_stride`. The
-    clips stand end to end; the last one takes the video's last frames, and keeps of its maps those of frames that have
-    none yet. A video shorter than a clip is padded as `data.pad` says; what is repeated has no maps here. The video's
-    probabilities are the mean over clips.
+    a store of jpegs), its centre crop, clips of `data.num_frames` frames with the distance `data.frame_stride`, counted
+    in frames that `decode.stride` keeps. The clips stand end to end; the last one takes the video's last frames, and
+    keeps of its maps those of frames that have none yet. A video shorter than a clip is padded as `data.pad` says; what
+    is repeated has no maps here. The video's probabilities are the mean over clips.
 
     Overlay and strip show an anamorphic video (pixels that are no squares) in its right shape. The network sees its
     frames at the store's size, as in evaluation; maps and `box` are over shares of the frame, in whatever shape.
@@ -92,17 +92,19 @@ def explain(
         nonlocal count
         for frame in progress(stream, total=stream.packets, desc=path.name, unit="frame", leave=False, disable=None):
             count += 1
-            yield frame
+            if (count - 1) % decode.stride == 0:  # numbered from here on as in the store
+                yield frame
 
     clips = end_to_end(frames(), data, (decode.height, decode.width), shown)
     collected: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
     with ExitStack() as stack:
         overlay = None
         if out is not None:
-            masks = find_masks(path, stream.packets, loaded.directory, loaded.params)
-            rate = fps / data.frame_stride
+            masks = find_masks(path, -(-stream.packets // decode.stride), loaded.directory, loaded.params)
+            stored_fps = fps / decode.stride
+            rate = stored_fps / data.frame_stride
             opened = Overlay.open(
-                Path(out), shown, box, names, masks, rate=rate, fps=fps, pixel_aspect=info.pixel_aspect
+                Path(out), shown, box, names, masks, rate=rate, fps=stored_fps, pixel_aspect=info.pixel_aspect
             )
             overlay = stack.enter_context(opened)
         for seen in _seen(loaded, names, box, clips):
@@ -112,16 +114,17 @@ def explain(
                 title = f"{seen.probabilities[best]:.0%}  {loaded.class_names[best]}"  # a long name is cut at its end
                 overlay.add(seen.clip, dict(zip(names, seen.maps, strict=True)), title)
     starts, numbers, probabilities, found = zip(*collected, strict=True)
-    span = (data.num_frames - 1) * data.frame_stride + 1
+    span = (data.num_frames - 1) * data.frame_stride * decode.stride + 1
+    first = [start * decode.stride for start in starts]
     explanation = Explanation(
         video=path.as_posix(),
         run=loaded.directory.as_posix(),
         class_names=loaded.class_names,
         probabilities=np.stack(probabilities).mean(axis=0),
         clip_probabilities=np.stack(probabilities),
-        clip_frames=np.array([(start, min(start + span, count)) for start in starts], np.int64),
+        clip_frames=np.array([(start, min(start + span, count)) for start in first], np.int64),
         maps=dict(zip(names, np.concatenate(found, axis=1), strict=True)),
-        frames=np.concatenate(numbers).astype(np.int64),
+        frames=np.concatenate(numbers).astype(np.int64) * decode.stride,
         clip=np.repeat(np.arange(len(starts)), [len(each) for each in numbers]),
         box=box,
         fps=fps,

@@ -24,7 +24,8 @@ class Explanation:
             one before, unless the clips fill the video.
         maps: by letter (u, o, b; g: Grad-CAM), float32 (N, h, w) in [0, 1], over `box`. Grad-CAM's are of each clip's
             own most probable class.
-        frames: int64 (N,), the maps' frames' numbers in the video, rising by the run's `frame_stride`.
+        frames: int64 (N,), the maps' frames' numbers in the video, rising by the run's `frame_stride` times
+            `decode.stride`.
         clip: int64 (N,), which clip each frame's maps come from.
         box: float32 (4,), x0, y0, x1, y1 in [0, 1] of the displayed frame: what the network saw of it.
         fps: frames a second of the video; 25 where the file does not tell.

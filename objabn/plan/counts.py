@@ -1,5 +1,6 @@
 """How many videos and frames a data set has, as well as can be told without decoding it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -23,20 +24,23 @@ PROBED = 36  # videos whose headers are read
 def count(name: str, params: Dataset) -> tuple[Counts, pd.DataFrame]:
     """Counts of a data set of the checkout in the working directory, and rows of its index whose videos are there.
 
+    Frames are those that `decode.stride` keeps.
+
     From what it is synthesized from, else from its index: with its decoded frames, or with the headers of a few dozen
     videos. Without an index the published numbers. The rows have a column `frames` and are few.
 
     Raises:
         ValueError: there is none of these.
     """
+    stride = params.decode.stride
     if params.synthesize is not None:
         made = params.synthesize
-        frames = (made.train_videos + made.test_videos) * (made.min_frames + made.max_frames) // 2
+        frames = (made.train_videos + made.test_videos) * (made.min_frames + made.max_frames) // (2 * stride)
         return Counts(made.train_videos, made.test_videos, frames, len(ACTIONS), "the block synthesize"), pd.DataFrame()
     path = Path("data") / name / "index.csv"
     if not path.is_file():
         if name in PUBLISHED:
-            return PUBLISHED[name], pd.DataFrame()
+            return replace(PUBLISHED[name], frames=PUBLISHED[name].frames // stride), pd.DataFrame()
         raise ValueError(
             f"{path}: no such file, expected an index (`python -m objabn index`); "
             f"without one the numbers of {' and '.join(PUBLISHED)} alone are known"
@@ -50,7 +54,8 @@ def count(name: str, params: Dataset) -> tuple[Counts, pd.DataFrame]:
             origin, frames = f"{path} and its decoded frames", int(table["frames"].sum())
             return Counts(**known, frames=frames, origin=origin), probed
     if len(probed):
-        origin, frames = f"{path} and the headers of {len(probed)} videos", round(len(index) * probed["frames"].mean())
+        origin = f"{path} and the headers of {len(probed)} videos"
+        frames = round(len(index) * probed["frames"].mean() / stride)
         return Counts(**known, frames=frames, origin=origin), probed
     raise ValueError(f"{params.videos}: expected videos of {path}, found none; see datasets.{name}.videos")
 

@@ -16,7 +16,7 @@ from objabn.clips.batches import Loader, loader
 from objabn.clips.dataset import VALIDATION, ClipDataset
 from objabn.config.rows import MAPS, Table
 from objabn.config.schema import Dataset, Import, Motion
-from objabn.decoding.decode import make_writer
+from objabn.decoding.decode import make_writer, packing
 from objabn.decoding.one_video import decode_one
 from objabn.decoding.workers import num_cores
 from objabn.evaluation.evaluate import evaluate_run
@@ -26,6 +26,7 @@ from objabn.model.run import Run
 from objabn.plan.clock import Clock, least, quiet, stored_bytes
 from objabn.plan.costs import Counts, FrameRate, Rates, RowRate, SegmentRate
 from objabn.segmentation.segmenters.choice import build
+from objabn.stores.chunks import EncodedFrames
 from objabn.stores.frames import Reader, open_frames
 from objabn.stores.masks import GRID, GROUPS
 from objabn.stores.table import read_table
@@ -78,14 +79,15 @@ def _videos(params: Dataset, counts: Counts, own: pd.DataFrame, place: Path) -> 
     else:
         height, width = (side + side % 2 for side in (params.decode.height, params.decode.width))
         size: dict[str, Any] = {"height": height, "width": width, "figure_size": 0.58}
-        length = dict.fromkeys(("min_frames", "max_frames"), min(counts.frames // counts.videos, MOST_FRAMES))
+        frames = min(counts.frames * params.decode.stride // counts.videos, MOST_FRAMES)
+        length = dict.fromkeys(("min_frames", "max_frames"), frames)
         scenes = [("synthetic", "walk", "train", make_scene("walk", seed=0, split="train", number=0, **length, **size))]
         origin = f"a synthetic clip of {width} x {height} (real ones have other bytes)"
     for name in ("videos", "truth"):
         (place / name).mkdir()
     with quiet(), Clock() as clock:
         listed = write_videos(scenes, place / "videos", place / "truth")
-    frames = sum(scene.num_frames for *_, scene in scenes)
+    frames = sum(-(-scene.num_frames // params.decode.stride) for *_, scene in scenes)
     num_bytes = stored_bytes(place / "videos") + stored_bytes(place / "truth")
     made = FrameRate(clock.sec / frames, num_bytes / frames, f"measured on {origin}")
     return build_index(pd.DataFrame(listed), place / "videos")[0], place / "videos", made, origin
@@ -96,10 +98,16 @@ def _decoding(
 ) -> tuple[FrameRate, pd.DataFrame, Reader]:
     """The rate; the table of the videos that have frames, and the reader of their frames."""
     small, rows = params.decode.model_copy(update={"frames_per_shard": 256}), index.to_dict("records")
-    size, decoded = (small.height, small.width), list[tuple[np.ndarray, dict[str, Any]]]()
+    if not small.store:  # measured with: the store that costs the decoding least
+        small = small.model_copy(update={"codec": "zstd"})
+    size, decoded = (small.height, small.width), list[tuple[np.ndarray | EncodedFrames, dict[str, Any]]]()
+    pack = packing(small.model_copy(update={"store": True}))
 
     def decode() -> None:
-        decoded[:] = [decode_one(videos / row["path"], row["digest"], size=size) for row in rows]
+        decoded.clear()
+        for row in rows:
+            frames, outcome = decode_one(videos / row["path"], row["digest"], size=size, stride=small.stride)
+            decoded.append((pack(frames), outcome))
 
     decode_sec = least(decode, room=ROOM_SEC)
     (store := place / "frames").mkdir()
@@ -115,7 +123,7 @@ def _decoding(
         raise ValueError(f"{videos / lost['path']}: expected a video to measure with, got: {lost['error']}")
     store_sec, cores = storing.sec if small.store else 0.0, num_cores()
     workers = min(params.machine.decode_workers or cores, cores)
-    sec = max(store_sec, decode_sec / workers, (decode_sec + store_sec) / cores)  # one more process stores
+    sec = max(store_sec, decode_sec / workers, (decode_sec + store_sec) / cores)  # one more process appends
     rate = FrameRate(sec / num_frames, stored_bytes(store) / num_frames * small.store, f"measured on {origin}")
     return rate, table[table["frames"] > 0], open_frames(store, videos, small)
 

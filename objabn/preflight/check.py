@@ -98,6 +98,6 @@ def _counts(name: str, dataset: Dataset, index: "pd.DataFrame | None", *, may_op
     if index is None or name not in PUBLISHED:
         return None
     splits, published = index["split"].value_counts(), PUBLISHED[name]
-    frames = round(published.frames * len(index) / published.videos)
+    frames = round(published.frames * len(index) / published.videos / dataset.decode.stride)
     train, test, val = (int(splits.get(split, 0)) for split in ("train", "test", "val"))
     return Counts(train, test, frames, index["label"].nunique(), published.origin, val)

@@ -33,7 +33,7 @@ def needed_bytes(
     pixels = dataset.decode.height * dataset.decode.width
     outputs, cached = REPORT_BYTES, 0
     if dataset.synthesize is not None and "decode" not in done:
-        outputs += round(counts.frames * pixels * _VIDEO)
+        outputs += round(counts.frames * dataset.decode.stride * pixels * _VIDEO)
     if dataset.decode.store and "decode" not in done:
         zstd = _ZSTD if dataset.synthesize is None else _ZSTD_EMBEDDED
         outputs += round(counts.frames * pixels * (zstd if dataset.decode.codec == "zstd" else _JPEG))

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from objabn.segmentation.quality import REPORT_SCORE, read_instances
 from objabn.segmentation.titles import save, write
 from objabn.stores.array import StoreReader
-from objabn.stores.frames import Reader
+from objabn.stores.frames import Reader, open_truth
 from objabn.stores.masks import GROUPS, union_mask
 from objabn.system.files import replace_file
 
@@ -83,7 +83,9 @@ def overlay(frame: np.ndarray, planes: np.ndarray, instances: pd.DataFrame, trut
     return image
 
 
-def draw_masks(per_video: pd.DataFrame, frames: Reader, store: Path, truth: Path | None, path: Path) -> None:
+def draw_masks(
+    per_video: pd.DataFrame, frames: Reader, store: Path, truth: Path | None, path: Path, stride: int = 1
+) -> None:
     """Write a PNG: for each of a dozen videos its numbers and a strip of frames with masks, boxes and true outlines.
 
     Args:
@@ -91,10 +93,11 @@ def draw_masks(per_video: pd.DataFrame, frames: Reader, store: Path, truth: Path
         frames: where the frames are read.
         store: the mask store.
         truth: the store of true masks, where there is one.
+        stride: `decode.stride`, by which the truth may have more frames.
     """
     typical, worst = choose(per_video)
     videos = [*typical, *worst]
-    masks, truths = StoreReader(store), StoreReader(truth) if truth else None
+    masks, truths = StoreReader(store), open_truth(truth, per_video, stride) if truth else None
     wanted = pc.field("video").isin(videos) & (pc.field("score") >= np.float32(REPORT_SCORE))
     instances = read_instances(store, wanted).to_pandas()
     rows = {row["video"]: row for row in per_video.to_dict("records")}

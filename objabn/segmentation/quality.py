@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from objabn.stores.array import StoreReader
+from objabn.stores.frames import open_truth
 from objabn.stores.masks import GROUPS, INSTANCES, mask_iou, union_mask
 from objabn.stores.table import REMEDY
 
@@ -30,16 +31,19 @@ def read_instances(store: Path, wanted: pc.Expression, columns: list[str] | None
         raise ValueError(f"{path}: is damaged; {REMEDY}") from error
 
 
-def video_quality(table: pd.DataFrame, store: Path, truth: Path | None) -> pd.DataFrame:
+def video_quality(table: pd.DataFrame, store: Path, truth: Path | None, stride: int = 1) -> pd.DataFrame:
     """Measure the masks of each video, a row for each row of the table of videos, in its order.
 
     Columns: `video`, `label`, `split`, `frames`; per frame `instances_per_frame`, `empty_share` (frames without an
     instance), `person_share` (frames with a person); where there is ground truth the IoU of the union of all instances
     with the true one and that of persons only, mean over the frames: `iou_truth`, `iou_truth_person`. A video without
     frames has none of them (NaN).
+
+    Args:
+        stride: `decode.stride`, by which the truth may have more frames.
     """
     masks = StoreReader(store)
-    truths = StoreReader(truth) if truth else None
+    truths = open_truth(truth, table, stride) if truth else None
     counted = read_instances(store, pc.field("score") >= np.float32(REPORT_SCORE), ["video"])
     instances = {count["values"].as_py(): count["counts"].as_py() for count in counted["video"].value_counts()}
     rows = []

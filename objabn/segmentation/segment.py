@@ -48,7 +48,7 @@ def make_compute(frames: Path, params: Dataset) -> Callable[[Mapping[str, Any]],
     The function takes a mapping with `video` and `name`, its key in the side cache.
     """
     reader = open_frames(frames, Path(params.videos), params.decode)
-    segment, cache = build(**params.segment.model_dump()), Cache()
+    segment, cache = build(**params.segment.model_dump(), decode_stride=params.decode.stride), Cache()
 
     def compute(unit: Mapping[str, Any]) -> None:
         if cache.load(KIND, unit["name"]) is None:

@@ -50,7 +50,8 @@ def unpack(payload: bytes) -> Mapping[str, np.ndarray]:
 
 def output_key(params: Dataset) -> dict[str, Any]:
     """Collect everything besides a video's content that determines its masks, as JSON-serialisable values."""
-    stored = params.decode.model_dump(include={"height", "width", "codec", "quality", "store"})
+    names = {"height", "width", "codec", "quality", "store"}
+    stored = params.decode.model_dump(include=names | ({"stride"} if params.decode.stride > 1 else set()))
     return {"segment": settings_key(**params.segment.model_dump()), "decode": stored}
 
 

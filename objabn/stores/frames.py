@@ -127,6 +127,6 @@ def open_truth(truth: Path, table: pd.DataFrame, stride: int) -> Reader:
     if found == frames:
         return reader
     if -(-found // stride) != frames:
-        expected = f"{frames} frames of {video}, or one each of its {(frames - 1) * stride + 1} to {frames * stride}"
-        raise ValueError(f"{truth}: expected {expected} before decode.stride, got {found}")
+        expected = f"{frames} frames of {video}, or {(frames - 1) * stride + 1} to {frames * stride}"
+        raise ValueError(f"{truth}: expected {expected} without decode.stride {stride}, got {found}")
     return EveryNth(reader, stride)

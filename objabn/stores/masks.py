@@ -83,7 +83,7 @@ def mask_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def shard_length(num_frames: int) -> int:
     """Choose how many frames a shard has.
 
-    A small data set gets a small shard, since the writer holds one shard in memory.
+    A small data set gets a small shard: each shard has a place in its index for all the chunks that it could hold.
 
     >>> shard_length(100), shard_length(2000), shard_length(9_400_000)
     (1024, 2000, 16384)

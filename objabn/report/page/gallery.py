@@ -126,7 +126,7 @@ def _seen(kept: KeptMaps, at: int, stores: Stores, params: Dataset, pixels: int)
     boxes, flips = torch.from_numpy(kept.boxes[at])[None], torch.zeros(1, dtype=torch.bool)
     grey = seen_clip(kept, at, stores.frames, pixels).mean(dim=0).round().byte().numpy()  # (T, S, S)
     found: dict[str, Any] = {
-        "numbers": numbers.tolist(),
+        "numbers": (numbers * params.decode.stride).tolist(),
         "strip": jpeg_url(Image.fromarray(grey.reshape(-1, pixels)), _QUALITY),
     }
     for name, reader, resize in (("masks", stores.masks, params.mask.resize), ("truth", stores.truth, "area")):

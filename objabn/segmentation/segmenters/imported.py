@@ -32,13 +32,16 @@ _MANY = 64  # instances in one picture
 _COLOURS = {"RGB": "colours", "RGBA": "colours and transparency", "LA": "grey and transparency"}  # modes of Pillow
 
 
-def build(*, masks: str, format: str = "png", class_name: str = "person", **_: Any) -> Segmenter:
+def build(
+    *, masks: str, format: str = "png", class_name: str = "person", decode_stride: int = 1, **_: Any
+) -> Segmenter:
     """Segmenter that reads a video's masks; of its frames it looks only at how many they are.
 
     Args:
         masks: the directory of the PNGs, or the COCO json.
         format: png or coco.
         class_name: of instances that come without a class: those of PNGs, and annotations without a category.
+        decode_stride: of the video's frames, which all have masks, those with the numbers 0, decode_stride, ... come.
 
     Raises:
         ValueError: another format, or a json that cannot be understood; from the segmenter: a video without masks, or
@@ -49,9 +52,9 @@ def build(*, masks: str, format: str = "png", class_name: str = "person", **_: A
 
     def from_pngs(frames: np.ndarray, video: str) -> list[Instances]:
         paths = _pngs(masks, video)
-        _check_length(str(Path(masks) / video), "PNGs", len(paths), len(frames))
+        _check_length(str(Path(masks) / video), "PNGs", len(paths), len(frames), decode_stride)
         found, any_void, grey, widest = [], False, GreyValues(), (0, Path(masks) / video)
-        for path in paths:
+        for path in paths[::decode_stride]:
             mode, values = _read_png(path)
             labels = 1 + np.flatnonzero(np.bincount(values.ravel())[1:])
             if mode == "L":  # a palette's values are no levels
@@ -72,10 +75,10 @@ def build(*, masks: str, format: str = "png", class_name: str = "person", **_: A
 
     def from_coco(frames: np.ndarray, video: str) -> list[Instances]:
         images = _images(masks, videos, video)
-        _check_length(f"{masks}: video {video}", "images", len(images), len(frames))
+        _check_length(f"{masks}: video {video}", "images", len(images), len(frames), decode_stride)
         return [
             _place((coco.mask(image, one), one.score, one.name or class_name) for one in image.annotations)
-            for image in images
+            for image in images[::decode_stride]
         ]
 
     return from_coco if format == "coco" else from_pngs
@@ -106,9 +109,11 @@ def _check_format(format: str) -> None:
         raise ValueError(f"import format: expected one of {', '.join(FORMATS)}, got {format!r}")
 
 
-def _check_length(where: str, what: str, got: int, expected: int) -> None:
-    if got != expected:
-        raise ValueError(f"{where}: expected {expected} {what}, one a frame, got {got}")
+def _check_length(where: str, what: str, got: int, frames: int, stride: int) -> None:
+    if -(-got // stride) != frames:
+        expected = str(frames) if stride == 1 else f"{(frames - 1) * stride + 1} to {frames * stride}"
+        of_video = "" if stride == 1 else f" of the video, of which decode.stride {stride} keeps {frames}"
+        raise ValueError(f"{where}: expected {expected} {what}, one a frame{of_video}, got {got}")
 
 
 def _images(masks: str, videos: dict[str, list[coco.Image]], video: str) -> list[coco.Image]:

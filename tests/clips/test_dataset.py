@@ -420,3 +420,21 @@ def test_a_damaged_store_is_one_line_from_a_worker_too(
     remedy = "make it again: `dvc repro -f -s STAGE`"
     with pytest.raises(ValueError, match=f"^{tmp_path}/frames: shard 1 is damaged; {remedy}$"):
         list(loader(dataset, 2, workers=workers))
+
+
+def test_truth_of_all_frames_is_read_at_the_stored_ones(stores: Path, tmp_path: Path, synthetic: Dataset) -> None:
+    """The masks' frames, with two blank ones behind each, are the truth of a store of every third frame."""
+    masks, writer = StoreReader(stores / "masks"), StoreWriter(tmp_path, (2, 128, 128), frames_per_shard=32)
+    for video, num_frames in (("e0", 21), ("e1", 5), ("e2", 16)):
+        planes = np.zeros((3 * num_frames, 2, 128, 128), np.uint8)
+        planes[::3] = masks.read_all(video)
+        writer.append(planes, video=video)
+    writer.close()
+    decode = synthetic.decode.model_copy(update={"stride": 3})
+    params = synthetic.model_copy(update={"data": Data(**DATA), "decode": decode})
+    clips = open_split(
+        "test", params, stores / "frames", stores / "masks", seed=0, evaluation=Eval(**EVAL), truth=tmp_path
+    )
+    for item in (clips[number] for number in range(len(clips))):
+        assert item["masks"].any()
+        assert torch.equal(item["truth"], item["masks"])

@@ -105,6 +105,35 @@ def test_clips_end_to_end_are_those_of_the_store(checkout: Path, mha: TrainedRun
     assert np.ptp(found.clip_probabilities, axis=0).max() > 1e-4  # else this compares nothing
 
 
+class Masks:
+    """In place of `KnownMasks`: whole frames; remembers which were asked for."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+
+    def read(self, numbers: np.ndarray) -> np.ndarray:
+        self.numbers += numbers.tolist()
+        return np.ones((len(numbers), 128, 128), bool)
+
+
+def test_clips_of_a_run_of_every_second_frame(
+    tmp_path: Path, checkout: Path, mha: TrainedRun, params: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`decode.stride` 2 and `frame_stride` 1 see the frames that 1 and 2 do; masks are numbered as stored."""
+    changed = {"data": params.data.model_copy(update={"frame_stride": 1})}
+    given = params.model_copy(update={**changed, "decode": params.decode.model_copy(update={"stride": 2})})
+    run, video, masks = load(write_run(tmp_path / "run", given), device="cpu"), "data/ds/videos/jump/long.mp4", Masks()
+    asked = []
+    monkeypatch.setattr(explain_module, "find_masks", lambda path, frames, *_: asked.append(frames) or masks)
+    found, expected = explain(checkout / video, run, out=tmp_path / "out"), explain(checkout / video, mha)
+    for name, each in expected.arrays().items():
+        np.testing.assert_array_equal(found.arrays()[name], each, err_msg=name)
+    assert (found.num_frames, found.fps) == (30, 25.0)
+    assert (asked, masks.numbers) == ([15], list(range(15)))
+    overlay, info = read_video(tmp_path / "out/overlay.mp4")
+    assert (len(overlay), info.fps) == (15, 12.5)
+
+
 @pytest.mark.parametrize("pad", ["last", "loop"])
 def test_a_short_video_is_padded_and_nothing_repeated_is_shown(
     tmp_path: Path, checkout: Path, params: Dataset, pad: str

@@ -46,6 +46,13 @@ def test_counts_without_any_file(place: Path, name: str, expected: tuple) -> Non
     assert own.empty
 
 
+@pytest.mark.parametrize(("name", "frames"), [("ucf101", 1_240_000), ("synthetic", 448 * 18)])
+def test_counts_of_every_second_frame(place: Path, name: str, frames: int) -> None:
+    params = block(name)
+    params = params.model_copy(update={"decode": params.decode.model_copy(update={"stride": 2})})
+    assert count(name, params)[0].frames == frames
+
+
 def test_counts_of_a_decoded_index(place: Path) -> None:
     index = write_index(place, "folder", 8)
     store = place / "data/folder/frames"

@@ -11,7 +11,7 @@ from objabn.segmentation.quality import summarise, video_quality
 from objabn.segmentation.segment import segment_videos
 from objabn.segmentation.segmenters.instances import Instances
 from objabn.segmentation.units import unit_names
-from objabn.stores.array import StoreReader
+from objabn.stores.array import StoreReader, StoreWriter
 from objabn.stores.masks import GRID
 from objabn.system.cache import Cache
 from tests.helpers.masks import LENGTHS
@@ -31,6 +31,18 @@ def test_each_video(tmp_path: Path, table: pd.DataFrame) -> None:
     assert c["iou_truth_person"] == pytest.approx((0 + 0.5 * 2) / 3, abs=1e-6)
     assert failed["frames"] == 0
     assert failed[["instances_per_frame", "empty_share", "person_share", "iou_truth"]].isna().all()
+
+
+def test_truth_of_all_frames_where_every_second_is_stored(tmp_path: Path, table: pd.DataFrame) -> None:
+    (tmp_path / "all").mkdir()
+    truth, writer = StoreReader(tmp_path / "truth"), StoreWriter(tmp_path / "all", (2, GRID, GRID), frames_per_shard=16)
+    for video, length in LENGTHS.items():
+        planes = np.zeros((max(2 * length - 1, 0), 2, GRID, GRID), np.uint8)
+        planes[::2] = truth.read_all(video)[:length]
+        writer.append(planes, video=video)
+    writer.close()
+    expected = video_quality(table, tmp_path / "masks", tmp_path / "truth")
+    pd.testing.assert_frame_equal(video_quality(table, tmp_path / "masks", tmp_path / "all", stride=2), expected)
 
 
 def test_the_data_set(tmp_path: Path, table: pd.DataFrame) -> None:

@@ -186,7 +186,10 @@ def test_names_of_units_are_those_in_the_cache(tmp_path: Path, table: pd.DataFra
 def test_the_output_key_holds_segmenter_and_stored_frames(synthetic: Dataset) -> None:
     key = output_key(synthetic)
     assert key["segment"] == settings_key(**synthetic.segment.model_dump())
-    assert key["decode"] == {"height": 120, "width": 160, "codec": "zstd", "quality": 95, "store": True}
+    stored = {"height": 120, "width": 160, "codec": "zstd", "quality": 95, "store": True}
+    assert key["decode"] == stored  # without a stride of 1, so that older units keep their names
+    fewer = synthetic.model_copy(update={"decode": synthetic.decode.model_copy(update={"stride": 2})})
+    assert output_key(fewer)["decode"] == stored | {"stride": 2}
     json.dumps(key)
 
 

@@ -104,6 +104,15 @@ def test_grey_stored_as_colours_is_grey(tmp_path: Path) -> None:
     assert len(found(tmp_path)[0].scores) == 2
 
 
+def test_of_stored_frames_only_the_masks_come(tmp_path: Path) -> None:
+    """Files are numbered as the video's frames, of which decode.stride keeps 0, 3 and 6."""
+    for number in range(8):
+        save(tmp_path / VIDEO / f"{number:05}.png", np.full((4, 4), 255 * (number % 3 == 0), np.uint8))
+    assert [len(each.scores) for each in found(tmp_path, 3, decode_stride=3)] == [1, 1, 1]
+    expected = "expected 10 to 12 PNGs, one a frame of the video, of which decode.stride 3 keeps 4"
+    refuses(f"{tmp_path / VIDEO}: {expected}, got 8", tmp_path, 4, decode_stride=3)
+
+
 def test_frames_come_by_their_numbers_and_may_differ_in_size(tmp_path: Path) -> None:
     for number, size in ((2, 128), (10, 200), (1, 31)):
         values = np.zeros((size, 2 * size), np.uint8)

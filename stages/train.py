@@ -1,14 +1,17 @@
-"""Trains one configuration, or a control, with one seed; goes on where a process stopped that was killed.
+"""Trains one loss configuration, or a control, with one seed; goes on where a process stopped that was killed.
 
-`python -m stages.train DATASET --attention mask --pc true --seed 0`, or `--control plain --seed 0`
+`python -m stages.train DATASET --attention mask --pc true --seed 0`, or `--control plain --seed 0`. On several machines
+torchrun or srun starts this command (docs/scaling.md).
 """
 
-import json
+from argparse import Namespace
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
 from objabn.config.rows import MAPS
+from objabn.config.schema import Dataset
+from objabn.training.launcher import Place, beside_others, find_place
 from stages.arguments import parse
 from stages.code import code_of
 from stages.paths import Paths, run_stage
@@ -16,27 +19,23 @@ from stages.paths import Paths, run_stage
 
 def main() -> None:
     arguments, _, dataset = parse(__doc__, row=True, seed=True)
-    paths = Paths(arguments.dataset)
-    seed = arguments.seed
+    place = find_place(dataset.train.devices, dataset.train.nodes)
+    with beside_others(place, "train") if place else nullcontext():
+        make(arguments, dataset, place)
 
+
+def make(arguments: Namespace, dataset: Dataset, place: Place | None) -> None:
+    """Make the run, as one of several processes where a launcher has started them."""
     from objabn.clips.dataset import VALIDATION, open_split, validation_split
     from objabn.model.run import Run, run_record
     from objabn.stores.table import check_missing, read_table
-    from objabn.system.cache import Cache
-    from objabn.system.files import replace_dir, write_text
-    from objabn.system.locks import one_at_a_time
-    from objabn.training.checkpoint import Checkpoint, is_finished, run_key
-    from objabn.training.gpus import leased_gpus
+    from objabn.training.checkpoint import run_key
+    from objabn.training.make import Making, make_run
     from objabn.training.train import train_and_save
     from objabn.training.wrong_masks import wrong_masks
 
+    paths, seed = Paths(arguments.dataset), arguments.seed
     run = Run(dataset, arguments.attention, arguments.pc, seed, arguments.control, arguments.masks)
-    processes = None
-    if dataset.train.devices * dataset.train.nodes > 1:
-        from objabn.training.processes import Processes
-
-        processes = Processes(dataset.train.devices, dataset.train.nodes)
-
     frames, masks = paths.data("frames"), paths.data("masks")
     check_missing(read_table(frames), dataset.machine.max_failed)
     own_masks = masks if "o" in MAPS[arguments.attention] else None
@@ -47,25 +46,15 @@ def main() -> None:
     inputs = [paths.data("index.csv"), frames / "videos.csv", masks / "instances.parquet"]
     inputs += [path for path in [Path(dataset.model.pretrained or "")] if path.is_file()]
     record = {**run_record(run, train_set.class_names, inputs), "validated_on": watched_on}
-    run_dir, times = paths.run(arguments.row, seed), paths.timing(arguments.row, seed)
-    elsewhere = processes is not None and processes.node > 0  # the first machine's stage holds the lock and writes
-    lock = nullcontext(False) if elsewhere else one_at_a_time(paths.lock(arguments.row, seed))
-    with lock as waited, leased_gpus(dataset.train.devices, dataset.train.accelerator):  # nothing asks CUDA before
-        key = run_key(record, [frames, masks], code_of("train"))
-        checkpoint = Checkpoint(Cache(), key, dataset.machine.checkpoint_minutes)
-        make = partial(train_and_save, run, train_set, validation_set, checkpoint=checkpoint, record=record)
-        if processes:
-            make = partial(processes.run, make)
-        if elsewhere:
-            make(run_dir)
-            return
-        if waited and is_finished(run_dir, times, key):
-            print(f"{run_dir}: finished by the process that this one waited for")
-            return
-        with replace_dir(run_dir) as directory:
-            timing = make(directory)
-        write_text(times, json.dumps({**timing, "key": key}, indent=2) + "\n")
-        checkpoint.remove()
+    making = Making(
+        params=dataset,
+        key=partial(run_key, record, [frames, masks], code_of("train")),
+        train=partial(train_and_save, run, train_set, validation_set, record=record),
+        run_dir=paths.run(arguments.row, seed),
+        timing=paths.timing(arguments.row, seed),
+        lock=paths.lock(arguments.row, seed),
+    )
+    make_run(making, place)
 
 
 if __name__ == "__main__":

@@ -101,16 +101,17 @@ def _test_of_need() -> Callable[[Entry], bool]:
     """Whether a unit is needed; one of a kind that this command knows nothing of is.
 
     Which training would look for a checkpoint only the training itself can say, so their age decides: one that runs
-    writes one after each epoch and every `machine.checkpoint_minutes`. So it is with a pretraining.
+    writes one after each epoch and every `machine.checkpoint_minutes`. So it is with a pretraining. A finished run that
+    a launcher's processes have kept is needed until DVC has it.
     """
     from objabn.pretrain import loop
     from objabn.segmentation import units
-    from objabn.training import checkpoint
+    from objabn.training import checkpoint, finished
 
     needed = needed_units()
 
     def is_needed(unit: Entry) -> bool:
-        if unit.kind in (checkpoint.KIND, loop.KIND):
+        if unit.kind in (checkpoint.KIND, finished.KIND, loop.KIND):
             with suppress(FileNotFoundError):
                 return time.time() - unit.path.stat().st_mtime < _ABANDONED_SEC
         return unit.kind != units.KIND or unit.key in needed

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from objabn.config.schema import Train
 from objabn.preflight.findings import Finding, fault, ok, warning
 from objabn.preflight.rows import Row
 
@@ -82,26 +81,15 @@ def _device(row: Row, present: Devices, train_videos: int) -> list[Finding]:
 def _processes(row: Row, train_videos: int) -> list[Finding]:
     """Look at what several processes need.
 
-    They need a whole batch, and on several machines an environment that tells them of each other. The latter is a
-    warning, since the environment may be another one when training starts.
+    They need a whole batch. On several machines a launcher has to start them, which DVC is not.
     """
     train, key = row.block.train, f"{row.key}.train"
     if train.devices * train.nodes > 1 and 0 < train_videos < train.batch_size:
         line = f"expected at most {train_videos}, the training videos, with several processes, got {train.batch_size}"
         return [fault("train", f"{key}.batch_size: {line}")]
-    return [warning("train", f"{key}.nodes: {line}") for line in _lacks(train)]
-
-
-def _lacks(train: Train) -> list[str]:
-    """Say what the environment lacks for a training on several machines."""
-    if train.nodes == 1:
-        return []
-    from objabn.training.processes import Processes
-
-    try:
-        Processes(train.devices, train.nodes)
-    except ValueError as error:
-        return [f"{train.nodes} machines train, but not as the environment is here: {error}"]
+    if train.nodes > 1:
+        line = f"{train.nodes} machines train, so torchrun or srun has to start each training, not DVC: docs/scaling.md"
+        return [warning("train", f"{key}.nodes: {line}")]
     return []
 
 

@@ -4,11 +4,12 @@ Each process computes on a device of its own.
 """
 
 import logging
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments import LightningEnvironment
+from lightning_fabric.plugins.environments import TorchElasticEnvironment
 from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.futures import Future
@@ -17,11 +18,14 @@ from torch.nn.parallel import DistributedDataParallel
 from objabn.config.schema import Dataset
 from objabn.model.device import check_on_cpu, precision_of
 
+# Without a word from another process for so long, a process ends. Nothing that one does alone takes minutes.
+_SILENCE = timedelta(minutes=5)
+
 
 def join_processes(params: Dataset) -> Fabric:
     """Make a Fabric, and join this process with the other processes of the training.
 
-    `processes` has started these processes.
+    `processes` or a launcher has started these processes. Called again, it finds them joined.
 
     Raises:
         ValueError: the devices that `train` asks for are not there, or cannot do what `train` asks for.
@@ -33,13 +37,14 @@ def join_processes(params: Dataset) -> Fabric:
     if not on_cpu and (present := torch.cuda.device_count()) < asked.devices:
         raise ValueError(f"train.devices: expected at most {present}, the CUDA devices here, got {asked.devices}")
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # Lightning would announce the processes
+    strategy = _InRankOrder if on_cpu else _WithoutBuffers
     fabric = Fabric(
         accelerator="cpu" if on_cpu else "cuda",
         devices=asked.devices,
         num_nodes=asked.nodes,
-        strategy=_InRankOrder() if on_cpu else DDPStrategy(),
+        strategy=strategy(timeout=_SILENCE),
         precision=precision_of(asked),
-        plugins=[LightningEnvironment()],  # else Fabric reads a cluster's variables: not about ours
+        plugins=[TorchElasticEnvironment()],  # RANK and others; else Fabric reads SLURM's variables of the whole job
     )
     fabric.launch()
     return fabric
@@ -56,13 +61,29 @@ def synchronise(network: nn.Module) -> None:
                 setattr(module, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))
 
 
-class _InRankOrder(DDPStrategy):
+class _WithoutBuffers(DDPStrategy):
+    """DDP that does not send the first process's buffers before each step.
+
+    BatchNorm's statistics are not used in training. `collectives.share_statistics` sends them before they are used.
+    """
+
+    def setup_module(self, module: nn.Module) -> DistributedDataParallel:
+        wrapped = super().setup_module(module)
+        wrapped.broadcast_buffers = False  # as an argument it is named otherwise since torch 2.15
+        return wrapped
+
+
+class _InRankOrder(_WithoutBuffers):
     """DDP that adds gradients up in the order of the processes, for the same bits after a resume.
 
     Gloo's order depends on the place of a value in DDP's buckets, and DDP rearranges the buckets after the first step.
     """
 
     def setup_module(self, module: nn.Module) -> DistributedDataParallel:
+        for value in module.parameters():
+            if value.dim() == 5 and value.shape[2:].numel() == 1:
+                # Strides of dimensions of size 1 mean nothing, but DDP warns if they are not those of the gradient.
+                value.data = value.data.flatten(1).view_as(value)
         wrapped = super().setup_module(module)
         wrapped.register_comm_hook(None, _mean_in_rank_order)
         return wrapped

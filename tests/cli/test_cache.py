@@ -98,16 +98,17 @@ def test_units_of_a_kind_it_does_not_know_stay(cache: Cache, printed) -> None:
     assert list(cache.units()) == []
 
 
-def test_checkpoints_stay_for_a_week(cache: Cache, printed) -> None:
+@pytest.mark.parametrize("kind", ["training", "run"])
+def test_what_trainings_keep_stays_for_a_week(cache: Cache, printed, kind: str) -> None:
     for key, days in ((FINISHED, 6.9), (UNUSED, 7.1)):
-        cache.store("training", key, b"y" * 34)
+        cache.store(kind, key, b"y" * 34)
         then = time.time() - days * 24 * 3600
-        os.utime(cache.path("training", key), (then, then))
-    assert printed().splitlines()[-1] == "  training: 2 units, 100 bytes; needed here: 1 unit, 50 bytes"
+        os.utime(cache.path(kind, key), (then, then))
+    assert printed().splitlines()[-1] == f"  {kind}: 2 units, 100 bytes; needed here: 1 unit, 50 bytes"
     printed("prune")
-    assert keys(cache, "training") == {FINISHED}
+    assert keys(cache, kind) == {FINISHED}
     printed("prune", "--all")
-    assert keys(cache, "training") == set()
+    assert keys(cache, kind) == set()
 
 
 def test_other_files_stay(cache: Cache, printed, tmp_path: Path) -> None:

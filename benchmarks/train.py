@@ -11,10 +11,11 @@ profile's size.
 """
 
 import argparse
+import itertools
 import json
+import os
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,6 +32,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 import objabn.model.network
+from benchmarks.processes import Served, awake, neighbours
 from objabn.clips.batches import Loader, clip_tensors, loader, mask_tensors
 from objabn.clips.dataset import ClipDataset
 from objabn.clips.sampling import crop_box, frame_indices
@@ -49,12 +51,23 @@ from objabn.stores.masks import union_mask
 from objabn.stores.table import read_table
 from objabn.synthetic.scenes import plan
 from objabn.synthetic.synthesize import write_videos
+from objabn.system.waiting import wait_passively
 from objabn.training.checkpoint import Parts, Position
 from objabn.training.losses import total_loss
 from objabn.training.train import make_optimiser, make_scheduler, train_epoch
 
 MEAN, STD = 0.45, 0.225
 PARTS = ("forward", "backward", "optimiser")
+LOOPS = ("plain loop", "one resident batch", "ours")
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+# How threads of libgomp wait: asleep, after so many looks whether there is work, or as it does by default.
+POLICIES: dict[str, dict[str, str | None]] = {
+    "passive": {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": None},
+    "1,000 spins": {"OMP_WAIT_POLICY": None, "GOMP_SPINCOUNT": "1000"},
+    "10,000 spins": {"OMP_WAIT_POLICY": None, "GOMP_SPINCOUNT": "10000"},
+    "default": {"OMP_WAIT_POLICY": None, "GOMP_SPINCOUNT": None},
+}
+Seconds = dict[tuple[int, str, bool], float]  # by number of threads, policy, and whether neighbours are busy
 
 
 class PlainDataset(TorchDataset[dict]):
@@ -121,7 +134,7 @@ def now() -> float:
     return time.perf_counter()
 
 
-def load_profile(dataset: str, batch_size: int | None, workers: int | None) -> Dataset:
+def load_profile(dataset: str, batch_size: int | None, workers: int | None, threads: int | None) -> Dataset:
     """A block of params.yaml, with no more loader processes than cores, and without a backbone's weights: they do not
     matter here and may not be there."""
     if workers is None:
@@ -131,6 +144,8 @@ def load_profile(dataset: str, batch_size: int | None, workers: int | None) -> D
         changes.append(f"datasets.{dataset}.model.pretrained=null")
     if batch_size:
         changes.append(f"datasets.{dataset}.train.batch_size={batch_size}")
+    if threads:
+        changes.append(f"datasets.{dataset}.train.threads={threads}")
     return load_params(Path("params.yaml"), changes).datasets[dataset]
 
 
@@ -218,28 +233,62 @@ def serve(loop: Loop) -> None:
         print(json.dumps(report), flush=True)
 
 
+def start(arguments: list[str], place: str, loop: str, **environment: str | None) -> Served:
+    """Start a loop in a process of its own; variables with None are taken from its environment."""
+    command = [sys.executable, "-m", "benchmarks.train", *arguments, "--place", place, "--loop", loop]
+    return Served(loop, command, environment)
+
+
 def measure(arguments: list[str], place: str, repeats: int) -> dict[str, list[dict[str, Any]]]:
     """What each loop reported of each of its epochs but the first, which warms up."""
-    command = [sys.executable, "-m", "benchmarks.train", *arguments, "--place", place, "--loop"]
-    processes = {
-        name: subprocess.Popen([*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for name in ("plain loop", "one resident batch", "ours")
-    }
-    reports: dict[str, list[dict[str, Any]]] = {name: [] for name in processes}
-    for repeat in range(repeats + 1):
-        for name, process in processes.items():
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write("\n")
-            process.stdin.flush()
-            line = process.stdout.readline()
-            if not line:
-                sys.exit(f"{name}: its process ended")
-            if repeat:
-                reports[name].append(json.loads(line))
+    torchs = {variable: os.environ.get(variable) for variable in WAITING}  # the plain loop has torch's defaults
+    wait_passively()
+    processes = {name: start(arguments, place, name, **(torchs if name == "plain loop" else {})) for name in LOOPS}
+    rounds = [{name: process.run() for name, process in processes.items()} for _ in range(repeats + 1)]
     for process in processes.values():
-        process.communicate()
-    return reports
+        process.end()
+    return {name: [each[name] for each in rounds[1:]] for name in processes}
+
+
+def measure_waiting(args: argparse.Namespace, arguments: list[str], place: str, policies: list[str]) -> Seconds:
+    """Median seconds of our epochs, by number of threads and by how threads wait, alone and beside busy loops.
+
+    All take turns; the first round warms up.
+    """
+    threads = [args.threads] if args.threads else [1, 2]
+    which = list(itertools.product(threads, policies))
+    processes = {
+        (number, policy): start([*arguments, "--threads", str(number)], place, "ours", **POLICIES[policy])
+        for number, policy in which
+    }
+    found: dict[tuple[int, str, bool], list[float]] = {}
+    with neighbours(args.busy) as beside:
+        for repeat in range(args.repeats + 1):
+            for key, process in processes.items():
+                for is_busy in (False, True)[: 1 + bool(beside)]:
+                    with awake(beside if is_busy else []):
+                        seconds = process.run()["seconds"]
+                    if repeat:
+                        found.setdefault((*key, is_busy), []).append(seconds)
+    for process in processes.values():
+        process.end()
+    return {key: statistics.median(seconds) for key, seconds in found.items()}
+
+
+def report_waiting(args: argparse.Namespace, clips: int, seconds: Seconds) -> None:
+    """Print a table and a line of JSON: clips a second, how many times as long as passive waiting, as alone."""
+    ratios: dict[str, dict[str, float]] = {}
+    for threads, policy in dict.fromkeys((threads, policy) for threads, policy, _ in seconds):
+        alone, key = seconds[threads, policy, False], f"{policy}, {threads} threads"
+        found = ratios[key] = {"alone_over_passive": round(alone / seconds[threads, "passive", False], 3)}
+        line = f"{policy:<12} {threads} threads: {clips / alone:>7.2f} clips/s alone, "
+        line += f"{found['alone_over_passive']:>6.3f} x the time of passive"
+        if args.busy:
+            beside = seconds[threads, policy, True]
+            found["busy_over_alone"] = round(beside / alone, 3)
+            line += f"; {clips / beside:>7.2f} beside {args.busy} busy loops, {beside / alone:>7.3f} x the time alone"
+        print(line)
+    print(json.dumps({"busy_loops": args.busy, "ratios": ratios}))
 
 
 def main() -> None:
@@ -250,16 +299,27 @@ def main() -> None:
     parser.add_argument("--workers", type=int, help="loader processes (default: the profile's, at most one a core)")
     parser.add_argument("--steps", type=int, default=20, help="batches an epoch (default: 20)")
     parser.add_argument("--repeats", type=int, default=5, help="epochs of which the median counts (default: 5)")
+    parser.add_argument("--threads", type=int, help="of each process on the CPU (default: the profile's)")
+    parser.add_argument(
+        "--busy", type=int, nargs="?", const=2, default=0, metavar="N", help="ours alone and beside N busy loops (2)"
+    )
+    parser.add_argument(
+        "--waits", action="store_true", help="ours, by how its threads wait; with --busy also beside them"
+    )
     parser.add_argument("--loop", help=argparse.SUPPRESS)  # in a process of its own
     parser.add_argument("--place", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    params = load_profile(args.dataset, args.batch_size, args.workers)
+    params = load_profile(args.dataset, args.batch_size, args.workers, args.threads)
     if args.loop:
         serve(Loop(args.loop, params, args.attention, args.place))
         return
     clips = args.steps * params.train.batch_size
     with tempfile.TemporaryDirectory() as place:
         make_data(params, clips, Path(place))
+        if args.busy or args.waits:
+            policies = list(POLICIES) if args.waits else ["passive"]
+            report_waiting(args, clips, measure_waiting(args, sys.argv[1:], place, policies))
+            return
         reports = measure(sys.argv[1:], place, args.repeats)
     rates = {name: clips / statistics.median(each["seconds"] for each in all_) for name, all_ in reports.items()}
     threads = reports["ours"][0]["threads"]

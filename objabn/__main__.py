@@ -1,5 +1,6 @@
-"""Check the parameters, plan a run, make everything, index a data set, explain videos, look after the side cache, run
-the ablations, pretrain the embedded data's networks: `objabn <command>`, or `python -m objabn <command>`."""
+"""Check the parameters, plan a run, make everything, say what took how long, index a data set, explain videos, look after
+the side cache, run the ablations, pretrain the embedded data's networks: `objabn <command>`, or `python -m objabn
+<command>`."""
 
 import argparse
 import sys
@@ -16,6 +17,7 @@ COMMANDS = {
     "check": "is all there that the pipeline needs? exit 2 with one line for each fault",
     "plan": "what a run will cost: time and disk of each stage, from a minute of measuring",
     "repro": "all that `dvc repro` makes, with trainings side by side (`make repro`)",
+    "times": "how long each stage of the pipeline took when it last ran here",
     "index": "list a data set's videos in data/<dataset>/index.csv",
     "cache": "what the side cache holds; `cache prune` frees what is not needed",
     "ablate": "controls and audits over seeds, on the embedded data (an hour)",

@@ -7,7 +7,8 @@ from functools import reduce
 
 from objabn.config.rows import MAPS
 from stages.arguments import parse
-from stages.paths import Paths, run_stage
+from stages.entry import run_stage
+from stages.paths import Paths
 from stages.trained import trained_runs
 
 
@@ -23,18 +24,20 @@ def main() -> None:
     from objabn.evaluation.map_replacement import accuracy_under
     from objabn.evaluation.numbers import write_numbers
     from objabn.system.files import write_bytes, write_text
+    from objabn.system.gpus import leased_gpus
 
     per_seed, curves = [], []
-    for seed, run, clips in trained_runs(arguments, params, dataset):
-        model = run.model
-        cutters = ("masks", "truth") if dataset.truth else ("masks",)
-        found = [accuracy_on_backgrounds(model, clips, dataset, key=key) for key in cutters]
-        if MAPS[attention]:
-            found.append(accuracy_under(model, attention, clips, dataset))
-            areas, mean = curves_of(model, attention, clips, dataset)
-            found.append(areas)
-            curves.append(mean.assign(seed=seed))
-        per_seed.append(reduce(pd.merge, found).assign(seed=seed))  # on the columns that they share
+    with leased_gpus(1, dataset.train.accelerator):  # nothing asks CUDA before
+        for seed, run, clips in trained_runs(arguments, params, dataset):
+            model = run.model
+            cutters = ("masks", "truth") if dataset.truth else ("masks",)
+            found = [accuracy_on_backgrounds(model, clips, dataset, key=key) for key in cutters]
+            if MAPS[attention]:
+                found.append(accuracy_under(model, attention, clips, dataset))
+                areas, mean = curves_of(model, attention, clips, dataset)
+                found.append(areas)
+                curves.append(mean.assign(seed=seed))
+            per_seed.append(reduce(pd.merge, found).assign(seed=seed))  # on the columns that they share
     result, per_video = Paths(arguments.dataset).audit(arguments.row), pd.concat(per_seed)
     write_bytes(result.with_suffix(".parquet"), per_video.to_parquet(index=False))
     drawn = pd.concat(curves) if curves else pd.DataFrame(columns=["curve", "share", "probability", "seed"])

@@ -1,7 +1,8 @@
 """The tables of all audited rows, as Markdown, CSV and PNG. `python -m stages.audits DATASET`"""
 
 from stages.arguments import parse
-from stages.paths import Paths, row_path, run_stage
+from stages.entry import run_stage
+from stages.paths import Paths, row_path
 
 
 def main() -> None:

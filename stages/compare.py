@@ -6,7 +6,8 @@
 from pathlib import Path
 
 from stages.arguments import parse
-from stages.paths import Paths, row_path, run_stage
+from stages.entry import run_stage
+from stages.paths import Paths, row_path
 
 
 def main() -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from stages.arguments import parse
 from stages.code import code_of
-from stages.paths import Paths, run_stage
+from stages.entry import run_stage
+from stages.paths import Paths
 
 
 def main() -> None:

@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterator
 
 from stages.arguments import parse
-from stages.paths import Paths, run_stage
+from stages.entry import run_stage
+from stages.paths import Paths
 from stages.trained import trained_runs
 
 
@@ -25,6 +26,7 @@ def main() -> None:
     from objabn.evaluation.summary import summarise
     from objabn.evaluation.training_notes import training_notes
     from objabn.system.files import write_text
+    from objabn.system.gpus import leased_gpus
 
     def results_of_seeds() -> Iterator[pd.DataFrame]:
         for seed, run, clips in trained_runs(arguments, params, dataset):
@@ -34,7 +36,8 @@ def main() -> None:
             if keeper is not None:
                 write_maps(result.with_suffix(".npz"), keeper.kept())
 
-    write_results(result.with_suffix(".parquet"), results_of_seeds())
+    with leased_gpus(1, dataset.train.accelerator):  # nothing asks CUDA before
+        write_results(result.with_suffix(".parquet"), results_of_seeds())
     write_numbers(result, summarise(result.with_suffix(".parquet")))
     notes = training_notes({seed: paths.run(arguments.row, seed) for seed in params.table.seeds})
     write_text(result.with_suffix(".training.json"), json.dumps(notes) + "\n")

@@ -1,13 +1,9 @@
-"""Where the pipeline's files are, and how a stage ends. Only stages know file paths."""
+"""Where the pipeline's files are. Only stages know file paths."""
 
-import errno
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from objabn.config.rows import LOSSES
-from objabn.progress import print_any_name
 
 
 @dataclass(frozen=True)
@@ -59,17 +55,3 @@ class Paths:
 def row_path(name: str, pc: bool) -> str:
     """Where a row stands below a data set's runs and results; `name` is an attention, or else a control's."""
     return f"{name}/pc-{str(pc).lower()}" if name in LOSSES else f"controls/{name}"
-
-
-def run_stage(main: Callable[[], None]) -> None:
-    """Runs a stage; a fault of the input is its message on stderr and exit status 2, not a traceback."""
-    print_any_name()
-    try:
-        main()
-    except (ValueError, OSError) as error:
-        message = str(error)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            where = f" (writing {error.filename})" if error.filename else ""
-            message = f"no space left on the disk{where}; make room and run it again"
-        print(f"{Path(sys.argv[0]).stem}: {message}", file=sys.stderr)
-        sys.exit(2)

@@ -7,8 +7,10 @@ import json
 from functools import partial
 from pathlib import Path
 
+from objabn.config.schema import MaskRCNN
 from stages.arguments import parse
-from stages.paths import Paths, run_stage
+from stages.entry import run_stage
+from stages.paths import Paths
 
 
 def main() -> None:
@@ -28,6 +30,7 @@ def main() -> None:
     from objabn.stores.table import check_missing, read_table
     from objabn.system.cache import Cache
     from objabn.system.files import replace_dir, write_text
+    from objabn.system.gpus import leased_gpus
     from objabn.system.locks import one_at_a_time
 
     table = read_table(paths.data("frames"))
@@ -39,7 +42,8 @@ def main() -> None:
     if dataset.machine.segment_engine == "ray":
         make = partial(make_compute, paths.data("frames"), dataset)
         fill = partial(ray_engine.fill, make=make, workers=dataset.machine.segment_workers)
-    with one_at_a_time(masks.parent):
+    on_gpu = isinstance(dataset.segment, MaskRCNN) and fill is None  # Ray shares out the GPUs among its actors
+    with one_at_a_time(masks.parent), leased_gpus(1, "auto" if on_gpu else "cpu"):  # nothing asks CUDA before
         with replace_dir(masks) as store:
             segmented, cached = segment_videos(
                 table,

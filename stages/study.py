@@ -8,7 +8,8 @@ from pathlib import Path
 
 from objabn.config.file import load_params
 from objabn.system.files import write_text
-from stages.paths import Paths, row_path, run_stage
+from stages.entry import run_stage
+from stages.paths import Paths, row_path
 
 
 def main() -> None:

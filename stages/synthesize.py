@@ -1,7 +1,8 @@
 """Embedded data: videos, their ground-truth masks and index.csv. `python -m stages.synthesize synthetic`"""
 
 from stages.arguments import parse
-from stages.paths import Paths, run_stage
+from stages.entry import run_stage
+from stages.paths import Paths
 
 
 def main() -> None:

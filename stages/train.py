@@ -14,7 +14,8 @@ from objabn.config.schema import Dataset
 from objabn.training.launcher import Place, beside_others, find_place
 from stages.arguments import parse
 from stages.code import code_of
-from stages.paths import Paths, run_stage
+from stages.entry import run_stage
+from stages.paths import Paths
 
 
 def main() -> None:

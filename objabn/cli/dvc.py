@@ -14,6 +14,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
+from objabn.cli.stages import Stage
+
 _QUIET_SEC = 300.0  # a stage that has printed nothing for so long may print a line of its progress bar
 _GRACE_SEC = 15.0  # for a process to end after a signal, before the next one
 _LAST_LINES = 15  # of a stage, for the case that it fails
@@ -24,13 +26,6 @@ _NOISE = re.compile(
     r"To enable auto staging|\tdvc config core\.autostage|Waiting to acquire lock|Stage '\S+' didn't change|"
     r"Data and pipelines are up to date|\s*$"
 )
-
-
-class Stage(NamedTuple):
-    """A stage of the pipeline: DVC's name, and what stands before its lines."""
-
-    name: str
-    label: str
 
 
 class Ending(NamedTuple):

@@ -1,19 +1,21 @@
-"""`python -m objabn repro`: all that `dvc repro` makes, to the same bits, with trainings side by side.
+"""`python -m objabn repro`: all that `dvc repro` makes, to the same bits, with trainings and evaluations side by side.
 
 python -m objabn repro --jobs 4
 """
 
 import argparse
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
-from objabn.cli.dvc import Dvc, Stage, interrupted_by_signals
+from objabn.cli.dvc import Dvc, Ending, interrupted_by_signals
+from objabn.cli.stages import Stage, evaluations, trainings, trainings_of
+from objabn.cli.times import COMMAND, collect, has_times, table
 from objabn.config.file import load_params
 from objabn.config.schema import Params
 from objabn.preflight.device import find_devices
 from objabn.preflight.rows import table_rows
 from objabn.preflight.side_by_side import Workers, num_cores, num_gpus, side_by_side
-from objabn.report.names import Row
+from objabn.system.times import timed
 
 INTERRUPTED = 130  # the exit status
 
@@ -22,11 +24,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Register `repro` with a parser's subcommands; `args.run(args)` returns an exit status or raises ValueError."""
     parser = subparsers.add_parser(
         "repro",
-        description="Makes what `dvc repro` makes, to the same bits. Trainings, and on the CPU evaluations, run side "
-        "by side, as many as `train.threads` and the cores allow, or `train.devices` and the GPUs. The same command "
-        "goes on after an interruption.",
+        description="Makes what `dvc repro` makes, to the same bits. Trainings and evaluations run side by side, as "
+        "many as `train.threads` and the cores allow, or `train.devices` and the GPUs. The same command goes on after "
+        "an interruption. At the end it prints how long each stage took, as `objabn times` does.",
     )
-    parser.add_argument("-j", "--jobs", type=_positive, metavar="N", help="trainings at a time, instead")
+    parser.add_argument("-j", "--jobs", type=_positive, metavar="N", help="trainings or evaluations at a time, instead")
     parser.set_defaults(run=run)
 
 
@@ -36,29 +38,8 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def trainings(params: Params) -> list[Stage]:
-    """List the trainings of the table in its order, seed by seed."""
-    return [
-        Stage(f"train{stage}-{seed}", f"{label}, seed {seed}")
-        for seed in params.table.seeds
-        for stage, label in _rows(params)
-    ]
-
-
-def evaluations(params: Params) -> list[Stage]:
-    """List the evaluations of the table in its order."""
-    return [Stage(f"evaluate{stage}", label) for stage, label in _rows(params)]
-
-
-def _rows(params: Params) -> list[tuple[str, str]]:
-    """List the rows: the part of a stage's name that is the row's, and the row's name in sentences."""
-    dataset, table = params.dataset, params.table
-    losses = [(f"@{dataset}-{name}-{pc}", Row(name, pc).name) for name in table.attention for pc in table.pc]
-    return losses + [(f"-control@{dataset}-{name}", name) for name in table.controls]
-
-
 def run(args: argparse.Namespace) -> int:
-    """Make everything; 0, the exit status of DVC where it fails, or 130 after Ctrl-C or SIGTERM.
+    """Make everything and print what it took; 0, the exit status of DVC where it fails, or 130 after Ctrl-C or SIGTERM.
 
     Raises:
         ValueError: parameters at fault, or a checkout whose state DVC cannot tell.
@@ -68,49 +49,94 @@ def run(args: argparse.Namespace) -> int:
     workers = side_by_side(rows, num_cores(), gpus)
     if args.jobs and not any(row.block.train.nodes > 1 for row in rows):
         workers = Workers(args.jobs, "--jobs")
-    on_gpu = gpus > 0 and any(row.block.train.accelerator != "cpu" for row in rows)
-    kinds = [("training", trainings(params))]
-    if not on_gpu:  # evaluation takes no GPU for itself
-        kinds.append(("evaluation", evaluations(params)))
     dvc = Dvc()
     with interrupted_by_signals():
         try:
-            if workers.number == 1:
-                print(f"one training at a time: {workers.why}", flush=True)
-                return dvc.repro()
-            return dvc.repro(f"segment@{params.dataset}") or _make(dvc, kinds, workers) or dvc.repro()
+            with timed(COMMAND):
+                _make(dvc, params, workers)
+        except _FailedError as failed:
+            return failed.status
         except KeyboardInterrupt:
             dvc.end()
             print("interrupted; the same command goes on from here", file=sys.stderr)
             return INTERRUPTED
         finally:
             dvc.end()
-
-
-def _make(dvc: Dvc, kinds: list[tuple[str, list[Stage]]], workers: Workers) -> int:
-    """Run the stages of each kind that are missing or stale, side by side; 0, or the exit status of the first failure.
-
-    After a failure the other stages of its kind go on, and no later kind begins.
-    """
-    for kind, stages in kinds:
-        changed = dvc.changed(sorted({stage.name.partition("@")[0] for stage in stages}))
-        missing = [stage for stage in stages if stage.name in changed]
-        if not missing:
-            continue
-        number = min(workers.number, len(missing))
-        of_all = "" if len(missing) == len(stages) else f" of {len(stages)}"
-        print(f"{len(missing)}{of_all} {kind}s, {number} at a time: {workers.why}", flush=True)
-        with ThreadPoolExecutor(number) as pool:
-            try:
-                endings = list(pool.map(dvc.repro_beside_others, missing))
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                dvc.end()
-                raise
-        failed = [(stage, ending) for stage, ending in zip(missing, endings, strict=True) if ending.status]
-        for stage, ending in failed:
-            print(f"{stage.name} failed (exit status {ending.status}). Its last lines:", file=sys.stderr)
-            print("".join(f"  {line}\n" for line in ending.lines), end="", file=sys.stderr, flush=True)
-        if failed:
-            return failed[0][1].status
+    if has_times(found := collect(params)):
+        print("", *table(found), sep="\n", flush=True)
     return 0
+
+
+class _FailedError(Exception):
+    """DVC has ended with an exit status other than 0."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def _check(status: int) -> None:
+    if status:
+        raise _FailedError(status)
+
+
+def _make(dvc: Dvc, params: Params, workers: Workers) -> None:
+    """Run all stages, trainings and evaluations side by side.
+
+    Raises:
+        _FailedError: with the exit status of DVC, for the first stage that has failed.
+    """
+    if workers.number == 1:
+        print(f"one training at a time: {workers.why}", flush=True)
+    else:
+        _check(dvc.repro(f"segment@{params.dataset}"))
+        _check(_side_by_side(dvc, params, workers))
+    _check(dvc.repro())
+
+
+def _side_by_side(dvc: Dvc, params: Params, workers: Workers) -> int:
+    """Run the trainings and evaluations that are missing or stale; 0, or the exit status of the first failure.
+
+    An evaluation can begin when its row is trained, but trainings, which take longer, go first: so no worker has
+    nothing to do while the last one trains. After a failure the other trainings go on, and no evaluation begins.
+    """
+    train, evaluate = trainings(params), evaluations(params)
+    changed = dvc.changed(sorted({stage.name.partition("@")[0] for stage in (*train, *evaluate)}))
+    missing = [stage for stage in train if stage.name in changed]
+    names = {stage.name for stage in missing}
+    needed = {stage: names & trainings_of(stage, params) for stage in evaluate}
+    waiting = [stage for stage in evaluate if stage.name in changed or needed[stage]]
+    if not missing and not waiting:
+        return 0
+    number = min(workers.number, len(missing) + len(waiting))
+    counts = [_count(len(missing), len(train), "training"), _count(len(waiting), len(evaluate), "evaluation")]
+    print(f"{' and '.join(filter(None, counts))}, {number} at a time: {workers.why}", flush=True)
+    endings: dict[Stage, Ending] = {}
+    with ThreadPoolExecutor(number) as pool:
+        running = {pool.submit(dvc.repro_beside_others, stage): stage for stage in missing}
+        try:
+            while True:
+                if any(ending.status for ending in endings.values()):
+                    waiting = []
+                trained = {stage.name for stage in endings}
+                ready = [stage for stage in waiting if needed[stage] <= trained]
+                waiting = [stage for stage in waiting if stage not in ready]
+                running |= {pool.submit(dvc.repro_beside_others, stage): stage for stage in ready}
+                if not running:
+                    break
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    endings[running.pop(done)] = done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            dvc.end()
+            raise
+    failed = [(stage, endings[stage]) for stage in (*missing, *evaluate) if stage in endings and endings[stage].status]
+    for stage, ending in failed:
+        print(f"{stage.name} failed (exit status {ending.status}). Its last lines:", file=sys.stderr)
+        print("".join(f"  {line}\n" for line in ending.lines), end="", file=sys.stderr, flush=True)
+    return failed[0][1].status if failed else 0
+
+
+def _count(number: int, of_all: int, what: str) -> str:
+    """Count stages, as in "3 of 21 trainings"; nothing where there are none."""
+    return f"{number}{'' if number == of_all else f' of {of_all}'} {what}s" if number else ""

@@ -26,7 +26,7 @@ from objabn.system.locks import one_at_a_time, try_lock
 from objabn.training import collectives
 from objabn.training.checkpoint import Checkpoint, is_finished
 from objabn.training.finished import keep_run, take_run
-from objabn.training.gpus import leased_gpus
+from objabn.system.gpus import leased_gpus
 from objabn.training.launcher import Place
 from objabn.training.parallel import join_processes
 from objabn.training.processes import run_in_processes

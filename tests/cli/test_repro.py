@@ -15,7 +15,8 @@ import pytest
 
 from objabn.__main__ import main
 from objabn.cli import dvc, repro
-from objabn.cli.dvc import Dvc, Stage
+from objabn.cli.dvc import Dvc
+from objabn.cli.stages import Stage
 from objabn.config.file import load_params
 from objabn.preflight.device import Devices
 from tests.helpers.clones import edit_params, hear_ctrl_c

@@ -18,13 +18,13 @@ import psutil
 import pytest
 import zc.lockfile
 
+from objabn.system.gpus import leased_gpus, lock_folder
 from objabn.system.locks import one_at_a_time
-from objabn.training.gpus import leased_gpus, lock_folder
 from tests.helpers.clones import environment, make_clone, run_dvc
 from tests.helpers.pipeline import make_tiny, ran, wide_table
 
 GPU = "GPU-made-up"
-WAITS_FOR_GPU = "GPUs 0: 0 free, 1 needed; waiting for other trainings"
+WAITS_FOR_GPU = "GPUs 0: 0 free, 1 needed; waiting for other stages"
 WAIT_SEC = 300.0
 CUDA_BUILT = "import sys, torch; sys.exit(not torch.backends.cuda.is_built() or torch.cuda.is_available())"
 

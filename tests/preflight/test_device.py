@@ -9,7 +9,7 @@ import pytest
 from objabn.preflight import device
 from objabn.preflight.device import Devices, device_findings, find_devices
 from objabn.preflight.rows import table_rows
-from objabn.training.gpus import installed_gpus
+from objabn.system.gpus import installed_gpus
 from tests.helpers.preflight import given
 
 NONE, H100 = Devices([], "no GPU"), ("H100", 9)

@@ -1,4 +1,4 @@
-"""Lease GPUs, so that each training on a machine has its GPUs for itself.
+"""Lease GPUs, so that each stage on a machine that computes on GPUs has its own.
 
 A lease is a lock for each GPU: an empty directory that all processes of this user see. The kernel frees the locks of a
 killed process. The leased GPUs go into CUDA_VISIBLE_DEVICES. CUDA reads this variable once, at the first call
@@ -20,14 +20,14 @@ from objabn.system.locks import try_lock
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 _POLL_SEC = 0.5
-_RANDOM = random.SystemRandom()  # does not touch the generators that a training draws from
+_RANDOM = random.SystemRandom()  # does not touch the generators that a stage draws from
 
 
 @contextmanager
 def leased_gpus(
     count: int, accelerator: str, *, gpus: Sequence[str] | None = None, folder: Path | None = None
 ) -> Iterator[list[str]]:
-    """Hold `count` GPUs that no other training holds.
+    """Hold `count` GPUs that no other stage holds.
 
     Waits while too few GPUs are free, and prints a line that says so. Yields the held GPUs as they stand in
     CUDA_VISIBLE_DEVICES meanwhile, for this process and the processes that it starts. On the CPU, and where no GPU is
@@ -48,7 +48,7 @@ def leased_gpus(
         return
     if count > len(visible):
         note = "" if setting is None else f" ({VISIBLE}={setting})"
-        raise ValueError(f"GPUs of a training: expected at most {len(visible)}, as many as are here{note}, got {count}")
+        raise ValueError(f"GPUs of a stage: expected at most {len(visible)}, as many as are here{note}, got {count}")
     locks = _wait_for(count, visible, folder or lock_folder())
     try:
         os.environ[VISIBLE] = ",".join(locks)
@@ -129,7 +129,7 @@ def installed_gpus() -> list[str]:
 def _wait_for(count: int, visible: dict[str, str], folder: Path) -> dict[str, int]:
     """Return descriptors that hold the locks of `count` entries.
 
-    All locks are taken at once, so that no two trainings wait for each other.
+    All locks are taken at once, so that no two stages wait for each other.
     """
     has_printed = False
     while True:
@@ -143,8 +143,6 @@ def _wait_for(count: int, visible: dict[str, str], folder: Path) -> dict[str, in
         for descriptor in locks.values():
             os.close(descriptor)
         if not has_printed:
-            print(
-                f"GPUs {','.join(visible)}: {len(locks)} free, {count} needed; waiting for other trainings", flush=True
-            )
+            print(f"GPUs {','.join(visible)}: {len(locks)} free, {count} needed; waiting for other stages", flush=True)
             has_printed = True
-        time.sleep(_POLL_SEC * (0.5 + _RANDOM.random()))  # not in step with other trainings that wait
+        time.sleep(_POLL_SEC * (0.5 + _RANDOM.random()))  # not in step with other stages that wait

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from objabn.training.gpus import VISIBLE, installed_gpus, leased_gpus, lock_folder, visible_gpus
+from objabn.system.gpus import VISIBLE, installed_gpus, leased_gpus, lock_folder, visible_gpus
 
 ROOT = Path(__file__).parents[2]
 GPUS = ["GPU-aaaa-1", "GPU-aabb-2", "GPU-cccc-3"]
@@ -18,7 +18,7 @@ HOLD = """
 import os
 import sys
 from pathlib import Path
-from objabn.training.gpus import leased_gpus
+from objabn.system.gpus import leased_gpus
 folder, count, *gpus = sys.argv[1:]
 with leased_gpus(int(count), "auto", gpus=gpus, folder=Path(folder)):
     print("holds", os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
@@ -52,7 +52,7 @@ def test_each_process_has_its_own_and_the_third_gets_that_of_a_killed_one(tmp_pa
         held = {process: line(process) for process in (first, second)}
         assert sorted(held.values()) == ["holds 0", "holds 1"]
         with start(tmp_path, 1, GPUS[:2]) as third:
-            assert line(third) == "GPUs 0,1: 0 free, 1 needed; waiting for other trainings"
+            assert line(third) == "GPUs 0,1: 0 free, 1 needed; waiting for other stages"
             second.kill()
             assert line(third) == held[second]
             assert ends(third)
@@ -63,7 +63,7 @@ def test_who_needs_two_waits_for_two_and_holds_none_meanwhile(tmp_path: Path) ->
     with start(tmp_path, 1, GPUS[:2]) as first:
         assert line(first) == "holds 0"
         with start(tmp_path, 2, GPUS[:2]) as both:
-            assert line(both) == "GPUs 0,1: 1 free, 2 needed; waiting for other trainings"
+            assert line(both) == "GPUs 0,1: 1 free, 2 needed; waiting for other stages"
             with start(tmp_path, 1, GPUS[:2]) as other:
                 assert line(other) == "holds 1"
                 assert ends(other)
@@ -76,7 +76,7 @@ def test_number_and_uuid_are_one_gpu_and_equal_numbers_may_be_two(tmp_path: Path
     with start(tmp_path, 1, GPUS, "2") as first:
         assert line(first) == "holds 2"
         with start(tmp_path, 1, GPUS, "GPU-c") as waiting:
-            assert line(waiting) == "GPUs GPU-c: 0 free, 1 needed; waiting for other trainings"
+            assert line(waiting) == "GPUs GPU-c: 0 free, 1 needed; waiting for other stages"
             with start(tmp_path, 1, ["GPU-of-another-job"], "0") as elsewhere:
                 assert line(elsewhere) == "holds 0"
                 assert ends(elsewhere)
@@ -144,8 +144,8 @@ def test_the_variable_is_as_before_after_a_fault(
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (None, "GPUs of a training: expected at most 3, as many as are here, got 4"),
-        ("0,1", "GPUs of a training: expected at most 2, as many as are here (CUDA_VISIBLE_DEVICES=0,1), got 4"),
+        (None, "GPUs of a stage: expected at most 3, as many as are here, got 4"),
+        ("0,1", "GPUs of a stage: expected at most 2, as many as are here (CUDA_VISIBLE_DEVICES=0,1), got 4"),
     ],
 )
 def test_more_than_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str | None, message: str) -> None:
@@ -191,7 +191,7 @@ for name in ("_cuda_getDeviceCount", "_cuda_init"):
     if hasattr(torch._C, name):
         setattr(torch._C, name, asked)
 sys.argv = ["stages/train.py", *sys.argv[1:]]
-from objabn.training import gpus
+from objabn.system import gpus
 def leased(*_):
     print("leases first")
     sys.exit()
@@ -217,7 +217,7 @@ def test_the_stage_asks_cuda_nothing_before_its_lease(tmp_path: Path) -> None:
 REAL = """
 import sys
 from pathlib import Path
-from objabn.training.gpus import leased_gpus
+from objabn.system.gpus import leased_gpus
 with leased_gpus(1, "cuda", folder=Path(sys.argv[1])) as held:
     import torch
     print(*held, torch.cuda.device_count(), torch.cuda.get_device_properties(0).uuid, flush=True)

@@ -3,6 +3,8 @@ that lies on the device, which is the most that any input path can reach.
 
 python -m benchmarks.train                                  # the embedded data's profile, attention `mask`
 python -m benchmarks.train --dataset ucf101 --batch-size 4 --steps 2 --repeats 3      # X3D-M, clips of 16 x 224 x 224
+python -m benchmarks.train --busy           # ours alone and beside two busy loops of the lowest priority, by turns
+python -m benchmarks.train --waits [--busy] # how ours waits for its threads: asleep, or looking for work so many times
 
 The plain loop is float32 with contiguous tensors, pytorchvideo's layers and torch's defaults; its data set seeks with
 decord and scales, crops, flips and normalises each clip on the CPU. All three train the same network with the same
@@ -11,7 +13,6 @@ profile's size.
 """
 
 import argparse
-import itertools
 import json
 import os
 import resource
@@ -32,7 +33,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 import objabn.model.network
-from benchmarks.processes import Served, awake, neighbours
+from benchmarks.waiting import POLICIES, VARIABLES, Environment, Served, measure_waiting, report_waiting
 from objabn.clips.batches import Loader, clip_tensors, loader, mask_tensors
 from objabn.clips.dataset import ClipDataset
 from objabn.clips.sampling import crop_box, frame_indices
@@ -59,15 +60,6 @@ from objabn.training.train import make_optimiser, make_scheduler, train_epoch
 MEAN, STD = 0.45, 0.225
 PARTS = ("forward", "backward", "optimiser")
 LOOPS = ("plain loop", "one resident batch", "ours")
-WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-# How threads of libgomp wait: asleep, after so many looks whether there is work, or as it does by default.
-POLICIES: dict[str, dict[str, str | None]] = {
-    "passive": {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": None},
-    "1,000 spins": {"OMP_WAIT_POLICY": None, "GOMP_SPINCOUNT": "1000"},
-    "10,000 spins": {"OMP_WAIT_POLICY": None, "GOMP_SPINCOUNT": "10000"},
-    "default": {"OMP_WAIT_POLICY": None, "GOMP_SPINCOUNT": None},
-}
-Seconds = dict[tuple[int, str, bool], float]  # by number of threads, policy, and whether neighbours are busy
 
 
 class PlainDataset(TorchDataset[dict]):
@@ -233,62 +225,34 @@ def serve(loop: Loop) -> None:
         print(json.dumps(report), flush=True)
 
 
-def start(arguments: list[str], place: str, loop: str, **environment: str | None) -> Served:
-    """Start a loop in a process of its own; variables with None are taken from its environment."""
-    command = [sys.executable, "-m", "benchmarks.train", *arguments, "--place", place, "--loop", loop]
-    return Served(loop, command, environment)
+def start(arguments: list[str], place: str, loop: str, environment: Environment) -> Served:
+    """Start a loop in a process of its own."""
+    return Served(
+        loop, [sys.executable, "-m", "benchmarks.train", *arguments, "--place", place, "--loop", loop], environment
+    )
 
 
 def measure(arguments: list[str], place: str, repeats: int) -> dict[str, list[dict[str, Any]]]:
     """What each loop reported of each of its epochs but the first, which warms up."""
-    torchs = {variable: os.environ.get(variable) for variable in WAITING}  # the plain loop has torch's defaults
+    torchs = {name: os.environ.get(name) for name in VARIABLES}  # the plain loop waits as torch does by default
     wait_passively()
-    processes = {name: start(arguments, place, name, **(torchs if name == "plain loop" else {})) for name in LOOPS}
+    processes = {name: start(arguments, place, name, torchs if name == "plain loop" else {}) for name in LOOPS}
     rounds = [{name: process.run() for name, process in processes.items()} for _ in range(repeats + 1)]
     for process in processes.values():
         process.end()
     return {name: [each[name] for each in rounds[1:]] for name in processes}
 
 
-def measure_waiting(args: argparse.Namespace, arguments: list[str], place: str, policies: list[str]) -> Seconds:
-    """Median seconds of our epochs, by number of threads and by how threads wait, alone and beside busy loops.
+def waiting(args: argparse.Namespace, clips: int, place: str) -> None:
+    """Measure ours alone, and with `--busy` beside busy loops; with `--waits` with one thread and two, waiting so and so."""
 
-    All take turns; the first round warms up.
-    """
-    threads = [args.threads] if args.threads else [1, 2]
-    which = list(itertools.product(threads, policies))
-    processes = {
-        (number, policy): start([*arguments, "--threads", str(number)], place, "ours", **POLICIES[policy])
-        for number, policy in which
-    }
-    found: dict[tuple[int, str, bool], list[float]] = {}
-    with neighbours(args.busy) as beside:
-        for repeat in range(args.repeats + 1):
-            for key, process in processes.items():
-                for is_busy in (False, True)[: 1 + bool(beside)]:
-                    with awake(beside if is_busy else []):
-                        seconds = process.run()["seconds"]
-                    if repeat:
-                        found.setdefault((*key, is_busy), []).append(seconds)
-    for process in processes.values():
-        process.end()
-    return {key: statistics.median(seconds) for key, seconds in found.items()}
+    def ours(threads: int | None, environment: Environment) -> Served:
+        chosen = ["--threads", str(threads)] if threads else []
+        return start([*sys.argv[1:], *chosen], place, "ours", environment)
 
-
-def report_waiting(args: argparse.Namespace, clips: int, seconds: Seconds) -> None:
-    """Print a table and a line of JSON: clips a second, how many times as long as passive waiting, as alone."""
-    ratios: dict[str, dict[str, float]] = {}
-    for threads, policy in dict.fromkeys((threads, policy) for threads, policy, _ in seconds):
-        alone, key = seconds[threads, policy, False], f"{policy}, {threads} threads"
-        found = ratios[key] = {"alone_over_passive": round(alone / seconds[threads, "passive", False], 3)}
-        line = f"{policy:<12} {threads} threads: {clips / alone:>7.2f} clips/s alone, "
-        line += f"{found['alone_over_passive']:>6.3f} x the time of passive"
-        if args.busy:
-            beside = seconds[threads, policy, True]
-            found["busy_over_alone"] = round(beside / alone, 3)
-            line += f"; {clips / beside:>7.2f} beside {args.busy} busy loops, {beside / alone:>7.3f} x the time alone"
-        print(line)
-    print(json.dumps({"busy_loops": args.busy, "ratios": ratios}))
+    threads = [1, 2] if args.waits and not args.threads else [args.threads]
+    policies = list(POLICIES) if args.waits else ["passive"]
+    report_waiting(measure_waiting(ours, threads, policies, busy=args.busy, repeats=args.repeats), clips)
 
 
 def main() -> None:
@@ -317,8 +281,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         make_data(params, clips, Path(place))
         if args.busy or args.waits:
-            policies = list(POLICIES) if args.waits else ["passive"]
-            report_waiting(args, clips, measure_waiting(args, sys.argv[1:], place, policies))
+            waiting(args, clips, place)
             return
         reports = measure(sys.argv[1:], place, args.repeats)
     rates = {name: clips / statistics.median(each["seconds"] for each in all_) for name, all_ in reports.items()}

@@ -1,5 +1,5 @@
-"""Check the parameters, plan a run, make everything, say what took how long, index a data set, explain videos, look after
-the side cache, run the ablations, pretrain the embedded data's networks: `objabn <command>`, or `python -m objabn
+"""Check the parameters, plan a run, make everything, say what took how long, index a data set, explain videos, look
+after the side cache, run the ablations, pretrain the embedded data's networks: `objabn <command>`, or `python -m objabn
 <command>`."""
 
 import argparse

@@ -16,7 +16,7 @@ STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PRODUCT = sorted([*ROOT.glob("objabn/**/*.py"), *ROOT.glob("stages/*.py")])
 # They hold no computation: parameters are tracked by value, the rest parses arguments, names paths or shows progress.
 EXEMPT = ("objabn/__init__.py", "objabn/config/", "objabn/progress.py", "stages/paths.py", "stages/arguments.py",
-          "stages/code.py")  # fmt: skip
+          "stages/code.py", "stages/entry.py")  # fmt: skip
 # Looks for what later stages need, and lets a stage go on or stops it; no output holds anything of it, so no stage is
 # stale when it changes. What it imports is not followed either.
 CHECKS = "objabn/preflight/"
@@ -27,7 +27,6 @@ EXPENSIVE = ("segment", "train", "train-control", "evaluate", "evaluate-control"
 UNUSED = {
     "objabn/video/write.py": EXPENSIVE,
     "objabn/system/cache.py": ("evaluate", "evaluate-control"),
-    "objabn/system/locks.py": ("evaluate", "evaluate-control"),
     "objabn/clips/partners.py": ("evaluate", "evaluate-control"),
     # What evaluation and audits share.
     "objabn/evaluation/conditions.py": ("evaluate", "evaluate-control"),

@@ -102,7 +102,7 @@ def _covered(intervals: Iterable[tuple[float, float]]) -> float:
 def table(found: dict[str, Any]) -> list[str]:
     """Set what `collect` found as lines of text."""
     wall, kinds = found["wall_sec"], found["stages"]
-    lines = [_HEADINGS]
+    lines: list[tuple[str, ...]] = [_HEADINGS]
     for kind, each in kinds.items():
         runs = ("", "", "", "")
         if each["runs"]:
@@ -133,10 +133,8 @@ def _notes(found: dict[str, Any]) -> list[str]:
     if command := found["command"]:
         rest = command["seconds"] - found["busy_sec"]
         how = "took" if command["done"] else "did not come to its end and took"
-        notes.append(
-            f"objabn {COMMAND} of {_date(command['began'])} {how} {command['seconds']:,.1f} s; in {max(rest, 0.0):,.1f} s of "
-            f"them no stage ran (DVC, starting processes)"
-        )
+        took = f"objabn {COMMAND} of {_date(command['began'])} {how} {command['seconds']:,.1f} s"
+        notes.append(f"{took}; in {max(rest, 0.0):,.1f} s of them no stage ran (DVC, starting processes)")
     for kind, each in found["stages"].items():
         if each["unfinished"]:
             notes.append(f"{kind}: not finished when they last ran: {', '.join(each['unfinished'])}")

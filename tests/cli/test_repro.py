@@ -57,6 +57,10 @@ elif targets[:1] == ["-s"]:
         if time.monotonic() > until:
             sys.exit(9)
         time.sleep(0.02)
+    if script.get("timed"):
+        Path(".cache/times").mkdir(parents=True, exist_ok=True)
+        time_of_it = {"name": name, "began": time.time(), "seconds": 0.5, "is_finished": True}
+        Path(f".cache/times/{name}.json").write_text(json.dumps(time_of_it))
     if script.get("seconds"):
         subprocess.run([sys.executable, "-c", f"import time; time.sleep({script['seconds']})"])
     if status := script.get("failing", {}).get(name, 0):
@@ -119,7 +123,7 @@ TRAININGS = stages(
 )  # fmt: skip
 EVALUATIONS = stages("evaluate@synthetic-abn-True", "evaluate@synthetic-mask-True", "evaluate-control@synthetic-plain")
 SEGMENT = "repro segment@synthetic"
-ASKED = ["status --json train train-control", "status --json evaluate evaluate-control"]
+ASKED = "status --json evaluate evaluate-control train train-control"
 
 
 def test_names_are_dvcs_and_labels_are_the_tables(place: Path) -> None:
@@ -141,25 +145,58 @@ def test_all_is_made_side_by_side_in_the_tables_order(checkout: Checkout, capfd:
     assert main(["repro"]) == 0
     begun = checkout.begun()
     assert (begun[0], begun[-1]) == (SEGMENT, "repro")
-    assert sorted(begun[2:8]) == sorted(TRAININGS)
-    assert sorted(begun[9:12]) == sorted(EVALUATIONS)
+    assert begun[1] == ASKED
+    assert sorted(begun[2:11]) == sorted([*TRAININGS, *EVALUATIONS])
     assert set(begun[2:4]) == set(TRAININGS[:2])  # two begin at once, in any order
-    assert [begun[1], begun[8]] == ASKED
     assert checkout.most_at_a_time() == 2
     out, err = capfd.readouterr()
     assert err == ""
     lines = out.splitlines()
-    assert lines[0] == "6 trainings, 2 at a time: 2 cores, 1 for each (train.threads)"
-    assert lines[7] == "3 evaluations, 2 at a time: 2 cores, 1 for each (train.threads)"
+    assert lines[0] == "6 trainings and 3 evaluations, 2 at a time: 2 cores, 1 for each (train.threads)"
     labels = [f"{row}, seed {seed}" for row in ("abn + PC", "mask + PC", "plain") for seed in (0, 1)]
     assert sorted(lines[1:7]) == sorted(f"[{label}] epoch 1/2: loss 1.000" for label in labels)
-    assert len(lines) == 11
+    assert len(lines) == 10
+
+
+def test_a_row_is_evaluated_while_the_last_one_trains(checkout: Checkout) -> None:
+    last, first = TRAININGS[-1].split()[-1], EVALUATIONS[0].split()[-1]
+    checkout.say(stale=ALL_STALE, together={last: [f'"{first}"']})  # waits for it, or fails
+    assert main(["repro"]) == 0
+    when = {(what, arguments[-1]): at for at, what, arguments, _ in checkout.calls()}
+    assert when["begins", first] < when["ends", last]
+    for row, evaluation in enumerate(EVALUATIONS):
+        trained = [when["ends", training.split()[-1]] for training in TRAININGS[row::3]]
+        assert max(trained) < when["begins", evaluation.split()[-1]], evaluation
+
+
+def test_a_row_is_evaluated_again_when_it_is_trained_again(
+    checkout: Checkout, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """DVC calls it fresh as long as the runs of before are there."""
+    checkout.say(stale=["train@synthetic-mask-True-1"])
+    assert main(["repro"]) == 0
+    assert checkout.begun() == [SEGMENT, ASKED, TRAININGS[4], EVALUATIONS[1], "repro"]
+    assert capfd.readouterr().out.startswith("1 of 6 trainings and 1 of 3 evaluations, 2 at a time: 2 cores")
+
+
+def test_it_ends_with_a_table_of_times(checkout: Checkout, capfd: pytest.CaptureFixture[str]) -> None:
+    checkout.say(stale=ALL_STALE, timed=True)
+    assert main(["repro"]) == 0
+    out = capfd.readouterr().out.splitlines()
+    table = [line.split() for line in out[out.index("") + 1 :]]
+    assert [line[:3] for line in table if line[0] in ("train", "evaluate", "all")] == [
+        ["train", "6", "3.0"], ["evaluate", "3", "1.5"], ["all", "9", "4.5"],
+    ]  # fmt: skip
+    assert [line[0] for line in table[:8]] == [
+        "stage", "synthesize", "decode", "segment", "train", "evaluate", "study", "compare",
+    ]  # fmt: skip
+    assert any(" ".join(line).startswith("objabn repro of ") for line in table)
 
 
 def test_what_is_there_starts_no_process(checkout: Checkout, capfd: pytest.CaptureFixture[str]) -> None:
     checkout.say(stale=[])
     assert main(["repro"]) == 0
-    assert checkout.begun() == [SEGMENT, *ASKED, "repro"]
+    assert checkout.begun() == [SEGMENT, ASKED, "repro"]
     assert capfd.readouterr() == ("", "")
 
 
@@ -167,15 +204,16 @@ def test_only_what_is_stale_runs(checkout: Checkout, capfd: pytest.CaptureFixtur
     stale = ["train-control@synthetic-plain-1", "train@synthetic-of-another-table-7"]
     checkout.say(stale=stale)
     assert main(["repro", "-j", "3"]) == 0
-    assert checkout.begun() == [SEGMENT, ASKED[0], TRAININGS[-1], ASKED[1], "repro"]
-    assert capfd.readouterr().out.splitlines()[0] == "1 of 6 trainings, 1 at a time: --jobs"
+    assert checkout.begun() == [SEGMENT, ASKED, TRAININGS[-1], EVALUATIONS[-1], "repro"]
+    first = capfd.readouterr().out.splitlines()[0]
+    assert first == "1 of 6 trainings and 1 of 3 evaluations, 2 at a time: --jobs"
 
 
 def test_the_others_go_on_when_one_fails(checkout: Checkout, capfd: pytest.CaptureFixture[str]) -> None:
     failing = {"train@synthetic-mask-True-0": 255, "train@synthetic-abn-True-1": 3}
     checkout.say(stale=ALL_STALE, failing=failing)
     assert main(["repro"]) == 255
-    assert sorted(checkout.begun()) == sorted([SEGMENT, ASKED[0], *TRAININGS])
+    assert sorted(checkout.begun()) == sorted([SEGMENT, ASKED, *TRAININGS])
     out, err = capfd.readouterr()
     assert "[mask + PC, seed 0] train: no space left\n" in out
     last = ["  epoch 1/2: loss 1.000", "  train: no space left", "  ERROR: failed to reproduce"]
@@ -191,10 +229,15 @@ def test_nothing_is_trained_when_segmentation_fails(checkout: Checkout) -> None:
     assert checkout.begun() == [SEGMENT]
 
 
-def test_on_gpus_evaluation_is_left_to_dvc(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_gpus_evaluations_run_side_by_side_too(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(repro, "num_gpus", lambda present: 3)
+    names = [evaluation.split()[-1] for evaluation in EVALUATIONS]
+    checkout.say(stale=names, together={name: [f'"{other}"' for other in names] for name in names})
     assert main(["repro"]) == 0
-    assert sorted(checkout.begun()) == sorted([SEGMENT, ASKED[0], *TRAININGS, "repro"])
+    assert sorted(checkout.begun()) == sorted([SEGMENT, ASKED, *EVALUATIONS, "repro"])
+    assert capfd.readouterr().out.startswith("3 evaluations, 3 at a time: 3 GPUs, 1 for each (train.devices)\n")
 
 
 @pytest.mark.parametrize(
@@ -220,7 +263,7 @@ def test_faults_are_lines(checkout: Checkout, capfd: pytest.CaptureFixture[str])
     assert "expected a number of at least 1, got '0'" in capfd.readouterr().err
     (checkout.folder / "dvc.py").write_text("import sys; sys.exit(7 if 'status' in sys.argv else 0)")
     assert main(["repro"]) == 2
-    assert capfd.readouterr().err == "dvc status train train-control: expected exit status 0, got 7\n"
+    assert capfd.readouterr().err == "dvc status evaluate evaluate-control train train-control: expected exit status 0, got 7\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -42,15 +42,16 @@ def test_the_bits_are_those_of_plain_dvc(tmp_path: Path) -> None:
     assert outputs(clone) == outputs(plain)
     assert set(outputs(clone)) == ran(printed)
     lines = out.splitlines()
-    assert "4 trainings, 2 at a time: --jobs" in lines
-    assert "2 evaluations, 2 at a time: --jobs" in lines
+    assert "4 trainings and 2 evaluations, 2 at a time: --jobs" in lines
     for row in ROWS:
         for seed in (0, 1):
             assert any(line.startswith(f"[{row}, seed {seed}] epoch 2/2: loss ") for line in lines), (row, seed)
     workers = [line for line in lines if line.startswith("[")]
     assert not [line for line in workers if "Running stage" in line or "dvc.lock" in line or "|" in line], workers
-    last = out[out.rindex("\n2 evaluations, ") :]
+    last = out[out.rindex("\n[") :]
     assert ran(last) == {"study", "compare@synthetic"}
+    times = {line.split()[0]: line.split()[1] for line in lines[lines.index("") :] if line[:1].isalpha()}
+    assert (times["train"], times["evaluate"], times["compare"], times["all"]) == ("4", "2", "1", "11")
     assert "Traceback" not in err
 
     out, _ = side_by_side(clone, cache)  # nothing is left to do

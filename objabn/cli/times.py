@@ -137,9 +137,10 @@ def _notes(found: dict[str, Any]) -> list[str]:
         notes.append(f"{took}; in {max(rest, 0.0):,.1f} s of them no stage ran (DVC, starting processes)")
     for kind, each in found["stages"].items():
         if each["unfinished"]:
-            notes.append(f"{kind}: not finished when they last ran: {', '.join(each['unfinished'])}")
+            notes.append(f"{kind}: not finished when it last ran: {', '.join(each['unfinished'])}")
         if missing := each["stages"] - each["runs"] - each["earlier_runs"] - len(each["unfinished"]):
-            notes.append(f"{kind}: {missing} of {each['stages']} have no time (from DVC's cache, or never run here)")
+            which = "" if missing == each["stages"] else f" of {missing} of {each['stages']}"
+            notes.append(f"{kind}: no time{which} (from DVC's cache, or never run here)")
     return notes
 
 

@@ -1,6 +1,5 @@
 """The stages' arguments and paths: how a row is named on the command line and where its files stand."""
 
-import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +8,9 @@ import pytest
 
 from objabn.config.faults import ParamsError
 from stages.arguments import parse
-from stages.paths import Paths, row_path, run_stage
+from stages.paths import Paths, row_path
 
 ROOT = Path(__file__).parents[2]
-FULL = "no space left on the disk"
 NEITHER = "error: expected --attention and --pc, or --control"
 
 
@@ -44,29 +42,6 @@ def test_where_a_rows_files_stand(row: str, flat: str) -> None:
 def test_where_the_masks_report_stands() -> None:
     assert Paths("own").segment_report == Path("results/own/segment.json")
     assert Paths("own").mask_picture == Path("reports/own/masks.png")
-
-
-@pytest.mark.parametrize(
-    ("error", "line"),
-    [
-        (ValueError("what is wrong"), "what is wrong"),
-        (
-            OSError(errno.ENOSPC, "No space left", "a/b"),
-            f"{FULL} (writing a/b); make room and run it again",
-        ),
-        (OSError(errno.EDQUOT, "Quota exceeded"), f"{FULL}; make room and run it again"),
-        (FileNotFoundError(errno.ENOENT, "No such file", "a/b"), "[Errno 2] No such file: 'a/b'"),
-    ],
-)
-def test_a_fault_of_the_input_is_one_line(monkeypatch, capsys, error: Exception, line: str) -> None:
-    def stage() -> None:
-        raise error
-
-    monkeypatch.setattr(sys, "argv", ["stages/segment.py"])
-    with pytest.raises(SystemExit) as ended:
-        run_stage(stage)
-    assert ended.value.code == 2
-    assert capsys.readouterr().err == f"segment: {line}\n"
 
 
 @pytest.fixture

@@ -244,7 +244,7 @@ def measure(arguments: list[str], place: str, repeats: int) -> dict[str, list[di
 
 
 def waiting(args: argparse.Namespace, clips: int, place: str) -> None:
-    """Measure ours alone, and with `--busy` beside busy loops; with `--waits` with one thread and two, waiting so and so."""
+    """Measure ours as `--busy` and `--waits` say, and print the ratios."""
 
     def ours(threads: int | None, environment: Environment) -> Served:
         chosen = ["--threads", str(threads)] if threads else []

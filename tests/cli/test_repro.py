@@ -263,10 +263,8 @@ def test_faults_are_lines(checkout: Checkout, capfd: pytest.CaptureFixture[str])
     assert "expected a number of at least 1, got '0'" in capfd.readouterr().err
     (checkout.folder / "dvc.py").write_text("import sys; sys.exit(7 if 'status' in sys.argv else 0)")
     assert main(["repro"]) == 2
-    assert (
-        capfd.readouterr().err
-        == "dvc status evaluate evaluate-control train train-control: expected exit status 0, got 7\n"
-    )
+    expected = "dvc status evaluate evaluate-control train train-control: expected exit status 0, got 7\n"
+    assert capfd.readouterr().err == expected
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

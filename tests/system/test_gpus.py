@@ -1,4 +1,4 @@
-"""Several trainings on one machine share out its GPUs. The GPUs are made up, but for the last test."""
+"""Several stages on one machine share out its GPUs. The GPUs are made up, but for the last test."""
 
 import os
 import stat
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from objabn.config.file import read_yaml
 from objabn.system.gpus import VISIBLE, installed_gpus, leased_gpus, lock_folder, visible_gpus
 
 ROOT = Path(__file__).parents[2]
@@ -184,34 +185,59 @@ def test_what_nvidia_smi_says(
 
 ASKED = """
 import sys
+from importlib import import_module
 import torch
 def asked(*_):
     raise AssertionError("CUDA was asked")
 for name in ("_cuda_getDeviceCount", "_cuda_init"):
     if hasattr(torch._C, name):
         setattr(torch._C, name, asked)
-sys.argv = ["stages/train.py", *sys.argv[1:]]
+torch.cuda.is_available = torch.cuda.device_count = asked  # a torch without CUDA would not get as far as those
 from objabn.system import gpus
-def leased(*_):
-    print("leases first")
-    sys.exit()
+def leased(*asks):
+    print(*asks)
+    raise SystemExit
 gpus.leased_gpus = leased
-from stages import train
-train.main()
+row = ["--attention", "mask", "--pc", "true"]
+for stage, arguments in [
+    ("train", ["synthetic", *row, "--seed", "0"]), ("evaluate", ["synthetic", *row]), ("audit", ["synthetic", *row]),
+    ("segment", ["synthetic"]), ("segment", ["moving"]), ("segment", ["ray"]),
+]:
+    sys.argv = [f"stages/{stage}.py", *arguments]
+    try:
+        import_module(f"stages.{stage}").main()
+    except SystemExit:
+        continue
+    raise AssertionError(f"{stage} leases nothing")
 """
 
 
-def test_the_stage_asks_cuda_nothing_before_its_lease(tmp_path: Path) -> None:
-    """Else CUDA_VISIBLE_DEVICES comes too late."""
+def test_stages_ask_cuda_nothing_before_their_leases(tmp_path: Path) -> None:
+    """Else CUDA_VISIBLE_DEVICES comes too late. Masks that need no GPU, and Ray, which shares GPUs out, lease none."""
     from tests.helpers.checkout import Checkout, counted
+    from tests.helpers.clones import edit_params
 
     checkout = Checkout(tmp_path / "checkout").frames(range(8))
     counted(checkout.start())
-    (checkout.folder / "data/synthetic/index.csv").write_text("made by the test\n")
-    command = [sys.executable, "-c", ASKED, "synthetic", "--attention", "mask", "--pc", "true", "--seed", "0"]
+    data = checkout.folder / "data"
+    (data / "synthetic/index.csv").write_text("made by the test\n")
+    for name in ("moving", "ray"):
+        (data / name).symlink_to(data / "synthetic")
+    network = read_yaml((ROOT / "params.yaml").read_text())["datasets"]["synthetic"]["segment"]
+
+    def use_network(values: dict) -> None:
+        moving = values["datasets"]["synthetic"]
+        block = {**moving, "segment": network, "train": {**moving["train"], "accelerator": "cuda"}}
+        own = {"synthetic": block, "moving": moving}
+        own["ray"] = {**block, "machine": {**moving["machine"], "segment_engine": "ray"}}
+        values["datasets"] = own
+
+    edit_params(checkout.folder, use_network)
     variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", ASKED]
     done = subprocess.run(command, cwd=checkout.folder, env=variables, capture_output=True, text=True)
-    assert (done.stdout, done.returncode) == ("leases first\n", 0), done.stderr
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["1 cuda", "1 cuda", "1 cuda", "1 auto", "1 cpu", "1 cpu"]
 
 
 REAL = """

@@ -10,6 +10,7 @@ from importlib import import_module
 from objabn import __version__
 from objabn.cli.checkout import enter_checkout, hand_over
 from objabn.progress import print_any_name
+from objabn.system.waiting import wait_passively
 
 # A command is the module of its name in objabn/cli; only the one that is asked for is imported.
 COMMANDS = {
@@ -61,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def script() -> int:
     """Run a command as the console script does: in a checkout by the checkout's own code."""
+    wait_passively()  # before a command imports torch; what follows has it from the environment
     hand_over()
     return main()
 

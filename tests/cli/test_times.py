@@ -26,8 +26,7 @@ def checkout(place: Path) -> Path:
     """Two rows of two seeds, and a control."""
 
     def change(values: dict) -> None:
-        values["table"].update(attention=["abn", "mask"], pc=[True], controls=["plain"], seeds=[0, 1], audits=["rows"])
-        values["loss"].update(pc=True)
+        values["table"].update(attention=["abn", "mask"], pc=[False], controls=["plain"], seeds=[0, 1], audits=["rows"])
 
     edit_params(place, change)
     FOLDER.mkdir(parents=True)
@@ -75,14 +74,14 @@ def test_the_table(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keep("repro", 0, 1250)
     keep("synthesize", -2 * DAY, 60)
     keep("decode@synthetic", 10, 20.25)
-    keep("train@synthetic-abn-True-0", 50, 700)  # two side by side, and a third beside an evaluation
-    keep("train@synthetic-mask-True-0", 50, 500)
-    keep("train@synthetic-abn-True-1", 600, 500)
+    keep("train@synthetic-abn-False-0", 50, 700)  # two side by side, and a third beside an evaluation
+    keep("train@synthetic-mask-False-0", 50, 500)
+    keep("train@synthetic-abn-False-1", 600, 500)
     keep("train-control@synthetic-plain-0", -DAY, 300)
     keep("train-control@synthetic-plain-1", 1000, 33, is_finished=False)
-    keep("train@synthetic-abn-True-7", 100, 9999)  # of a seed that is no longer in the table
-    keep("evaluate@synthetic-abn-True", 1100, 50)
-    keep("evaluate@synthetic-mask-True", 1090, 20)
+    keep("train@synthetic-abn-False-7", 100, 9999)  # of a seed that is no longer in the table
+    keep("evaluate@synthetic-abn-False", 1100, 50)
+    keep("evaluate@synthetic-mask-False", 1090, 20)
     assert main(["times"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "stage       runs   sum, s  wall, s  share  earlier  sum, s             ended",

@@ -51,13 +51,15 @@ def test_no_import_sets_it_and_no_stage_imports_torch_before_it_is_set() -> None
     assert done.returncode == 0, done.stderr
 
 
-def test_both_ways_to_call_the_command_set_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_sets_it_first(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     monkeypatch.setattr(__main__, "hand_over", lambda: seen.append(os.environ.get(VARIABLE)))
     monkeypatch.setattr(__main__, "main", lambda: 0)
     __main__.script()
     assert seen == ["PASSIVE"]  # what it hands over to has it too
-    monkeypatch.delenv(VARIABLE)
+
+
+def test_a_module_is_run_as_the_command_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["objabn", "--version"])
     with pytest.raises(SystemExit):
         runpy.run_module("objabn", run_name="__main__")

@@ -1,6 +1,7 @@
 """Fixtures shared by several files."""
 
 import importlib.util
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,10 +19,32 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, database=No
 hypothesis.settings.load_profile("repeatable")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Hide all GPUs, unless the tests of GPUs are asked for: `pytest -m gpu`.
+
+    All other tests are about the CPU, where `auto` would find a GPU, and so are the processes that they start. CUDA
+    looks for GPUs once in a process, so it is the whole run that sees them or does not.
+    """
+    if not _is_run_of_gpu_tests(config):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def _is_run_of_gpu_tests(config: pytest.Config) -> bool:
+    chosen = config.getoption("markexpr")
+    return "gpu" in chosen and "not gpu" not in chosen
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("detectron2") and importlib.util.find_spec("detectron2") is None:
         pytest.skip("detectron2 is not installed")
+    if item.get_closest_marker("gpu"):
+        if not _is_run_of_gpu_tests(item.config):
+            pytest.skip("GPUs are hidden in this run: pytest -m gpu")
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("no CUDA device")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import objabn
 from objabn.__main__ import main
@@ -252,7 +251,6 @@ def test_videos_are_needed(capsys: pytest.CaptureFixture) -> None:
     assert "required" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_gpu_where_there_is_none(videos: Path, runs: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["explain", "e.mp4", "--run", str(runs / "plain"), "--device", "cuda"]) == 2
     assert capsys.readouterr().err == "device: expected auto or cpu on a machine without a CUDA device, got cuda\n"

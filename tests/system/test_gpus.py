@@ -251,11 +251,13 @@ with leased_gpus(1, "cuda", folder=Path(sys.argv[1])) as held:
 """
 
 
+INSTALLED = installed_gpus()  # asked before other tests start CUDA in this process
+
+
 @pytest.mark.gpu
-@pytest.mark.skipif(not installed_gpus(), reason="no CUDA device")
 def test_real_gpus(tmp_path: Path) -> None:
     """Each process sees the one that it holds."""
-    gpus = installed_gpus()
+    gpus = INSTALLED
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     command = [sys.executable, "-c", REAL, tmp_path]
     processes = [subprocess.Popen(command, cwd=ROOT, **pipes) for _ in gpus]

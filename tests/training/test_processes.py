@@ -481,7 +481,6 @@ def test_parameters_that_do_not_fit(train: dict, message: str) -> None:
         changed(train=train)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_synchronised_batchnorm_needs_gpus() -> None:
     params = changed(train={"devices": 2, "sync_batchnorm": True, "accelerator": "auto"})
     with pytest.raises(ValueError, match=r"^train\.sync_batchnorm: expected false on the CPU, got true$"):

@@ -226,7 +226,6 @@ def test_frozen_blocks_stay_pretrained_through_training_and_loading(stores: Path
         assert all(moved)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_missing_device_is_a_clear_fault() -> None:
     with pytest.raises(ValueError, match="expected auto or cpu on a machine without a CUDA device, got cuda"):
         make_fabric(changed(train={"accelerator": "cuda"}))

@@ -52,9 +52,8 @@ class Stage:
         while line is not None and text not in line:
             line = self._next(deadline)
         if line is None:
-            raise ValueError(
-                f"{self.name}: expected a line with {text!r} in {seconds:.0f} s, got {self.end_of_output()}"
-            )
+            expected = f"{self.name}: expected a line with {text!r} in {seconds:.0f} s"
+            raise ValueError(f"{expected}, got {self.end_of_output()}")
         return line
 
     def end(self, seconds: float) -> list[str]:

@@ -15,6 +15,7 @@ from objabn.evaluation.numbers import column, over_seeds, read_numbers
 
 BOUNDS = {"top1": (88.0, 100.0), "entropy_o": (1.3, 1.8), "iou_truth_o": (0.58, 1.0)}
 _LIBRARIES = ("av", "cv2", "imagecodecs", "zarr", "pyarrow", "scipy")  # of the stages
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
 _WAITS = "waiting for other trainings"
 _STAGE_SEC = 240.0
 _TINY = (
@@ -77,9 +78,7 @@ def _killed(bench: Bench, checkout: Checkout) -> None:
 
 def _two_at_a_time(bench: Bench, checkout: Checkout) -> None:
     """Start a training while another one holds the only GPU."""
-    one = (
-        {} if not bench.on_cuda else {"CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]}
-    )
+    one = {_VISIBLE: os.environ.get(_VISIBLE, "0").split(",")[0]} if bench.on_cuda else {}
     first = checkout.train(2, **one)
     first.wait_for("epoch 1/", _STAGE_SEC)
     second = checkout.train(3, **one)

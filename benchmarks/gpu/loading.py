@@ -48,11 +48,13 @@ def run(bench: Bench) -> None:
         _with_step(bench, Path(folder), params)
 
 
-def write_stores(folder: Path, params: Dataset, videos: int, frames: int) -> float:
+def write_stores(
+    folder: Path, params: Dataset, videos: int, frames: int, *, splits: tuple[str, ...] = ("train",)
+) -> float:
     """Write a frame store and a mask store, and return the bytes of a frame.
 
-    The pictures are smooth fields of colours with some noise, that move a little from frame to frame. The rows are
-    those of the split `train`, of as many classes as there are videos.
+    The pictures are smooth fields of colours with some noise, that move a little from frame to frame. Each video
+    has a class of its own. The videos take turns in being of one of `splits`.
     """
     height, width = params.decode.height, params.decode.width
     (folder / "frames").mkdir()
@@ -70,7 +72,12 @@ def write_stores(folder: Path, params: Dataset, videos: int, frames: int) -> flo
         field = F.interpolate(coarse, (height, width), mode="bilinear")[0].permute(1, 2, 0).numpy()
         noise = draw.normal(0, 4, (8, height, width, 3))
         moved = [np.roll(field, at, axis=1) + noise[at % 8] for at in range(frames)]
-        row = {"video": f"v{number}", "path": f"v{number}", "label": f"class {number:03}", "split": "train"}
+        row = {
+            "video": f"v{number}",
+            "path": f"v{number}",
+            "label": f"class {number:03}",
+            "split": splits[number % len(splits)],
+        }
         row |= {"height": height, "width": width, "status": "ok", "error": "", "digest": str(number)}
         pictures.append(np.clip(np.stack(moved), 0, 255).astype(np.uint8), **row)
         masks.append(planes, video=f"v{number}")

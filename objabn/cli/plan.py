@@ -1,6 +1,7 @@
 """`python -m objabn plan`: what a run will cost on this machine, before it starts.
 
 python -m objabn plan -S dataset=ucf101 -S datasets.ucf101.train.epochs=10
+python -m objabn plan -S dataset=ucf101 --costs    # FLOPs, bytes, and what GPUs that are not here take at least
 """
 
 import argparse
@@ -12,11 +13,10 @@ import textwrap
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from objabn.cli.check import NO_STAR, ONE_SEED
 from objabn.config.file import add_overrides, load_params
-from objabn.config.schema import Dataset
+from objabn.config.schema import Dataset, Params
 from objabn.plan.costs import Cost, Counts, Rates, costs, total
 from objabn.plan.units import duration, size
 from objabn.preflight.device import find_devices
@@ -33,10 +33,16 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "plan",
         description="Measures this machine for up to a minute and prints what each stage of the pipeline will take, "
-        "as if nothing were there yet. Changes nothing.",
+        "as if nothing were there yet, or computes what GPUs take at least (--costs). Changes nothing.",
     )
     add_overrides(parser, "such as dataset=ucf101")
     parser.add_argument("--params", type=Path, metavar="FILE", help="parameter file (default: params.yaml)")
+    parser.add_argument(
+        "--costs",
+        action="store_true",
+        help="measure nothing; print each row's FLOPs and bytes a clip, and what a training takes at least on an H100, "
+        "an A100 and an RTX 4090, computed from their data sheets",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=run)
 
@@ -50,10 +56,13 @@ def run(args: argparse.Namespace) -> int:
     params = load_params(args.params or "params.yaml", args.set_param)
     started = time.perf_counter()
     from objabn.plan.counts import count
+
+    dataset = params.datasets[params.dataset]
+    if args.costs:
+        return _print_computed(params, count(params.dataset, dataset)[0], as_json=args.json)
     from objabn.plan.measure import measure
 
     start_sec = time.perf_counter() - started
-    dataset = params.datasets[params.dataset]
     counts, own = count(params.dataset, dataset)
     busy = os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 0.0
     with tempfile.TemporaryDirectory(prefix="objabn-plan-") as place:
@@ -66,13 +75,17 @@ def run(args: argparse.Namespace) -> int:
         len(params.table.seeds), *_test_recordings(params.dataset, dataset, counts), truth=bool(dataset.truth)
     )
     notes += [*_unknown(lines), *_disk(lines), *_gpu(rates), *_warn_of_others(busy)]
+    if not rates.row.gpu_bytes:
+        notes.append("GPUs: `--costs` computes what a training takes at least on an H100, an A100 and an RTX 4090")
     if args.json:
         stages = [asdict(line) for line in [*lines, total(lines)]]
-        figures: dict[str, Any] = {"dataset": params.dataset, "counts": asdict(counts), "rates": asdict(rates)}
-        figures |= {"stages": stages, "notes": notes}
-        print(json.dumps(figures, indent=2))
+        measured = {"dataset": params.dataset, "counts": asdict(counts), "rates": asdict(rates)}
+        from objabn.plan.roofline import bounds, figures
+
+        computed = figures(bounds(params, counts))
+        print(json.dumps({**measured, "stages": stages, "notes": notes, "computed": computed}, indent=2))
         return 0
-    print(_heading(params.dataset, counts, rates))
+    print(_heading(params.dataset, counts, rates.device))
     print(_table([*lines, total(lines)]))
     measuring = duration(time.perf_counter() - started)
     print(f"measuring took {measuring}\n")
@@ -80,10 +93,25 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _heading(dataset_name: str, counts: Counts, rates: Rates) -> str:
+def _print_computed(params: Params, counts: Counts, *, as_json: bool) -> int:
+    """Print what GPUs take at least; 0."""
+    from objabn.plan import roofline
+
+    computed = roofline.bounds(params, counts)
+    if as_json:
+        figures = {"dataset": params.dataset, "counts": asdict(counts), "computed": roofline.figures(computed)}
+        print(json.dumps(figures, indent=2))
+        return 0
+    print(_heading(params.dataset, counts, "cards that need not be here"))
+    print(roofline.table(computed) + "\n")
+    print("\n".join(map(_filled, roofline.notes(params.datasets[params.dataset], counts, computed))))
+    return 0
+
+
+def _heading(dataset_name: str, counts: Counts, device: str) -> str:
     val = f", {counts.val:,} val" if counts.val else ""
     splits = f"{counts.train:,} train{val} and {counts.test:,} test videos, {counts.frames:,} frames"
-    return f"{dataset_name}: {splits}, {counts.classes} classes\non: {rates.device}\n"
+    return f"{dataset_name}: {splits}, {counts.classes} classes\non: {device}\n"
 
 
 def _bases(counts: Counts, rates: Rates) -> list[str]:
@@ -92,7 +120,11 @@ def _bases(counts: Counts, rates: Rates) -> list[str]:
     if rates.synthesize:
         bases["synthesize"] = rates.synthesize.basis
     bases["train, evaluate"] = rates.row.basis
-    return [textwrap.fill(f"{name}: {basis}", WIDTH, subsequent_indent="  ") for name, basis in bases.items()]
+    return [_filled(f"{name}: {basis}") for name, basis in bases.items()]
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, WIDTH, subsequent_indent="  ")
 
 
 def _table(lines: list[Cost]) -> str:

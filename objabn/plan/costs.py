@@ -3,10 +3,11 @@
 `measure` measures the rates on a machine, `counts` counts the videos, `cli.plan` prints.
 """
 
+import math
 from dataclasses import dataclass
 
 from objabn.config.rows import Table
-from objabn.config.schema import Dataset
+from objabn.config.schema import Dataset, Import
 from objabn.plan.units import duration, size
 
 DVC_SEC = 0.5  # of `dvc repro` for a stage: measured, 0.2 with small outputs
@@ -18,7 +19,10 @@ MASK_BYTES, UNIT_BYTES = 220.0, 250.0  # a frame: 160 and 210 on the embedded da
 
 @dataclass(frozen=True)
 class Counts:
-    """Videos of the splits, frames of all together, and where that is from. Without `val` trainings use `test`."""
+    """Videos of the splits, the frames of their files, and where that is from. Without `val` trainings use `test`.
+
+    `decode.stride` and `segment.stride` leave some of the frames out (`stored_frames`, `segmented_frames`).
+    """
 
     train: int
     test: int
@@ -34,7 +38,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class FrameRate:
-    """Seconds and stored bytes a frame, and what that rests on."""
+    """Seconds a frame of a video, stored bytes a stored frame, and what that rests on."""
 
     sec: float
     num_bytes: float
@@ -90,16 +94,44 @@ def num_rows(table: Table) -> int:
     return len(table.attention) * len(table.pc) + len(table.controls)
 
 
+def stored_frames(params: Dataset, frames: int) -> int:
+    """Count the frames that are kept of so many.
+
+    >>> from types import SimpleNamespace
+    >>> stored_frames(SimpleNamespace(decode=SimpleNamespace(stride=2)), 49)
+    25
+    """
+    return math.ceil(frames / params.decode.stride)
+
+
+def segmented_frames(params: Dataset, frames: int) -> int:
+    """Count the frames that a segmenter sees of so many frames of videos."""
+    stride = 1 if isinstance(params.segment, Import) else params.segment.stride
+    return math.ceil(stored_frames(params, frames) / stride)
+
+
+def training_sec(params: Dataset, counts: Counts, train_sec: float, eval_sec: float) -> float:
+    """Return the seconds of one training's epochs, each with its validation, from those of a clip.
+
+    Args:
+        train_sec, eval_sec: of a clip trained, and of a clip validated.
+    """
+    batch = params.train.batch_size
+    clips = counts.train // batch * batch or counts.train  # the incomplete last batch is dropped
+    return params.train.epochs * (clips * train_sec + (counts.val or counts.test) * eval_sec)
+
+
 def costs(params: Dataset, table: Table, counts: Counts, rates: Rates) -> list[Cost]:
     """List a line for each stage, in the pipeline's order."""
     start, frames = rates.start_sec + DVC_SEC, counts.frames
-    lines = [_of_frames("synthesize", start, rates.synthesize, frames)] if rates.synthesize else []
-    lines.append(_of_frames("decode", start, rates.decode, frames))
+    stored, segmented = stored_frames(params, frames), segmented_frames(params, frames)
+    lines = [_of_frames("synthesize", start, rates.synthesize, frames, frames)] if rates.synthesize else []
+    lines.append(_of_frames("decode", start, rates.decode, frames, stored))
     found = rates.segment
-    sec = None if found.sec is None else start + found.start_sec + frames * found.sec
+    sec = None if found.sec is None else start + found.start_sec + segmented * found.sec
     each = "not measured" if found.sec is None else f"{duration(found.sec)} a frame"
-    lines.append(Cost("segment", sec, round(frames * MASK_BYTES), each))
-    lines.append(Cost("  side cache", None, round(frames * UNIT_BYTES), "", in_cache=True))
+    lines.append(Cost("segment", sec, round(stored * MASK_BYTES), each))
+    lines.append(Cost("  side cache", None, round(segmented * UNIT_BYTES), "", in_cache=True))
     lines.append(_training(num_rows(table) * len(table.seeds), params, counts, rates.row, start))
     lines.append(_evaluation(num_rows(table), len(table.seeds), params, counts, rates.row, start))
     lines.append(Cost("study, compare", 2 * start + COMPARE_SEC, REPORT_BYTES, ""))
@@ -111,16 +143,13 @@ def total(lines: list[Cost]) -> Cost:
     return Cost("total", sum(line.sec or 0.0 for line in lines), sum(line.num_bytes for line in lines), "")
 
 
-def _of_frames(stage: str, start: float, rate: FrameRate, frames: int) -> Cost:
-    each = f"{duration(rate.sec)}, {size(rate.num_bytes)} a frame"
-    return Cost(stage, start + frames * rate.sec, round(frames * rate.num_bytes), each)
+def _of_frames(stage: str, start: float, rate: FrameRate, frames: int, stored: int) -> Cost:
+    each = f"{duration(rate.sec)}, {size(rate.num_bytes)} a {'frame' if stored == frames else 'stored frame'}"
+    return Cost(stage, start + frames * rate.sec, round(stored * rate.num_bytes), each)
 
 
 def _training(runs: int, params: Dataset, counts: Counts, row: RowRate, start: float) -> Cost:
-    batch = params.train.batch_size
-    clips = counts.train // batch * batch or counts.train  # the incomplete last batch is dropped
-    epoch = clips * row.train_sec + (counts.val or counts.test) * row.eval_sec
-    sec = runs * (start + row.start_sec + params.train.epochs * epoch)
+    sec = runs * (start + row.start_sec + training_sec(params, counts, row.train_sec, row.eval_sec))
     each = f"{duration(row.train_sec)} a clip trained, {duration(row.eval_sec)} validated"
     return Cost(f"train, {runs} run{'' if runs == 1 else 's'}", sec, runs * row.weights_bytes, each)
 

@@ -51,7 +51,7 @@ def count(name: str, params: Dataset) -> tuple[Counts, pd.DataFrame]:
     if ((store := path.with_name("frames")) / TABLE).is_file():
         table = read_table(store)
         if set(table["digest"]) == set(index["digest"]):
-            origin, frames = f"{path} and its decoded frames", int(table["frames"].sum())
+            origin, frames = f"{path} and its decoded frames", int(table["frames"].sum()) * params.decode.stride
             return Counts(**known, frames=frames, origin=origin), probed
     if len(probed):
         origin = f"{path} and the headers of {len(probed)} videos"

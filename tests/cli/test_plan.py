@@ -121,6 +121,36 @@ def test_the_same_as_json(place: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert sums["sec"] == pytest.approx(sum(each["sec"] or 0 for each in plan["stages"][:-1]))
     assert plan["rates"]["row"]["train_sec"] > 0
     assert plan["rates"]["decode"]["num_bytes"] > 100
+    assert [(row["name"], row["runs"]) for row in plan["computed"]["rows"]] == [("abn", 1)]
+
+
+def test_computed_costs_measure_nothing(place: Path, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from objabn.plan import measure
+
+    tiny(place)
+    monkeypatch.setattr(measure, "measure", None)
+    rows = ["-S", "table.attention=[abn]", "-S", "table.controls=[]"]
+    assert main(["plan", "--costs", *rows]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "synthetic: 6 train and 2 test videos, 64 frames, 8 classes"
+    assert [line.split()[:2] for line in lines[5:8:2]] == [["abn", "6"], ["all", "runs"]]
+    assert lines[9].startswith("computed, not measured: ")
+    assert main(["plan", "--costs", "--json", *rows, "-S", "table.seeds=[0]"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["dataset"], figures["computed"]["rows"][0]["runs"]) == ("synthetic", 2)
+    assert set(figures["computed"]["all_runs_sec"]) == {"H100", "A100", "RTX 4090"}
+
+
+def test_a_stride_is_measured(place: Path) -> None:
+    from objabn.plan import measure
+
+    tiny(place)
+    own = load_params(place / "params.yaml").datasets["synthetic"]
+    every_third = own.model_copy(update={"decode": own.decode.model_copy(update={"stride": 3})})
+    rows, videos, _, origin = measure._videos(own, None, pd.DataFrame(), place)  # type: ignore[arg-type]
+    _, table, reader = measure._decoding(every_third, rows, videos, origin, place)
+    assert set(table["frames"]) == {3}  # of 8
+    assert len(reader.read_all(table["video"].iloc[0])) == 3
 
 
 def test_videos_that_are_there_are_what_is_measured(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

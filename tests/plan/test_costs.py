@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from objabn.config.file import parse_params
-from objabn.config.schema import Params
+from objabn.config.schema import Import, Params
 from objabn.plan.costs import (
     COMPARE_SEC,
     DVC_SEC,
     MASK_BYTES,
     REPORT_BYTES,
+    UNIT_BYTES,
     Cost,
     Counts,
     FrameRate,
@@ -20,6 +21,7 @@ from objabn.plan.costs import (
     SegmentRate,
     costs,
     num_rows,
+    segmented_frames,
     total,
 )
 from objabn.plan.units import duration, size
@@ -91,6 +93,23 @@ def test_epochs_seeds_and_rows_scale_what_they_are_of() -> None:
     views = lines_of("datasets.ucf101.eval.views=10")["evaluate, 7 rows"]
     assert views.sec == pytest.approx(7 * (START + 1 + 50))
     assert num_rows(given("table.controls=[]").table) == 6
+
+
+def test_strides_leave_frames_out_of_what_is_stored_and_segmented() -> None:
+    counts, all_of_them = replace(COUNTS, frames=10_001), lines_of(counts=replace(COUNTS, frames=10_001))
+    lines = lines_of("datasets.ucf101.decode.stride=4", "datasets.ucf101.segment.stride=2", counts=counts)
+    assert lines["decode"].sec == all_of_them["decode"].sec  # a decoder goes through all of them
+    assert lines["decode"].num_bytes == 2501 * 18_000
+    assert lines["decode"].each == "3.0 ms, 18 kB a stored frame"
+    assert lines["segment"].sec == pytest.approx(START + 3 + 1251 * 0.5)
+    assert lines["segment"].num_bytes == round(2501 * MASK_BYTES)
+    assert lines["  side cache"].num_bytes == round(1251 * UNIT_BYTES)
+
+
+def test_masks_that_are_read_are_those_of_all_stored_frames() -> None:
+    params = given().datasets["ucf101"]
+    masks = Import(backend="import", masks="m", format="coco", class_name="person")
+    assert segmented_frames(params.model_copy(update={"segment": masks}), 101) == 101
 
 
 def test_few_videos_are_one_short_batch() -> None:

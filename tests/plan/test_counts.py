@@ -62,6 +62,8 @@ def test_counts_of_a_decoded_index(place: Path) -> None:
     assert (counts.train, counts.test, counts.frames, counts.classes) == (6, 2, 70, 2)
     assert counts.origin == "data/folder/index.csv and its decoded frames"
     assert own.empty
+    every_third = block("folder").model_copy(update={"decode": block("folder").decode.model_copy(update={"stride": 3})})
+    assert count("folder", every_third)[0].frames == 210  # of the videos: a third of them is in the store
 
 
 def test_counts_by_the_headers_of_the_videos_that_are_there(place: Path) -> None:

@@ -114,17 +114,17 @@ def _decoding(
     with Clock() as storing:
         writer = make_writer(small, store)
         for row, (frames, outcome) in zip(rows, decoded, strict=True):
-            writer.append(frames[:: small.stride], **{str(name): value for name, value in row.items()}, **outcome)
+            writer.append(frames, **{str(name): value for name, value in row.items()}, **outcome)
         writer.close()
     table = read_table(store)
-    if not (num_frames := sum(len(frames) for frames, _ in decoded)):
+    num_frames = int(table["frames"].sum())
+    if not num_frames:
         lost = table.iloc[0]
         raise ValueError(f"{videos / lost['path']}: expected a video to measure with, got: {lost['error']}")
     store_sec, cores = storing.sec if small.store else 0.0, num_cores()
     workers = min(params.machine.decode_workers or cores, cores)
     sec = max(store_sec, decode_sec / workers, (decode_sec + store_sec) / cores)  # one more process appends
-    each_bytes = stored_bytes(store) / table["frames"].sum() * small.store
-    rate = FrameRate(sec / num_frames, each_bytes, f"measured on {origin}")
+    rate = FrameRate(sec / num_frames, stored_bytes(store) / num_frames * small.store, f"measured on {origin}")
     return rate, table[table["frames"] > 0], open_frames(store, videos, small)
 
 

@@ -22,11 +22,11 @@ from objabn.config.schema import Dataset
 from objabn.model.device import check_on_cpu
 from objabn.system.cache import Cache
 from objabn.system.files import replace_dir, write_text
+from objabn.system.gpus import leased_gpus
 from objabn.system.locks import one_at_a_time, try_lock
 from objabn.training import collectives
 from objabn.training.checkpoint import Checkpoint, is_finished
 from objabn.training.finished import keep_run, take_run
-from objabn.system.gpus import leased_gpus
 from objabn.training.launcher import Place
 from objabn.training.parallel import join_processes
 from objabn.training.processes import run_in_processes

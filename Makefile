@@ -22,7 +22,7 @@ $(VENV)/.installed-tests: $(VENV)/.installed requirements-dev.txt requirements-r
 check: setup
 	$(BIN)/python -m objabn check
 
-repro: check  # trainings side by side; JOBS=4: four at a time
+repro: check  # trainings side by side, at the end a table of stage times; JOBS=4: four at a time
 	$(BIN)/python -m objabn repro $(if $(JOBS),--jobs $(JOBS))
 
 ablate: check  # controls and audits over seeds, on the embedded data: hours

@@ -112,9 +112,9 @@ def table(found: dict[str, Any]) -> list[str]:
         if each["earlier_runs"]:
             earlier = (f"{each['earlier_runs']}", f"{each['earlier_sum_sec']:,.1f}", _date(each["earlier_ended"]))
         lines.append((kind, *runs, *earlier))
-    runs, total = (sum(each[key] for each in kinds.values()) for key in ("runs", "sum_sec"))
+    count, total = (sum(each[key] for each in kinds.values()) for key in ("runs", "sum_sec"))
     share = f"{found['busy_sec'] / wall:.0%}" if wall else ""
-    lines.append(("all", f"{runs}", f"{total:,.1f}", f"{found['busy_sec']:,.1f}", share, "", "", ""))
+    lines.append(("all", f"{count}", f"{total:,.1f}", f"{found['busy_sec']:,.1f}", share, "", "", ""))
     if not any(each["earlier_runs"] for each in kinds.values()):
         lines = [line[:5] for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -135,12 +135,15 @@ def _notes(found: dict[str, Any]) -> list[str]:
         how = "took" if command["done"] else "did not come to its end and took"
         took = f"objabn {COMMAND} of {_date(command['began'])} {how} {command['seconds']:,.1f} s"
         notes.append(f"{took}; in {max(rest, 0.0):,.1f} s of them no stage ran (DVC, starting processes)")
-    for kind, each in found["stages"].items():
-        if each["unfinished"]:
-            notes.append(f"{kind}: not finished when it last ran: {', '.join(each['unfinished'])}")
-        if missing := each["stages"] - each["runs"] - each["earlier_runs"] - len(each["unfinished"]):
-            which = "" if missing == each["stages"] else f" of {missing} of {each['stages']}"
-            notes.append(f"{kind}: no time{which} (from DVC's cache, or never run here)")
+    stages = found["stages"].items()
+    if unfinished := [name for _, each in stages for name in each["unfinished"]]:
+        notes.append(f"not finished when they last ran: {', '.join(unfinished)}")
+    lacking = []
+    for kind, each in stages:
+        if number := each["stages"] - each["runs"] - each["earlier_runs"] - len(each["unfinished"]):
+            lacking.append(kind if number == each["stages"] else f"{kind} ({number} of {each['stages']})")
+    if lacking:
+        notes.append(f"no time, from DVC's cache or never run here: {', '.join(lacking)}")
     return notes
 
 

@@ -30,7 +30,7 @@ def main() -> None:
     from objabn.stores.table import check_missing, read_table
     from objabn.system.cache import Cache
     from objabn.system.files import replace_dir, write_text
-    from objabn.system.gpus import leased_gpus
+    from objabn.system.gpus import check_gpus_are_usable, leased_gpus
     from objabn.system.locks import one_at_a_time
 
     table = read_table(paths.data("frames"))
@@ -44,6 +44,8 @@ def main() -> None:
         fill = partial(ray_engine.fill, make=make, workers=dataset.machine.segment_workers)
     on_gpu = isinstance(dataset.segment, MaskRCNN) and fill is None  # Ray shares out the GPUs among its actors
     with one_at_a_time(masks.parent), leased_gpus(1, "auto" if on_gpu else "cpu"):  # nothing asks CUDA before
+        if on_gpu:
+            check_gpus_are_usable()
         with replace_dir(masks) as store:
             segmented, cached = segment_videos(
                 table,

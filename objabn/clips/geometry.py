@@ -64,7 +64,8 @@ def resample_clips(frames: Tensor, boxes: Tensor, flips: Tensor, size: int) -> T
         images, _points(boxes, flips, size), mode="bilinear", padding_mode="border", align_corners=False
     )
     clips = images.view(num_clips, num_frames, 3, size, size).transpose(1, 2)  # (B, 3, T, S, S)
-    normalised = torch.empty_like(clips, memory_format=torch.channels_last_3d)
+    order = torch.channels_last_3d if frames.device.type == "cpu" else torch.contiguous_format
+    normalised = torch.empty_like(clips, memory_format=order)
     torch.mul(clips, 1 / (255 * STD), out=normalised)
     return normalised.sub_(MEAN / STD)
 

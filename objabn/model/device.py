@@ -9,6 +9,7 @@ from lightning_fabric.plugins.environments import LightningEnvironment
 from torch import nn
 
 from objabn.config.schema import Dataset, Train
+from objabn.system.gpus import check_gpus_are_usable
 from objabn.system.memory import reuse_freed_memory
 
 Precision = Literal["32-true", "bf16-mixed"]  # `train.precision` but for auto
@@ -25,7 +26,12 @@ def make_fabric(params: Dataset) -> Fabric:
     on_cpu = check_on_cpu(asked)
     # Fabric's own `auto` would take Apple's GPU, for which nothing here is made.
     accelerator = "cpu" if on_cpu else "cuda"
-    return Fabric(accelerator=accelerator, devices=1, precision=precision_of(asked), plugins=[_Alone()])
+    return Fabric(
+        accelerator=accelerator,
+        devices=1,
+        precision=precision_of(asked.precision, asked.accelerator),
+        plugins=[_Alone()],
+    )
 
 
 def check_on_cpu(asked: Train) -> bool:
@@ -35,8 +41,11 @@ def check_on_cpu(asked: Train) -> bool:
     takes the fastest kernels, or those that `train.deterministic` asks for.
 
     Raises:
-        ValueError: `train.accelerator` asks for a CUDA device and there is none.
+        ValueError: `train.accelerator` asks for a CUDA device and there is none, or torch cannot use the GPU that is
+            there.
     """
+    if asked.accelerator != "cpu":
+        check_gpus_are_usable()
     on_cpu = asked.accelerator == "cpu" or not torch.cuda.is_available()
     if on_cpu and asked.accelerator == "cuda":
         raise ValueError("train.accelerator: expected auto or cpu on a machine without a CUDA device, got cuda")
@@ -61,14 +70,14 @@ def choose_kernels(*, deterministic: bool) -> None:
     torch.use_deterministic_algorithms(deterministic, warn_only=True)
 
 
-def precision_of(asked: Train) -> Precision:
+def precision_of(precision: Literal["auto"] | Precision, accelerator: str) -> Precision:
     """Return the precision that `train.precision` means on this process's device.
 
     `auto` is bf16-mixed on a GPU that computes in bf16 itself, and 32-true elsewhere.
     """
-    if asked.precision != "auto":
-        return asked.precision
-    on_gpu = asked.accelerator != "cpu" and torch.cuda.is_available()
+    if precision != "auto":
+        return precision
+    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
     return "bf16-mixed" if on_gpu and torch.cuda.get_device_capability()[0] >= _BF16_FROM else "32-true"
 
 
@@ -83,16 +92,20 @@ def compiled(network: nn.Module, asked: Train, device: torch.device) -> nn.Modul
     return faster
 
 
+def name_of(device: torch.device) -> str:
+    """Return the model of a GPU, or "cpu"."""
+    return "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device)
+
+
 def describe(device: torch.device, precision: str) -> str:
     """Say what a process computes on, in a line.
 
     >>> describe(torch.device("cpu"), "32-true").partition(", ")[0]
     'on the CPU'
     """
-    if device.type == "cpu":
-        threads = torch.get_num_threads()
-        return f"on the CPU, {threads} thread{'' if threads == 1 else 's'}, {precision}"
-    return f"on {device} ({torch.cuda.get_device_name(device)}), {precision}"
+    threads = torch.get_num_threads()
+    on_cpu = f"the CPU, {threads} thread{'' if threads == 1 else 's'}"
+    return f"on {on_cpu if device.type == 'cpu' else name_of(device)}, {precision}"
 
 
 class _Alone(LightningEnvironment):

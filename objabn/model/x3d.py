@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from objabn.system.downloads import bring, not_whole, torch_path
+from objabn.system.locks import one_at_a_time
 
 with warnings.catch_warnings():  # pytorchvideo's swish is a torch.jit.script function: torch 2.15 deprecates it
     warnings.simplefilter("ignore", category=FutureWarning)
@@ -85,7 +86,8 @@ def _download() -> Any:
     url = checkpoint_paths["x3d_m"]
     path = torch_path(url)
     try:
-        return torch.hub.load_state_dict_from_url(url, map_location="cpu")
+        with one_at_a_time(path.parent):  # of several processes one downloads
+            return torch.hub.load_state_dict_from_url(url, map_location="cpu", weights_only=True)
     except Exception as error:  # no connection, a full disk; torch raises many kinds for files that are not its own
         if path.is_file():
             got = not_whole(path) or f"a file that torch cannot read ({type(error).__name__})"
@@ -93,6 +95,15 @@ def _download() -> Any:
         reason = str(error).partition("\n")[0]
         expected = f"model.pretrained: expected pytorchvideo to download {url}, got {reason}"
         raise ValueError(f"{expected}; {bring(url, path, 'model.pretrained')}") from error
+
+
+def downloaded_backbone(pretrained: str | None) -> Path | None:
+    """Return where the downloaded backbone lies that `model.pretrained` names.
+
+    Returns None for another value, or where nothing was downloaded.
+    """
+    path = torch_path(checkpoint_paths["x3d_m"])
+    return path if pretrained == KINETICS and path.is_file() else None
 
 
 def _read(path: str) -> Any:

@@ -43,7 +43,7 @@ def join_processes(params: Dataset) -> Fabric:
         devices=asked.devices,
         num_nodes=asked.nodes,
         strategy=strategy(timeout=_SILENCE),
-        precision=precision_of(asked),
+        precision=precision_of(asked.precision, asked.accelerator),
         plugins=[TorchElasticEnvironment()],  # RANK and others; else Fabric reads SLURM's variables of the whole job
     )
     fabric.launch()

@@ -165,7 +165,8 @@ def test_auto_precision_is_the_devices(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (capability, 0))
-    assert precision_of(asked(**changes)) == expected
+    train = asked(**changes)
+    assert precision_of(train.precision, train.accelerator) == expected
 
 
 @pytest.mark.parametrize("deterministic", [False, True])

@@ -15,7 +15,7 @@ from objabn.config.file import load_params
 from objabn.config.rows import MAPS
 from objabn.config.schema import BLOCKS
 from objabn.model.network import MapMixer, ObjectABN, apply_map
-from objabn.model.x3d import check_backbone, x3d_blocks
+from objabn.model.x3d import check_backbone, downloaded_backbone, x3d_blocks
 from objabn.training.losses import total_loss
 
 NUM_MAPS = {"abn": 1, "mask": 1, "mha": 3}
@@ -368,14 +368,32 @@ def test_a_checkpoint_without_a_projection_will_do(kinetics, save):
     assert torch.equal(blocks[0].conv.conv_t.weight, kinetics.blocks[0].conv.conv_t.weight)
 
 
-def test_kinetics400_is_the_zoos_x3d_m(kinetics, monkeypatch):
-    def download(url: str, **_: object) -> dict:
-        assert url.endswith("/kinetics/X3D_M.pyth")
-        return {"model_state": kinetics.state_dict()}
+def test_kinetics400_is_the_zoos_x3d_m(kinetics, save, tmp_path, monkeypatch):
+    """Downloaded once, read as weights only, and known by its digest."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    fetched = []
 
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", download)
-    blocks = x3d_blocks(num_classes=3, pretrained="kinetics400", **SMALL)
-    assert torch.equal(blocks[0].conv.conv_t.weight, kinetics.blocks[0].conv.conv_t.weight)
+    def download(url: str, target: str, *_: object, **__: object) -> None:
+        fetched.append(url)
+        Path(target).write_bytes(Path(save({"model_state": kinetics.state_dict()})).read_bytes())
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    assert downloaded_backbone("kinetics400") is None
+    for _ in range(2):
+        blocks = x3d_blocks(num_classes=3, pretrained="kinetics400", **SMALL)
+        assert torch.equal(blocks[0].conv.conv_t.weight, kinetics.blocks[0].conv.conv_t.weight)
+    assert [url.rpartition("/")[2] for url in fetched] == ["X3D_M.pyth"]
+    assert downloaded_backbone("kinetics400") == tmp_path / "cache/hub/checkpoints/X3D_M.pyth"
+    assert downloaded_backbone("other.pyth") is None
+
+
+def test_a_downloaded_backbone_runs_no_code(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    path = tmp_path / "hub/checkpoints/X3D_M.pyth"
+    path.parent.mkdir(parents=True)
+    torch.save({"model_state": {}, "code": Path("anything")}, path)  # an object that only code can make
+    with pytest.raises(ValueError, match=r"a file that torch cannot read \(UnpicklingError\); remove it"):
+        x3d_blocks(num_classes=3, pretrained="kinetics400", **SMALL)
 
 
 def test_weights_of_the_zoo_that_cannot_be_downloaded(tmp_path, monkeypatch):

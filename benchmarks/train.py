@@ -41,7 +41,6 @@ from objabn.config.file import load_params
 from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset
 from objabn.decoding.decode import decode_videos
-from objabn.decoding.workers import num_cores
 from objabn.index.table import build
 from objabn.model.device import make_fabric
 from objabn.model.network import ObjectABN
@@ -53,6 +52,7 @@ from objabn.stores.table import read_table
 from objabn.synthetic.scenes import plan
 from objabn.synthetic.synthesize import write_videos
 from objabn.system.waiting import wait_passively
+from objabn.system.workers import num_cores
 from objabn.training.checkpoint import Parts, Position
 from objabn.training.losses import total_loss
 from objabn.training.train import make_optimiser, make_scheduler, train_epoch

@@ -20,7 +20,7 @@ def main() -> None:
 
     import torch
 
-    from objabn.segmentation import ray_engine
+    from objabn.segmentation import local_engine, ray_engine
     from objabn.segmentation.contact_sheet import draw_masks
     from objabn.segmentation.quality import summarise, video_quality
     from objabn.segmentation.segment import make_compute, segment_videos
@@ -38,14 +38,13 @@ def main() -> None:
     frames = open_frames(paths.data("frames"), Path(dataset.videos), dataset.decode)
     masks = paths.data("masks")
     names = dataset_units(table, dataset)
-    fill = None
-    if dataset.machine.segment_engine == "ray":
-        make = partial(make_compute, paths.data("frames"), dataset)
-        fill = partial(ray_engine.fill, make=make, workers=dataset.machine.segment_workers)
-    on_gpu = isinstance(dataset.segment, MaskRCNN) and fill is None  # Ray shares out the GPUs among its actors
-    with one_at_a_time(masks.parent), leased_gpus(1, "auto" if on_gpu else "cpu"):  # nothing asks CUDA before
-        if on_gpu:
-            check_gpus_are_usable()
+    torch.set_num_threads(1)  # of each process that segments: a sum's last bit depends on their number
+    make = partial(make_compute, paths.data("frames"), dataset)
+    by_ray = dataset.machine.segment_engine == "ray"
+    may_lease = isinstance(dataset.segment, MaskRCNN) and not by_ray  # Ray shares out the GPUs among its actors
+    with one_at_a_time(masks.parent), leased_gpus(1, "auto" if may_lease else "cpu"):  # nothing asks CUDA before
+        on_gpu = may_lease and torch.cuda.is_available()
+        engine = ray_engine.fill if by_ray else local_engine.fill
         with replace_dir(masks) as store:
             segmented, cached = segment_videos(
                 table,
@@ -54,8 +53,8 @@ def main() -> None:
                 store,
                 make_segmenter=lambda: build(**dataset.segment.model_dump(), decode_stride=dataset.decode.stride),
                 cache=Cache(),
-                fill=fill,
-                overlap=torch.cuda.is_available(),
+                fill=None if on_gpu else partial(engine, make=make, workers=dataset.machine.segment_workers),
+                overlap=on_gpu,
             )
         print(f"{segmented} videos segmented, {cached} found in the side cache")
         per_video = video_quality(table, masks, truth, dataset.decode.stride)

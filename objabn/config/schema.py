@@ -191,8 +191,8 @@ class Machine(Block):
     decode_workers: Count | None  # processes; null: one a core
     decode_timeout_sec: Annotated[float, Field(gt=0, le=1e6)]  # a video that takes longer has failed
     max_failed: Share  # segmentation and training refuse to start when more of a split is missing
-    segment_engine: Literal["local", "ray"]  # this process | Ray's actors, on this machine or a cluster
-    segment_workers: Count | None  # Ray's actors; null: one a GPU, or one a core
+    segment_engine: Literal["local", "ray"]  # this machine | Ray's actors, on this machine or a cluster
+    segment_workers: Count | None  # processes without a GPU, or Ray's actors; null: one a core, or one a GPU
     loader_workers: Annotated[int, Field(ge=0)]  # processes that load clips; 0 loads in the training process
     checkpoint_minutes: Positive  # between two checkpoints within an epoch; there is one after each epoch anyway
 

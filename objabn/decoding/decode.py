@@ -20,13 +20,13 @@ from objabn.config.schema import Decode
 from objabn.decoding import one_video
 from objabn.decoding.presence import check_files, check_folder
 from objabn.decoding.unfinished_store import UnfinishedStore
-from objabn.decoding.workers import Lost, in_processes, num_cores
 from objabn.progress import progress
 from objabn.stores.array import StoreWriter, Unfinished
 from objabn.stores.chunks import encode_frames
 from objabn.stores.table import check_missing, read_table
 from objabn.system.files import write_text
 from objabn.system.locks import one_at_a_time
+from objabn.system.workers import Lost, in_processes, num_cores
 from objabn.video.libraries import LIBRARIES
 from objabn.video.read import read_video
 

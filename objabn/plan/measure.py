@@ -18,7 +18,6 @@ from objabn.config.rows import MAPS, Table
 from objabn.config.schema import Dataset, Import, Motion
 from objabn.decoding.decode import make_writer, packing
 from objabn.decoding.one_video import decode_one
-from objabn.decoding.workers import num_cores
 from objabn.evaluation.evaluate import evaluate_run
 from objabn.index.table import build as build_index
 from objabn.model.device import make_fabric
@@ -32,6 +31,7 @@ from objabn.stores.masks import GRID, GROUPS
 from objabn.stores.table import read_table
 from objabn.synthetic.scenes import make_scene, plan
 from objabn.synthetic.synthesize import write_videos
+from objabn.system.workers import num_cores
 from objabn.training.train import train, validate
 
 VIDEOS, MOST_FRAMES = 3, 1000  # of the data set: so many, none longer

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from objabn.decoding import workers
 from objabn.preflight.device import Devices
 from objabn.preflight.rows import Row
+from objabn.system import workers
 
 
 class Workers(NamedTuple):

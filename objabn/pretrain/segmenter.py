@@ -61,6 +61,7 @@ def score(segment: Segmenter, frames: np.ndarray, persons: np.ndarray) -> dict[s
     seconds = time.perf_counter() - started
     ious, best, false = [], [], 0
     for instances, truth in zip(found, on_grid(persons), strict=True):
+        assert instances.masks is not None  # nobody was asked to draw planes
         masks = instances.masks[instances.scores >= SCORE]  # (n, GRID, GRID)
         each = mask_iou(masks, truth[None])
         union = np.any(masks, axis=0, keepdims=True)
@@ -145,7 +146,8 @@ def pretrain_segmenter(
     training.run(batches, losses_of, validate, steps=steps, lr=lr, max_gradient=MAX_GRADIENT, **often)
 
     write_bytes(out, weights_bytes(network))
-    scores = score(build("torchvision", model="figures", weights=str(out), **INFERENCE), *held_out)  # as it is stored
+    stored = build("torchvision", model="figures", weights=str(out), draws=False, **INFERENCE)
+    scores = score(stored, *held_out)  # as it is stored
     recipe = {
         "what": "Mask R-CNN for the embedded data set's figures, trained on synthetic frames of other actions",
         **settings,

@@ -99,7 +99,9 @@ def draw_masks(
     videos = [*typical, *worst]
     masks, truths = StoreReader(store), open_truth(truth, per_video, stride) if truth else None
     wanted = pc.field("video").isin(videos) & (pc.field("score") >= np.float32(REPORT_SCORE))
-    instances = read_instances(store, wanted).to_pandas()
+    columns = ["video", "frame", "class", "score", "x0", "y0", "x1", "y1"]
+    found_in = [pd.DataFrame(columns=columns), *(rows.to_pandas() for rows in read_instances(store, wanted, columns))]
+    instances = pd.concat([each for each in found_in if len(each)] or found_in[:1])
     rows = {row["video"]: row for row in per_video.to_dict("records")}
     strips = []
     for video in videos:

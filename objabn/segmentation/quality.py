@@ -1,5 +1,7 @@
 """How good the masks are: numbers of each video, and of the data set."""
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,14 @@ from objabn.stores.table import REMEDY
 REPORT_SCORE = 0.5  # least score of an instance that counts here, whatever training chooses later
 
 
-def read_instances(store: Path, wanted: pc.Expression, columns: list[str] | None = None) -> pa.Table:
-    """Read rows of the table of instances of a mask store, or only these columns of them.
+def read_instances(store: Path, wanted: pc.Expression, columns: list[str]) -> Iterator[pa.Table]:
+    """Read rows of the table of instances of a mask store, a group of rows after another.
+
+    Only one group is in memory: of SSv2 with ten instances a frame there are a hundred million rows.
+
+    Args:
+        wanted: which rows.
+        columns: of the rows, with those that `wanted` asks for.
 
     Raises:
         ValueError: there is no such table, or it is damaged.
@@ -26,7 +34,9 @@ def read_instances(store: Path, wanted: pc.Expression, columns: list[str] | None
     if not path.is_file():
         raise ValueError(f"{path}: expected a mask store's table of instances, found none; {REMEDY}")
     try:
-        return pq.read_table(path, columns=columns, filters=wanted, page_checksum_verification=True)
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, columns=columns).filter(wanted)
     except (OSError, pa.ArrowException) as error:
         raise ValueError(f"{path}: is damaged; {REMEDY}") from error
 
@@ -44,25 +54,36 @@ def video_quality(table: pd.DataFrame, store: Path, truth: Path | None, stride: 
     """
     masks = StoreReader(store)
     truths = open_truth(truth, table, stride) if truth else None
-    counted = read_instances(store, pc.field("score") >= np.float32(REPORT_SCORE), ["video"])
-    instances = {count["values"].as_py(): count["counts"].as_py() for count in counted["video"].value_counts()}
-    rows = []
-    for video, frames in zip(table["video"], table["frames"], strict=True):
-        row: dict[str, float] = {}
+    found = _count_instances(store)
+    names = ["instances_per_frame", "empty_share", "person_share"]
+    names += ["iou_truth", "iou_truth_person"] if truths is not None else []
+    numbers = np.full((len(table), len(names)), np.nan)
+    for row, (video, frames) in enumerate(zip(table["video"], table["frames"], strict=True)):
         if frames:
-            planes = masks.read_all(video)
-            found = {groups: union_mask(planes, REPORT_SCORE, groups) for groups in (GROUPS, GROUPS[:1])}
-            row["instances_per_frame"] = instances.get(video, 0) / frames
-            row["empty_share"] = 1 - found[GROUPS].any(axis=(-2, -1)).mean()
-            row["person_share"] = found[GROUPS[:1]].any(axis=(-2, -1)).mean()
-            if truths is not None:
-                true_planes = truths.read_all(video)[: len(planes)]
-                for suffix, groups in (("", GROUPS), ("_person", GROUPS[:1])):
-                    true = union_mask(true_planes, REPORT_SCORE, groups)
-                    row[f"iou_truth{suffix}"] = mask_iou(found[groups], true).mean()
-        rows.append(row)
-    numbers = pd.DataFrame(rows, index=table.index).round(6)
-    return pd.concat([table[["video", "label", "split", "frames"]], numbers], axis=1)
+            true_planes = truths.read_all(video) if truths is not None else None
+            numbers[row] = [found[video] / frames, *_measure(masks.read_all(video), true_planes)]
+    rounded = pd.DataFrame(numbers, index=table.index, columns=names).round(6)
+    return pd.concat([table[["video", "label", "split", "frames"]], rounded], axis=1)
+
+
+def _count_instances(store: Path) -> Counter[str]:
+    """Count each video's instances that score enough to count here."""
+    found: Counter[str] = Counter()
+    for rows in read_instances(store, pc.field("score") >= np.float32(REPORT_SCORE), ["video", "score"]):
+        counts = rows["video"].value_counts()
+        found.update(dict(zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True)))
+    return found
+
+
+def _measure(planes: np.ndarray, true_planes: np.ndarray | None) -> list[float]:
+    """What `video_quality` says of a video besides its number of instances, from score planes (frames, 2, ...)."""
+    found = {groups: union_mask(planes, REPORT_SCORE, groups) for groups in (GROUPS, GROUPS[:1])}
+    values = [1 - found[GROUPS].any(axis=(-2, -1)).mean(), found[GROUPS[:1]].any(axis=(-2, -1)).mean()]
+    if true_planes is not None:
+        for groups, mask in found.items():
+            true = union_mask(true_planes[: len(planes)], REPORT_SCORE, groups)
+            values.append(mask_iou(mask, true).mean())
+    return values
 
 
 def summarise(per_video: pd.DataFrame) -> dict[str, float]:

@@ -3,9 +3,11 @@
 Two steps: the units that are not in the side cache are computed into it, then all units become the store.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,7 @@ from objabn.progress import progress
 from objabn.segmentation.prefetch import beside
 from objabn.segmentation.segmenters.choice import build
 from objabn.segmentation.segmenters.instances import Instances, Segmenter
-from objabn.segmentation.units import KIND, pack, unpack
+from objabn.segmentation.units import KIND, Unit, pack, unpack
 from objabn.stores.array import StoreWriter
 from objabn.stores.frames import Reader, open_frames
 from objabn.stores.masks import GRID, GROUPS, INSTANCES, shard_length
@@ -31,28 +33,26 @@ _INSTANCE_SCHEMA = pa.schema(
 )
 
 
-class Unit(NamedTuple):
-    """A video to segment: its id, the key of its unit in the side cache, and its number of frames."""
-
-    video: str
-    name: str
-    frames: int
+Compute = Callable[[Sequence[Unit]], Iterator[int]]
 
 
-def make_compute(frames: Path, params: Dataset) -> Callable[[Mapping[str, Any]], None]:
-    """Make a function that puts a video's unit into the side cache; for engines that compute in other processes.
+def make_compute(frames: Path, params: Dataset, *, overlap: bool = False) -> Compute:
+    """Make a function that puts videos' units into the side cache; for engines that compute in other processes.
+
+    The function yields the number of frames of each video once its unit is there. A unit that is there already, because
+    the process that made it was lost later, is not computed again.
 
     Args:
         frames: the frame store.
-
-    The function takes a mapping with `video` and `name`, its key in the side cache.
+        overlap: as of `segment_videos`.
     """
     reader = open_frames(frames, Path(params.videos), params.decode)
     segment, cache = build(**params.segment.model_dump(), decode_stride=params.decode.stride), Cache()
 
-    def compute(unit: Mapping[str, Any]) -> None:
-        if cache.load(KIND, unit["name"]) is None:
-            cache.store(KIND, unit["name"], pack(segment(reader.read_all(unit["video"]), unit["video"])))
+    def compute(units: Sequence[Unit]) -> Iterator[int]:
+        missing = [unit for unit in units if not cache.has(KIND, unit.name)]
+        yield from (unit.frames for unit in units if unit not in missing)
+        yield from _compute(missing, reader, segment, cache, overlap=overlap)
 
     return compute
 
@@ -65,7 +65,7 @@ def segment_videos(
     *,
     make_segmenter: Callable[[], Segmenter],
     cache: Cache,
-    fill: Callable[[list[dict[str, Any]]], None] | None = None,
+    fill: Callable[[list[Unit]], None] | None = None,
     overlap: bool = False,
 ) -> tuple[int, int]:
     """Write the mask store and its table of instances; how many videos were segmented, and how many were in the cache.
@@ -75,23 +75,42 @@ def segment_videos(
         names: keys of their units in the side cache (`units.unit_names`).
         frames: where their frames are read.
         store: directory to write to; must exist.
-        make_segmenter: makes it, called only when a video has to be segmented.
+        make_segmenter: makes it, called only when a video has to be segmented here, and once.
         cache: finished units, one a video.
-        fill: has the missing units (video, name, frames) put into the cache by other processes; None computes here.
+        fill: has the missing units put into the cache by other processes; None computes here.
         overlap: reads and writes in threads beside the segmenter; pays where it computes on another device.
     """
     units = [Unit(*unit) for unit in zip(table["video"], names, table["frames"].tolist(), strict=True)]
-    missing = list({unit.name: unit for unit in units if unit.name and cache.load(KIND, unit.name) is None}.values())
+    missing = list({unit.name: unit for unit in units if unit.name and not cache.has(KIND, unit.name)}.values())
+    segmenter = functools.cache(make_segmenter)
     if fill is not None:
-        fill([unit._asdict() for unit in missing])
+        fill(missing)
     elif missing:
-        _compute(missing, frames, make_segmenter(), cache, overlap=overlap)
-    _assemble(units, store, cache, lambda unit: _compute([unit], frames, make_segmenter(), cache))
-    return len(missing), sum(bool(unit.name) for unit in units) - len(missing)
+        with frames_bar(missing) as bar:
+            for num_frames in _compute(missing, frames, segmenter(), cache, overlap=overlap):
+                bar.update(num_frames)
+
+    def compute(unit: Unit) -> None:
+        for _ in _compute([unit], frames, segmenter(), cache):
+            pass
+
+    again = _assemble(units, store, cache, compute)
+    segmented = len(missing) + again
+    return segmented, sum(bool(unit.name) for unit in units) - segmented
 
 
-def _compute(units: list[Unit], frames: Reader, segmenter: Segmenter, cache: Cache, *, overlap: bool = False) -> None:
-    """Segment videos into the cache, one after the other; with `overlap` the next is read and the last is written."""
+def frames_bar(units: Sequence[Unit]) -> Any:
+    """Progress bar over the frames of videos."""
+    return progress(total=sum(unit.frames for unit in units), desc="segment", unit="frame")
+
+
+def _compute(
+    units: Sequence[Unit], frames: Reader, segmenter: Segmenter, cache: Cache, *, overlap: bool = False
+) -> Iterator[int]:
+    """Segment videos into the cache, one after the other; yields the frames of each that is there.
+
+    With `overlap` the next is read and the last is packed and written beside the segmenter.
+    """
     step: Any = beside if overlap else map
 
     def segmented() -> Iterator[tuple[Unit, list[Instances]]]:
@@ -103,27 +122,29 @@ def _compute(units: list[Unit], frames: Reader, segmenter: Segmenter, cache: Cac
         cache.store(KIND, unit.name, pack(instances))
         return unit.frames
 
-    with progress(total=sum(unit.frames for unit in units), desc="segment", unit="frame") as bar:
-        for num_frames in step(keep, segmented()):
-            bar.update(num_frames)
+    yield from step(keep, segmented())
 
 
-def _assemble(units: list[Unit], store: Path, cache: Cache, compute: Callable[[Unit], None]) -> None:
-    """Write the store from the units in the cache; `compute` makes one that somebody has removed meanwhile."""
+def _assemble(units: list[Unit], store: Path, cache: Cache, compute: Callable[[Unit], None]) -> int:
+    """Write the store from the units in the cache, each read in a thread while the last one is written.
+
+    `compute` makes a unit that is damaged, or that somebody has removed meanwhile. Returns how many it made.
+    """
+    again = 0
     shard = shard_length(sum(unit.frames for unit in units))
     writer = StoreWriter(store, (len(GROUPS), GRID, GRID), level=ZSTD_LEVEL, frames_per_shard=shard)
     pending: list[pa.Table] = []
     with pq.ParquetWriter(store / INSTANCES, _INSTANCE_SCHEMA, write_page_checksum=True) as instances:
-        for unit in units:
+        for unit, found in zip(units, beside(partial(_load, cache), units), strict=True):
             if not unit.name:
                 writer.append(np.zeros((0, len(GROUPS), GRID, GRID), np.uint8), video=unit.video)
                 continue
-            payload = cache.load(KIND, unit.name)
-            if payload is None:
+            arrays = found
+            if arrays is None and (arrays := _load(cache, unit)) is None:  # another video's, made for this one too
                 compute(unit)
-                payload = cache.load(KIND, unit.name)
-                assert payload is not None, f"{unit.video}: its unit was not kept"
-            arrays = unpack(payload)
+                again += 1
+                arrays = _load(cache, unit)
+            assert arrays is not None, f"{unit.video}: its unit was not kept"
             writer.append(arrays["planes"], video=unit.video)
             pending.append(_instance_rows(unit.video, arrays))
             if sum(map(len, pending)) >= ROWS_PER_GROUP:
@@ -132,6 +153,13 @@ def _assemble(units: list[Unit], store: Path, cache: Cache, compute: Callable[[U
         if pending:
             instances.write_table(pa.concat_tables(pending))
     writer.close()
+    return again
+
+
+def _load(cache: Cache, unit: Unit) -> Mapping[str, np.ndarray] | None:
+    """Read the arrays of a unit; None where it is not there, or damaged."""
+    payload = cache.load(KIND, unit.name) if unit.name else None
+    return None if payload is None else unpack(payload)
 
 
 def _instance_rows(video: str, unit: Mapping[str, np.ndarray]) -> pa.Table:

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,12 +10,20 @@ import pyarrow as pa
 
 from objabn.config.schema import Dataset
 from objabn.segmentation.segmenters.choice import settings_key, video_key
-from objabn.segmentation.segmenters.instances import Instances
-from objabn.stores.masks import score_planes
+from objabn.segmentation.segmenters.instances import Instances, planes_of
 from objabn.system.cache import unit_key
 
 KIND = "masks"  # of a unit in the side cache
 UNIT_VERSION = 1  # raised when a unit's layout or content changes other than by its segmenter: here, in masks or video
+
+
+class Unit(NamedTuple):
+    """A video to segment: its id, the key of its unit in the side cache, and its number of frames."""
+
+    video: str
+    name: str
+    frames: int
+
 
 VideoKey = Callable[[str], Mapping[str, Any]]
 
@@ -28,10 +36,11 @@ def _same(_video: str) -> Mapping[str, Any]:
 def pack(per_frame: list[Instances]) -> bytes:
     """Pack the masks of a video: score planes (frames, 2, 128, 128) and all instances, as npz behind zstd."""
     frame = np.repeat(np.arange(len(per_frame)), [len(each.scores) for each in per_frame])
+    drawn = {key: planes_of(each) for key, each in {id(each): each for each in per_frame}.items()}  # some come twice
     buffer = io.BytesIO()
     np.savez(
         buffer,
-        planes=np.stack([score_planes(each.masks, each.scores, list(each.classes)) for each in per_frame]),
+        planes=np.stack([drawn[id(each)] for each in per_frame]),
         frame=frame.astype(np.int32),
         classes=np.array([name for each in per_frame for name in each.classes], dtype="U"),
         scores=np.array([score for each in per_frame for score in each.scores], np.float32),

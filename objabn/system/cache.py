@@ -50,6 +50,13 @@ class Cache:
     def path(self, kind: str, key: str) -> Path:
         return self.root / kind / key[:2] / key
 
+    def has(self, kind: str, key: str) -> bool:
+        """Tell whether a unit is there, without reading it: whether it is damaged, `load` says."""
+        try:
+            return self.path(kind, key).stat().st_size > _DIGEST_BYTES
+        except FileNotFoundError:
+            return False
+
     def load(self, kind: str, key: str) -> bytes | None:
         """The unit's bytes; None when it is absent or its digest does not fit. Raises: OSError that names the file."""
         path = self.path(kind, key)

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from objabn.segmentation.segmenters.instances import Segmenter
+import numpy as np
+
+from objabn.segmentation.segmenters.instances import Instances, Segmenter
 from objabn.system.files import file_digest
 
 # Backend -> the settings that its output depends on, besides the content of `weights`.
@@ -27,17 +29,32 @@ BACKENDS = tuple(SETTINGS)
 VERSIONS = {"motion": 1, "torchvision": 1, "detectron2": 1, "import": 2}
 
 
-def build(backend: str, **settings: Any) -> Segmenter:
+def build(backend: str, *, stride: int = 1, **settings: Any) -> Segmenter:
     """Segmenter of a backend: frames of one video, uint8 (N, H, W, 3) RGB, and its id to N `Instances`.
 
     Only the chosen backend is imported. Settings that a backend does not know are ignored, so a whole block of
     parameters can be handed over.
 
+    Args:
+        stride: the backend sees frames 0, stride, 2 * stride, ...; the frames between have the instances of the last of
+            these. So each frame has its planes and its rows in the table of instances, whatever the stride.
+
     Raises:
         ValueError: for an unknown backend, or settings that the backend cannot work with (see its module).
     """
+    segment = _backend(backend, **settings)
+    if stride == 1:
+        return segment
+
+    def segment_some(frames: np.ndarray, video: str) -> list[Instances]:
+        found = segment(frames[::stride], video)
+        return [found[number // stride] for number in range(len(frames))]
+
+    return segment_some
+
+
+def _backend(backend: str, **settings: Any) -> Segmenter:
     _check(backend)
-    settings.pop("stride", None)  # which frames a segmenter gets is not its affair
     # Import statements and not importlib: the test that compares dvc.yaml with our imports reads them.
     if backend == "motion":
         from objabn.segmentation.segmenters import motion
@@ -63,6 +80,8 @@ def settings_key(backend: str, weights: str | None = None, **settings: Any) -> d
         ValueError: for an unknown backend.
     """
     chosen = {name: settings[name] for name in SETTINGS[backend] if name in settings}
+    if settings.get("stride", 1) != 1:  # units that were made before there was a stride keep their names
+        chosen["stride"] = settings["stride"]
     content = None
     if backend != "motion" and weights:
         # Not a file: the name that the backend resolves (detectron2's `zoo`: the one file that it has of the model).

@@ -17,7 +17,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from objabn.segmentation.segmenters.instances import Instances, Segmenter
-from objabn.segmentation.segmenters.rcnn import by_frame, check_keys, device_of, in_bf16
+from objabn.segmentation.segmenters.rcnn import (
+    batch_that_fits,
+    by_frame,
+    check_keys,
+    device_of,
+    in_bf16,
+    in_channels_last,
+    upload,
+)
 from objabn.system.downloads import bring, iopath_path, not_whole
 
 MODEL = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml"
@@ -69,6 +77,7 @@ def build(
     network = library.build_model(config).eval()
     _load(library, network, source, model)
     if network.device.type == "cuda":
+        in_channels_last(network, network.backbone)
         run_in_bf16(network, "cuda")
     names = np.array(library.MetadataCatalog.get(config.DATASETS.TEST[0]).thing_classes)
     assert len(names) == config.MODEL.ROI_HEADS.NUM_CLASSES
@@ -76,7 +85,8 @@ def build(
     def segment(frames: np.ndarray, _video: str = "") -> list[Instances]:
         size = library.ResizeShortestEdge.get_output_shape(*frames.shape[1:3], short_edge, long_edge)
         batches = (frames[start : start + batch_size] for start in range(0, len(frames), batch_size))
-        return [instances for batch in batches for instances in _forward(network, batch, size, names)]
+        with batch_that_fits(batch_size, short_edge):
+            return [instances for batch in batches for instances in _forward(network, batch, size, names)]
 
     return segment
 
@@ -94,7 +104,7 @@ def _forward(network: Any, frames: np.ndarray, size: tuple[int, int], names: np.
     masks = torch.cat([one.pred_masks for one in found])[:, 0]  # (n, 28, 28)
     scores, labels = (torch.cat([one.get(key) for one in found]) for key in ("scores", "pred_classes"))
     counts = [len(one) for one in found]
-    return [Instances(*fields) for fields in by_frame(masks, boxes, scores, labels, names, counts)]
+    return by_frame(masks, boxes, scores, labels, names, counts, draws=pixels.is_cuda)
 
 
 def check_weights(weights: str, model: str) -> None:
@@ -123,8 +133,7 @@ def resize(frames: np.ndarray, size: tuple[int, int], device: torch.device) -> T
 
     At ratios that put values halfway between two levels a few per cent are a level off Pillow's, elsewhere none.
     """
-    # np.array copies: torch takes neither read-only memory (a store's) nor negative strides without complaint.
-    pixels = torch.from_numpy(np.array(frames)).to(device).permute(0, 3, 1, 2).float()
+    pixels = upload(frames, device).float()
     for shape in ((frames.shape[1], size[1]), size):  # as Pillow: columns, then rows, whole numbers in between
         pixels = F.interpolate(pixels, shape, mode="bilinear", antialias=True).add(0.5).floor()
     return pixels

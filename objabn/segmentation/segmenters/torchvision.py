@@ -16,7 +16,15 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from objabn.segmentation.segmenters.figures_rcnn import figures_rcnn
 from objabn.segmentation.segmenters.instances import Instances, Segmenter
-from objabn.segmentation.segmenters.rcnn import by_frame, check_keys, device_of, in_bf16
+from objabn.segmentation.segmenters.rcnn import (
+    batch_that_fits,
+    by_frame,
+    check_keys,
+    device_of,
+    in_bf16,
+    in_channels_last,
+    upload,
+)
 from objabn.system.downloads import bring, not_whole, torch_path
 
 WEIGHTS = {
@@ -43,6 +51,7 @@ def build(
     max_instances: int = 100,
     batch_size: int = 4,
     device: str = "auto",
+    draws: bool | None = None,
     **_: Any,
 ) -> Segmenter:
     """Segmenter that runs Mask R-CNN: bf16 arithmetic on CUDA, float32 on the CPU.
@@ -59,6 +68,7 @@ def build(
         max_instances: most instances a frame, the best scored.
         batch_size: frames a forward pass.
         device: auto (CUDA when there is one), cpu, cuda, cuda:1, ...
+        draws: gives score planes, drawn on the device, in place of masks; None on a GPU only.
 
     Raises:
         ValueError: for an unknown model, or weights that are missing, unreadable, not this model's, or cannot be
@@ -81,8 +91,9 @@ def build(
     where = device_of(device)
     network = network.to(where)
     if where.type == "cuda":
+        in_channels_last(network, network.backbone)
         run_in_bf16(network, "cuda")
-    return segmenter(network, num_classes, batch_size)
+    return segmenter(network, num_classes, batch_size, draws=where.type == "cuda" if draws is None else draws)
 
 
 def check_weights(weights: str, model: str) -> None:
@@ -105,12 +116,13 @@ def _num_classes(state: dict[str, Tensor], weights: str) -> int:
     return num_classes
 
 
-def segmenter(network: detection.MaskRCNN, num_classes: int, batch_size: int) -> Segmenter:
+def segmenter(network: detection.MaskRCNN, num_classes: int, batch_size: int, *, draws: bool = False) -> Segmenter:
     """Segmenter around a network as it stands, put into evaluation mode.
 
     Args:
         num_classes: a key of CATEGORIES.
         batch_size: frames a forward pass.
+        draws: gives score planes, drawn on the network's device, in place of masks.
     """
     names = np.array(CATEGORIES[num_classes])
     where = next(network.parameters()).device
@@ -118,18 +130,18 @@ def segmenter(network: detection.MaskRCNN, num_classes: int, batch_size: int) ->
 
     def segment(frames: np.ndarray, _video: str = "") -> list[Instances]:
         batches = (frames[start : start + batch_size] for start in range(0, len(frames), batch_size))
-        return [instances for batch in batches for instances in _forward(network, batch, where, names)]
+        with batch_that_fits(batch_size, network.transform.min_size[0]):
+            return [instances for batch in batches for instances in _forward(network, batch, where, names, draws)]
 
     return segment
 
 
 @torch.inference_mode()
 def _forward(
-    network: detection.MaskRCNN, frames: np.ndarray, device: torch.device, names: np.ndarray
+    network: detection.MaskRCNN, frames: np.ndarray, device: torch.device, names: np.ndarray, draws: bool
 ) -> list[Instances]:
     """Instances of a batch of frames, uint8 (B, H, W, 3)."""
-    # np.array copies: torch takes neither read-only memory (a store's) nor negative strides without complaint.
-    pixels = torch.from_numpy(np.array(frames)).to(device).permute(0, 3, 1, 2).float() / 255  # (B, 3, H, W)
+    pixels = upload(frames, device).float() / 255  # (B, 3, H, W)
     images, _ = network.transform(list(pixels))
     features = network.backbone(images.tensors)
     regions, _ = network.rpn(images, features)
@@ -140,7 +152,7 @@ def _forward(
     boxes = torch.cat([one["boxes"] for one in found]) / pixels.new_tensor([width, height, width, height])  # (n, 4)
     masks = torch.cat([one["masks"] for one in found])[:, 0]  # (n, 28, 28)
     scores, labels = (torch.cat([one[key] for one in found]) for key in ("scores", "labels"))
-    return [Instances(*fields) for fields in by_frame(masks, boxes, scores, labels, names, counts)]
+    return by_frame(masks, boxes, scores, labels, names, counts, draws=draws)
 
 
 def _read(path: str, model: str) -> dict[str, Tensor]:

@@ -40,7 +40,7 @@ def in_processes(
     items: Iterable[Any],
     *,
     workers: int,
-    timeout_sec: float,
+    timeout_sec: float | None,
     preload: Sequence[str] = (),
 ) -> Generator[tuple[Any, Any], None, None]:
     """Yields (item, function(item) or Lost) in the order of the items; at most 2 * `workers` are taken in advance.
@@ -49,7 +49,7 @@ def in_processes(
 
     Args:
         function: of a module that can be imported, as are its items and results; one that raises counts as a crash.
-        timeout_sec: for an item, from when a worker takes it.
+        timeout_sec: for an item, from when a worker takes it; None: as long as it takes.
         preload: modules that all workers need, imported once; the first call in a process decides.
     """
     context = multiprocessing.get_context("forkserver")  # fork alone would copy locks that threads hold
@@ -90,7 +90,7 @@ def in_processes(
 class _Worker:
     """A process that is started when it is needed, and again after it was lost."""
 
-    def __init__(self, context: Any, function: Callable[[Any], Any], timeout_sec: float) -> None:
+    def __init__(self, context: Any, function: Callable[[Any], Any], timeout_sec: float | None) -> None:
         self._context, self._function, self._timeout_sec = context, function, timeout_sec
         self._process: Any = None
         self._connection: Any = None

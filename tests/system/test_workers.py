@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from objabn.decoding.workers import Lost, in_processes
+from objabn.system.workers import Lost, in_processes
 from tests.helpers.clones import hear_ctrl_c
 from tests.helpers.unruly import behave
 
@@ -127,7 +127,7 @@ def runs(process: int) -> bool:
 
 def test_a_worker_that_cannot_start_is_not_the_items_fault() -> None:
     code = (
-        "import types, sys; from objabn.decoding.workers import in_processes\n"
+        "import types, sys; from objabn.system.workers import in_processes\n"
         "gone = types.ModuleType('gone'); sys.modules['gone'] = gone\n"
         "exec('def function(item): return item', gone.__dict__)\n"
         "print(list(in_processes(gone.function, [1, 2], workers=1, timeout_sec=9)))"
@@ -139,7 +139,7 @@ def test_a_worker_that_cannot_start_is_not_the_items_fault() -> None:
 
 def test_an_interruption_while_the_workers_start_ends_them_at_once() -> None:
     code = (
-        "from contextlib import closing; from objabn.decoding.workers import in_processes\n"
+        "from contextlib import closing; from objabn.system.workers import in_processes\n"
         "from tests.helpers.unruly import behave\n"
         "with closing(in_processes(behave, [('sleep', 600)] * 4, workers=2, timeout_sec=600)) as results:\n"
         "    print('ready', flush=True)\n"
@@ -160,7 +160,7 @@ def test_an_interruption_while_the_workers_start_ends_them_at_once() -> None:
 def test_busy_workers_end_with_the_process_that_started_them(how: signal.Signals, tmp_path: Path) -> None:
     """They sleep for ten minutes, one of them idle."""
     code = (
-        "from contextlib import closing; from objabn.decoding.workers import in_processes\n"
+        "from contextlib import closing; from objabn.system.workers import in_processes\n"
         "from tests.helpers.unruly import behave\n"
         "items = [('pid', 0), ('pid', 0), ('pid', 0), *[('sleep', 600)] * 4]\n"
         "with closing(in_processes(behave, items, workers=2, timeout_sec=600)) as results:\n"

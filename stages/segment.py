@@ -29,8 +29,9 @@ def main() -> None:
     from objabn.stores.frames import open_frames
     from objabn.stores.table import check_missing, read_table
     from objabn.system.cache import Cache
+    from objabn.system.cuda import refuse_unusable_gpu
     from objabn.system.files import replace_dir, write_text
-    from objabn.system.gpus import check_gpus_are_usable, leased_gpus
+    from objabn.system.gpus import leased_gpus
     from objabn.system.locks import one_at_a_time
 
     table = read_table(paths.data("frames"))
@@ -43,6 +44,8 @@ def main() -> None:
     by_ray = dataset.machine.segment_engine == "ray"
     may_lease = isinstance(dataset.segment, MaskRCNN) and not by_ray  # Ray shares out the GPUs among its actors
     with one_at_a_time(masks.parent), leased_gpus(1, "auto" if may_lease else "cpu"):  # nothing asks CUDA before
+        if may_lease:
+            refuse_unusable_gpu("segment")
         on_gpu = may_lease and torch.cuda.is_available()
         engine = ray_engine.fill if by_ray else local_engine.fill
         with replace_dir(masks) as store:

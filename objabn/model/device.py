@@ -1,4 +1,4 @@
-"""Choose the device and how it computes, for a process that computes alone or with others."""
+"""Choose the device, its precision and kernels, and on the CPU the number of threads, for a process that computes."""
 
 import os
 from typing import Any, Literal
@@ -9,11 +9,11 @@ from lightning_fabric.plugins.environments import LightningEnvironment
 from torch import nn
 
 from objabn.config.schema import Dataset, Train
-from objabn.system.gpus import check_gpus_are_usable
+from objabn.model.fast_layers import resolve_depthwise
+from objabn.system.cuda import refuse_unusable_gpu
 from objabn.system.memory import reuse_freed_memory
 
-Precision = Literal["32-true", "bf16-mixed"]  # `train.precision` but for auto
-_BF16_FROM = 8  # major compute capability from which on a GPU computes in bf16 itself
+_BF16 = (8, 0)  # compute capability from which on a GPU computes in bf16 itself
 
 
 def make_fabric(params: Dataset) -> Fabric:
@@ -24,12 +24,10 @@ def make_fabric(params: Dataset) -> Fabric:
     """
     asked = params.train
     on_cpu = check_on_cpu(asked)
-    # Fabric's own `auto` would take Apple's GPU, for which nothing here is made.
-    accelerator = "cpu" if on_cpu else "cuda"
     return Fabric(
-        accelerator=accelerator,
+        accelerator="cpu" if on_cpu else "cuda",  # Fabric's own choice would be MPS on a Mac
         devices=1,
-        precision=precision_of(asked.precision, asked.accelerator),
+        precision=resolve_precision(asked.precision, on_cuda=not on_cpu),
         plugins=[_Alone()],
     )
 
@@ -37,18 +35,18 @@ def make_fabric(params: Dataset) -> Fabric:
 def check_on_cpu(asked: Train) -> bool:
     """Tell whether this process computes on the CPU, and prepare it for its device.
 
-    On the CPU it keeps freed memory for reuse (`reuse_freed_memory`), and takes `train.threads` threads. On a GPU it
-    takes the fastest kernels, or those that `train.deterministic` asks for.
+    On the CPU the process keeps freed memory for reuse (`reuse_freed_memory`), and takes `train.threads` threads. On a
+    GPU it takes the kernels that `train.deterministic` asks for.
 
     Raises:
-        ValueError: `train.accelerator` asks for a CUDA device and there is none, or torch cannot use the GPU that is
-            there.
+        ValueError: `train.accelerator` asks for a CUDA device and there is none; or does not ask for the CPU, and there
+            is a GPU that torch cannot use.
     """
     if asked.accelerator != "cpu":
-        check_gpus_are_usable()
-    on_cpu = asked.accelerator == "cpu" or not torch.cuda.is_available()
-    if on_cpu and asked.accelerator == "cuda":
+        refuse_unusable_gpu("train.accelerator", "set train.accelerator=cpu")
+    if asked.accelerator == "cuda" and not torch.cuda.is_available():
         raise ValueError("train.accelerator: expected auto or cpu on a machine without a CUDA device, got cuda")
+    on_cpu = asked.accelerator == "cpu" or not torch.cuda.is_available()
     if on_cpu:
         reuse_freed_memory()
         if asked.threads:
@@ -59,53 +57,65 @@ def check_on_cpu(asked: Train) -> bool:
 
 
 def choose_kernels(*, deterministic: bool) -> None:
-    """Take the fastest of cuDNN's kernels, or those that give the same bits again.
+    """Let CUDA take the kernels that give the same bits again, where there are such; or those that are fastest.
 
-    Where there is no such kernel, torch warns and takes another one.
+    cuDNN finds the fastest ones by trying them out, once for each shape: shapes stay the same here. An operation
+    without a deterministic kernel gives a warning.
     """
-    if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
     torch.backends.cudnn.benchmark = not deterministic
     torch.backends.cudnn.deterministic = deterministic
     torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it is first used
 
 
-def precision_of(precision: Literal["auto"] | Precision, accelerator: str) -> Precision:
-    """Return the precision that `train.precision` means on this process's device.
+def resolve_precision(
+    precision: Literal["auto", "32-true", "bf16-mixed"], *, on_cuda: bool
+) -> Literal["32-true", "bf16-mixed"]:
+    """Return the precision that `train.precision` stands for on the device that computes.
 
-    `auto` is bf16-mixed on a GPU that computes in bf16 itself, and 32-true elsewhere.
+    Asks CUDA, so a GPU must have been leased before.
+
+    >>> resolve_precision("auto", on_cuda=False)
+    '32-true'
     """
     if precision != "auto":
         return precision
-    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
-    return "bf16-mixed" if on_gpu and torch.cuda.get_device_capability()[0] >= _BF16_FROM else "32-true"
+    return "bf16-mixed" if on_cuda and torch.cuda.get_device_capability() >= _BF16 else "32-true"
 
 
-def compiled(network: nn.Module, asked: Train, device: torch.device) -> nn.Module:
-    """Wrap a network in torch.compile where `train.compile` asks for it.
+def compiled(network: nn.Module, asked: Train, device: torch.device, **settings: Any) -> nn.Module:
+    """Return a network as its training calls it: through torch.compile on a GPU if asked for, else as it is.
 
-    On the CPU the network stays as it is.
+    Weights and their names stay those of `network`. The CPU's kernels are chosen already, and are not compiled.
+
+    Args:
+        settings: of torch.compile, beside those that are set here.
     """
-    if not asked.compile or device.type != "cuda":
+    if not asked.compile or device.type == "cpu":
         return network
-    faster: Any = torch.compile(network, dynamic=False)
-    return faster
+    return torch.compile(network, dynamic=False, **settings)  # type: ignore[return-value]
 
 
-def name_of(device: torch.device) -> str:
-    """Return the model of a GPU, or "cpu"."""
-    return "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device)
+def computed_on(asked: Train, device: torch.device) -> dict[str, str]:
+    """Return what run.json says of the device that has trained: its name and the precision.
 
-
-def describe(device: torch.device, precision: str) -> str:
-    """Say what a process computes on, in a line.
-
-    >>> describe(torch.device("cpu"), "32-true").partition(", ")[0]
-    'on the CPU'
+    A CPU has no name here: a run on the CPU is the same on all machines.
     """
-    threads = torch.get_num_threads()
-    on_cpu = f"the CPU, {threads} thread{'' if threads == 1 else 's'}"
-    return f"on {on_cpu if device.type == 'cpu' else name_of(device)}, {precision}"
+    on_cuda = device.type == "cuda"
+    name = torch.cuda.get_device_name(device) if on_cuda else "cpu"
+    return {"device": name, "precision": resolve_precision(asked.precision, on_cuda=on_cuda)}
+
+
+def describe(asked: Train, device: torch.device) -> str:
+    """Say in a line what a training computes on, and how."""
+    on = computed_on(asked, device)
+    if device.type == "cpu":
+        threads = torch.get_num_threads()
+        return f"on the CPU, {on['precision']}, {threads} thread{'s' if threads > 1 else ''}"
+    options = [name for name in ("compile", "deterministic") if getattr(asked, name)]
+    parts = [on["precision"], f"depthwise {resolve_depthwise(asked.depthwise)}", *options]
+    return f"on {device} ({on['device']}), {', '.join(parts)}"
 
 
 class _Alone(LightningEnvironment):

@@ -1,14 +1,13 @@
-"""Compute X3D's layers faster, with the same parameters.
+"""Compute X3D's layers faster on the CPU, with the same parameters.
 
-The layers compute the same functions up to rounding.
+The layers compute the same functions up to rounding. PyTorch has fast kernels (oneDNN's) for all of X3D's operations,
+but does not always choose them: it takes slow kernels for the gradients of a 3-D depthwise convolution, and on a single
+thread for 1x1x1 convolutions. PyTorch chooses the fast kernels when all frames form one batch of images. In
+channels_last_3d memory such a batch is a view. On a GPU the layers are plain `nn.Conv3d`, but for the depthwise ones
+where they are asked to convolve frame by frame.
 
-On the CPU, PyTorch has fast kernels (oneDNN's) for all of X3D's operations, but does not always choose them: it takes
-slow kernels for the gradients of a 3-D depthwise convolution, and on a single thread for 1x1x1 convolutions. PyTorch
-chooses the fast kernels when all frames form one batch of images. In channels_last_3d memory such a batch is a view.
-
-On a GPU the layers are plain `nn.Conv3d`, but for the 3x3x3 depthwise convolution, of which `train.depthwise` decides:
-`native` is PyTorch's own kernel, which takes contiguous tensors only; `channels_last` is cuDNN's; `conv2d` is three
-convolutions of all frames. `python -m benchmarks.gpu` compares them.
+A GPU has two ways of its own to convolve by channel in 3-D. Torch's kernel takes contiguous memory only; cuDNN's is
+chosen for channels_last_3d memory. So the memory format of a network (`memory_format`) chooses between them.
 
 Shapes: B batch, C channels, T frames, H/W input grid, h/w output grid.
 """
@@ -18,8 +17,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-BEST_ON_GPU = "native"  # what `train.depthwise: auto` takes
 
 
 def _frames(x: Tensor) -> Tensor:
@@ -111,30 +108,32 @@ def _over_time(x: Tensor, weight: Tensor, padding: int) -> Tensor:
 
 
 def depthwise_by_frames(x: Tensor, weight: Tensor, stride: int) -> Tensor:
-    """Convolve clips by channel, as three convolutions of frames.
+    """Convolve as `DepthwiseConv3d`, by three 2-D convolutions over all frames, one for each time step of the kernel.
 
-    x is (B, C, T, H, W), weight (C, 1, 3, 3, 3). Each convolution is of all frames by one of the kernel's three time
-    steps. Output frame t adds the first of frame t - 1, the
-    second of t and the third of t + 1. Returns (B, C, T, h, w).
+    Each of them convolves all frames; its results are then added one frame later, at the same frame, or one earlier.
+
+    Args:
+        x: (B, C, T, H, W). weight: (C, 1, 3, 3, 3). stride: of H and W.
     """
-    images, clips = _frames(x), (x.shape[0], x.shape[2])
-    before, result, after = (
-        F.conv2d(images, weight[:, :, step], stride=stride, padding=1, groups=len(weight)).unflatten(0, clips)
-        for step in range(3)
-    )  # (B, T, C, h, w) each
-    result[:, 1:] += before[:, :-1]
-    result[:, :-1] += after[:, 1:]
-    return result.transpose(1, 2)
+    frames, shape = _frames(x), (x.shape[0], x.shape[2])
+
+    def of_step(step: int) -> Tensor:
+        images = F.conv2d(frames, weight[:, :, step], stride=stride, padding=1, groups=len(weight))
+        return images.unflatten(0, shape).transpose(1, 2)  # (B, C, T, h, w)
+
+    result = of_step(1)
+    result[:, :, 1:] += of_step(0)[:, :, :-1]
+    result[:, :, :-1] += of_step(2)[:, :, 1:]
+    return result
 
 
 class DepthwiseConv3d(nn.Conv3d):
     """Convolve each channel in space and time.
 
-    Kernel 3x3x3, padding 1, stride 1 or 1x2x2, one group a channel, no bias. `by_frames`: on a GPU, as convolutions of
-    all frames.
+    Kernel 3x3x3, padding 1, stride 1 or 1x2x2, one group a channel, no bias.
     """
 
-    by_frames = False
+    by_frames = False  # on a GPU
 
     def forward(self, x: Tensor) -> Tensor:
         if _on_cpu(x, self.weight) and torch.is_grad_enabled():
@@ -150,8 +149,10 @@ class TemporalConv3d(nn.Conv3d):
     Kernel kx1x1, stride 1, one group a channel, no bias.
     """
 
+    by_frames = False  # on a GPU; here it is one 2-D convolution, over frames and positions
+
     def forward(self, x: Tensor) -> Tensor:
-        if not _on_cpu(x, self.weight):
+        if not (_on_cpu(x, self.weight) or (self.by_frames and x.is_cuda)):
             return super().forward(x)
         return _over_time(x, self.weight, int(self.padding[0]))
 
@@ -188,23 +189,42 @@ def _faster(layer: nn.Conv3d) -> type[nn.Conv3d]:
     return type(layer)
 
 
-def quicken(net: nn.Module, *, by_frames: bool = False) -> None:
+def resolve_depthwise(depthwise: str) -> str:
+    """Return what `train.depthwise` stands for: torch's own kernel, where it leaves the choice.
+
+    >>> resolve_depthwise("auto")
+    'native'
+    """
+    return "native" if depthwise == "auto" else depthwise
+
+
+def memory_format(depthwise: str, device: torch.device) -> torch.memory_format:
+    """Return the memory format in which a network and its clips are computed on a device.
+
+    Args:
+        depthwise: `train.depthwise`.
+    """
+    is_native = device.type == "cuda" and resolve_depthwise(depthwise) == "native"
+    return torch.contiguous_format if is_native else torch.channels_last_3d
+
+
+def quicken(net: nn.Module, depthwise: str = "auto") -> None:
     """Replace a network's slow layers in place.
 
     Names and values of the parameters stay. A Swish becomes one pass over memory in place of several. A ReLU overwrites
     its input: in X3D that is the output of a BatchNorm, a convolution or a sum, which no gradient needs.
 
     Args:
-        by_frames: of `DepthwiseConv3d`.
+        depthwise: `train.depthwise`, for a GPU; the network's memory format has to fit (`memory_format`).
     """
     for name, child in net.named_children():
         if type(child) is nn.Conv3d:
             child.__class__ = _faster(child)
-            if isinstance(child, DepthwiseConv3d):
-                child.by_frames = by_frames
+            if isinstance(child, DepthwiseConv3d | TemporalConv3d):
+                child.by_frames = resolve_depthwise(depthwise) == "conv2d"
         elif type(child).__name__ == "Swish":
             setattr(net, name, nn.SiLU())
         elif isinstance(child, nn.ReLU):
             child.inplace = True
         else:
-            quicken(child, by_frames=by_frames)
+            quicken(child, depthwise)

@@ -11,14 +11,14 @@ D feature size.
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
 from objabn.config.rows import MAPS
 from objabn.config.schema import BLOCKS, Model
-from objabn.model.fast_layers import BEST_ON_GPU, quicken
+from objabn.model.fast_layers import memory_format, quicken
 from objabn.model.x3d import init_weights, residual_stage, x3d_blocks
 
 
@@ -76,15 +76,10 @@ class AttentionBranch(nn.Module):
         blocks = self.blocks(h1)  # (B, D, T, h, w)
         class_maps = self.class_maps(blocks)  # (B, L, T, h, w)
         logits = self.classifier(class_maps).mean(dim=(2, 3, 4))  # (B, L)
-        # In bf16 the sigmoid is exactly 1 from 6.2 on, and such a cell would have no gradient any more.
-        with torch.autocast(_autocast_type(h1), enabled=False):
-            maps = self.map_head(class_maps.float())  # (B, M, T, h, w)
+        # bfloat16 has no value between 0.996 and 1: there the sigmoid would be 1, and its gradient 0.
+        with torch.autocast("cpu" if h1.is_meta else h1.device.type, enabled=False):  # it does not know "meta"
+            maps = self.map_head(class_maps.float())
         return logits, maps, blocks.mean(dim=(2, 3, 4))
-
-
-def _autocast_type(x: Tensor) -> str:
-    """Return the type of a tensor's device as autocast knows it; it does not know tensors without content."""
-    return "cpu" if x.is_meta else x.device.type
 
 
 def apply_map(h1: Tensor, attention_map: Tensor, how: str = "multiply") -> Tensor:
@@ -146,8 +141,7 @@ class ObjectABN(nn.Module):
         num_classes: L.
         num_frames, crop: of the clips that the network will see.
         centroid_std: standard deviation of the normal distribution that the centroids are drawn from.
-        depthwise: `train.depthwise`. It decides in which order the network's tensors lie in a GPU's memory. On the CPU
-            they always lie channels_last_3d.
+        depthwise: `train.depthwise`.
     """
 
     def __init__(
@@ -193,19 +187,16 @@ class ObjectABN(nn.Module):
         self.map_size = math.ceil(crop / 2**at)  # the stem and each stage halve the grid
         self._num_frozen = 0 if config.frozen is None else BLOCKS.index(config.frozen) + 1
         self.extractor[: self._num_frozen].requires_grad_(False)
-        way = BEST_ON_GPU if depthwise == "auto" else depthwise
-        quicken(self, by_frames=way == "conv2d")
-        self._gpu_order = torch.contiguous_format if way == "native" else torch.channels_last_3d
-        self._order = torch.channels_last_3d
-        self.to(memory_format=self._order)
+        self._depthwise = depthwise
+        quicken(self, depthwise)
+        self.to(memory_format=torch.channels_last_3d)
 
-    def _apply(self, *args: Any, **kwargs: Any) -> "ObjectABN":
-        """Move or convert the network as `nn.Module`, with the order in memory that suits the device."""
-        super()._apply(*args, **kwargs)
-        order = self._gpu_order if next(self.parameters()).is_cuda else torch.channels_last_3d
-        if order != self._order:
-            self._order = order
-            self.to(memory_format=order)
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Move the network as `nn.Module.to`, to the memory format in which its new device computes it."""
+        super().to(*args, **kwargs)
+        if "memory_format" not in kwargs:
+            device = next(self.parameters()).device
+            super().to(memory_format=memory_format(self._depthwise, device))
         return self
 
     def train(self, mode: bool = True) -> "ObjectABN":
@@ -222,8 +213,6 @@ class ObjectABN(nn.Module):
 
     def forward(self, clips: Tensor) -> Output:
         """Return logits, maps and features of normalised clips, float32 (B, 3, T, S, S)."""
-        if clips.is_cuda:
-            clips = clips.contiguous(memory_format=self._order)
         h1 = self.extractor(clips)  # (B, C, T, h, w)
         if self.attention_branch is None:
             no_maps = h1[:, :0]  # (B, 0, T, h, w)

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from objabn import __version__
 from objabn.config.schema import Dataset, Train
 from objabn.model.network import ObjectABN
+from objabn.model.x3d import downloaded_digest
 from objabn.system.files import file_digest
 
 WEIGHTS, RUN, CURVES = "model.safetensors", "run.json", "curves.csv"
@@ -50,8 +51,12 @@ def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict
     """Collect the content of run.json.
 
     The content is the row, the class names, all parameters, the threads on the CPU, the versions, and digests of the
-    input files.
+    input files and of a backbone that is downloaded. Behind a training, what it has computed on joins it.
+
+    Raises:
+        ValueError: the backbone cannot be downloaded.
     """
+    backbone = downloaded_digest(run.params.model.pretrained)
     return {
         "attention": run.attention,
         "pc": run.pc,
@@ -62,7 +67,7 @@ def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict
         "params": run.params.model_dump(),
         "threads": num_threads(run.params.train),
         "versions": versions(),
-        "inputs": {path.as_posix(): file_digest(path) for path in inputs},
+        "inputs": {**{path.as_posix(): file_digest(path) for path in inputs}, **backbone},
     }
 
 

@@ -3,6 +3,7 @@
 This is the only module that imports pytorchvideo.
 """
 
+import hashlib
 import warnings
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,8 @@ def x3d_blocks(
         dropout_rate=dropout,
         head_activation=None,
     )
-    for module in net.modules():
-        if isinstance(module, nn.AvgPool3d) and isinstance(module.kernel_size, tuple):
-            depth, height, width = module.kernel_size  # NumPy's integers, which torch.compile takes for unknown numbers
-            module.kernel_size = (int(depth), int(height), int(width))
+    pool = net.blocks[-1].pool.pool
+    pool.kernel_size = tuple(int(size) for size in pool.kernel_size)  # with NumPy's integers torch.compile gives up
     if pretrained is not None:
         _load_backbone(net, pretrained)
     return list(net.blocks)
@@ -77,33 +76,60 @@ def _load_backbone(net: nn.Module, source: str) -> None:
     net.load_state_dict(_fitting(net, _download() if source == KINETICS else _read(source), source), strict=False)
 
 
+def downloaded_digest(pretrained: str | None) -> dict[str, str]:
+    """Return the SHA-256 of the backbone by its URL, as run.json has it, where the backbone is downloaded.
+
+    Downloads the backbone if it is not there yet. Returns nothing for a backbone that is a file of the user's.
+
+    Args:
+        pretrained: `model.pretrained`.
+
+    Raises:
+        ValueError: the file cannot be downloaded.
+    """
+    if pretrained != KINETICS:
+        return {}
+    url, path = _zoo_file()
+    with path.open("rb") as file:
+        return {url: f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"}
+
+
+def _zoo_file() -> tuple[str, Path]:
+    """Return URL and path of pytorchvideo's X3D-M, which is downloaded into torch's cache if it is not there.
+
+    One process of a machine downloads it, and the others wait.
+
+    Raises:
+        ValueError: the file cannot be downloaded.
+    """
+    url = checkpoint_paths["x3d_m"]
+    path = torch_path(url)
+    if path.is_file():
+        return url, path
+    try:
+        with one_at_a_time(path.parent):
+            if not path.is_file():
+                print(f"{path}: downloading {url}", flush=True)
+                torch.hub.download_url_to_file(url, str(path), progress=False)
+    except Exception as error:  # no connection, a full disk, no right to write
+        reason = str(error).partition("\n")[0]
+        expected = f"model.pretrained: expected pytorchvideo to download {url}, got {reason}"
+        raise ValueError(f"{expected}; {bring(url, path, 'model.pretrained')}") from error
+    return url, path
+
+
 def _download() -> Any:
-    """Return pytorchvideo's X3D-M, from torch's cache if it is there.
+    """Return what pytorchvideo's X3D-M holds.
 
     Raises:
         ValueError: the file cannot be downloaded, or what lies in the cache is no checkpoint.
     """
-    url = checkpoint_paths["x3d_m"]
-    path = torch_path(url)
+    url, path = _zoo_file()
     try:
-        with one_at_a_time(path.parent):  # of several processes one downloads
-            return torch.hub.load_state_dict_from_url(url, map_location="cpu", weights_only=True)
-    except Exception as error:  # no connection, a full disk; torch raises many kinds for files that are not its own
-        if path.is_file():
-            got = not_whole(path) or f"a file that torch cannot read ({type(error).__name__})"
-            raise ValueError(f"{path}: expected the file of {url}, got {got}; remove it and fetch it again") from error
-        reason = str(error).partition("\n")[0]
-        expected = f"model.pretrained: expected pytorchvideo to download {url}, got {reason}"
-        raise ValueError(f"{expected}; {bring(url, path, 'model.pretrained')}") from error
-
-
-def downloaded_backbone(pretrained: str | None) -> Path | None:
-    """Return where the downloaded backbone lies that `model.pretrained` names.
-
-    Returns None for another value, or where nothing was downloaded.
-    """
-    path = torch_path(checkpoint_paths["x3d_m"])
-    return path if pretrained == KINETICS and path.is_file() else None
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for files that are not its own
+        got = not_whole(path) or f"a file that torch cannot read ({type(error).__name__})"
+        raise ValueError(f"{path}: expected the file of {url}, got {got}; remove it and fetch it again") from error
 
 
 def _read(path: str) -> Any:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from objabn.preflight.findings import Finding, fault, ok, warning
 from objabn.preflight.rows import Row
+from objabn.system.cuda import VISIBLE, unusable, wanted_gpu
 
-VISIBLE = "CUDA_VISIBLE_DEVICES"
 # Any of these tells of a GPU; where there is none, torch need not be asked.
 _SIGNS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 _HEAVY = 1e10  # pixels of all clips of a training: from here on a CPU takes days. UCF101: 4e11, the embedded data: 1e8
@@ -33,6 +33,7 @@ class Devices(NamedTuple):
     usable: list[tuple[str, int]]
     why_none: str = ""
     is_unused: bool = False  # there is a GPU, torch cannot use it, and nobody has asked for that
+    is_refused: bool = False  # and nvidia-smi lists it: no stage takes the CPU in its place unless it is told to
 
 
 def device_findings(rows: Iterable[Row], train_videos: int, present: Devices) -> list[Finding]:
@@ -52,6 +53,8 @@ def device_findings(rows: Iterable[Row], train_videos: int, present: Devices) ->
 def _device(row: Row, present: Devices, train_videos: int) -> list[Finding]:
     train, data, key = row.block.train, row.block.data, f"{row.key}.train"
     usable, found = present.usable, []
+    if present.is_refused and train.accelerator != "cpu":
+        return [fault("evaluate", f"{key}.accelerator: {present.why_none}, or set train.accelerator=cpu")]
     on_cpu = train.accelerator == "cpu" or not usable
     if train.accelerator == "cuda" and not usable:
         line = f"expected auto or cpu on a machine without a CUDA device, got cuda ({present.why_none})"
@@ -105,6 +108,8 @@ def find_devices() -> Devices:
         return Devices([], f"torch could not say which GPUs there are: {type(error).__name__}", True)
     if answer["devices"]:
         return Devices([(name, capability) for name, capability in answer["devices"]])
+    if gpu := wanted_gpu():
+        return Devices([], unusable(gpu, answer["torch"], answer["cuda"]), True, True)
     if answer["cuda"] is None:
         return Devices([], f"there is a GPU, but torch {answer['torch']} is built without CUDA", True)
     if VISIBLE in os.environ:

@@ -117,32 +117,6 @@ def installed_gpus() -> list[str]:
     return _listed_gpus() if torch.backends.cuda.is_built() else []
 
 
-def check_gpus_are_usable() -> None:
-    """Check that torch can use the GPUs that nvidia-smi lists, if it lists any.
-
-    Else a stage would compute on the CPU for days. Call it where CUDA may be asked.
-
-    Raises:
-        ValueError: torch cannot use them.
-    """
-    import torch
-
-    what_to_do = "install a torch build for this driver and GPU, or set train.accelerator to cpu"
-    release = f"torch {torch.__version__}"
-    if torch.cuda.is_available():
-        numbers = [int(digits) for name in torch.cuda.get_arch_list() for digits in re.findall(r"sm_(\d+)", name)]
-        major, minor = torch.cuda.get_device_capability()
-        if numbers and 10 * major + minor < min(numbers):
-            card = f"{torch.cuda.get_device_name()} (sm_{major}{minor})"
-            raise ValueError(f"GPU: expected sm_{min(numbers)} or later for {release}, got {card}; {what_to_do}")
-        return
-    if visible_gpus(os.environ.get(VISIBLE), _listed_gpus()):
-        cuda = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA"
-        raise ValueError(
-            f"GPU: nvidia-smi lists one, and {release} with {cuda} cannot use it (is the driver too old?); {what_to_do}"
-        )
-
-
 def _listed_gpus() -> list[str]:
     """List the UUIDs that nvidia-smi prints; none where there is no nvidia-smi."""
     try:

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch.optim.lr_scheduler import LambdaLR
 
-from objabn.model.device import precision_of
+from objabn.model.device import resolve_precision
 from objabn.model.network import ObjectABN
 from objabn.model.run import RUN, WEIGHTS, cpu_state
 from objabn.stores.table import store_digest
@@ -159,14 +159,14 @@ def run_key(record: Mapping[str, Any], stores: Sequence[Path], code: str) -> str
         code: digest of the code that trains (`files.code_digest`).
     """
     params = record["params"]
-    precision = {name: params["train"][name] for name in ("precision", "accelerator")}
-    on_cuda = precision["accelerator"] != "cpu" and torch.cuda.is_available()
+    on_cuda = params["train"]["accelerator"] != "cpu" and torch.cuda.is_available()
+    precision = resolve_precision(params["train"]["precision"], on_cuda=on_cuda)
     return unit_key(
         **{name: record[name] for name in ("attention", "pc", "seed", "masks", "class_names", "versions", "inputs")},
         params={name: params[name] for name in sorted(_PARAMS)},
         stores=[store_digest(store) for store in stores],
         # The kind of GPU only: a training may go on on another model that computes in the same precision.
-        device=f"cuda, {precision_of(**precision)}" if on_cuda else f"cpu, {record['threads']} threads",
+        device=f"cuda, {precision}" if on_cuda else f"cpu, {record['threads']} threads",
         code=code,
     )
 

@@ -16,7 +16,7 @@ from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
 from objabn.config.schema import Dataset
-from objabn.model.device import check_on_cpu, precision_of
+from objabn.model.device import check_on_cpu, resolve_precision
 
 # Without a word from another process for so long, a process ends. Nothing that one does alone takes minutes.
 _SILENCE = timedelta(minutes=5)
@@ -43,7 +43,7 @@ def join_processes(params: Dataset) -> Fabric:
         devices=asked.devices,
         num_nodes=asked.nodes,
         strategy=strategy(timeout=_SILENCE),
-        precision=precision_of(asked.precision, asked.accelerator),
+        precision=resolve_precision(asked.precision, on_cuda=not on_cpu),
         plugins=[TorchElasticEnvironment()],  # RANK and others; else Fabric reads SLURM's variables of the whole job
     )
     fabric.launch()

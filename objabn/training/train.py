@@ -16,12 +16,10 @@ from objabn.clips.batches import Loader, clip_tensors, mask_tensors, num_batches
 from objabn.clips.dataset import ClipDataset
 from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset
-from objabn.model.device import compiled, describe, make_fabric, name_of
+from objabn.model.device import compiled, computed_on, describe, make_fabric
 from objabn.model.network import ObjectABN
 from objabn.model.run import CURVES, Run, build_model, cpu_state, save_run, seal_run, write_rows
-from objabn.model.x3d import downloaded_backbone
 from objabn.progress import Awaited, progress
-from objabn.system.files import file_digest
 from objabn.training import collectives
 from objabn.training.checkpoint import Checkpoint, Parts, Position
 from objabn.training.gpu_memory import out_of_memory_in_one_line
@@ -197,8 +195,7 @@ def train(
     parts = Parts(network, optimiser, scheduler, {})
     if fabric.global_rank:  # each process draws its own dropout
         torch.manual_seed(int(np.random.SeedSequence([run.seed, fabric.global_rank]).generate_state(1)[0]))
-    precision = fabric.strategy.precision.precision
-    print(describe(fabric.device, precision))
+    print(describe(params.train, fabric.device))
     position = checkpoint.restore(parts) if checkpoint else Position()
     if position.epoch or position.batch:
         print(f"goes on after {position.epoch * batches + position.batch} of {params.train.epochs * batches} batches")
@@ -207,7 +204,7 @@ def train(
     settings["processes"] = params.train.devices if parallel else 1
     size = params.train.batch_size
     with (
-        out_of_memory_in_one_line(params.train, precision),
+        out_of_memory_in_one_line(params.train, fabric.strategy.precision.precision),
         Loader(train_set, size, seed=run.seed, shuffle=True, **settings) as train_batches,
         Loader(validation_set, size, **settings) as validation_batches,
         open(run_dir / CURVES if fabric.is_global_zero else os.devnull, "w", newline="") as file,
@@ -233,8 +230,8 @@ def train(
     if parts.best:
         network.load_state_dict(parts.best)
     times = {"train_seconds": position.elapsed(), "data_wait_seconds": position.waited}
-    device = {"device": name_of(fabric.device), "precision": precision}
-    return network, {"epoch": reported_epoch(params.train.report, position.rows), **times, **device}
+    epoch = reported_epoch(params.train.report, position.rows)
+    return network, {"epoch": epoch, **times, **computed_on(params.train, fabric.device)}
 
 
 def reported_epoch(report: str, rows: Sequence[Mapping[str, float]]) -> int:
@@ -273,9 +270,6 @@ def train_and_save(
     if collectives.rank() == 0:
         threads = record["threads"] if timing["device"] == "cpu" else None  # on a GPU they determine nothing
         measured = {name: timing[name] for name in ("epoch", "device", "precision")}
-        inputs = dict(record["inputs"])
-        if (backbone := downloaded_backbone(run.params.model.pretrained)) is not None:
-            inputs[backbone.name] = file_digest(backbone)
-        save_run(run_dir, model, {**record, "inputs": inputs, "threads": threads, **measured})
+        save_run(run_dir, model, {**record, "threads": threads, **measured})
         seal_run(run_dir)
     return timing

@@ -1,5 +1,6 @@
 """The network: shapes, where gradients go, Eq. 1 and Eq. 4-6 by hand, and weights that survive being loaded."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from objabn.config.file import load_params
 from objabn.config.rows import MAPS
 from objabn.config.schema import BLOCKS
 from objabn.model.network import MapMixer, ObjectABN, apply_map
-from objabn.model.x3d import check_backbone, downloaded_backbone, x3d_blocks
+from objabn.model.x3d import check_backbone, downloaded_digest, x3d_blocks
 from objabn.training.losses import total_loss
 
 NUM_MAPS = {"abn": 1, "mask": 1, "mha": 3}
@@ -378,13 +379,13 @@ def test_kinetics400_is_the_zoos_x3d_m(kinetics, save, tmp_path, monkeypatch):
         Path(target).write_bytes(Path(save({"model_state": kinetics.state_dict()})).read_bytes())
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
-    assert downloaded_backbone("kinetics400") is None
     for _ in range(2):
         blocks = x3d_blocks(num_classes=3, pretrained="kinetics400", **SMALL)
         assert torch.equal(blocks[0].conv.conv_t.weight, kinetics.blocks[0].conv.conv_t.weight)
     assert [url.rpartition("/")[2] for url in fetched] == ["X3D_M.pyth"]
-    assert downloaded_backbone("kinetics400") == tmp_path / "cache/hub/checkpoints/X3D_M.pyth"
-    assert downloaded_backbone("other.pyth") is None
+    content = (tmp_path / "cache/hub/checkpoints/X3D_M.pyth").read_bytes()
+    assert downloaded_digest("kinetics400") == {fetched[0]: f"sha256:{hashlib.sha256(content).hexdigest()}"}
+    assert downloaded_digest("other.pyth") == {}
 
 
 def test_a_downloaded_backbone_runs_no_code(tmp_path, monkeypatch):

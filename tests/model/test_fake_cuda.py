@@ -1,0 +1,91 @@
+"""Every row on a CUDA device that is not there: its tensors have shapes and a device, and no numbers.
+
+A tensor that is made on the CPU by mistake fails as it would on a GPU. But a CPU's tensor without a dimension is
+allowed beside others, there as here.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from objabn.audits.backgrounds import variants
+from objabn.audits.insertion_deletion import clip_curves
+from objabn.clips.batches import clip_tensors, mask_tensors
+from objabn.config.rows import MAPS
+from objabn.evaluation.map_replacement import replaced_maps
+from objabn.evaluation.maps import logits_and_maps
+from objabn.model.network import ObjectABN
+from objabn.training.losses import total_loss
+from tests.helpers.training import PARAMS
+
+ROWS = [(attention, pc) for attention in ("abn", "mask", "mha") for pc in (False, True)] + [("plain", False)]
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeTensorMode]:
+    with FakeTensorMode(allow_non_fake_inputs=False) as mode:
+        yield mode
+
+
+def to_fake_cuda(network: nn.Module, mode: FakeTensorMode) -> nn.Module:
+    """Give a network parameters and buffers on the device; `to` cannot, as fake tensors do not take others' places."""
+    for module in network.modules():
+        for values, kind in ((module._parameters, nn.Parameter), (module._buffers, lambda value: value)):
+            for name, value in values.items():
+                if value is not None:
+                    values[name] = kind(mode.from_tensor(value.detach()).cuda())
+    return network
+
+
+def fake_batch(mode: FakeTensorMode) -> dict[str, Tensor]:
+    """Two clips of 4 frames, as the loader gives them."""
+    shapes = {"frames": (2, 4, 32, 40, 3), "masks": (2, 4, 128, 128), "truth": (2, 4, 128, 128)}
+    plates = dict.fromkeys(("plate", "other_plate"), (2, 32, 40, 3))
+    batch = {name: torch.zeros(shape, dtype=torch.uint8) for name, shape in (shapes | plates).items()}
+    batch |= {"box": torch.zeros(2, 4), "flip": torch.zeros(2, dtype=torch.bool), "label": torch.zeros(2).long()}
+    return {name: value.cuda() for name, value in batch.items()}
+
+
+@pytest.mark.parametrize(("attention", "pc"), ROWS)
+def test_a_training_step_stays_on_the_device(make_model, fake: FakeTensorMode, attention: str, pc: bool) -> None:
+    with torch._subclasses.fake_tensor.unset_fake_temporarily():
+        network = make_model(attention=attention, pc=pc)
+    to_fake_cuda(network, fake).train()
+    batch = fake_batch(fake)
+    union = mask_tensors(batch, "masks", network.map_size, "area") if "o" in MAPS[attention] else None
+    total, terms = total_loss(
+        network(clip_tensors(batch, 32)), batch["label"], attention=attention, union_masks=union,
+        centroids=network.centroids, weights=PARAMS.loss_weights,
+    )  # fmt: skip
+    total.backward()
+    gradients = [value.grad for value in network.parameters()]
+    assert {value.device.type for value in (total, *terms.values(), *gradients)} == {"cuda"}
+
+
+@pytest.mark.parametrize("attention", ["mask", "mha", "plain"])
+def test_evaluation_and_audits_stay_on_the_device(make_model, fake: FakeTensorMode, attention: str) -> None:
+    with torch._subclasses.fake_tensor.unset_fake_temporarily():
+        network: ObjectABN = make_model(attention=attention, pc=False)
+    to_fake_cuda(network, fake).eval()
+    batch = fake_batch(fake)
+    clips = clip_tensors(batch, 32)
+    logits, maps = logits_and_maps(network, clips)
+    found = [logits, maps]
+    with torch.no_grad():
+        for frames in variants(batch).values():
+            found.append(network(clip_tensors(batch | {"frames": frames}, 32)).perception_logits)
+        if network.attention_branch is not None:
+            h1 = network.extractor(clips)
+            mask = mask_tensors(batch, "truth", network.map_size, "area")
+            given = {"even": h1, "other": maps.flip(0), "mask": mask}
+            for how in ("one", "inverse", "flat", "even", "other", "mask"):
+                found.append(network.perceive(h1, replaced_maps(maps, how, attention, given.get(how))))
+
+            def probability(edited: Tensor) -> Tensor:
+                return network(edited).perception_logits.softmax(dim=1)[:, 0]
+
+            found += clip_curves(clips, {"o": maps[:, 0]}, probability, (0.5,)).values()
+    assert {value.device.type for value in found} == {"cuda"}

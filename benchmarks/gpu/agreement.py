@@ -42,7 +42,7 @@ def run(bench: Bench) -> None:
     for attention in MAPS:
         expected = compute(attention, "32-true", cpu, bench.tiny)
         for precision, bound in BOUNDS.items():
-            name = f"as on the CPU: {attention} {precision}"
+            name = f"as on the CPU, {attention} {precision}"
             try:
                 got = compute(attention, precision, bench.device, bench.tiny)
             except Exception as error:

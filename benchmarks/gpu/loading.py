@@ -42,7 +42,7 @@ def run(bench: Bench) -> None:
         for workers in (0, 2) if bench.tiny else _WORKERS:
             count = 2 if bench.tiny else _BATCHES[workers]
             first = 1 + _PREFETCHED * workers
-            rate = _rate(open_clips(Path(folder), params, first + count), params, workers, first)
+            rate = _rate(open_clips(Path(folder), params, first + count), params, workers, first, bench.device)
             text = f"{rate:.0f} clips/s, {rate / max(workers, 1):.0f} a process"
             bench.note(f"loader, {workers} workers", text, clips_a_second=round(rate, 1))
         _with_step(bench, Path(folder), params)
@@ -102,10 +102,10 @@ def _batches(dataset: ClipDataset, params: Dataset, workers: int, device: torch.
     return batches.loader(dataset, params.train.batch_size, workers=workers, seed=0, shuffle=True, **settings)
 
 
-def _rate(dataset: ClipDataset, params: Dataset, workers: int, first: int) -> float:
+def _rate(dataset: ClipDataset, params: Dataset, workers: int, first: int, device: torch.device) -> float:
     """Return clips a second, counted from a batch on: before it come the workers' start and what they held ready."""
     began, clips = 0.0, 0
-    for number, batch in enumerate(_batches(dataset, params, workers, torch.device("cpu")), 1):
+    for number, batch in enumerate(_batches(dataset, params, workers, device), 1):
         if number > first:
             clips += len(batch["label"])
         elif number == first:

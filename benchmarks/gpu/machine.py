@@ -50,7 +50,7 @@ def run(bench: Bench) -> None:
     names = "; ".join(listed) or "no nvidia-smi, or no GPU in it"
     sees = torch.cuda.is_available() or not listed
     bench.check("torch sees the GPU", sees, f"{version}; {names} ({_QUERY})", torch=torch.__version__, gpus=listed)
-    if bench.on_cuda:
+    if torch.cuda.is_available() and bench.on_cuda:
         _card(bench)
     _shared_memory(bench)
 

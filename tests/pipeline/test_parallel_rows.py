@@ -55,7 +55,8 @@ def processes(folder: Path) -> list[psutil.Process]:
 @pytest.fixture(scope="module")
 def one_gpu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A machine on which nvidia-smi finds one GPU; where the locks are. Training is on the CPU all the same."""
-    if subprocess.run([sys.executable, "-c", CUDA_BUILT]).returncode:
+    visible = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
+    if subprocess.run([sys.executable, "-c", CUDA_BUILT], env=visible).returncode:
         pytest.skip("needs a torch that knows CUDA, on a machine without a GPU: bits are those of a CPU")
     folder = tmp_path_factory.mktemp("machine")
     script = folder / "nvidia-smi"

@@ -59,8 +59,8 @@ def check_on_cpu(asked: Train) -> bool:
 def choose_kernels(*, deterministic: bool) -> None:
     """Let CUDA take the kernels that give the same bits again, where there are such; or those that are fastest.
 
-    cuDNN finds the fastest ones by trying them out, once for each shape: shapes stay the same here. An operation
-    without a deterministic kernel gives a warning.
+    cuDNN finds the fastest ones by trying them out, once for each shape; shapes stay the same in a training. An
+    operation without a deterministic kernel gives a warning.
     """
     torch.backends.cudnn.benchmark = not deterministic
     torch.backends.cudnn.deterministic = deterministic

@@ -6,6 +6,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from objabn.clips.geometry import MEAN, STD, crop_shares, resample_clips, resample_masks
 
@@ -102,6 +103,15 @@ def test_each_clip_of_a_batch_has_its_own_box_and_flip():
 def test_clips_are_channels_last():
     clips = resample_clips(noise(2, 4, 8, 12, 3), torch.tensor([FULL, FULL]), torch.tensor([True, False]), 6)
     assert clips.is_contiguous(memory_format=torch.channels_last_3d)
+
+
+def test_clips_of_a_gpu_are_contiguous():
+    """As its fastest depthwise convolution wants them; on a device that is not there."""
+    with FakeTensorMode():
+        frames, boxes, flips = torch.zeros(2, 4, 8, 12, 3), torch.zeros(2, 4), torch.zeros(2, dtype=torch.bool)
+        clips = resample_clips(frames.byte().cuda(), boxes.cuda(), flips.cuda(), 6)
+    assert clips.is_cuda
+    assert clips.is_contiguous()
 
 
 @given(box=boxes, flip=st.booleans())

@@ -30,7 +30,7 @@ def step(model: nn.Module, network: ObjectABN, attention: str) -> list[Tensor]:
     "attention", ["mask", *(pytest.param(name, marks=pytest.mark.slow) for name in ("plain", "abn", "mha"))]
 )
 def test_a_network_compiles_to_one_graph(make_model, attention: str) -> None:
-    settings = {"attention": attention, "dropout": 0.0, "frozen": "stem"}
+    settings = {"attention": attention, "dropout": 0.0, "frozen": "stem", "depth_factor": 0.1}  # a block a stage
     network, same = make_model(**settings).train(), make_model(**settings)
     asked = changed(train={"compile": True}).train
     model = compiled(same, asked, torch.device("cuda"), fullgraph=True, backend="aot_eager")  # computes where it is

@@ -1,10 +1,8 @@
 """Every row on a CUDA device that is not there: its tensors have shapes and a device, and no numbers.
 
-A tensor that is made on the CPU by mistake fails as it would on a GPU. But a CPU's tensor without a dimension is
-allowed beside others, there as here. No gradients: for them torch asks the driver.
+A tensor that is made on the CPU by mistake fails as it would on a GPU. Only a CPU's tensor without dimensions may stand
+beside others, there as here.
 """
-
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -24,13 +22,7 @@ from tests.helpers.training import PARAMS
 ROWS = [(attention, pc) for attention in ("abn", "mask", "mha") for pc in (False, True)] + [("plain", False)]
 
 
-@pytest.fixture
-def fake() -> Iterator[FakeTensorMode]:
-    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
-        yield mode
-
-
-def to_fake_cuda(network: nn.Module, mode: FakeTensorMode) -> nn.Module:
+def to_fake_cuda(network: ObjectABN, mode: FakeTensorMode) -> ObjectABN:
     """Give a network parameters and buffers on the device; `to` cannot, as fake tensors do not take others' places."""
     for module in network.modules():
         for values, kind in ((module._parameters, nn.Parameter), (module._buffers, lambda value: value)):
@@ -40,39 +32,40 @@ def to_fake_cuda(network: nn.Module, mode: FakeTensorMode) -> nn.Module:
     return network
 
 
-def fake_batch(mode: FakeTensorMode) -> dict[str, Tensor]:
-    """Two clips of 4 frames, as the loader gives them."""
+def fake_batch() -> dict[str, Tensor]:
+    """Two clips of 4 frames on the device, as the loader gives them."""
     shapes = {"frames": (2, 4, 32, 40, 3), "masks": (2, 4, 128, 128), "truth": (2, 4, 128, 128)}
-    plates = dict.fromkeys(("plate", "other_plate"), (2, 32, 40, 3))
-    batch = {name: torch.zeros(shape, dtype=torch.uint8) for name, shape in (shapes | plates).items()}
+    shapes |= {"plate": (2, 32, 40, 3), "other_plate": (2, 32, 40, 3)}
+    batch = {name: torch.zeros(shape, dtype=torch.uint8) for name, shape in shapes.items()}
     batch |= {"box": torch.zeros(2, 4), "flip": torch.zeros(2, dtype=torch.bool), "label": torch.zeros(2).long()}
     return {name: value.cuda() for name, value in batch.items()}
 
 
 @pytest.mark.parametrize(("attention", "pc"), ROWS)
-def test_a_training_step_stays_on_the_device(make_model, fake: FakeTensorMode, attention: str, pc: bool) -> None:
-    with torch._subclasses.fake_tensor.unset_fake_temporarily():
-        network = make_model(attention=attention, pc=pc)
-    to_fake_cuda(network, fake).train()
-    batch = fake_batch(fake)
-    union = mask_tensors(batch, "masks", network.map_size, "area") if "o" in MAPS[attention] else None
-    total, terms = total_loss(
-        network(clip_tensors(batch, 32)), batch["label"], attention=attention, union_masks=union,
-        centroids=network.centroids, weights=PARAMS.loss_weights,
-    )  # fmt: skip
-    assert {value.device.type for value in (total, *terms.values())} == {"cuda"}
+def test_a_training_step_stays_on_the_device(make_model, attention: str, pc: bool) -> None:
+    mode = FakeTensorMode()
+    network = to_fake_cuda(make_model(attention=attention, pc=pc), mode).train()
+    with mode:
+        batch = fake_batch()
+        union = mask_tensors(batch, "masks", network.map_size, "area") if "o" in MAPS[attention] else None
+        total, terms = total_loss(
+            network(clip_tensors(batch, 32)), batch["label"], attention=attention, union_masks=union,
+            centroids=network.centroids, weights=PARAMS.loss_weights,
+        )  # fmt: skip
+        total.backward()
+        gradients = [value.grad for value in network.parameters()]
+    assert {value.device.type for value in (total, *terms.values(), *gradients)} == {"cuda"}
 
 
-@pytest.mark.parametrize("attention", ["mask", "mha"])
-def test_evaluation_and_audits_stay_on_the_device(make_model, fake: FakeTensorMode, attention: str) -> None:
-    with torch._subclasses.fake_tensor.unset_fake_temporarily():
-        network: ObjectABN = make_model(attention=attention, pc=False)
-    to_fake_cuda(network, fake).eval()
-    batch = fake_batch(fake)
-    clips = clip_tensors(batch, 32)
-    logits, maps = logits_and_maps(network, clips)
-    found = [logits, maps]
-    with torch.no_grad():
+@pytest.mark.parametrize("attention", ["mask", "mha", "plain"])
+def test_evaluation_and_audits_stay_on_the_device(make_model, attention: str) -> None:
+    mode = FakeTensorMode()
+    network = to_fake_cuda(make_model(attention=attention, pc=False), mode).eval()
+    with mode, torch.no_grad():
+        batch = fake_batch()
+        clips = clip_tensors(batch, 32)
+        logits, maps = logits_and_maps(network, clips)
+        found = [logits, maps]
         for frames in variants(batch).values():
             found.append(network(clip_tensors(batch | {"frames": frames}, 32)).perception_logits)
         if network.attention_branch is not None:

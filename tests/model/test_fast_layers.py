@@ -4,9 +4,12 @@ from collections import Counter
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.overrides import TorchFunctionMode
 
-from objabn.model.fast_layers import DepthwiseConv3d, PointwiseConv3d, TemporalConv3d, quicken
+from objabn.model.fast_layers import DepthwiseConv3d, PointwiseConv3d, TemporalConv3d, depthwise_by_frames, quicken
 from objabn.model.x3d import x3d_blocks
 
 LAYERS = {
@@ -47,6 +50,54 @@ def test_outputs_and_gradients_are_those_of_conv3d(
     assert type(plain[0]) is expected_class
     for own, other in zip(results(plain, x), expected, strict=True):
         torch.testing.assert_close(own, other, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("memory", [torch.channels_last_3d, torch.contiguous_format])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_three_2d_convolutions_are_a_depthwise_one(stride: int, shape: tuple, memory: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(shape, dtype=torch.float64).contiguous(memory_format=memory).requires_grad_()
+    weight = torch.randn(6, 1, 3, 3, 3, dtype=torch.float64, requires_grad=True)
+    expected = F.conv3d(x, weight, stride=(1, stride, stride), padding=1, groups=6)
+    output = depthwise_by_frames(x, weight, stride)
+    torch.testing.assert_close(output, expected, rtol=1e-12, atol=1e-12)
+    if memory == torch.channels_last_3d:
+        assert output.is_contiguous(memory_format=memory)
+    upstream = torch.randn_like(expected)
+    for own, other in zip(
+        torch.autograd.grad(output, (x, weight), upstream),
+        torch.autograd.grad(expected, (x, weight), upstream),
+        strict=True,
+    ):
+        torch.testing.assert_close(own, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("depthwise", "by_frames"), [("auto", False), ("native", False), ("conv2d", True)])
+def test_a_gpu_convolves_by_frames_where_it_is_told_to(depthwise: str, by_frames: bool) -> None:
+    """On a CUDA device that is not there: its tensors have a kind and a shape only."""
+    net = nn.Sequential(*(nn.Conv3d(6, 6, **LAYERS[name][1]) for name in ("depthwise", "temporal")))
+    quicken(net, depthwise)
+    mode = FakeTensorMode()
+    weights = {name: mode.from_tensor(value.detach()).cuda() for name, value in net.named_parameters()}
+    with mode, Calls() as calls:
+        x = torch.zeros(2, 6, 4, 8, 8).cuda()
+        output = torch.func.functional_call(net, weights, x)
+    assert (output.shape, output.device.type) == (x.shape, "cuda")
+    assert calls.dimensions == ([4] * 4 if by_frames else [5] * 2)
+
+
+class Calls(TorchFunctionMode):
+    """Notes how many dimensions each convolution's input has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dimensions: list[int] = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function in (F.conv2d, F.conv3d):
+            self.dimensions.append(args[0].dim())
+        return function(*args, **(kwargs or {}))
 
 
 def test_the_depthwise_gradients_agree_with_finite_differences() -> None:

@@ -1,6 +1,5 @@
 """The network: shapes, where gradients go, Eq. 1 and Eq. 4-6 by hand, and weights that survive being loaded."""
 
-import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +14,10 @@ from torch import Tensor, nn
 from objabn.config.file import load_params
 from objabn.config.rows import MAPS
 from objabn.config.schema import BLOCKS
+from objabn.model import network
+from objabn.model.fast_layers import memory_format
 from objabn.model.network import MapMixer, ObjectABN, apply_map
-from objabn.model.x3d import check_backbone, downloaded_digest, x3d_blocks
+from objabn.model.x3d import check_backbone, x3d_blocks
 from objabn.training.losses import total_loss
 
 NUM_MAPS = {"abn": 1, "mask": 1, "mha": 3}
@@ -73,6 +74,22 @@ def test_plain_is_the_unsplit_x3d(make_model, split):
     assert output.maps.shape == (2, 0, 4, model.map_size, model.map_size)
     assert (output.attention_logits, output.features, model.centroids) == (None, None, None)
     assert len(list(model.parameters())) == len(list(whole.parameters()))
+
+
+@pytest.mark.parametrize("depthwise", ["auto", "channels_last"])
+def test_the_memory_format_is_that_of_the_device(make_model, depthwise: str) -> None:
+    """A memory format can be looked at without a device, but for the device's type, which is stood in for."""
+    model = make_model(depthwise=depthwise)
+    weights = [weight for weight in model.parameters() if weight.dim() == 5]
+    assert all(weight.is_contiguous(memory_format=torch.channels_last_3d) for weight in weights)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(network, "memory_format", lambda how, device: memory_format(how, torch.device("cuda")))
+        model.to(torch.device("cpu"))
+    # Strides, not `is_contiguous`: cuDNN looks at those of sides of length 1, too.
+    plain = [weight.stride() == torch.empty(weight.shape).stride() for weight in weights]
+    assert all(plain) if depthwise == "auto" else not any(plain)
+    model.to("cpu")
+    assert all(weight.is_contiguous(memory_format=torch.channels_last_3d) for weight in weights)
 
 
 def test_the_papers_network():
@@ -367,34 +384,6 @@ def test_a_checkpoint_without_a_projection_will_do(kinetics, save):
     body = {key: value for key, value in kinetics.state_dict().items() if ".proj." not in key}
     blocks = x3d_blocks(num_classes=3, pretrained=save({"model_state": body}), **SMALL)
     assert torch.equal(blocks[0].conv.conv_t.weight, kinetics.blocks[0].conv.conv_t.weight)
-
-
-def test_kinetics400_is_the_zoos_x3d_m(kinetics, save, tmp_path, monkeypatch):
-    """Downloaded once, read as weights only, and known by its digest."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
-    fetched = []
-
-    def download(url: str, target: str, *_: object, **__: object) -> None:
-        fetched.append(url)
-        Path(target).write_bytes(Path(save({"model_state": kinetics.state_dict()})).read_bytes())
-
-    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
-    for _ in range(2):
-        blocks = x3d_blocks(num_classes=3, pretrained="kinetics400", **SMALL)
-        assert torch.equal(blocks[0].conv.conv_t.weight, kinetics.blocks[0].conv.conv_t.weight)
-    assert [url.rpartition("/")[2] for url in fetched] == ["X3D_M.pyth"]
-    content = (tmp_path / "cache/hub/checkpoints/X3D_M.pyth").read_bytes()
-    assert downloaded_digest("kinetics400") == {fetched[0]: f"sha256:{hashlib.sha256(content).hexdigest()}"}
-    assert downloaded_digest("other.pyth") == {}
-
-
-def test_a_downloaded_backbone_runs_no_code(tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    path = tmp_path / "hub/checkpoints/X3D_M.pyth"
-    path.parent.mkdir(parents=True)
-    torch.save({"model_state": {}, "code": Path("anything")}, path)  # an object that only code can make
-    with pytest.raises(ValueError, match=r"a file that torch cannot read \(UnpicklingError\); remove it"):
-        x3d_blocks(num_classes=3, pretrained="kinetics400", **SMALL)
 
 
 def test_weights_of_the_zoo_that_cannot_be_downloaded(tmp_path, monkeypatch):

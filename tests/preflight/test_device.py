@@ -36,6 +36,24 @@ def test_a_cpu_for_work_of_days(is_unused: bool, level: str) -> None:
     assert look(present, train_videos=100) == [("ok", f"{KEY}.accelerator: auto, the CPU")]
 
 
+def test_a_gpu_that_nvidia_smi_lists_and_torch_cannot_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No stage would take the CPU in its place, however little there is to do."""
+    (tmp_path / "nvidia-smi").write_text('#!/bin/sh\necho "GPU 0: Tesla V100 (UUID: GPU-5f)"\n')
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(device, "_QUESTION", """print('{"devices": [], "torch": "2.15.0", "cuda": "13.2"}')""")
+    present = find_devices()
+    expected = "expected a GPU that torch can use, got Tesla V100 (driver GPU 0: Tesla V100 (UUID: GPU-5f)) and torch "
+    assert present.why_none.startswith(f"{expected}2.15.0 for CUDA 13.2; install a newer driver")
+    for accelerator in ("auto", "cuda"):
+        line = f"{KEY}.accelerator: {present.why_none}, or set train.accelerator=cpu"
+        assert look(present, f"accelerator={accelerator}", train_videos=100) == [("fault", line)]
+    assert look(present, "accelerator=cpu") == [("ok", f"{KEY}.accelerator: cpu, the CPU")]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert look(find_devices(), train_videos=100) == [("ok", f"{KEY}.accelerator: auto, the CPU")]
+
+
 def test_batchnorm_of_several_processes_on_a_cpu() -> None:
     asked = ("devices=2", "sync_batchnorm=true")
     found = look(NONE, *asked, train_videos=100)

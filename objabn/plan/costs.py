@@ -19,10 +19,7 @@ MASK_BYTES, UNIT_BYTES = 220.0, 250.0  # a frame: 160 and 210 on the embedded da
 
 @dataclass(frozen=True)
 class Counts:
-    """Videos of the splits, the frames of their files, and where that is from. Without `val` trainings use `test`.
-
-    `decode.stride` and `segment.stride` leave some of the frames out (`stored_frames`, `segmented_frames`).
-    """
+    """Videos of the splits, stored frames of all, and where that is from. Without `val` trainings use `test`."""
 
     train: int
     test: int
@@ -38,7 +35,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class FrameRate:
-    """Seconds a frame of a video, stored bytes a stored frame, and what that rests on."""
+    """Seconds and stored bytes a frame, and what that rests on."""
 
     sec: float
     num_bytes: float
@@ -94,20 +91,9 @@ def num_rows(table: Table) -> int:
     return len(table.attention) * len(table.pc) + len(table.controls)
 
 
-def stored_frames(params: Dataset, frames: int) -> int:
-    """Count the frames that are kept of so many.
-
-    >>> from types import SimpleNamespace
-    >>> stored_frames(SimpleNamespace(decode=SimpleNamespace(stride=2)), 49)
-    25
-    """
-    return math.ceil(frames / params.decode.stride)
-
-
 def segmented_frames(params: Dataset, frames: int) -> int:
-    """Count the frames that a segmenter sees of so many frames of videos."""
-    stride = 1 if isinstance(params.segment, Import) else params.segment.stride
-    return math.ceil(stored_frames(params, frames) / stride)
+    """Count the frames that a segmenter sees of so many stored frames."""
+    return math.ceil(frames / (1 if isinstance(params.segment, Import) else params.segment.stride))
 
 
 def training_sec(params: Dataset, counts: Counts, train_sec: float, eval_sec: float) -> float:
@@ -124,13 +110,12 @@ def training_sec(params: Dataset, counts: Counts, train_sec: float, eval_sec: fl
 def costs(params: Dataset, table: Table, counts: Counts, rates: Rates) -> list[Cost]:
     """List a line for each stage, in the pipeline's order."""
     start, frames = rates.start_sec + DVC_SEC, counts.frames
-    stored, segmented = stored_frames(params, frames), segmented_frames(params, frames)
-    lines = [_of_frames("synthesize", start, rates.synthesize, frames, frames)] if rates.synthesize else []
-    lines.append(_of_frames("decode", start, rates.decode, frames, stored))
-    found = rates.segment
+    lines = [_of_frames("synthesize", start, rates.synthesize, frames)] if rates.synthesize else []
+    lines.append(_of_frames("decode", start, rates.decode, frames))
+    found, segmented = rates.segment, segmented_frames(params, frames)
     sec = None if found.sec is None else start + found.start_sec + segmented * found.sec
     each = "not measured" if found.sec is None else f"{duration(found.sec)} a frame"
-    lines.append(Cost("segment", sec, round(stored * MASK_BYTES), each))
+    lines.append(Cost("segment", sec, round(frames * MASK_BYTES), each))
     lines.append(Cost("  side cache", None, round(segmented * UNIT_BYTES), "", in_cache=True))
     lines.append(_training(num_rows(table) * len(table.seeds), params, counts, rates.row, start))
     lines.append(_evaluation(num_rows(table), len(table.seeds), params, counts, rates.row, start))
@@ -143,9 +128,9 @@ def total(lines: list[Cost]) -> Cost:
     return Cost("total", sum(line.sec or 0.0 for line in lines), sum(line.num_bytes for line in lines), "")
 
 
-def _of_frames(stage: str, start: float, rate: FrameRate, frames: int, stored: int) -> Cost:
-    each = f"{duration(rate.sec)}, {size(rate.num_bytes)} a {'frame' if stored == frames else 'stored frame'}"
-    return Cost(stage, start + frames * rate.sec, round(stored * rate.num_bytes), each)
+def _of_frames(stage: str, start: float, rate: FrameRate, frames: int) -> Cost:
+    each = f"{duration(rate.sec)}, {size(rate.num_bytes)} a frame"
+    return Cost(stage, start + frames * rate.sec, round(frames * rate.num_bytes), each)
 
 
 def _training(runs: int, params: Dataset, counts: Counts, row: RowRate, start: float) -> Cost:

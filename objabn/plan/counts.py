@@ -1,5 +1,6 @@
 """How many videos and frames a data set has, as well as can be told without decoding it."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,10 +25,9 @@ PROBED = 36  # videos whose headers are read
 def count(name: str, params: Dataset) -> tuple[Counts, pd.DataFrame]:
     """Counts of a data set of the checkout in the working directory, and rows of its index whose videos are there.
 
-    Frames are those that `decode.stride` keeps.
-
     From what it is synthesized from, else from its index: with its decoded frames, or with the headers of a few dozen
-    videos. Without an index the published numbers. The rows have a column `frames` and are few.
+    videos. Without an index the published numbers. Frames are those that `decode.stride` keeps. The rows have a column
+    `frames`, all of a video, and are few.
 
     Raises:
         ValueError: there is none of these.
@@ -35,12 +35,12 @@ def count(name: str, params: Dataset) -> tuple[Counts, pd.DataFrame]:
     stride = params.decode.stride
     if params.synthesize is not None:
         made = params.synthesize
-        frames = (made.train_videos + made.test_videos) * (made.min_frames + made.max_frames) // (2 * stride)
+        frames = (made.train_videos + made.test_videos) * math.ceil((made.min_frames + made.max_frames) // 2 / stride)
         return Counts(made.train_videos, made.test_videos, frames, len(ACTIONS), "the block synthesize"), pd.DataFrame()
     path = Path("data") / name / "index.csv"
     if not path.is_file():
         if name in PUBLISHED:
-            return replace(PUBLISHED[name], frames=PUBLISHED[name].frames // stride), pd.DataFrame()
+            return replace(found := PUBLISHED[name], frames=math.ceil(found.frames / stride)), pd.DataFrame()
         raise ValueError(
             f"{path}: no such file, expected an index (`python -m objabn index`); "
             f"without one the numbers of {' and '.join(PUBLISHED)} alone are known"
@@ -51,11 +51,11 @@ def count(name: str, params: Dataset) -> tuple[Counts, pd.DataFrame]:
     if ((store := path.with_name("frames")) / TABLE).is_file():
         table = read_table(store)
         if set(table["digest"]) == set(index["digest"]):
-            origin, frames = f"{path} and its decoded frames", int(table["frames"].sum()) * params.decode.stride
+            origin, frames = f"{path} and its decoded frames", int(table["frames"].sum())
             return Counts(**known, frames=frames, origin=origin), probed
     if len(probed):
         origin = f"{path} and the headers of {len(probed)} videos"
-        frames = round(len(index) * probed["frames"].mean() / stride)
+        frames = round(len(index) * np.ceil(probed["frames"] / stride).mean())
         return Counts(**known, frames=frames, origin=origin), probed
     raise ValueError(f"{params.videos}: expected videos of {path}, found none; see datasets.{name}.videos")
 

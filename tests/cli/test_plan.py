@@ -141,18 +141,6 @@ def test_computed_costs_measure_nothing(place: Path, monkeypatch, capsys: pytest
     assert set(figures["computed"]["all_runs_sec"]) == {"H100", "A100", "RTX 4090"}
 
 
-def test_a_stride_is_measured(place: Path) -> None:
-    from objabn.plan import measure
-
-    tiny(place)
-    own = load_params(place / "params.yaml").datasets["synthetic"]
-    every_third = own.model_copy(update={"decode": own.decode.model_copy(update={"stride": 3})})
-    rows, videos, _, origin = measure._videos(own, None, pd.DataFrame(), place)  # type: ignore[arg-type]
-    _, table, reader = measure._decoding(every_third, rows, videos, origin, place)
-    assert set(table["frames"]) == {3}  # of 8
-    assert len(reader.read_all(table["video"].iloc[0])) == 3
-
-
 def test_videos_that_are_there_are_what_is_measured(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from objabn.video.write import write_video
 

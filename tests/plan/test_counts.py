@@ -31,6 +31,12 @@ def block(name: str) -> Dataset:
     return load_params(ROOT / "params.yaml").datasets[name]
 
 
+def every(stride: int, name: str) -> Dataset:
+    """A block that keeps every n-th frame."""
+    params = block(name)
+    return params.model_copy(update={"decode": params.decode.model_copy(update={"stride": stride})})
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -46,11 +52,10 @@ def test_counts_without_any_file(place: Path, name: str, expected: tuple) -> Non
     assert own.empty
 
 
-@pytest.mark.parametrize(("name", "frames"), [("ucf101", 1_240_000), ("synthetic", 448 * 18)])
-def test_counts_of_every_second_frame(place: Path, name: str, frames: int) -> None:
-    params = block(name)
-    params = params.model_copy(update={"decode": params.decode.model_copy(update={"stride": 2})})
-    assert count(name, params)[0].frames == frames
+@pytest.mark.parametrize(("name", "frames"), [("ucf101", 354_286), ("ssv2", 1_342_858), ("synthetic", 448 * 6)])
+def test_counts_of_every_seventh_frame(place: Path, name: str, frames: int) -> None:
+    """A part of the stride counts as one frame: 36 / 7 are six."""
+    assert count(name, every(7, name))[0].frames == frames
 
 
 def test_counts_of_a_decoded_index(place: Path) -> None:
@@ -62,8 +67,7 @@ def test_counts_of_a_decoded_index(place: Path) -> None:
     assert (counts.train, counts.test, counts.frames, counts.classes) == (6, 2, 70, 2)
     assert counts.origin == "data/folder/index.csv and its decoded frames"
     assert own.empty
-    every_third = block("folder").model_copy(update={"decode": block("folder").decode.model_copy(update={"stride": 3})})
-    assert count("folder", every_third)[0].frames == 210  # of the videos: a third of them is in the store
+    assert count("folder", every(3, "folder"))[0].frames == 70  # those in the store
 
 
 def test_counts_by_the_headers_of_the_videos_that_are_there(place: Path) -> None:
@@ -74,6 +78,7 @@ def test_counts_by_the_headers_of_the_videos_that_are_there(place: Path) -> None
     assert counts.frames == 8 * 15
     assert counts.origin == "data/folder/index.csv and the headers of 2 videos"
     assert own["frames"].tolist() == [10, 20]
+    assert count("folder", every(3, "folder"))[0].frames == 8 * (4 + 7) / 2
 
 
 def test_an_index_whose_videos_are_elsewhere_is_a_clear_fault(place: Path) -> None:

@@ -15,8 +15,8 @@ import pandas as pd
 from benchmarks.gpu.checkout import Checkout
 from benchmarks.gpu.report import Bench
 from objabn.config.file import load_params
-from objabn.system.workers import num_cores
 from objabn.evaluation.numbers import column, over_seeds, read_numbers
+from objabn.system.workers import num_cores
 
 BOUNDS = {"top1": (88.0, 100.0), "entropy_o": (1.3, 1.8), "iou_truth_o": (0.58, 1.0)}
 _LIBRARIES = ("av", "cv2", "imagecodecs", "zarr", "pyarrow", "scipy")  # of the stages

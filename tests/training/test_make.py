@@ -178,6 +178,17 @@ def test_torchrun_and_whatever_it_started_may_be_killed(new, undisturbed: dict[s
     assert out == f"{FOUND}\n"
 
 
+@pytest.mark.slow
+def test_torchrun_may_start_them_again(new, undisturbed: dict[str, bytes]) -> None:
+    """By itself, after one was killed: they go on from the checkpoint."""
+    checkout = new("restarted")
+    torchrun = by_torchrun(checkout, *ON_ITS_OWN, "--max-restarts", "1")
+    os.kill(begun(checkout, torchrun, "stages.train")[1], signal.SIGKILL)
+    assert "goes on after" in printed(torchrun)
+    assert checkout.content() == undisturbed
+    assert kinds(checkout) == [FINISHED]
+
+
 def on_two_nodes(checkouts: list[Training]) -> list[Process]:
     """Starts the same command for each of two machines."""
     common = ["--nnodes", "2", "--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", free_port()]

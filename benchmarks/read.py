@@ -9,6 +9,7 @@ worth nothing. Files are in the page cache.
 """
 
 import argparse
+import gc
 import json
 import statistics
 import tempfile
@@ -193,6 +194,7 @@ def measure(
         name: ClipDataset(rows, ["any"], Renamed(reader), None, data, mask, seed=0) for name, reader in readers.items()
     }
     speeds: dict[str, list[float]] = {name: [] for name in sets}
+    gc.collect()  # PyAV's frames: a forked worker that frees one waits for threads that it does not have
     for epoch in range(repeats):
         for name, dataset in sets.items():
             began = time.perf_counter()

@@ -104,6 +104,18 @@ def test_another_writer_goes_on_from_any_moment(tmp_path: Path, codec: str) -> N
             assert content(path) == content(tmp_path / "whole"), (kept, more)
 
 
+def test_what_was_written_later_is_dropped(tmp_path: Path) -> None:
+    for name, later in (("one", "cde"), ("other", "")):
+        first = begin(tmp_path / name, "jpeg")
+        first.append(frames_of("a"), video="a")
+        state = first.keep()
+        for video in later:
+            first.append(frames_of(video), video=video)
+        first.close()
+        StoreWriter(tmp_path / name, resume=state).close()
+    assert content(tmp_path / "one") == content(tmp_path / "other")
+
+
 @pytest.mark.parametrize("damage", ["gone", "cut", "no whole one"])
 def test_a_shard_that_lacks_what_was_kept_is_refused(tmp_path: Path, damage: str) -> None:
     writer = begin(tmp_path / "store", "jpeg")

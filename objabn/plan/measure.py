@@ -25,7 +25,6 @@ from objabn.model.run import Run
 from objabn.plan.clock import Clock, least, quiet, stored_bytes
 from objabn.plan.costs import Counts, FrameRate, Rates, RowRate, SegmentRate
 from objabn.segmentation.segmenters.choice import build
-from objabn.stores.chunks import EncodedFrames
 from objabn.stores.frames import Reader, open_frames
 from objabn.stores.masks import GRID, GROUPS
 from objabn.stores.table import read_table
@@ -79,8 +78,7 @@ def _videos(params: Dataset, counts: Counts, own: pd.DataFrame, place: Path) -> 
     else:
         height, width = (side + side % 2 for side in (params.decode.height, params.decode.width))
         size: dict[str, Any] = {"height": height, "width": width, "figure_size": 0.58}
-        frames = min(counts.frames * params.decode.stride // counts.videos, MOST_FRAMES)
-        length = dict.fromkeys(("min_frames", "max_frames"), frames)
+        length = dict.fromkeys(("min_frames", "max_frames"), min(counts.frames // counts.videos, MOST_FRAMES))
         scenes = [("synthetic", "walk", "train", make_scene("walk", seed=0, split="train", number=0, **length, **size))]
         origin = f"a synthetic clip of {width} x {height} (real ones have other bytes)"
     for name in ("videos", "truth"):
@@ -98,16 +96,12 @@ def _decoding(
 ) -> tuple[FrameRate, pd.DataFrame, Reader]:
     """The rate; the table of the videos that have frames, and the reader of their frames."""
     small, rows = params.decode.model_copy(update={"frames_per_shard": 256}), index.to_dict("records")
-    if not small.store:  # measured with: the store that costs the decoding least
-        small = small.model_copy(update={"codec": "zstd"})
-    size, decoded = (small.height, small.width), list[tuple[np.ndarray | EncodedFrames, dict[str, Any]]]()
-    pack = packing(small.model_copy(update={"store": True}))
+    size, decoded = (small.height, small.width), list[tuple[Any, dict[str, Any]]]()
+    pack = packing(small) if small.store else np.ascontiguousarray
 
     def decode() -> None:
-        decoded.clear()
-        for row in rows:
-            frames, outcome = decode_one(videos / row["path"], row["digest"], size=size, stride=small.stride)
-            decoded.append((pack(frames), outcome))
+        every = (decode_one(videos / row["path"], row["digest"], size=size, stride=small.stride) for row in rows)
+        decoded[:] = [(pack(frames), outcome) for frames, outcome in every]
 
     decode_sec = least(decode, room=ROOM_SEC)
     (store := place / "frames").mkdir()

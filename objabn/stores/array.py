@@ -112,7 +112,10 @@ class StoreWriter:
         self.num_frames += number
 
     def keep(self) -> Unfinished:
-        """Have the disk hold all that was appended; what another writer needs to go on from here."""
+        """Have the disk hold all that was appended.
+
+        Returns what another writer needs to go on from here.
+        """
         self._shards.sync()
         with open(self._path / ARRAY / DESCRIPTION, "rb") as file:
             os.fsync(file.fileno())

@@ -52,7 +52,11 @@ def with_checksum(content: Any) -> bytes:
 
 
 def checksum_of(items: np.ndarray) -> str:
-    """Compute the CRC-32 of a video's entries, uint8 (frames, ...): eight hexadecimal digits."""
+    """Compute the CRC-32 of a video's entries, eight hexadecimal digits.
+
+    Args:
+        items: uint8 (frames, ...).
+    """
     checksum = 0
     for item in items:  # one at a time: `items` may be every n-th frame of a video
         checksum = zlib.crc32(np.ascontiguousarray(item).data, checksum)

@@ -97,7 +97,7 @@ class EveryNth:
         self._reader, self._stride = reader, stride
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
-        """Return the entries with these numbers, counted in steps of the stride, uint8 (n, ...)."""
+        """Return the entries whose numbers are these times the stride, uint8 (n, ...)."""
         return self._reader.read(video, indices * self._stride)
 
     def read_all(self, video: str) -> np.ndarray:

@@ -39,22 +39,31 @@ Compute = Callable[[Sequence[Unit]], Iterator[int]]
 def make_compute(frames: Path, params: Dataset, *, overlap: bool = False) -> Compute:
     """Make a function that puts videos' units into the side cache; for engines that compute in other processes.
 
-    The function yields the number of frames of each video once its unit is there. A unit that is there already, because
-    the process that made it was lost later, is not computed again.
+    The function is `compute_missing`, with units for its only argument.
 
     Args:
         frames: the frame store.
         overlap: as of `segment_videos`.
     """
     reader = open_frames(frames, Path(params.videos), params.decode)
-    segment, cache = build(**params.segment.model_dump(), decode_stride=params.decode.stride), Cache()
+    segmenter = build(**params.segment.model_dump(), decode_stride=params.decode.stride)
+    return partial(compute_missing, frames=reader, segmenter=segmenter, cache=Cache(), overlap=overlap)
 
-    def compute(units: Sequence[Unit]) -> Iterator[int]:
-        missing = [unit for unit in units if not cache.has(KIND, unit.name)]
-        yield from (unit.frames for unit in units if unit not in missing)
-        yield from _compute(missing, reader, segment, cache, overlap=overlap)
 
-    return compute
+def compute_missing(
+    units: Sequence[Unit], frames: Reader, segmenter: Segmenter, cache: Cache, *, overlap: bool = False
+) -> Iterator[int]:
+    """Put videos' units into the cache, one after the other; yields the frames of each that is there.
+
+    A unit that is there already is not computed: a process that was lost later has made it, or another one just now.
+
+    Args:
+        overlap: reads the next video, and packs and writes the last one, in threads beside the segmenter.
+    """
+    is_there = [cache.has(KIND, unit.name) for unit in units]
+    yield from (unit.frames for unit, there in zip(units, is_there, strict=True) if there)
+    missing = [unit for unit, there in zip(units, is_there, strict=True) if not there]
+    yield from _compute(missing, frames, segmenter, cache, overlap=overlap)
 
 
 def segment_videos(
@@ -87,7 +96,7 @@ def segment_videos(
         fill(missing)
     elif missing:
         with frames_bar(missing) as bar:
-            for num_frames in _compute(missing, frames, segmenter(), cache, overlap=overlap):
+            for num_frames in compute_missing(missing, frames, segmenter(), cache, overlap=overlap):
                 bar.update(num_frames)
 
     def compute(unit: Unit) -> None:
@@ -107,10 +116,7 @@ def frames_bar(units: Sequence[Unit]) -> Any:
 def _compute(
     units: Sequence[Unit], frames: Reader, segmenter: Segmenter, cache: Cache, *, overlap: bool = False
 ) -> Iterator[int]:
-    """Segment videos into the cache, one after the other; yields the frames of each that is there.
-
-    With `overlap` the next is read and the last is packed and written beside the segmenter.
-    """
+    """As `compute_missing`, whatever is there: it may be damaged."""
     step: Any = beside if overlap else map
 
     def segmented() -> Iterator[tuple[Unit, list[Instances]]]:

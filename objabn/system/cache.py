@@ -53,7 +53,7 @@ class Cache:
     def has(self, kind: str, key: str) -> bool:
         """Tell whether a unit is there, without reading it: whether it is damaged, `load` says."""
         try:
-            return self.path(kind, key).stat().st_size > _DIGEST_BYTES
+            return self.path(kind, key).stat().st_size >= _DIGEST_BYTES
         except FileNotFoundError:
             return False
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from objabn.segmentation.segment import segment_videos
-from objabn.segmentation.units import unit_names
+from objabn.segmentation.units import Unit, unit_names
 from objabn.stores.array import StoreReader, StoreWriter
 from objabn.stores.masks import GRID
 from objabn.system.cache import Cache
@@ -35,3 +35,14 @@ def table(tmp_path: Path) -> pd.DataFrame:
         table, unit_names(table, {}), StoreReader(tmp_path / "frames"), store, make_segmenter=lambda: found, cache=cache
     )
     return table
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> list[Unit]:
+    """Units of a store of short videos, `frames`, one of them without frames."""
+    (tmp_path / "frames").mkdir()
+    writer = StoreWriter(tmp_path / "frames", (8, 8, 3), frames_per_shard=16)
+    for video, length in {"a": 3, "b": 0, "c": 5, "d": 2, "e": 4}.items():
+        writer.append(np.zeros((length, 8, 8, 3), np.uint8), video=video, digest=video, label="x", split="train")
+    table = writer.close()
+    return [Unit(*row) for row in zip(table["video"], unit_names(table, {}), table["frames"].tolist(), strict=True)]

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from objabn.segmentation.quality import summarise, video_quality
+from objabn.segmentation.quality import read_instances, summarise, video_quality
 from objabn.segmentation.segment import segment_videos
 from objabn.segmentation.segmenters.instances import Instances
 from objabn.segmentation.units import unit_names
@@ -77,6 +78,16 @@ def test_nothing_found_at_all(tmp_path: Path, table: pd.DataFrame) -> None:
     report = summarise(video_quality(table, store, tmp_path / "truth"))
     assert (report["instances_per_frame"], report["empty_share"], report["person_share"]) == (0.0, 1.0, 0.0)
     assert report["iou_truth"] == 0.0
+
+
+def test_the_table_of_instances_is_read_a_group_of_rows_at_a_time(tmp_path: Path, table: pd.DataFrame) -> None:
+    expected = video_quality(table, tmp_path / "masks", None)
+    path = tmp_path / "masks/instances.parquet"
+    rows = pq.read_table(path)
+    pq.write_table(rows, path, row_group_size=3, write_page_checksum=True)
+    groups = list(read_instances(tmp_path / "masks", pc.field("score") >= np.float32(0.5), ["video", "score"]))
+    assert [len(group) for group in groups] == [2, 1, 2, 3, 1]  # the dog of `a` scores 0.3
+    pd.testing.assert_frame_equal(video_quality(table, tmp_path / "masks", None), expected)
 
 
 def test_no_video_with_frames(tmp_path: Path, table: pd.DataFrame) -> None:

@@ -11,15 +11,17 @@ import pandas as pd
 import pytest
 
 from objabn.config.schema import Dataset
-from objabn.segmentation.ray_engine import _share, fill
+from objabn.segmentation import ray_engine
+from objabn.segmentation.ray_engine import _share, block_length, fill
 from objabn.segmentation.segment import make_compute, segment_videos
 from objabn.segmentation.segmenters.choice import build
-from objabn.segmentation.units import KIND, output_key, unit_names
+from objabn.segmentation.units import KIND, Unit, output_key, unit_names
 from objabn.stores.array import StoreWriter
 from objabn.stores.frames import open_frames
 from objabn.stores.table import read_table
 from objabn.synthetic.scenes import ACTIONS, make_scene, render_frame
 from objabn.system.cache import Cache
+from tests.helpers.masks import make_compute as make_compute_found
 
 NUM_FRAMES = 6
 VIDEOS = 4
@@ -73,8 +75,8 @@ def test_two_workers_give_the_same_store(checkout: Path, synthetic: Dataset) -> 
     Cache(Path("cache")).store(KIND, names[1], kept)
     asked: list[list[str]] = []
 
-    def by_ray(units: list[dict[str, Any]]) -> None:
-        asked.append([unit["video"] for unit in units])
+    def by_ray(units: list[Unit]) -> None:
+        asked.append([unit.video for unit in units])
         fill(units, partial(make_compute, Path("frames"), dataset), workers=2)
         assert all(Cache(Path("cache")).load(KIND, name) for name in names)
 
@@ -101,15 +103,39 @@ def test_a_fault_in_an_actor_is_one_line(
     dataset = figures(synthetic)
     if "weights" in change:
         dataset = dataset.model_copy(update={"segment": dataset.segment.model_copy(update=change)})
-    unit = {"video": change.get("video", "v0"), "name": "0" * 32, "frames": 1}
+    unit = Unit(change.get("video", "v0"), "0" * 32, 1)
     with pytest.raises(ValueError, match=message):
         fill([unit], partial(make_compute, Path("frames"), dataset), workers=1)
+
+
+@pytest.mark.slow
+def test_a_lost_actor_costs_the_units_in_flight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, units: list[Unit]
+) -> None:
+    """It is killed at the last unit of its only block; another one finds the others in the side cache."""
+    pytest.importorskip("ray")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.setattr(ray_engine, "block_length", lambda units, actors: units)
+    some = [unit for unit in units if unit.frames]
+    fill(some, partial(make_compute_found, tmp_path, "killed once"), workers=1)
+    assert all(Cache(tmp_path / "cache").load(KIND, unit.name) for unit in some)
+    rows = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    assert [video for video, *_ in rows] == ["c", "e", "a", "d", "d"]
+    assert len({pid for _, pid, _ in rows}) == 2
+
+
+def test_what_is_in_the_side_cache_is_not_computed_again(tmp_path: Path, units: list[Unit]) -> None:
+    some = [unit for unit in units if unit.frames]
+    assert list(make_compute_found(tmp_path)(some[:2])) == [3, 5]
+    assert list(make_compute_found(tmp_path, overlap=True)(some)) == [3, 5, 2, 4]
+    videos = [line.split()[0] for line in (tmp_path / "log").read_text().splitlines()]
+    assert videos == ["a", "c", "d", "e"]
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match=r"ray is not installed; `pip install -r requirements-ray.txt`, or `local`"):
-        fill([{"video": "v", "name": "n", "frames": 1}], dict, workers=None)
+        fill([Unit("v", "n", 1)], dict, workers=None)
 
 
 @pytest.mark.parametrize(
@@ -117,3 +143,10 @@ def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_more_actors_than_gpus_share_them(actors: int, gpus: int, share: float) -> None:
     assert _share(actors, gpus) == share
+
+
+@pytest.mark.parametrize(
+    ("units", "actors", "length"), [(220_000, 8, 64), (10_000, 2, 64), (448, 2, 56), (100, 8, 3), (3, 2, 1)]
+)
+def test_blocks_are_large_but_several_an_actor(units: int, actors: int, length: int) -> None:
+    assert block_length(units, actors) == length

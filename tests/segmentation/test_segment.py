@@ -8,10 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from objabn.config.schema import Dataset
+from objabn.segmentation.quality import video_quality
 from objabn.segmentation.segment import segment_videos
+from objabn.segmentation.segmenters import choice, motion
 from objabn.segmentation.segmenters.choice import settings_key
 from objabn.segmentation.segmenters.instances import Instances
-from objabn.segmentation.units import output_key, unit_names
+from objabn.segmentation.units import Unit, output_key, unit_names
 from objabn.stores.array import StoreReader, StoreWriter
 from objabn.stores.masks import GRID, union_mask
 from objabn.system.cache import Cache
@@ -139,14 +141,62 @@ def test_a_key_of_a_videos_own_segments_this_video_again(tmp_path: Path, table: 
     assert (segmented, cached, counting.videos) == (1, 1, ["c"])
 
 
-def test_a_damaged_unit_is_segmented_again(tmp_path: Path, table: pd.DataFrame, cache: Cache) -> None:
+@pytest.mark.parametrize("damage", ["a bit", "cut short", "empty"])
+def test_a_damaged_unit_is_segmented_again(tmp_path: Path, table: pd.DataFrame, cache: Cache, damage: str) -> None:
     run(tmp_path, table, "first", cache)
     unit = next(path for path in cache.root.rglob("*") if path.is_file())
     content = bytearray(unit.read_bytes())
     content[len(content) // 2] ^= 1
-    unit.write_bytes(content)
+    unit.write_bytes({"a bit": content, "cut short": content[:-9], "empty": b""}[damage])
     assert run(tmp_path, table, "second", cache)[:2] == (1, 1)
     assert run(tmp_path, table, "third", cache)[:2] == (0, 2)
+    assert (tmp_path / "second/videos.csv").read_bytes() == (tmp_path / "first/videos.csv").read_bytes()  # checksums
+
+
+def test_all_units_damaged_need_one_segmenter_and_are_read_once_each(
+    tmp_path: Path, table: pd.DataFrame, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path, table, "first", cache)
+    loaded: list[str] = []
+    load = Cache.load
+    monkeypatch.setattr(Cache, "load", lambda self, kind, key: loaded.append(key) or load(self, kind, key))
+    run(tmp_path, table, "second", cache)
+    names = unit_names(table, KEY)
+    assert loaded == [names[0], names[2]]
+    for unit in list(cache.units()):
+        unit.path.write_bytes(unit.path.read_bytes()[:-1] + b"?")
+    assert run(tmp_path, table, "third", cache)[2].built == 1
+
+
+def test_a_stride_segments_fewer_frames_and_fills_in_the_others(tmp_path: Path, cache: Cache) -> None:
+    table, seen = frame_store(tmp_path / "frames", {"a": 7, "b": 2}), []
+
+    def build(**settings: Any) -> Any:
+        return lambda frames, video: seen.append((video, len(frames))) or segmenter(frames, video)
+
+    (tmp_path / "masks").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(motion, "build", build)
+        made = choice.build("motion", stride=3)
+    reader, names, store = StoreReader(tmp_path / "frames"), unit_names(table, KEY), tmp_path / "masks"
+    segment_videos(table, names, reader, store, make_segmenter=lambda: made, cache=cache)
+    assert seen == [("a", 3), ("b", 1)]
+    planes = StoreReader(tmp_path / "masks").read_all("a")
+    is_other = [bool(each[1].any()) for each in planes]  # of the segmented ones 0, 3 and 6 the even ones: 0 and 6
+    assert is_other == [True, True, True, False, False, False, True]
+    rows = pq.read_table(tmp_path / "masks/instances.parquet").to_pandas()
+    assert rows["frame"].tolist() == [0, 0, 1, 1, 2, 2, 3, 4, 5, 6, 6, 0, 0, 1, 1]
+    per_video = video_quality(table.assign(label="x"), tmp_path / "masks", None)
+    assert per_video["frames"].tolist() == [7, 2]
+    assert per_video["instances_per_frame"].tolist() == [1.0, 1.0]  # of a score of 0.5 at least: the person
+
+
+def test_a_stride_of_1_leaves_keys_as_they_were(synthetic: Dataset) -> None:
+    settings = synthetic.segment.model_dump()
+    assert settings["stride"] == 1
+    before = {name: value for name, value in settings.items() if name != "stride"}
+    assert settings_key(**settings) == settings_key(**before)
+    assert settings_key(**{**settings, "stride": 2}) == {**settings_key(**settings), "stride": 2}
 
 
 def test_a_unit_that_somebody_removes_meanwhile_is_computed_again(
@@ -157,7 +207,7 @@ def test_a_unit_that_somebody_removes_meanwhile_is_computed_again(
     removed = next(cache.units()).path
     counting, frames = Counting(), StoreReader(tmp_path / "frames")
 
-    def prune(missing: list[dict]) -> None:
+    def prune(missing: list[Unit]) -> None:
         assert missing == []
         removed.unlink()
 

@@ -31,6 +31,16 @@ def test_a_unit_is_stored_under_its_kind_and_key(cache):
     assert cache.load("masks", unit_key(content="ab", threshold=0.6)) is None
 
 
+def test_whether_a_unit_is_there_is_told_without_its_content(cache):
+    assert not cache.has("masks", KEY)
+    for payload in (b"", PAYLOAD):
+        cache.store("masks", KEY, payload)
+        assert cache.has("masks", KEY)
+    assert not cache.has("checkpoints", KEY)
+    cache.path("masks", KEY).write_bytes(b"")  # as a power failure may leave it
+    assert not cache.has("masks", KEY)
+
+
 def test_the_latest_unit_counts(cache):
     cache.store("masks", KEY, b"old")
     cache.store("masks", KEY, PAYLOAD)

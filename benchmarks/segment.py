@@ -3,6 +3,8 @@ proposals cost and bring.
 
 python -m benchmarks.segment                # the embedded data's small Mask R-CNN: speed, and IoU with the truth
 python -m benchmarks.segment --r50          # R50-FPN at short edge 800 with random weights: speed only
+python -m benchmarks.segment --processes    # the stage's work on the CPU: a process of two threads against two of one
+python -m benchmarks.segment --planes       # score planes of 5 to 100 instances a frame: on the host, on the device
 
 Rows: torchvision's loop, one frame at a time with its own paste; the bare forward pass on frames that lie on the device
 as tensors, nothing read, pasted or packed; ours. With detectron2 installed, --r50 adds its DefaultPredictor's loop, one
@@ -11,10 +13,12 @@ frame at a time, and our backend of that name.
 
 import argparse
 import json
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +27,19 @@ import numpy as np
 import torch
 from torchvision.models import detection
 
+from objabn.config.file import load_params
+from objabn.segmentation import local_engine
+from objabn.segmentation.segment import make_compute
 from objabn.segmentation.segmenters.choice import build
 from objabn.segmentation.segmenters.figures_rcnn import figures_rcnn
-from objabn.segmentation.segmenters.instances import Instances
-from objabn.stores.masks import GRID, mask_iou
+from objabn.segmentation.segmenters.instances import Instances, planes_of
+from objabn.segmentation.segmenters.rcnn import by_frame
+from objabn.segmentation.units import KIND, Unit, unpack
+from objabn.stores.array import StoreWriter
+from objabn.stores.masks import GRID, mask_iou, union_mask
 from objabn.synthetic.scenes import ACTIONS, make_scene, render_frame
 from objabn.synthetic.synthesize import on_grid
+from objabn.system.cache import Cache
 
 FIGURES = Path(__file__).parents[1] / "objabn/assets/figures_rcnn.pth"
 DETECTRON2 = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml"
@@ -45,7 +56,7 @@ def embedded_frames(number: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def union(found: list[Instances]) -> np.ndarray:
-    return np.stack([each.masks[each.scores >= SCORE].any(axis=0) for each in found])
+    return union_mask(np.stack([planes_of(each) for each in found]), SCORE)
 
 
 def torchvision_loop(network: detection.MaskRCNN) -> Loop:
@@ -154,14 +165,79 @@ def r50_loops(folder: Path, batch_size: int, short_edge: int) -> dict[str, Loop]
     return loops
 
 
+def compare_processes(videos: int, frames: int, repeats: int) -> None:
+    """Print seconds for the same videos into the side cache: one process of two threads, two processes of one."""
+    dataset = load_params(FIGURES.parents[2] / "params.yaml").datasets["synthetic"]
+    dataset = dataset.model_copy(update={"segment": dataset.segment.model_copy(update={"weights": str(FIGURES)})})
+    taken: dict[str, list[float]] = {}
+    planes: dict[str, list[np.ndarray]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        writer = StoreWriter(Path(folder), (120, 160, 3), frames_per_shard=1024)
+        for number in range(videos):
+            scene = make_scene(ACTIONS[number % len(ACTIONS)], seed=11, split="benchmark", number=number)
+            clip = np.stack([render_frame(scene, at % 24)[0] for at in range(frames)])
+            writer.append(clip, video=f"v{number}", digest=f"{number:032x}", label="a", split="test")
+        writer.close()
+        for repeat in range(repeats):
+            for name, threads, workers in (("1 process of 2 threads", 2, 1), ("2 processes of 1 thread", 1, 2)):
+                os.environ["OBJABN_CACHE"] = f"{folder}/cache-{repeat}-{workers}"
+                torch.set_num_threads(threads)
+                units = [Unit(f"v{number}", f"{number:032x}", frames) for number in range(videos)]
+                began = time.perf_counter()
+                local_engine.fill(units, partial(make_compute, Path(folder), dataset), workers=workers)
+                taken.setdefault(name, []).append(time.perf_counter() - began)
+                planes[name] = [unpack(Cache().load(KIND, unit.name))["planes"] for unit in units]
+    for name, seconds in taken.items():
+        each = statistics.median(seconds)
+        print(f"{name:<24} {each:7.2f} s, {1e3 * each / videos / frames:6.2f} ms a frame; {seconds}")
+    one, two = (statistics.median(seconds) for seconds in taken.values())
+    ratio = [a / b for a, b in zip(*taken.values(), strict=True)]
+    differ = np.mean([(a != b).mean() for a, b in zip(*planes.values(), strict=True)])
+    print(f"cells of the score planes that differ: {differ:.2e}")
+    print(json.dumps({"two_processes_ratio": round(one / two, 3), "ratios": [round(each, 3) for each in ratio]}))
+
+
+def compare_planes(repeats: int) -> None:
+    """Print milliseconds a frame for score planes, from masks on the host and on the device, the transfer included."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    names, made = np.array(["person", "dog"]), torch.Generator().manual_seed(0)
+    print(f"score planes on the host, and drawn on {device.type}, ms a frame, a batch of 16 frames")
+    for number in (5, 20, 50, 100):
+        n = 16 * number
+        masks, boxes = torch.rand(n, 28, 28, generator=made), torch.rand(n, 2, generator=made)
+        labels, scores = torch.randint(0, 2, (n,), generator=made), torch.rand(n, generator=made)
+        inputs = [each.to(device) for each in (masks, torch.cat([boxes / 2, boxes / 2 + 0.5], 1), scores, labels)]
+
+        def draw(draws: bool, inputs: list[torch.Tensor] = inputs, number: int = number) -> None:
+            for each in by_frame(*inputs, names, [number] * 16, draws=draws):
+                planes_of(each)
+
+        loops = {"host": lambda _: draw(False), "device": lambda _: draw(True)}
+        result = measure(loops, np.zeros(16), repeats)
+        print(f"{number:>4} instances: host {result['host']:.3f}, {device.type} {result['device']:.3f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--r50", action="store_true", help="R50-FPN with random weights instead of the small network")
+    parser.add_argument("--processes", action="store_true", help="processes of the CPU instead")
+    parser.add_argument("--planes", action="store_true", help="score planes instead")
+    parser.add_argument("--videos", type=int, default=48, help="of --processes (default: 48)")
     parser.add_argument("--frames", type=int, help="(default: 64, with --r50 4)")
     parser.add_argument("--repeats", type=int, default=5, help="of which the median counts (default: 5)")
     parser.add_argument("--batch-size", type=int, help="(default: 16, with --r50 1)")
     parser.add_argument("--short-edge", type=int, default=800, help="of --r50 (default: 800)")
     args = parser.parse_args()
+    if args.processes:
+        compare_processes(args.videos, args.frames or 36, args.repeats)
+    elif args.planes:
+        compare_planes(args.repeats)
+    else:
+        compare_loops(args)
+
+
+def compare_loops(args: argparse.Namespace) -> None:
+    """Print the speed of all loops, and their IoU with the truth."""
     frames, persons = embedded_frames(args.frames or (4 if args.r50 else 64))
     with tempfile.TemporaryDirectory() as folder:
         if args.r50:

@@ -27,6 +27,7 @@ EXPENSIVE = ("segment", "train", "train-control", "evaluate", "evaluate-control"
 UNUSED = {
     "objabn/video/write.py": EXPENSIVE,
     "objabn/system/cache.py": ("evaluate", "evaluate-control"),
+    "objabn/system/workers.py": ("train", "train-control", "evaluate", "evaluate-control"),
     "objabn/clips/partners.py": ("evaluate", "evaluate-control"),
     "objabn/system/cuda.py": ("segment",),
     # What evaluation and audits share.

@@ -52,10 +52,11 @@ def measure(params: Dataset, table: Table, counts: Counts, own: pd.DataFrame, pl
     """
     threads, device = torch.get_num_threads(), make_fabric(params).device
     own_threads = "" if (own_number := torch.get_num_threads()) == threads else f", {own_number} for a training"
-    torch.set_num_threads(threads)  # `segment` takes all; training and evaluation set their own again
     rows, videos, made, origin = _videos(params, counts, own, place)
     decode, clips, reader = _decoding(params, rows, videos, origin, place)
+    torch.set_num_threads(1)  # as each process that segments
     segment = _segmentation(params, clips, reader)
+    torch.set_num_threads(threads)  # training and evaluation set their own again
     cpu = f"CPU, {threads} thread{'' if threads == 1 else 's'}{own_threads}"
     return Rates(
         device=f"CUDA, {torch.cuda.get_device_name(0)}" if device.type == "cuda" else cpu,
@@ -131,7 +132,7 @@ def _segmentation(params: Dataset, videos: pd.DataFrame, reader: Reader) -> Segm
         return SegmentRate(None, 0.0, f"not measured: segment.weights ({segment.weights}) is no file here; name one")
     with Clock() as building:
         try:
-            segmenter = build(**segment.model_dump())
+            segmenter = build(**segment.model_dump(exclude={"stride"}))
         except ValueError as error:
             return SegmentRate(None, 0.0, f"not measured: {error}")
     video = str(videos["video"].iloc[0])
@@ -141,8 +142,11 @@ def _segmentation(params: Dataset, videos: pd.DataFrame, reader: Reader) -> Segm
         segmenter(frames[:1], video)
     frames = frames[: max(min(int(ROOM_SEC / 2 / one.sec), len(frames)), min(batch, 2))]
     sec = least(lambda: segmenter(frames, video), room=ROOM_SEC)
-    gpus = torch.cuda.device_count() if params.machine.segment_engine == "ray" else 1
-    side = max(min(gpus, params.machine.segment_workers or gpus), 1)  # actors on one CPU share its cores
+    if isinstance(segment, Motion) or not torch.cuda.is_available():
+        most = num_cores()
+    else:
+        most = torch.cuda.device_count() if params.machine.segment_engine == "ray" else 1
+    side = min(params.machine.segment_workers or most, most)
     return SegmentRate(sec / len(frames) / side, building.sec, f"measured on {len(frames)} frames")
 
 

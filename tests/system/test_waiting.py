@@ -62,7 +62,7 @@ def test_a_command_sets_it_first(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_module_is_run_as_the_command_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["objabn", "--version"])
     with pytest.raises(SystemExit):
-        runpy.run_module("objabn", run_name="__main__")
+        runpy.run_path(str(ROOT / "objabn/__main__.py"), run_name="__main__")
     assert os.environ[VARIABLE] == "PASSIVE"
 
 

@@ -42,6 +42,8 @@ def run(bench: Bench) -> None:
     for attention in MAPS:
         expected = compute(attention, "32-true", cpu, bench.tiny)
         for precision, bound in BOUNDS.items():
+            if bench.tiny and precision == "32-true":
+                continue  # without a GPU the same as exact
             name = f"as on the CPU, {attention} {precision}"
             try:
                 got = compute(attention, precision, bench.device, bench.tiny)
@@ -58,7 +60,8 @@ def compute(attention: str, precision: str, device: torch.device, tiny: bool) ->
     changes = (f"train.precision={asked}", "model.dropout=0.0", "train.threads=null")
     params = parameters(device, *changes, tiny=tiny)
     training = Training(params, attention)
-    torch.backends.cudnn.conv.fp32_precision = "ieee" if precision == "exact" else "tf32"
+    for operations in (torch.backends.cudnn.conv, torch.backends.cudnn.rnn):  # torch wants both alike
+        operations.fp32_precision = "ieee" if precision == "exact" else "tf32"
     loss, output = training.forward(resident_batch(params, 2, device))
     training.fabric.backward(loss)
     gradients = [value.grad for value in training.network.parameters() if value.grad is not None]

@@ -51,11 +51,13 @@ def computed(network: ObjectABN, attention: str, device: str) -> tuple[float, Te
 @pytest.fixture
 def _no_tf32() -> Iterator[None]:
     """Convolutions in float32; by default cuDNN's have ten bits of mantissa."""
-    convolutions = torch.backends.cudnn.conv
-    before = convolutions.fp32_precision
-    convolutions.fp32_precision = "ieee"
+    both = (torch.backends.cudnn.conv, torch.backends.cudnn.rnn)  # torch wants them alike
+    before = [each.fp32_precision for each in both]
+    for each in both:
+        each.fp32_precision = "ieee"
     yield
-    convolutions.fp32_precision = before
+    for each, value in zip(both, before, strict=True):
+        each.fp32_precision = value
 
 
 @pytest.mark.usefixtures("_no_tf32")

@@ -10,7 +10,7 @@ from objabn.clips.batches import clip_tensors, mask_tensors
 from objabn.config.file import load_params
 from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset
-from objabn.model.device import make_fabric
+from objabn.model import device as devices
 from objabn.model.network import Output
 from objabn.model.run import Run, build_model
 from objabn.stores.masks import GRID
@@ -64,14 +64,17 @@ class Training:
 
     def __init__(self, params: Dataset, attention: str = "mask", *, seed: int = 0, benchmark: bool | None = None):
         self.params, self.attention = params, attention
-        self.fabric = make_fabric(params)
+        self.fabric = devices.make_fabric(params)
         if benchmark is not None:
             torch.backends.cudnn.benchmark = benchmark
         self.benchmark = torch.backends.cudnn.benchmark
         torch.manual_seed(seed)
         self.network = build_model(Run(params, attention, False, seed), CLASSES)
         adam = make_optimiser(self.network, params)
-        self.model, self.optimiser = self.fabric.setup(self.network, adam)
+        called: torch.nn.Module = self.network
+        if hasattr(devices, "compiled"):
+            called = devices.compiled(self.network, params.train, self.fabric.device)
+        self.model, self.optimiser = self.fabric.setup(called, adam)
         self.network.train()
 
     @property

@@ -34,7 +34,7 @@ def computed(network: ObjectABN, attention: str, device: str) -> tuple[float, Te
     clips, labels = torch.randn(4, 3, 4, 32, 32, generator=draw), torch.tensor([0, 1, 2, 1])
     union = (torch.rand(4, 4, 4, 4, generator=draw) < 0.3).float()
     network.to(device).train()
-    output = network(clips.to(device).contiguous(memory_format=torch.channels_last_3d))
+    output = network(clips.to(device))
     loss, _ = total_loss(
         output,
         labels.to(device),
@@ -75,7 +75,7 @@ def trained(stores: Path, directory: Path, params: Dataset, **settings: object) 
     directory.mkdir(exist_ok=True, parents=True)
     sets = split(stores, "train", params), split(stores, "test", params)
     network, timing = train(Run(params, "mha", True, 0), *sets, directory, **settings)
-    assert timing["device"].startswith(params.train.accelerator)
+    assert (timing["device"] == "cpu") == (params.train.accelerator == "cpu")
     assert all(value.isfinite().all() for value in network.state_dict().values())
     return pd.read_csv(directory / "curves.csv")
 

@@ -16,7 +16,7 @@ from objabn.model.run import Run
 from objabn.system.cache import Cache
 from objabn.training.checkpoint import Checkpoint
 from objabn.training.losses import total_loss
-from objabn.training.processes import Processes
+from objabn.training.processes import run_in_processes
 from objabn.training.train import train
 from tests.helpers.interruptions import KEY, interruption
 from tests.helpers.training import BLOCK, changed, split
@@ -127,5 +127,5 @@ def test_two_gpus_give_the_losses_of_one(stores: Path, tmp_path: Path) -> None:
     one = trained(stores, tmp_path / "one", changed(model={"dropout": 0.0}, train=settings))
     several = changed(model={"dropout": 0.0}, train={**settings, "devices": 2, "sync_batchnorm": True})
     (tmp_path / "two").mkdir()
-    found = Processes(2, 1).run(of_two, stores, tmp_path / "two", several)
+    found = run_in_processes(2, of_two, stores, tmp_path / "two", several)
     assert found == pytest.approx(one["loss"].tolist(), rel=0.01)

@@ -111,7 +111,7 @@ def test_what_was_written_later_is_dropped(tmp_path: Path) -> None:
         state = first.keep()
         for video in later:
             first.append(frames_of(video), video=video)
-        first.close()
+        first.keep()
         StoreWriter(tmp_path / name, resume=state).close()
     assert content(tmp_path / "one") == content(tmp_path / "other")
 

@@ -29,7 +29,6 @@ UNUSED = {
     "objabn/system/cache.py": ("evaluate", "evaluate-control"),
     "objabn/system/workers.py": ("train", "train-control", "evaluate", "evaluate-control"),
     "objabn/clips/partners.py": ("evaluate", "evaluate-control"),
-    "objabn/system/cuda.py": ("segment",),
     # What evaluation and audits share.
     "objabn/evaluation/conditions.py": ("evaluate", "evaluate-control"),
     "objabn/evaluation/map_replacement.py": ("evaluate", "evaluate-control"),

@@ -3,9 +3,7 @@
 import traceback
 from typing import NamedTuple
 
-import torch
-
-from objabn.training.launcher import GOES_ON
+GOES_ON = "the same command goes on from the last checkpoint"
 
 
 class Failure(NamedTuple):
@@ -30,6 +28,8 @@ def failure_of(error: BaseException, name: str) -> Failure:
     Args:
         name: of the process, for the message.
     """
+    import torch  # takes seconds to load; a launcher's variables are read before
+
     if isinstance(error, OSError):
         whole = error.errno is not None
         return Failure(OSError(error.errno, error.strerror, error.filename) if whole else ValueError(str(error)), True)

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-GOES_ON = "the same command goes on from the last checkpoint"
+from objabn.training.failures import GOES_ON, LossError, failure_of
+
 _RANKS = ("RANK", "LOCAL_RANK", "WORLD_SIZE")  # as torch and Lightning read them
 _SLURM = ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_STEP_NUM_TASKS")
 _POLL_SEC = 1.0
@@ -98,8 +99,6 @@ def beside_others(place: Place, stage: str) -> Iterator[None]:
         yield
     except BaseException as error:
         ending.acquire()
-        from objabn.training.failures import LossError, failure_of
-
         failure = failure_of(error, place.name)
         if isinstance(failure.error, LossError):
             raise failure.error from None

@@ -26,8 +26,7 @@ import torch
 from torch.distributed import TCPStore
 
 from objabn.model.run import threads_of_each
-from objabn.training.failures import Failure, LossError, failure_of
-from objabn.training.launcher import GOES_ON
+from objabn.training.failures import GOES_ON, Failure, LossError, failure_of
 
 _POLL_SEC = 0.2
 _GRACE_SEC = 12.0  # after an unsure fault, to learn of another process's fault, its possible cause

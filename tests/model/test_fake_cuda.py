@@ -28,7 +28,7 @@ def to_fake_cuda(network: ObjectABN, mode: FakeTensorMode) -> ObjectABN:
         for values, kind in ((module._parameters, nn.Parameter), (module._buffers, lambda value: value)):
             for name, value in values.items():
                 if value is not None:
-                    values[name] = kind(mode.from_tensor(value.detach()).cuda())
+                    values[name] = kind(mode.from_tensor(value.detach()).to("cuda"))
     return network
 
 
@@ -38,7 +38,7 @@ def fake_batch() -> dict[str, Tensor]:
     shapes |= {"plate": (2, 32, 40, 3), "other_plate": (2, 32, 40, 3)}
     batch = {name: torch.zeros(shape, dtype=torch.uint8) for name, shape in shapes.items()}
     batch |= {"box": torch.zeros(2, 4), "flip": torch.zeros(2, dtype=torch.bool), "label": torch.zeros(2).long()}
-    return {name: value.cuda() for name, value in batch.items()}
+    return {name: value.to("cuda") for name, value in batch.items()}
 
 
 @pytest.mark.parametrize(("attention", "pc"), ROWS)

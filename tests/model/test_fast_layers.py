@@ -62,7 +62,7 @@ def test_three_2d_convolutions_are_a_depthwise_one(stride: int, shape: tuple, me
     expected = F.conv3d(x, weight, stride=(1, stride, stride), padding=1, groups=6)
     output = depthwise_by_frames(x, weight, stride)
     torch.testing.assert_close(output, expected, rtol=1e-12, atol=1e-12)
-    if memory == torch.channels_last_3d:
+    if memory == torch.channels_last_3d and shape[2] > 1:  # of one frame the order is nothing
         assert output.is_contiguous(memory_format=memory)
     upstream = torch.randn_like(expected)
     for own, other in zip(
@@ -79,9 +79,9 @@ def test_a_gpu_convolves_by_frames_where_it_is_told_to(depthwise: str, by_frames
     net = nn.Sequential(*(nn.Conv3d(6, 6, **LAYERS[name][1]) for name in ("depthwise", "temporal")))
     quicken(net, depthwise)
     mode = FakeTensorMode()
-    weights = {name: mode.from_tensor(value.detach()).cuda() for name, value in net.named_parameters()}
+    weights = {name: mode.from_tensor(value.detach()).to("cuda") for name, value in net.named_parameters()}
     with mode, Calls() as calls:
-        x = torch.zeros(2, 6, 4, 8, 8).cuda()
+        x = torch.zeros(2, 6, 4, 8, 8).to("cuda")
         output = torch.func.functional_call(net, weights, x)
     assert (output.shape, output.device.type) == (x.shape, "cuda")
     assert calls.dimensions == ([4] * 4 if by_frames else [5] * 2)

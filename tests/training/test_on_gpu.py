@@ -104,7 +104,7 @@ def test_an_interrupted_training_goes_on(stores: Path, tmp_path: Path, capsys: p
     torch.manual_seed(99)  # what the next process starts with
     capsys.readouterr()
     found = trained(stores, tmp_path / "run", params, checkpoint=checkpoint)
-    said = capsys.readouterr().out.splitlines()[0]
+    said = capsys.readouterr().out.splitlines()[1]  # behind the device's line
     # Where values are read seldom, checkpoints within an epoch are seldom, too.
     assert said in ("goes on after 6 of 12 batches", "goes on after 4 of 12 batches")
     assert found["loss"].tolist() == pytest.approx(undisturbed["loss"].tolist(), rel=0.05)

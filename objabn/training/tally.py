@@ -51,7 +51,7 @@ class Tally:
         self._unread.append((torch.stack(list(values.values())).detach(), rows))
 
     def read(self) -> dict[str, float]:
-        """Add the values of all batches since the last reading to the sums, and return those of the last batch.
+        """Add up all unread batches, and return the values of the last one.
 
         Raises:
             TrainingError: some are not finite. The message names the first batch that has such values.

@@ -178,14 +178,15 @@ def compare_processes(videos: int, frames: int, repeats: int) -> None:
             clip = np.stack([render_frame(scene, at % 24)[0] for at in range(frames)])
             writer.append(clip, video=f"v{number}", digest=f"{number:032x}", label="a", split="test")
         writer.close()
-        for repeat in range(repeats):
+        os.environ["OBJABN_CACHE"] = f"{folder}/cache"  # of processes that are started from here on
+        for repeat in range(repeats + 1):  # the first round does not count
             for name, threads, workers in (("1 process of 2 threads", 2, 1), ("2 processes of 1 thread", 1, 2)):
-                os.environ["OBJABN_CACHE"] = f"{folder}/cache-{repeat}-{workers}"
                 torch.set_num_threads(threads)
-                units = [Unit(f"v{number}", f"{number:032x}", frames) for number in range(videos)]
+                units = [Unit(f"v{number}", f"{number:030x}{repeat}{workers}", frames) for number in range(videos)]
                 began = time.perf_counter()
                 local_engine.fill(units, partial(make_compute, Path(folder), dataset), workers=workers)
-                taken.setdefault(name, []).append(time.perf_counter() - began)
+                if repeat:
+                    taken.setdefault(name, []).append(time.perf_counter() - began)
                 planes[name] = [unpack(Cache().load(KIND, unit.name))["planes"] for unit in units]
     for name, seconds in taken.items():
         each = statistics.median(seconds)

@@ -37,8 +37,8 @@ def fill(units: Sequence[Unit], make: Callable[[], Compute], *, workers: int | N
         return
     with frames_bar(ordered) as bar:
         if at_a_time == 1:
-            for num_frames in make()(ordered):
-                bar.update(num_frames)
+            for unit in make()(ordered):
+                bar.update(unit.frames)
             return
         work = partial(_work, make, torch.get_num_threads())
         outcomes = in_processes(work, ordered, workers=at_a_time, timeout_sec=None, preload=_PRELOAD)

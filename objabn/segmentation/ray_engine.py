@@ -35,7 +35,7 @@ class _Actor:
 
     def __call__(self, block: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         rows = zip(block["video"], block["name"], block["frames"].tolist(), strict=True)
-        return {"frames": np.array([sum(self._compute([Unit(*row) for row in rows]))])}
+        return {"frames": np.array([sum(unit.frames for unit in self._compute([Unit(*row) for row in rows]))])}
 
 
 def fill(units: Sequence[Unit], make: Callable[..., Compute], *, workers: int | None) -> None:

@@ -1,10 +1,11 @@
 """Segment every decoded video once, through the side cache, into the mask store.
 
-Two steps: the units that are not in the side cache are computed into it, then all units become the store.
+Two steps: the units that are not in the side cache are computed into it, and all units become the store. An engine with
+processes of its own does the first step before the second; where this process computes, both go on side by side.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,8 @@ _INSTANCE_SCHEMA = pa.schema(
 )
 
 
-Compute = Callable[[Sequence[Unit]], Iterator[int]]
+Compute = Callable[[Sequence[Unit]], Iterator[Unit]]
+Arrays = Mapping[str, np.ndarray]  # of a unit, by name
 
 
 def make_compute(frames: Path, params: Dataset, *, overlap: bool = False) -> Compute:
@@ -52,8 +54,8 @@ def make_compute(frames: Path, params: Dataset, *, overlap: bool = False) -> Com
 
 def compute_missing(
     units: Sequence[Unit], frames: Reader, segmenter: Segmenter, cache: Cache, *, overlap: bool = False
-) -> Iterator[int]:
-    """Put videos' units into the cache, one after the other; yields the frames of each that is there.
+) -> Iterator[Unit]:
+    """Put videos' units into the cache, one after the other; yields each that is there.
 
     A unit that is there already is not computed: a process that was lost later has made it, or another one just now.
 
@@ -61,7 +63,7 @@ def compute_missing(
         overlap: reads the next video, and packs and writes the last one, in threads beside the segmenter.
     """
     is_there = [cache.has(KIND, unit.name) for unit in units]
-    yield from (unit.frames for unit, there in zip(units, is_there, strict=True) if there)
+    yield from (unit for unit, there in zip(units, is_there, strict=True) if there)
     missing = [unit for unit, there in zip(units, is_there, strict=True) if not there]
     yield from _compute(missing, frames, segmenter, cache, overlap=overlap)
 
@@ -91,21 +93,37 @@ def segment_videos(
     """
     units = [Unit(*unit) for unit in zip(table["video"], names, table["frames"].tolist(), strict=True)]
     missing = list({unit.name: unit for unit in units if unit.name and not cache.has(KIND, unit.name)}.values())
+    num_segmented = len(missing)
+    waiting = {unit.name for unit in missing}
     segmenter = functools.cache(make_segmenter)
     if fill is not None:
         fill(missing)
-    elif missing:
+        waiting.clear()
+
+    def computed() -> Generator[Unit, None, None]:
         with frames_bar(missing) as bar:
-            for num_frames in compute_missing(missing, frames, segmenter(), cache, overlap=overlap):
-                bar.update(num_frames)
+            for unit in compute_missing(missing, frames, segmenter(), cache, overlap=overlap):
+                bar.update(unit.frames)
+                yield unit
 
-    def compute(unit: Unit) -> None:
-        for _ in _compute([unit], frames, segmenter(), cache):
-            pass
+    def in_turn() -> Iterator[tuple[Unit, Arrays | None]]:
+        """Each video with its unit, once that is there; one that is damaged, or removed meanwhile, is made again."""
+        nonlocal num_segmented
+        computing = computed()
+        for unit in units:
+            while unit.name in waiting:
+                waiting.discard(next(computing).name)
+            arrays = _load(cache, unit)
+            if unit.name and arrays is None:
+                list(_compute([unit], frames, segmenter(), cache))
+                num_segmented += 1
+                arrays = _load(cache, unit)
+                assert arrays is not None, f"{unit.video}: its unit was not kept"
+            yield unit, arrays
+        computing.close()  # and its progress bar
 
-    again = _assemble(units, store, cache, compute)
-    segmented = len(missing) + again
-    return segmented, sum(bool(unit.name) for unit in units) - segmented
+    _assemble(in_turn(), sum(unit.frames for unit in units), store, overlap=overlap)
+    return num_segmented, sum(bool(unit.name) for unit in units) - num_segmented
 
 
 def frames_bar(units: Sequence[Unit]) -> Any:
@@ -115,7 +133,7 @@ def frames_bar(units: Sequence[Unit]) -> Any:
 
 def _compute(
     units: Sequence[Unit], frames: Reader, segmenter: Segmenter, cache: Cache, *, overlap: bool = False
-) -> Iterator[int]:
+) -> Iterator[Unit]:
     """As `compute_missing`, whatever is there: it may be damaged."""
     step: Any = beside if overlap else map
 
@@ -123,52 +141,46 @@ def _compute(
         for unit, pixels in zip(units, step(frames.read_all, (unit.video for unit in units)), strict=True):
             yield unit, segmenter(pixels, unit.video)
 
-    def keep(item: tuple[Unit, list[Instances]]) -> int:
+    def keep(item: tuple[Unit, list[Instances]]) -> Unit:
         unit, instances = item
         cache.store(KIND, unit.name, pack(instances))
-        return unit.frames
+        return unit
 
     yield from step(keep, segmented())
 
 
-def _assemble(units: list[Unit], store: Path, cache: Cache, compute: Callable[[Unit], None]) -> int:
-    """Write the store from the units in the cache, each read in a thread while the last one is written.
-
-    `compute` makes a unit that is damaged, or that somebody has removed meanwhile. Returns how many it made.
-    """
-    again = 0
-    shard = shard_length(sum(unit.frames for unit in units))
-    writer = StoreWriter(store, (len(GROUPS), GRID, GRID), level=ZSTD_LEVEL, frames_per_shard=shard)
+def _assemble(units: Iterator[tuple[Unit, Arrays | None]], num_frames: int, store: Path, *, overlap: bool) -> None:
+    """Write the store from all videos and their units; with `overlap` in a thread beside whoever makes them."""
+    step: Any = beside if overlap else map
+    writer = StoreWriter(store, (len(GROUPS), GRID, GRID), level=ZSTD_LEVEL, frames_per_shard=shard_length(num_frames))
     pending: list[pa.Table] = []
     with pq.ParquetWriter(store / INSTANCES, _INSTANCE_SCHEMA, write_page_checksum=True) as instances:
-        for unit, found in zip(units, beside(partial(_load, cache), units), strict=True):
-            if not unit.name:
+
+        def append(item: tuple[Unit, Arrays | None]) -> None:
+            unit, arrays = item
+            if arrays is None:
                 writer.append(np.zeros((0, len(GROUPS), GRID, GRID), np.uint8), video=unit.video)
-                continue
-            arrays = found
-            if arrays is None and (arrays := _load(cache, unit)) is None:  # another video's, made for this one too
-                compute(unit)
-                again += 1
-                arrays = _load(cache, unit)
-            assert arrays is not None, f"{unit.video}: its unit was not kept"
+                return
             writer.append(arrays["planes"], video=unit.video)
             pending.append(_instance_rows(unit.video, arrays))
             if sum(map(len, pending)) >= ROWS_PER_GROUP:
                 instances.write_table(pa.concat_tables(pending))
-                pending = []
+                pending.clear()
+
+        for _ in step(append, units):
+            pass
         if pending:
             instances.write_table(pa.concat_tables(pending))
     writer.close()
-    return again
 
 
-def _load(cache: Cache, unit: Unit) -> Mapping[str, np.ndarray] | None:
+def _load(cache: Cache, unit: Unit) -> Arrays | None:
     """Read the arrays of a unit; None where it is not there, or damaged."""
     payload = cache.load(KIND, unit.name) if unit.name else None
     return None if payload is None else unpack(payload)
 
 
-def _instance_rows(video: str, unit: Mapping[str, np.ndarray]) -> pa.Table:
+def _instance_rows(video: str, unit: Arrays) -> pa.Table:
     boxes = {side: unit["boxes"][:, column] for column, side in enumerate(("x0", "y0", "x1", "y1"))}
     columns = {"video": [video] * len(unit["frame"]), "frame": unit["frame"], "class": unit["classes"].tolist()}
     return pa.table({**columns, "score": unit["scores"], **boxes}, schema=_INSTANCE_SCHEMA)

@@ -29,7 +29,6 @@ def main() -> None:
     from objabn.stores.frames import open_frames
     from objabn.stores.table import check_missing, read_table
     from objabn.system.cache import Cache
-    from objabn.system.cuda import refuse_unusable_gpu
     from objabn.system.files import replace_dir, write_text
     from objabn.system.gpus import leased_gpus
     from objabn.system.locks import one_at_a_time
@@ -40,12 +39,11 @@ def main() -> None:
     masks = paths.data("masks")
     names = dataset_units(table, dataset)
     torch.set_num_threads(1)  # of each process that segments: a sum's last bit depends on their number
-    make = partial(make_compute, paths.data("frames"), dataset)
+    cache = Cache()
+    make = partial(make_compute, paths.data("frames"), dataset, cache=cache.root)
     by_ray = dataset.machine.segment_engine == "ray"
     may_lease = isinstance(dataset.segment, MaskRCNN) and not by_ray  # Ray shares out the GPUs among its actors
     with one_at_a_time(masks.parent), leased_gpus(1, "auto" if may_lease else "cpu"):  # nothing asks CUDA before
-        if may_lease:
-            refuse_unusable_gpu("segment")
         on_gpu = may_lease and torch.cuda.is_available()
         engine = ray_engine.fill if by_ray else local_engine.fill
         with replace_dir(masks) as store:
@@ -55,7 +53,7 @@ def main() -> None:
                 frames,
                 store,
                 make_segmenter=lambda: build(**dataset.segment.model_dump(), decode_stride=dataset.decode.stride),
-                cache=Cache(),
+                cache=cache,
                 fill=None if on_gpu else partial(engine, make=make, workers=dataset.machine.segment_workers),
                 overlap=on_gpu,
             )

@@ -57,7 +57,7 @@ def check_on_cpu(asked: Train) -> bool:
 
 
 def choose_kernels(*, deterministic: bool) -> None:
-    """Let CUDA take the kernels that give the same bits again, where there are such; or those that are fastest.
+    """Let CUDA take its fastest kernels, or those that give the same bits again.
 
     cuDNN finds the fastest ones by trying them out, once for each shape; shapes stay the same in a training. An
     operation without a deterministic kernel gives a warning.
@@ -72,7 +72,7 @@ def choose_kernels(*, deterministic: bool) -> None:
 def resolve_precision(
     precision: Literal["auto", "32-true", "bf16-mixed"], *, on_cuda: bool
 ) -> Literal["32-true", "bf16-mixed"]:
-    """Return the precision that `train.precision` stands for on the device that computes.
+    """Return the precision that `train.precision` stands for on a device.
 
     Asks CUDA, so a GPU must have been leased before.
 
@@ -85,7 +85,9 @@ def resolve_precision(
 
 
 def compiled(network: nn.Module, asked: Train, device: torch.device, **settings: Any) -> nn.Module:
-    """Return a network as its training calls it: through torch.compile on a GPU if asked for, else as it is.
+    """Return a network as its training calls it.
+
+    That is through torch.compile on a GPU if asked for, else as it is.
 
     Weights and their names stay those of `network`. The CPU's kernels are chosen already, and are not compiled.
 
@@ -98,7 +100,7 @@ def compiled(network: nn.Module, asked: Train, device: torch.device, **settings:
 
 
 def computed_on(asked: Train, device: torch.device) -> dict[str, str]:
-    """Return what run.json says of the device that has trained: its name and the precision.
+    """Return the name of the device that has trained, and the precision.
 
     A CPU has no name here: a run on the CPU is the same on all machines.
     """

@@ -108,9 +108,9 @@ def _over_time(x: Tensor, weight: Tensor, padding: int) -> Tensor:
 
 
 def depthwise_by_frames(x: Tensor, weight: Tensor, stride: int) -> Tensor:
-    """Convolve as `DepthwiseConv3d`, by three 2-D convolutions over all frames, one for each time step of the kernel.
+    """Convolve as `DepthwiseConv3d`, by three 2-D convolutions.
 
-    Each of them convolves all frames; its results are then added one frame later, at the same frame, or one earlier.
+    There is one for each time step of the kernel. Each of them convolves all frames; its results are then added one frame later, at the same frame, or one earlier.
 
     Args:
         x: (B, C, T, H, W). weight: (C, 1, 3, 3, 3). stride: of H and W.
@@ -190,7 +190,9 @@ def _faster(layer: nn.Conv3d) -> type[nn.Conv3d]:
 
 
 def resolve_depthwise(depthwise: str) -> str:
-    """Return what `train.depthwise` stands for: torch's own kernel, where it leaves the choice.
+    """Return what `train.depthwise` stands for.
+
+    It is torch's own kernel where the parameter leaves the choice.
 
     >>> resolve_depthwise("auto")
     'native'
@@ -199,7 +201,7 @@ def resolve_depthwise(depthwise: str) -> str:
 
 
 def memory_format(depthwise: str, device: torch.device) -> torch.memory_format:
-    """Return the memory format in which a network and its clips are computed on a device.
+    """Return the memory format in which a device computes a network.
 
     Args:
         depthwise: `train.depthwise`.

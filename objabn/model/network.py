@@ -192,7 +192,7 @@ class ObjectABN(nn.Module):
         self.to(memory_format=torch.channels_last_3d)
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
-        """Move the network as `nn.Module.to`, to the memory format in which its new device computes it."""
+        """Move the network as `nn.Module.to`, in the memory format of its device."""
         super().to(*args, **kwargs)
         if "memory_format" not in kwargs:
             device = next(self.parameters()).device

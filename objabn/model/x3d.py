@@ -77,7 +77,7 @@ def _load_backbone(net: nn.Module, source: str) -> None:
 
 
 def downloaded_digest(pretrained: str | None) -> dict[str, str]:
-    """Return the SHA-256 of the backbone by its URL, as run.json has it, where the backbone is downloaded.
+    """Return the SHA-256 of a downloaded backbone by its URL.
 
     Downloads the backbone if it is not there yet. Returns nothing for a backbone that is a file of the user's.
 

@@ -38,18 +38,19 @@ Compute = Callable[[Sequence[Unit]], Iterator[Unit]]
 Arrays = Mapping[str, np.ndarray]  # of a unit, by name
 
 
-def make_compute(frames: Path, params: Dataset, *, overlap: bool = False) -> Compute:
+def make_compute(frames: Path, params: Dataset, *, cache: Path | None = None, overlap: bool = False) -> Compute:
     """Make a function that puts videos' units into the side cache; for engines that compute in other processes.
 
     The function is `compute_missing`, with units for its only argument.
 
     Args:
         frames: the frame store.
+        cache: the side cache's directory; None asks the environment, which another process may not share.
         overlap: as of `segment_videos`.
     """
     reader = open_frames(frames, Path(params.videos), params.decode)
     segmenter = build(**params.segment.model_dump(), decode_stride=params.decode.stride)
-    return partial(compute_missing, frames=reader, segmenter=segmenter, cache=Cache(), overlap=overlap)
+    return partial(compute_missing, frames=reader, segmenter=segmenter, cache=Cache(cache), overlap=overlap)
 
 
 def compute_missing(

@@ -34,7 +34,9 @@ def keep_run(cache: Cache, key: str, directory: Path, timing: dict[str, Any]) ->
 
 
 def take_run(cache: Cache, key: str, directory: Path) -> dict[str, Any] | None:
-    """Put the kept run of this key in its place, and return the times of its training; None if none is kept.
+    """Put the kept run of this key in its place, and return its times.
+
+    Returns None if none is kept.
 
     Args:
         directory: the run's; what is there goes.

@@ -36,9 +36,9 @@ class Place(NamedTuple):
 
 
 def find_place(devices: int, nodes: int) -> Place | None:
-    """Return this process's place among those that a launcher has started; None where there is no launcher.
+    """Return this process's place among those that a launcher has started.
 
-    Puts srun's numbers where torch reads them. Does not load torch.
+    Returns None where there is no launcher. Puts srun's numbers where torch reads them. Does not load torch.
 
     Args:
         devices: `train.devices`, processes on a machine.

@@ -55,7 +55,10 @@ class Making(NamedTuple):
     lock: Path
 
     def take_kept(self, key: str) -> bool:
-        """Put the run that processes of a launcher have finished in its place; False if there is none."""
+        """Put the run that a launcher's processes have finished in its place.
+
+        Returns False if there is none.
+        """
         times = take_run(Cache(), key, self.run_dir)
         if times is None:
             return False

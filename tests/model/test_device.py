@@ -20,7 +20,6 @@ from objabn.model.device import (
     resolve_precision,
 )
 from objabn.model.fast_layers import memory_format
-from objabn.training.parallel import join_processes
 from tests.helpers.training import changed
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
@@ -61,7 +60,6 @@ def test_auto_is_bf16_where_a_gpu_computes_in_it(
 def test_a_fabric_has_the_precision_that_is_resolved(asked: str, expected: str) -> None:
     params = changed(train={"precision": asked})
     assert make_fabric(params)._precision.precision == expected
-    assert join_processes(params)._precision.precision == expected  # of one process
 
 
 def test_the_cpu_is_taken_where_fabric_would_take_mps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,14 +17,25 @@ from torch import Tensor, nn
 from objabn.segmentation.segmenters.instances import Instances
 from objabn.segmentation.segmenters.paste import paste_masks
 from objabn.stores.masks import GRID, GROUPS
+from objabn.system.cuda import refuse_unusable_gpu
 from objabn.system.memory import reuse_freed_memory
 
 
 def device_of(name: str) -> torch.device:
-    """The device of that name, ready for large tensors; auto is CUDA when there is one."""
-    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+    """The device of that name, ready for large tensors; auto is CUDA when there is one.
+
+    Raises:
+        ValueError: auto, and there is a GPU that torch cannot use.
+    """
+    if name == "auto":
+        refuse_unusable_gpu("segment.backend")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(name)
     if device.type == "cpu":
         reuse_freed_memory()
+    else:
+        # cuDNN would try out all its kernels for each new shape, and a batch has as many masks as it has instances.
+        torch.backends.cudnn.benchmark = False
     return device
 
 

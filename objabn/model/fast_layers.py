@@ -110,7 +110,8 @@ def _over_time(x: Tensor, weight: Tensor, padding: int) -> Tensor:
 def depthwise_by_frames(x: Tensor, weight: Tensor, stride: int) -> Tensor:
     """Convolve as `DepthwiseConv3d`, by three 2-D convolutions.
 
-    There is one for each time step of the kernel. Each of them convolves all frames; its results are then added one frame later, at the same frame, or one earlier.
+    There is one for each time step of the kernel. Each convolves all frames; its results are then added one frame
+    later, at the same frame, or one earlier.
 
     Args:
         x: (B, C, T, H, W). weight: (C, 1, 3, 3, 3). stride: of H and W.

@@ -20,6 +20,7 @@ from objabn.model.device import (
     resolve_precision,
 )
 from objabn.model.fast_layers import memory_format
+from objabn.training.parallel import join_processes
 from tests.helpers.training import changed
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)

@@ -79,8 +79,9 @@ def test_a_gpu_convolves_by_frames_where_it_is_told_to(depthwise: str, by_frames
     net = nn.Sequential(*(nn.Conv3d(6, 6, **LAYERS[name][1]) for name in ("depthwise", "temporal")))
     quicken(net, depthwise)
     mode = FakeTensorMode()
-    weights = {name: mode.from_tensor(value.detach()).to("cuda") for name, value in net.named_parameters()}
+    real = {name: value.detach() for name, value in net.named_parameters()}
     with mode, Calls() as calls:
+        weights = {name: mode.from_tensor(value).to("cuda") for name, value in real.items()}
         x = torch.zeros(2, 6, 4, 8, 8).to("cuda")
         output = torch.func.functional_call(net, weights, x)
     assert (output.shape, output.device.type) == (x.shape, "cuda")

@@ -94,8 +94,8 @@ def segment_videos(
     """
     units = [Unit(*unit) for unit in zip(table["video"], names, table["frames"].tolist(), strict=True)]
     missing = list({unit.name: unit for unit in units if unit.name and not cache.has(KIND, unit.name)}.values())
-    num_segmented = len(missing)
-    waiting = {unit.name for unit in missing}
+    segmented = {unit.name for unit in missing}
+    waiting = set(segmented)
     segmenter = functools.cache(make_segmenter)
     if fill is not None:
         fill(missing)
@@ -109,7 +109,6 @@ def segment_videos(
 
     def in_turn() -> Iterator[tuple[Unit, Arrays | None]]:
         """Each video with its unit, once that is there; one that is damaged, or removed meanwhile, is made again."""
-        nonlocal num_segmented
         computing = computed()
         for unit in units:
             while unit.name in waiting:
@@ -117,14 +116,14 @@ def segment_videos(
             arrays = _load(cache, unit)
             if unit.name and arrays is None:
                 list(_compute([unit], frames, segmenter(), cache))
-                num_segmented += 1
+                segmented.add(unit.name)
                 arrays = _load(cache, unit)
                 assert arrays is not None, f"{unit.video}: its unit was not kept"
             yield unit, arrays
         computing.close()  # and its progress bar
 
     _assemble(in_turn(), sum(unit.frames for unit in units), store, overlap=overlap)
-    return num_segmented, sum(bool(unit.name) for unit in units) - num_segmented
+    return len(segmented), sum(bool(unit.name) for unit in units) - len(segmented)
 
 
 def frames_bar(units: Sequence[Unit]) -> Any:

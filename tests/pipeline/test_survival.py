@@ -199,7 +199,7 @@ def test_a_full_disk_is_one_line_and_the_previous_output_stays(
 def test_a_full_disk_without_one(checkout: Checkout, monkeypatch: pytest.MonkeyPatch, capfd) -> None:
     """The same in this process, where no file system can be mounted."""
     from stages import segment
-    from stages.paths import run_stage
+    from stages.entry import run_stage
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -119,7 +119,7 @@ def test_a_full_disk_is_one_line_and_the_previous_run_stays(
     checkout: Training, undisturbed: tuple[dict[str, bytes], float], monkeypatch: pytest.MonkeyPatch, capfd
 ) -> None:
     from stages import train
-    from stages.paths import run_stage
+    from stages.entry import run_stage
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -38,13 +38,14 @@ def test_a_cpu_for_work_of_days(is_unused: bool, level: str) -> None:
 
 def test_a_gpu_that_nvidia_smi_lists_and_torch_cannot_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No stage would take the CPU in its place, however little there is to do."""
-    (tmp_path / "nvidia-smi").write_text('#!/bin/sh\necho "GPU 0: Tesla V100 (UUID: GPU-5f)"\n')
+    answers = 'if [ "$1" = -L ]; then echo "GPU 0: Tesla V100 (UUID: GPU-5f)"; else echo 535.54.03; fi'
+    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{answers}\n")
     (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(device, "_QUESTION", """print('{"devices": [], "torch": "2.15.0", "cuda": "13.2"}')""")
     present = find_devices()
-    expected = "expected a GPU that torch can use, got Tesla V100 (driver GPU 0: Tesla V100 (UUID: GPU-5f)) and torch "
+    expected = "expected a GPU that torch can use, got Tesla V100 (driver 535.54.03) and torch "
     assert present.why_none.startswith(f"{expected}2.15.0 for CUDA 13.2; install a newer driver")
     for accelerator in ("auto", "cuda"):
         line = f"{KEY}.accelerator: {present.why_none}, or set train.accelerator=cpu"

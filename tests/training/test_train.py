@@ -102,8 +102,9 @@ def test_a_step_follows_the_mean_gradient_of_several_batches(stores: Path, tmp_p
 
 @pytest.mark.parametrize(("report", "epoch"), [("last", 3), ("best", 2)])
 def test_a_run_says_whose_epochs_weights_it_has(
-    stores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: str, epoch: int
-) -> None:
+    stores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    report: str, epoch: int,
+) -> None:  # fmt: skip
     top1 = iter([70.0, 90.0, 90.0])  # of equal ones the first
     monkeypatch.setattr("objabn.training.train.validate", lambda *arguments: next(top1))
     params = changed(train={"epochs": 3, "report": report})
@@ -112,6 +113,8 @@ def test_a_run_says_whose_epochs_weights_it_has(
     train_and_save(run_, *sets, tmp_path, None, run_record(run_, ["a", "b", "c"], []))
     record = json.loads((tmp_path / "run.json").read_text())
     assert (record["epoch"], record["params"]["train"]["report"]) == (epoch, report)
+    assert (record["device"], record["precision"]) == ("cpu", "32-true")
+    assert capsys.readouterr().out.startswith(f"on the CPU, 32-true, {torch.get_num_threads()} thread")
 
 
 def test_a_process_takes_the_threads_that_it_is_told() -> None:

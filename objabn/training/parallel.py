@@ -4,6 +4,7 @@ Each process computes on a device of its own.
 """
 
 import logging
+import warnings
 from datetime import timedelta
 
 import torch
@@ -80,10 +81,8 @@ class _InRankOrder(_WithoutBuffers):
     """
 
     def setup_module(self, module: nn.Module) -> DistributedDataParallel:
-        for value in module.parameters():
-            if value.dim() == 5 and value.shape[2:].numel() == 1:
-                # Strides of dimensions of size 1 mean nothing, but DDP warns if they are not those of the gradient.
-                value.data = value.data.flatten(1).view_as(value)
+        # Strides differ where a size is 1, and mean nothing there. Weights with other strides would give other bits.
+        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
         wrapped = super().setup_module(module)
         wrapped.register_comm_hook(None, _mean_in_rank_order)
         return wrapped

@@ -3,8 +3,7 @@
 import pytest
 from torch.distributed import DistNetworkError
 
-from objabn.training.failures import failure_of
-from objabn.training.launcher import GOES_ON
+from objabn.training.failures import GOES_ON, failure_of
 
 
 @pytest.mark.parametrize(

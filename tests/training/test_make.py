@@ -14,8 +14,8 @@ import pytest
 
 from objabn.system.files import is_running
 from objabn.training.checkpoint import KIND as CHECKPOINT
+from objabn.training.failures import GOES_ON
 from objabn.training.finished import KIND as FINISHED
-from objabn.training.launcher import GOES_ON
 from tests.helpers.checkout import Process, wait_for
 from tests.helpers.clones import edit_params, make_clone, run_dvc
 from tests.helpers.survival import ROW, RUN, Training, new_checkout, printed, use_tiny
@@ -53,7 +53,10 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, made: Path) -> dict[st
     """What two processes give that the stage has started and nobody disturbs."""
     checkout = new_checkout(tmp_path_factory.mktemp("undisturbed"), made)
     edit_params(checkout.folder, use_devices)
-    assert "goes on" not in printed(checkout.start())
+    out, err = checkout.start().communicate(timeout=300)
+    assert "epoch 4/4" in out, err
+    assert "goes on" not in out
+    assert "Warning" not in err
     assert not checkout.units()
     assert not checkout.strays()
     return checkout.content()

@@ -51,12 +51,12 @@ def evaluate_run(
     """
     fabric = make_fabric(params)
     model = model.to(fabric.device).eval()
-    batches = loader(dataset, params.eval.batch_size, workers=params.machine.loader_workers)
-    total = -(-len(dataset) // params.eval.batch_size)
+    size, workers = params.eval.batch_size, params.machine.loader_workers
+    batches = loader(dataset, size, workers=workers, device=fabric.device)
+    total = -(-len(dataset) // size)
     waiting: dict[str, np.ndarray] = {}  # results of clips whose videos are not complete
     num_done = 0  # videos
     for batch in progress(batches, total=total, desc="evaluate", unit="batch"):
-        batch = fabric.to_device(batch)
         logits, maps = logits_and_maps(model, clip_tensors(batch, params.data.crop))
         if not (logits.isfinite().all() and maps.isfinite().all()):
             raise ValueError("the network's logits or maps are not finite: its training went wrong")

@@ -8,6 +8,7 @@ wrong item when a worker dies early or while it hands over a result: the others 
 """
 
 import multiprocessing
+import multiprocessing.forkserver
 import os
 import queue
 import signal
@@ -21,6 +22,7 @@ from typing import Any
 
 _START_SEC = 300.0  # until a worker has imported what it needs
 _ENDS_SEC = 10.0  # from when its pipe closes until a process is gone
+_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def in_processes(
     """
     context = multiprocessing.get_context("forkserver")  # fork alone would copy locks that threads hold
     context.set_forkserver_preload(list(preload))
+    _start_server()
     crew = [_Worker(context, function, timeout_sec) for _ in range(workers)]
     free: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
     for worker in crew:
@@ -85,6 +88,22 @@ def in_processes(
         for worker in crew:
             worker.stop()
         threads.shutdown()
+
+
+def _start_server() -> None:
+    """Start the process that workers are forked from, unless it runs; its numpy multiplies matrices in one thread.
+
+    OpenBLAS's threads do not outlive a fork: on a busy machine a worker that made them anew waited for them for ever.
+    """
+    own = os.environ.get(_BLAS_THREADS)
+    os.environ[_BLAS_THREADS] = "1"
+    try:
+        multiprocessing.forkserver.ensure_running()
+    finally:
+        if own is None:
+            del os.environ[_BLAS_THREADS]
+        else:
+            os.environ[_BLAS_THREADS] = own
 
 
 class _Worker:

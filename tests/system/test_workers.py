@@ -73,6 +73,11 @@ def test_many_crashes_among_large_results_blame_the_right_ones(workers: int) -> 
     assert results[-1] == 9
 
 
+def test_numpy_multiplies_in_the_worker_s_own_thread() -> None:
+    """OpenBLAS's threads of a forked process may wait for each other for ever."""
+    assert run([("threads with a product", 1500)]) == [2]  # its own, and the one that watches for the parent's end
+
+
 def test_one_that_dies_while_idle_costs_nothing() -> None:
     with closing(in_processes(behave, [("pid", None)] * 4, workers=1, timeout_sec=60)) as results:
         _, first = next(results)

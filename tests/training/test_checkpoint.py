@@ -70,6 +70,11 @@ def assert_same(one: Trained, other: Trained) -> None:
     assert all(torch.equal(one[0][name], other[0][name]) for name in one[0])
 
 
+def first_line(capsys: pytest.CaptureFixture) -> str:
+    """What a training printed first, behind the line that names its device."""
+    return capsys.readouterr().out.splitlines()[1]
+
+
 @pytest.mark.parametrize("minutes", [NEVER, ALWAYS])
 @pytest.mark.parametrize("steps", [[1], [2], [4], [5], [8], [11], [12], [3, 2, 5]])
 def test_the_same_bits_as_undisturbed(
@@ -85,7 +90,7 @@ def test_the_same_bits_as_undisturbed(
     torch.manual_seed(99)  # what the next process starts with
     capsys.readouterr()
     assert_same(go(minutes), undisturbed)
-    said = capsys.readouterr().out.splitlines()[1]  # behind the device's line
+    said = first_line(capsys)
     assert said == f"goes on after {kept} of 12 batches" if kept else said.startswith("epoch 1/3")
 
 
@@ -98,7 +103,7 @@ def test_the_same_bits_where_several_batches_make_a_step(go: Callable[..., Train
         go(ALWAYS, params)
     capsys.readouterr()
     assert_same(go(ALWAYS, params), expected)
-    assert capsys.readouterr().out.startswith(f"goes on after {3 if step == 2 else 4} of 12 batches")
+    assert first_line(capsys) == f"goes on after {3 if step == 2 else 4} of 12 batches"
 
 
 @pytest.mark.parametrize("steps", [[8, 4]])
@@ -115,7 +120,7 @@ def test_the_same_bits_where_values_are_read_seldom(
         done = whole // 4 * 4 + (3 if whole % 4 == 3 else 0)
     capsys.readouterr()
     assert_same(go(ALWAYS), undisturbed)
-    said = capsys.readouterr().out.splitlines()[1]  # behind the device's line
+    said = first_line(capsys)
     assert said == f"goes on after {done} of 12 batches" if done else said.startswith("epoch 1/3")
 
 
@@ -151,7 +156,7 @@ def test_interrupted_while_validating(
         go(minutes)
     capsys.readouterr()
     assert_same(go(minutes), undisturbed)
-    assert capsys.readouterr().out.startswith(f"goes on after {begins} of 12 batches\n")
+    assert first_line(capsys) == f"goes on after {begins} of 12 batches"
 
 
 def test_the_best_epoch_outlives_an_interruption(go: Callable[..., Trained], monkeypatch) -> None:
@@ -253,7 +258,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(
     assert [path for path in cache.root.rglob("*") if path.is_file()] == [cache.path(KIND, KEY)]
     capsys.readouterr()
     assert_same(go(), undisturbed)
-    assert capsys.readouterr().out.startswith("goes on after 4 of 12 batches\n")
+    assert first_line(capsys) == "goes on after 4 of 12 batches"
 
 
 def test_a_fault_is_there_again(go: Callable[..., Trained]) -> None:
@@ -362,20 +367,17 @@ def test_the_key_is_that_of_the_same_training_only(folder: Path, synthetic: Data
 
 
 def test_a_training_may_go_on_on_another_gpu(folder: Path, synthetic: Dataset, monkeypatch) -> None:
-    """The key asks nothing of CUDA but whether it is there: more would start it in the stage's process."""
-
-    def touched(*_: object) -> None:
-        raise AssertionError
-
+    """One that computes in the same precision: the key names the kind of device, not its model."""
+    asked = synthetic.model_copy(update={"train": synthetic.train.model_copy(update={"accelerator": "cpu"})})
     on_cpu = key(folder, synthetic)
-    with monkeypatch.context() as patched:
-        patched.setattr("torch.cuda.is_available", lambda: True)
-        for name in ("get_device_name", "get_device_properties", "get_device_capability", "_lazy_init"):
-            patched.setattr(f"torch.cuda.{name}", touched)
-        on_cuda = key(folder, synthetic)
-        asked = synthetic.model_copy(update={"train": synthetic.train.model_copy(update={"accelerator": "cpu"})})
-        of_cpu = key(folder, asked)
-    assert on_cuda != on_cpu
+    of_cpu = key(folder, asked)
+    on_cuda = {}
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    for capability in ((7, 5), (8, 0), (9, 0)):
+        monkeypatch.setattr("torch.cuda.get_device_capability", lambda capability=capability: capability)
+        on_cuda[capability] = key(folder, synthetic)
+    assert on_cuda[8, 0] == on_cuda[9, 0] != on_cuda[7, 5]
+    assert on_cpu not in on_cuda.values()
     assert of_cpu == key(folder, asked)
 
 

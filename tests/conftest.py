@@ -27,7 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if not _is_run_of_gpu_tests(config):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # tests run beside each other; nothing has imported torch by now
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # tests run side by side; torch is not loaded yet
 
 
 def _is_run_of_gpu_tests(config: pytest.Config) -> bool:

@@ -1,5 +1,7 @@
 """Write planned synthetic videos as mp4 files, and their exact masks as a store of ground truth."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -9,6 +11,7 @@ from objabn.progress import progress
 from objabn.stores.array import StoreWriter
 from objabn.stores.masks import GRID, GROUPS
 from objabn.synthetic.scenes import Scene, render_video
+from objabn.system.workers import num_cores
 from objabn.video.write import write_video
 
 
@@ -28,15 +31,21 @@ def write_videos(scenes: list[tuple[str, str, str, Scene]], videos: Path, truth:
     """
     writer = StoreWriter(truth, (len(GROUPS), GRID, GRID), frames_per_shard=1024)
     rows = []
-    for video, action, split, scene in progress(scenes, desc="synthesize", unit="video"):
-        frames, person, other = render_video(scene)
-        path = Path(action) / f"{video}.mp4"
-        (videos / path).parent.mkdir(exist_ok=True)
-        write_video(videos / path, frames)
-        planes = np.stack([on_grid(person), on_grid(other)], axis=1)
-        writer.append(planes.astype(np.uint8) * 255, video=path.with_suffix("").as_posix())
-        rows.append(
-            {"video": path.with_suffix("").as_posix(), "path": path.as_posix(), "label": action, "split": split}
-        )
+    with ThreadPoolExecutor(num_cores()) as pool:  # what takes the time, OpenCV and the encoder, runs side by side
+        written = pool.map(partial(_write_one, videos), scenes)
+        for row, planes in progress(written, total=len(scenes), desc="synthesize", unit="video"):
+            writer.append(planes, video=row["video"])
+            rows.append(row)
     writer.close()
     return rows
+
+
+def _write_one(videos: Path, listed: tuple[str, str, str, Scene]) -> tuple[dict[str, str], np.ndarray]:
+    """Writes a scene's video; its row of the index, and its planes, uint8 (T, groups, GRID, GRID)."""
+    video, action, split, scene = listed
+    frames, person, other = render_video(scene)
+    path = Path(action) / f"{video}.mp4"
+    (videos / path).parent.mkdir(exist_ok=True)
+    write_video(videos / path, frames)
+    planes = np.stack([on_grid(person), on_grid(other)], axis=1).astype(np.uint8) * 255
+    return {"video": path.with_suffix("").as_posix(), "path": path.as_posix(), "label": action, "split": split}, planes

@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -98,8 +97,7 @@ def open_clips(folder: Path, params: Dataset, num_batches: int) -> ClipDataset:
 
 def _batches(dataset: ClipDataset, params: Dataset, workers: int, device: torch.device) -> Iterator[dict[str, Tensor]]:
     """Yield the batches of an epoch as a training gets them."""
-    settings: dict[str, Any] = {"device": device} if hasattr(batches, "Loader") else {}
-    return batches.loader(dataset, params.train.batch_size, workers=workers, seed=0, shuffle=True, **settings)
+    return batches.loader(dataset, params.train.batch_size, workers=workers, seed=0, shuffle=True, device=device)
 
 
 def _rate(dataset: ClipDataset, params: Dataset, workers: int, first: int, device: torch.device) -> float:

@@ -71,9 +71,7 @@ class Training:
         torch.manual_seed(seed)
         self.network = build_model(Run(params, attention, False, seed), CLASSES)
         adam = make_optimiser(self.network, params)
-        called: torch.nn.Module = self.network
-        if hasattr(devices, "compiled"):
-            called = devices.compiled(self.network, params.train, self.fabric.device)
+        called = devices.compiled(self.network, params.train, self.fabric.device)
         self.model, self.optimiser = self.fabric.setup(called, adam)
         self.network.train()
 

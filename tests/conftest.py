@@ -48,6 +48,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip("no CUDA device")
 
 
+@pytest.fixture(autouse=True)
+def _environment() -> Iterator[None]:
+    """Put the environment back, whatever sets it: the next tests' processes would inherit it."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update({name: value for name, value in before.items() if os.environ.get(name) != value})
+
+
 @pytest.fixture(scope="session")
 def synthetic() -> Dataset:
     """The shipped parameters of the embedded data."""

@@ -16,14 +16,15 @@ class Colours(torch.utils.data.Dataset):
     class_names = ("dark", "grey", "light")
 
     def __init__(self, shuffled=False):
-        self.epoch, self.shuffled = 0, shuffled
+        self.shuffled = shuffled
 
     def __len__(self):
         return 30
 
-    def __getitem__(self, item):
+    def __getitem__(self, at):
+        epoch, item = at
         label = item % 3
-        noise = np.random.default_rng([self.epoch, item]).integers(0, 20, (2, 16, 16, 3))
+        noise = np.random.default_rng([epoch, item]).integers(0, 20, (2, 16, 16, 3))
         if self.shuffled:
             item = label = int(np.random.default_rng(item).integers(3))
         return {
@@ -35,8 +36,8 @@ class Colours(torch.utils.data.Dataset):
 
 
 class Blank(Colours):
-    def __getitem__(self, item):
-        return super().__getitem__(item) | {"frames": torch.full((2, 16, 16, 3), 99, dtype=torch.uint8)}
+    def __getitem__(self, at):
+        return super().__getitem__(at) | {"frames": torch.full((2, 16, 16, 3), 99, dtype=torch.uint8)}
 
 
 def mean_colour():

@@ -7,7 +7,7 @@ import json
 from functools import partial
 from pathlib import Path
 
-from objabn.config.schema import MaskRCNN
+from objabn.config.schema import Import, MaskRCNN
 from stages.arguments import parse
 from stages.entry import run_stage
 from stages.paths import Paths
@@ -45,6 +45,8 @@ def main() -> None:
     may_lease = isinstance(dataset.segment, MaskRCNN) and not by_ray  # Ray shares out the GPUs among its actors
     with one_at_a_time(masks.parent), leased_gpus(1, "auto" if may_lease else "cpu"):  # nothing asks CUDA before
         on_gpu = may_lease and torch.cuda.is_available()
+        is_coco = isinstance(dataset.segment, Import) and dataset.segment.format == "coco"
+        here = on_gpu or (is_coco and not by_ray)  # that file is read as a whole: by one process
         engine = ray_engine.fill if by_ray else local_engine.fill
         with replace_dir(masks) as store:
             segmented, cached = segment_videos(
@@ -54,7 +56,7 @@ def main() -> None:
                 store,
                 make_segmenter=lambda: build(**dataset.segment.model_dump(), decode_stride=dataset.decode.stride),
                 cache=cache,
-                fill=None if on_gpu else partial(engine, make=make, workers=dataset.machine.segment_workers),
+                fill=None if here else partial(engine, make=make, workers=dataset.machine.segment_workers),
                 overlap=on_gpu,
             )
         print(f"{segmented} videos segmented, {cached} found in the side cache")

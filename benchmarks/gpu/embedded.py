@@ -7,7 +7,6 @@ import importlib.util
 import os
 import tempfile
 import time
-from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
@@ -21,7 +20,7 @@ from objabn.system.workers import num_cores
 BOUNDS = {"top1": (88.0, 100.0), "entropy_o": (1.3, 1.8), "iou_truth_o": (0.58, 1.0)}
 _LIBRARIES = ("av", "cv2", "imagecodecs", "zarr", "pyarrow", "scipy")  # of the stages
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
-_WAITS = "waiting for other trainings"
+_WAITS = "waiting for other stages"  # objabn/system/gpus.py
 _STAGE_SEC = 240.0
 _TINY = (
     "synthesize.train_videos=16", "synthesize.test_videos=8", "synthesize.min_frames=20", "synthesize.max_frames=22",
@@ -71,20 +70,17 @@ def _numbers(bench: Bench, checkout: Checkout) -> None:
 
 
 def _make_videos(checkout: Checkout) -> None:
-    """Make videos, truth and index as the stage `synthesize` does, but let all cores render the frames."""
+    """Make videos, truth and index as the stage `synthesize` does, which would first check the whole pipeline."""
     from objabn.index.table import build, write_index
-    from objabn.synthetic import scenes, synthesize
+    from objabn.synthetic.scenes import plan
+    from objabn.synthetic.synthesize import write_videos
 
     data = checkout.folder / "data" / checkout.dataset
     for name in ("videos", "truth"):
         (data / name).mkdir(parents=True)
     asked = load_params(checkout.folder / "params.yaml").datasets[checkout.dataset].synthesize
     assert asked is not None
-    planned = scenes.plan(**asked.model_dump())
-    with get_context("fork").Pool(num_cores()) as pool:
-        rendered = pool.imap(scenes.render_video, [scene for *_, scene in planned])
-        synthesize.render_video = lambda _: next(rendered)
-        listed = synthesize.write_videos(planned, data / "videos", data / "truth")
+    listed = write_videos(plan(**asked.model_dump()), data / "videos", data / "truth")
     write_index(build(pd.DataFrame(listed), data / "videos")[0], data / "index.csv")
 
 

@@ -16,7 +16,7 @@ from objabn.system.times import Time, read_times
 
 COMMAND = "repro"  # under this name `objabn repro` keeps its own time
 _SLACK_SEC = 1.0  # between the clocks of two processes
-_HEADINGS = ("stage", "runs", "sum, s", "wall, s", "share", "earlier", "sum, s", "ended")
+_HEADINGS = ("stage", "runs", "sum, s", "wall, s", "share", "outside", "sum, s", "ended")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,7 +24,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "times",
         description="Prints how long each stage of the pipeline took when it last ran in this checkout: those that "
-        "the last `objabn repro` ran, and beside them those that ran at another time and that DVC has skipped since. "
+        "the last `objabn repro` ran, and beside them, as `outside`, those that ran before or after it. "
         "Stages that run side by side have a sum greater than their wall time.",
     )
     parser.add_argument("--json", action="store_true", help="the same as one JSON object, with a time for each stage")

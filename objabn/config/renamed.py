@@ -37,8 +37,9 @@ def of_old_run(block: Mapping[str, Any]) -> dict[str, Any]:
     renamed = with_new_names(block)
     for key, value in ADDED.items():
         parent, name = key.split(".")
-        if isinstance(renamed.get(parent), dict):
-            renamed[parent].setdefault(name, value)
+        known = renamed.get(parent)
+        if isinstance(known, dict) and (known.get("backend"), name) != ("import", "stride"):  # has masks of all frames
+            known.setdefault(name, value)
     return renamed
 
 

@@ -50,7 +50,7 @@ def count(name: str, params: Dataset) -> tuple[Counts, pd.DataFrame]:
     probed = _probe(index, Path(params.videos))
     if ((store := path.with_name("frames")) / TABLE).is_file():
         table = read_table(store)
-        if set(table["digest"]) == set(index["digest"]):
+        if set(table["digest"]) == set(index["digest"]) and _has_stride(table, stride):
             origin, frames = f"{path} and its decoded frames", int(table["frames"].sum())
             return Counts(**known, frames=frames, origin=origin), probed
     if len(probed):
@@ -58,6 +58,13 @@ def count(name: str, params: Dataset) -> tuple[Counts, pd.DataFrame]:
         frames = round(len(index) * np.ceil(probed["frames"] / stride).mean())
         return Counts(**known, frames=frames, origin=origin), probed
     raise ValueError(f"{params.videos}: expected videos of {path}, found none; see datasets.{name}.videos")
+
+
+def _has_stride(table: pd.DataFrame, stride: int) -> bool:
+    """Tell whether a decoded data set has every `stride`-th frame, as far as its files promise a number of frames."""
+    kept = table.loc[table["frames"] > 0]
+    ratio = (kept["container_frames"] / kept["frames"]).median()
+    return bool(np.isnan(ratio)) or round(float(ratio)) == stride
 
 
 def _probe(index: pd.DataFrame, videos: Path) -> pd.DataFrame:

@@ -108,7 +108,7 @@ def count_row(params: Dataset, attention: str, num_classes: int, *, pc: bool = F
         step_flops=done.flops // size,
         forward_floats=forward[1] // size,
         step_floats=done.floats // size,
-        step_others=(done.others + _ADAM_BYTES * trained) // size,
+        step_others=(done.others + _ADAM_BYTES * trained // params.train.accumulate) // size,
         kept_floats=sum(saved.values()) // size,
     )
 

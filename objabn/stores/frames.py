@@ -112,14 +112,15 @@ def open_truth(truth: Path, table: pd.DataFrame, stride: int) -> Reader:
 
     Args:
         truth: the store of ground-truth masks.
-        table: rows of the table of videos (columns video, frames).
+        table: rows of the table of videos (columns video, frames, and status if it is known).
         stride: `decode.stride`.
 
     Raises:
         ValueError: with a stride above 1, for masks of another number of frames.
     """
     reader = StoreReader(truth)
-    several = table[table["frames"] > 1].head(1)
+    whole = table[table["status"] == "ok"] if "status" in table else table  # a truncated video has fewer than its masks
+    several = whole[whole["frames"] > 1].head(1)
     if stride == 1 or several.empty:
         return reader
     video, frames = str(several["video"].iloc[0]), int(several["frames"].iloc[0])

@@ -33,9 +33,13 @@ def write_videos(scenes: list[tuple[str, str, str, Scene]], videos: Path, truth:
     rows = []
     with ThreadPoolExecutor(num_cores()) as pool:  # what takes the time, OpenCV and the encoder, runs side by side
         written = pool.map(partial(_write_one, videos), scenes)
-        for row, planes in progress(written, total=len(scenes), desc="synthesize", unit="video"):
-            writer.append(planes, video=row["video"])
-            rows.append(row)
+        try:
+            for row, planes in progress(written, total=len(scenes), desc="synthesize", unit="video"):
+                writer.append(planes, video=row["video"])
+                rows.append(row)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     writer.close()
     return rows
 

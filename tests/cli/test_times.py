@@ -84,7 +84,7 @@ def test_the_table(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keep("evaluate@synthetic-mask-False", 1090, 20)
     assert main(["times"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "stage       runs   sum, s  wall, s  share  earlier  sum, s             ended",
+        "stage       runs   sum, s  wall, s  share  outside  sum, s             ended",
         f"synthesize                                       1    60.0  {date(60 - 2 * DAY)}",
         "decode         1     20.2     20.2     2%",
         "segment",

@@ -82,6 +82,13 @@ def test_an_old_block_has_the_same_values(name: str) -> None:
     assert Dataset.model_validate(with_new_names(with_old_names(block))).model_dump() == block
 
 
+def test_a_run_with_imported_masks_is_read(synthetic: Dataset, tmp_path: Path) -> None:
+    """Its block has no `segment.stride`: masks are there for all frames."""
+    segment = {"backend": "import", "masks": "masks", "format": "png", "class_name": "person"}
+    params = Dataset.model_validate(parameters(synthetic).model_dump() | {"segment": segment})
+    assert load_trained(write_run(tmp_path / "run", params, "mask", pc=False)).params == params
+
+
 def test_a_run_of_an_older_version_is_still_read(synthetic: Dataset, tmp_path: Path) -> None:
     params = parameters(synthetic)
     run = write_run(tmp_path / "run", params, "mask", pc=False)

@@ -62,6 +62,11 @@ def test_truth_of_all_frames_is_read_at_those_that_are_stored(truth: Path) -> No
     assert [reader.read_all(video)[:, 0, 0, 0].tolist() for video in TRUTH] == [[0], [0, 3, 6], [0, 3, 6]]
 
 
+def test_a_truncated_video_says_nothing_about_the_truth(truth: Path) -> None:
+    table = table_of(1, 2, 3).assign(status=["ok", "truncated", "ok"])
+    assert open_truth(truth, table, stride=3).read_all("seven")[:, 0, 0, 0].tolist() == [0, 3, 6]
+
+
 @pytest.mark.parametrize("stride", [1, 3])
 def test_truth_of_stored_frames_is_read_as_it_is(truth: Path, stride: int) -> None:
     reader = open_truth(truth, table_of(*TRUTH.values()), stride)

@@ -13,7 +13,7 @@ from objabn.clips.cuts import Batch, collate_cuts
 from objabn.clips.dataset import ClipDataset
 from objabn.clips.geometry import resample_clips, resample_masks
 from objabn.clips.prefetch import prefetched
-from objabn.clips.shared_memory import check_shared_memory
+from objabn.clips.shared_memory import check_shared_memory, shortage_in_one_line
 
 _CPU = torch.device("cpu")
 
@@ -86,13 +86,14 @@ class Loader:
             # One number of torch's generator belongs to each epoch, drawn at its beginning: it once seeded torch's
             # loader. Without it dropout would draw others, and trainings would have other bits than before.
             torch.empty((), dtype=torch.int64).random_()
-        try:
-            self._iterator = iter(self._batches)
-            yield from prefetched(self._iterator, self._device)
-        except ValueError as error:  # a worker's message holds its traceback; the fault itself is the last line
-            if self._workers:
-                raise ValueError(str(error).strip().splitlines()[-1].partition(": ")[2]) from error
-            raise
+        with shortage_in_one_line():
+            try:
+                self._iterator = iter(self._batches)
+                yield from prefetched(self._iterator, self._device)
+            except ValueError as error:  # a worker's message holds its traceback; the fault itself is the last line
+                if self._workers:
+                    raise ValueError(str(error).strip().splitlines()[-1].partition(": ")[2]) from error
+                raise
 
     def close(self) -> None:
         """End the worker processes."""

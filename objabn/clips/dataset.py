@@ -20,8 +20,8 @@ from objabn.clips.seeds import video_number
 from objabn.config.schema import Data, Eval, Mask
 from objabn.config.schema import Dataset as DatasetParams
 from objabn.stores.array import StoreReader
-from objabn.stores.frames import Reader, open_frames, open_truth
-from objabn.stores.masks import union_mask
+from objabn.stores.frames import FrameReader, Reader, open_frames, open_truth
+from objabn.stores.masks import GRID, union_mask
 from objabn.stores.table import read_table
 
 ReplaceMasks = Callable[[StoreReader, pd.Series, np.ndarray], Reader]
@@ -53,7 +53,7 @@ class ClipDataset(TorchDataset[dict]):
         self,
         table: pd.DataFrame,
         class_names: list[str],
-        frames: Reader,
+        frames: FrameReader,
         masks: Reader | None,
         data: Data,
         mask: Mask,
@@ -109,15 +109,17 @@ class ClipDataset(TorchDataset[dict]):
         return sample
 
     def most_bytes(self) -> int:
-        """Compute the bytes of the largest item, its frames cut to the crop (`cuts`)."""
-        item, data = self[0], self._data
-        _, height, width, _ = item["frames"].shape
+        """Compute the bytes of the largest item, its frames cut to the crop (`cuts`).
+
+        Reads no video: the loader's processes are forked from this one, which shall have no decoder's threads by then.
+        """
+        data, (height, width) = self._data, self._frames.size
         short_side = data.short_side_min if self._evaluation is None else data.short_side_eval
         sizes = np.unique(self._sizes[:, 1:], axis=0).tolist()  # of the original frames
         shares = [crop_shares(high, wide, short_side, data.crop) for high, wide in sizes]
         pixels = max(min(high * height + 4, height) * min(wide * width + 4, width) for high, wide in shares)
-        others = sum(value.nbytes for name, value in item.items() if name != "frames")
-        return others + round(item["frames"].nbytes * pixels / (height * width))
+        unions = sum(reader is not None for reader in (self._masks, self._truth))
+        return data.num_frames * (3 * round(pixels) + 8 + unions * GRID**2) + 4 * 4 + 1 + 2 * 8
 
 
 def validation_split(frames: Path) -> str:

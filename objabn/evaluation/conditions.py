@@ -12,6 +12,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from objabn.clips.batches import Batch
 from objabn.clips.dataset import ClipDataset
+from objabn.clips.shared_memory import shortage_in_one_line
 from objabn.config.schema import Dataset
 from objabn.evaluation.metrics import top_k
 from objabn.progress import progress
@@ -26,7 +27,8 @@ def batches(clips: TorchDataset[Batch], num_clips: int, params: Dataset, title: 
     loader = DataLoader(
         clips, batch_size=size, num_workers=params.machine.loader_workers, pin_memory=torch.cuda.is_available()
     )
-    yield from progress(loader, total=-(-num_clips // size), desc=title, unit="batch")
+    with shortage_in_one_line():
+        yield from progress(loader, total=-(-num_clips // size), desc=title, unit="batch")
 
 
 def mean_over_views(values: Sequence[np.ndarray], dataset: ClipDataset) -> np.ndarray:

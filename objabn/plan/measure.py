@@ -25,7 +25,7 @@ from objabn.model.run import Run
 from objabn.plan.clock import Clock, least, quiet, stored_bytes
 from objabn.plan.costs import Counts, FrameRate, Rates, RowRate, SegmentRate
 from objabn.segmentation.segmenters.choice import build
-from objabn.stores.frames import Reader, open_frames
+from objabn.stores.frames import FrameReader, open_frames
 from objabn.stores.masks import GRID, GROUPS
 from objabn.stores.table import read_table
 from objabn.synthetic.scenes import make_scene, plan
@@ -94,7 +94,7 @@ def _videos(params: Dataset, counts: Counts, own: pd.DataFrame, place: Path) -> 
 
 def _decoding(
     params: Dataset, index: pd.DataFrame, videos: Path, origin: str, place: Path
-) -> tuple[FrameRate, pd.DataFrame, Reader]:
+) -> tuple[FrameRate, pd.DataFrame, FrameReader]:
     """The rate; the table of the videos that have frames, and the reader of their frames."""
     small, rows = params.decode.model_copy(update={"frames_per_shard": 256}), index.to_dict("records")
     size, decoded = (small.height, small.width), list[tuple[Any, dict[str, Any]]]()
@@ -123,7 +123,7 @@ def _decoding(
     return rate, table[table["frames"] > 0], open_frames(store, videos, small)
 
 
-def _segmentation(params: Dataset, videos: pd.DataFrame, reader: Reader) -> SegmentRate:
+def _segmentation(params: Dataset, videos: pd.DataFrame, reader: FrameReader) -> SegmentRate:
     """The rate of the data set's own segmenter on some frames of one video; None where it would download weights."""
     segment = params.segment
     if isinstance(segment, Import):
@@ -160,7 +160,9 @@ class _Everywhere:
         return self.read(video, np.arange(1))
 
 
-def _row(params: Dataset, table: Table, counts: Counts, videos: pd.DataFrame, reader: Reader, place: Path) -> RowRate:
+def _row(
+    params: Dataset, table: Table, counts: Counts, videos: pd.DataFrame, reader: FrameReader, place: Path
+) -> RowRate:
     """The rate of the table's costliest row, from random weights and a few steps.
 
     Raises:
@@ -190,7 +192,7 @@ def _row(params: Dataset, table: Table, counts: Counts, videos: pd.DataFrame, re
 
 
 def _steps(
-    attention: str, params: Dataset, counts: Counts, videos: pd.DataFrame, reader: Reader, place: Path,
+    attention: str, params: Dataset, counts: Counts, videos: pd.DataFrame, reader: FrameReader, place: Path,
     batch: int, steps: int,
 ) -> RowRate:  # fmt: skip
     short = params.model_copy(

@@ -183,6 +183,12 @@ class StoreReader:
         self._shards = Shards(path, layout.shard_file, num_chunks, has_checksums=layout.has_checksums)
         self._shards.check_files(-(-length // layout.per_shard))
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return the height and width of an entry of a store of frames."""
+        height, width, _ = self._item_shape
+        return height, width
+
     def num_frames(self, video: str) -> int:
         """Return how many frames a video has."""
         return self._place(video)[1]

@@ -30,6 +30,14 @@ class Reader(Protocol):
         ...
 
 
+class FrameReader(Reader, Protocol):
+    """Read videos' frames of one size."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return the height and width of a frame, pixels."""
+
+
 class VideoFiles:
     """Read frames from video files, each file from its beginning.
 
@@ -47,7 +55,7 @@ class VideoFiles:
         self._videos, self._paths = videos, table["path"].reset_index(drop=True)
         self._lengths, self._digests = table["frames"].to_numpy(), table["digest"].to_numpy(dtype="S32")
         self._same = np.zeros(len(table), bool)  # files that this process has found to be what was registered
-        self._size, self._stride = size, stride
+        self.size, self._stride = size, stride
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
         """Return the frames of a video with these numbers, uint8 (n, height, width, 3)."""
@@ -68,7 +76,7 @@ class VideoFiles:
                 if file_digest(path).encode() != self._digests[row]:
                     raise ValueError(f"{path}: its content is not what index.csv registered; decode the data set again")
                 self._same[row] = True
-            frames = read_video(path, size=self._size)[0][:: self._stride]
+            frames = read_video(path, size=self.size)[0][:: self._stride]
         except VideoError as error:
             absent = "" if path.exists() else why_absent(path)
             raise ValueError(f"{path}: {error}{absent}") from error
@@ -79,7 +87,7 @@ class VideoFiles:
         return frames
 
 
-def open_frames(store: Path, videos: Path, decode: Decode) -> Reader:
+def open_frames(store: Path, videos: Path, decode: Decode) -> FrameReader:
     """Open the reader of frames that `decode.store` asks for.
 
     Both readers return frames uint8 (n, decode.height, decode.width, 3).

@@ -48,7 +48,7 @@ def leased_gpus(
         return
     if count > len(visible):
         note = "" if setting is None else f" ({VISIBLE}={setting})"
-        raise ValueError(f"GPUs of a stage: expected at most {len(visible)}, as many as are here{note}, got {count}")
+        raise ValueError(f"train.devices: expected at most {len(visible)}, as many as are here{note}, got {count}")
     locks = _wait_for(count, visible, folder or lock_folder())
     try:
         os.environ[VISIBLE] = ",".join(locks)

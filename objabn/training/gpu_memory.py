@@ -25,7 +25,7 @@ def out_of_memory_in_one_line(asked: Train, precision: str) -> Iterator[None]:
         size, processes = asked.batch_size, asked.devices * asked.nodes
         peak = torch.cuda.max_memory_allocated() / 1e9
         todo = ["make it smaller"]
-        if size % (2 * processes) == 0:
+        if size % (2 * processes) == 0 and size > 2:  # the least that there is
             half = f"batch_size {size // 2} and accumulate {2 * asked.accumulate}"
             todo = [f"{half} follow the same gradient but for BatchNorm"]
         if precision == "32-true":

@@ -20,6 +20,7 @@ from objabn.training.failures import GOES_ON, LossError, failure_of
 _RANKS = ("RANK", "LOCAL_RANK", "WORLD_SIZE")  # as torch and Lightning read them
 _SLURM = ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_STEP_NUM_TASKS")
 _POLL_SEC = 1.0
+_END_SEC = 10.0  # from when a process has said why it ends until it has ended
 _BY_SIGNAL = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -128,10 +129,10 @@ def _watch(place: Place, stage: str, ending: threading.Lock) -> None:
                 why = "its launcher has gone"
             elif numbers := [number for number in _BY_SIGNAL if number in received]:
                 why = f"its launcher has ended it ({numbers[0].name}), as after the loss of another process"
-        ending.acquire()
-        with suppress(OSError):
-            print(f"{stage}: {place.name}: {why}; {GOES_ON}", file=sys.stderr, flush=True)
-        os._exit(2)
+        if ending.acquire(timeout=_END_SEC):
+            with suppress(OSError):
+                print(f"{stage}: {place.name}: {why}; {GOES_ON}", file=sys.stderr, flush=True)
+        os._exit(2)  # also where the process has said why it ends, and does not
 
     threading.Thread(target=wait, daemon=True).start()
 

@@ -20,7 +20,7 @@ import torch.distributed as dist
 
 from objabn.config.schema import Dataset
 from objabn.model.device import check_on_cpu
-from objabn.system.cache import Cache
+from objabn.system.cache import Cache, unit_key
 from objabn.system.files import replace_dir, write_text
 from objabn.system.gpus import leased_gpus
 from objabn.system.locks import one_at_a_time, try_lock
@@ -59,12 +59,16 @@ class Making(NamedTuple):
 
         Returns False if there is none.
         """
-        times = take_run(Cache(), key, self.run_dir)
+        times = take_run(Cache(), self.kept_key(key), self.run_dir)
         if times is None:
             return False
         self.write_timing(times, key)
         print(f"{self.run_dir}: trained before, under a launcher; found in the side cache")
         return True
+
+    def kept_key(self, key: str) -> str:
+        """Return the key of the kept run: a control may train as a row does, but its record has its own name."""
+        return unit_key(training=key, run=self.run_dir.as_posix())
 
     def write_timing(self, times: dict[str, Any], key: str) -> None:
         """Write the times of the training, and its key."""
@@ -126,7 +130,7 @@ def _make_with_others(making: Making, place: Place) -> None:
             with replace_dir(making.run_dir) if is_first else nullcontext(making.run_dir) as directory:
                 times = making.train(run_dir=directory, checkpoint=checkpoint)
                 if is_first:
-                    keep_run(Cache(), key, directory, times)
+                    keep_run(Cache(), making.kept_key(key), directory, times)
             if is_first:
                 making.write_timing(times, key)
                 checkpoint.remove()

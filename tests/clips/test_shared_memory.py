@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from objabn.clips import shared_memory as module
-from objabn.clips.shared_memory import check_shared_memory
+from objabn.clips.shared_memory import check_shared_memory, shortage_in_one_line
 
 
 @pytest.fixture
@@ -34,6 +34,15 @@ def test_the_message_is_one_line_that_says_what_to_do(free, tmp_path: Path) -> N
         "40,000,000 bytes each, got 67,108,864; give the container more (docker run --shm-size=4g; in Kubernetes an "
         "emptyDir of medium Memory), or set machine.loader_workers=0"
     )
+
+
+def test_a_worker_that_found_no_room_is_one_line() -> None:
+    """As torch says it; other faults stay what they are."""
+    line = r"^machine\.loader_workers: expected room in [^\n]*, got too little; give"
+    with pytest.raises(ValueError, match=line), shortage_in_one_line():
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that")
+    with pytest.raises(RuntimeError, match="pid 7"), shortage_in_one_line():
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
 
 
 def test_without_such_a_folder_nothing_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -145,8 +145,8 @@ def test_the_variable_is_as_before_after_a_fault(
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (None, "GPUs of a stage: expected at most 3, as many as are here, got 4"),
-        ("0,1", "GPUs of a stage: expected at most 2, as many as are here (CUDA_VISIBLE_DEVICES=0,1), got 4"),
+        (None, "train.devices: expected at most 3, as many as are here, got 4"),
+        ("0,1", "train.devices: expected at most 2, as many as are here (CUDA_VISIBLE_DEVICES=0,1), got 4"),
     ],
 )
 def test_more_than_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str | None, message: str) -> None:

@@ -36,7 +36,10 @@ from objabn.stores.table import TABLE
 
 ROOT = Path(__file__).parents[1]
 SIZES = {"ucf101": (13_320, 2_484_000), "ssv2": (220_000, 9_400_000)}  # videos and frames
-COPIED = ["objabn", "stages", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore"]
+COPIED = [
+    "objabn", "stages", "data/video-groups", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/config",
+    ".dvc/.gitignore",
+]  # fmt: skip
 COMMANDS = {"dvc status": ["status"], "dvc repro": ["repro"], "dvc exp run": ["exp", "run"]}
 MB = 2**20
 
@@ -112,7 +115,7 @@ def make_project(project: Path, dataset: str) -> None:
         elif not made.exists():
             made.mkdir(parents=True)
             (made / "made").write_text(f"{made}\n")
-    dvc(project, "commit", "--force", "--quiet")
+    dvc(project, "commit", "--force")
     git(project, "add", "-A")
     git(project, "commit", "-qm", "made")
 

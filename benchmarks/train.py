@@ -162,7 +162,7 @@ class Loop:
 
     def __init__(self, name: str, params: Dataset, attention: str, place: Path) -> None:
         if name == "plain loop":
-            objabn.model.network.quicken = lambda net: None
+            objabn.model.network.quicken = lambda *_: None
         table = read_table(place / "frames")
         names, masks = sorted(set(table["label"])), StoreReader(place / "truth")
         used = masks if "o" in MAPS[attention] else None

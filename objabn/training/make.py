@@ -67,7 +67,10 @@ class Making(NamedTuple):
         return True
 
     def kept_key(self, key: str) -> str:
-        """Return the key of the kept run: a control may train as a row does, but its record has its own name."""
+        """Return the key under which the run is kept.
+
+        A control may train as a row does, but its record has its own name.
+        """
         return unit_key(training=key, run=self.run_dir.as_posix())
 
     def write_timing(self, times: dict[str, Any], key: str) -> None:

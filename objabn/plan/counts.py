@@ -62,6 +62,8 @@ def count(name: str, params: Dataset) -> tuple[Counts, pd.DataFrame]:
 
 def _has_stride(table: pd.DataFrame, stride: int) -> bool:
     """Tell whether a decoded data set has every `stride`-th frame, as far as its files promise a number of frames."""
+    if "container_frames" not in table:
+        return True
     kept = table.loc[table["frames"] > 0]
     ratio = (kept["container_frames"] / kept["frames"]).median()
     return bool(np.isnan(ratio)) or round(float(ratio)) == stride

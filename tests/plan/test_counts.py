@@ -62,11 +62,12 @@ def test_counts_of_a_decoded_index(place: Path) -> None:
     index = write_index(place, "folder", 8)
     store = place / "data/folder/frames"
     store.mkdir()
-    index.assign(frames=[10] * 7 + [0], container_frames=np.nan).to_csv(store / "videos.csv", index=False)
+    index.assign(frames=[10] * 7 + [0]).to_csv(store / "videos.csv", index=False)
     counts, own = count("folder", block("folder"))
     assert (counts.train, counts.test, counts.frames, counts.classes) == (6, 2, 70, 2)
     assert counts.origin == "data/folder/index.csv and its decoded frames"
     assert own.empty
+    assert count("folder", every(3, "folder"))[0].frames == 70  # those in the store
 
 
 def test_counts_of_what_is_decoded_with_another_stride(place: Path) -> None:

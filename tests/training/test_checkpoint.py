@@ -367,12 +367,18 @@ def test_the_key_is_that_of_the_same_training_only(folder: Path, synthetic: Data
 
 
 def test_a_training_may_go_on_on_another_gpu(folder: Path, synthetic: Dataset, monkeypatch) -> None:
-    """One that computes in the same precision: the key names the kind of device, not its model."""
+    """One that computes in the same precision: the key asks CUDA for nothing else."""
+
+    def touched(*_: object) -> None:
+        raise AssertionError
+
     asked = synthetic.model_copy(update={"train": synthetic.train.model_copy(update={"accelerator": "cpu"})})
     on_cpu = key(folder, synthetic)
     of_cpu = key(folder, asked)
     on_cuda = {}
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    for name in ("get_device_name", "get_device_properties", "_lazy_init"):
+        monkeypatch.setattr(f"torch.cuda.{name}", touched)
     for capability in ((7, 5), (8, 0), (9, 0)):
         monkeypatch.setattr("torch.cuda.get_device_capability", lambda capability=capability: capability)
         on_cuda[capability] = key(folder, synthetic)

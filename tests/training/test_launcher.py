@@ -25,8 +25,7 @@ SRUN = {**MASTER, **ALLOCATION, "SLURM_PROCID": "5", "SLURM_LOCALID": "1", "SLUR
 def given(monkeypatch: pytest.MonkeyPatch):
     """Sets the environment of a launcher, and nothing of another one."""
     for name in [name for name in os.environ if name.startswith("SLURM_")] + [*TORCHRUN]:
-        monkeypatch.setenv(name, "")  # so that it is put back, whoever sets it
-        monkeypatch.delenv(name)
+        monkeypatch.delenv(name, raising=False)
 
     def set_variables(variables: dict[str, str], *without: str) -> None:
         for name in variables.keys() - set(without):

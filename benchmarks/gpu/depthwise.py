@@ -1,4 +1,4 @@
-"""Part 2: how fast are the depthwise 3x3x3 convolutions of X3D-M, four ways and as the product does them?
+"""Part 2: how fast are the depthwise 3x3x3 convolutions of X3D-M, five ways and as the product does them?
 
 Times are of forward and backward for one clip, the sum over all layers of the network. Least is the time in which the
 memory moves what must move: input and output, in the forward pass, for the gradient of the input, and for that of the
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from benchmarks.gpu.report import Bench
 from benchmarks.gpu.timing import bandwidth, seconds_of, synchronise
 from benchmarks.gpu.work import Training, parameters, resident_batch
+from objabn.model.depthwise import fault_of_triton
 
 _ROOM_SEC = 0.15  # of a measurement
 _MOST_OVER_BEST = 1.3
@@ -54,11 +55,17 @@ def convolve_frames(x: Tensor, weight: Tensor, stride: int) -> Tensor:
     return total.transpose(1, 2)
 
 
+def convolve_by_triton(x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    """Convolve by the product's kernels; weights are float32 there."""
+    return torch.ops.objabn.depthwise(x, weight.float(), stride)
+
+
 WAYS = {
     "native": Way(convolve, "contiguous", False),
     "channels_last": Way(convolve, "channels_last", False),
     "channels_last, benchmark": Way(convolve, "channels_last", True),
     "three 2-D": Way(convolve_frames, "channels_last", True),
+    "triton": Way(convolve_by_triton, "contiguous", False),
 }
 
 
@@ -70,6 +77,10 @@ def is_depthwise(layer: nn.Module) -> bool:
 def run(bench: Bench) -> None:
     """Report each way's time, and whether the product's is among the best."""
     rate = bandwidth(bench.device)
+    ways = dict(WAYS)
+    if fault := fault_of_triton():
+        del ways["triton"]
+        bench.note("triton", fault)
     precisions = ("32-true",) if bench.tiny else ("32-true", "bf16-mixed")
     for precision in precisions:
         params = parameters(bench.device, f"train.precision={precision}", tiny=bench.tiny)
@@ -79,7 +90,7 @@ def run(bench: Bench) -> None:
         dtype = torch.bfloat16 if precision == "bf16-mixed" else torch.float32
         least = _least_seconds(shapes, batch_size, dtype, rate)
         times: dict[str, float] = {"auto": _own_seconds(training, layers, dtype, bench) / batch_size}
-        for name, way in WAYS.items():
+        for name, way in ways.items():
             torch.backends.cudnn.benchmark = way.benchmark
             times[name] = sum(
                 number * _seconds(shape, way, batch_size, dtype, bench) for shape, number in shapes.items()

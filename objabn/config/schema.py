@@ -165,7 +165,7 @@ class Train(Block):
     sync_batchnorm: bool  # BatchNorm over all processes' clips; false: each over its own
     accelerator: Literal["auto", "cpu", "cuda"]
     precision: Literal["auto", "32-true", "bf16-mixed"]  # auto: bf16-mixed on a GPU that computes in it (sm_80 on)
-    depthwise: Literal["auto", "native", "channels_last", "conv2d"]  # how a GPU convolves in space and time by channel
+    depthwise: Literal["auto", "triton", "native", "channels_last", "conv2d"]  # how a GPU convolves by channel
     compile: bool  # the network through torch.compile, on a GPU
     deterministic: bool  # a GPU's kernels that give the same bits again, where there are such; slower
 

@@ -9,7 +9,7 @@ from lightning_fabric.plugins.environments import LightningEnvironment
 from torch import nn
 
 from objabn.config.schema import Dataset, Train
-from objabn.model.fast_layers import resolve_depthwise
+from objabn.model.depthwise import fault_of_triton, resolve_depthwise
 from objabn.system.cuda import refuse_unusable_gpu
 from objabn.system.memory import reuse_freed_memory
 
@@ -40,7 +40,7 @@ def check_on_cpu(asked: Train) -> bool:
 
     Raises:
         ValueError: `train.accelerator` asks for a CUDA device and there is none; or does not ask for the CPU, and there
-            is a GPU that torch cannot use.
+            is a GPU that torch cannot use; or `train.depthwise` asks for kernels that it cannot run.
     """
     if asked.accelerator != "cpu":
         refuse_unusable_gpu("train.accelerator", "set train.accelerator=cpu")
@@ -53,6 +53,7 @@ def check_on_cpu(asked: Train) -> bool:
             torch.set_num_threads(asked.threads)
     else:
         choose_kernels(deterministic=asked.deterministic)
+        resolve_depthwise(asked.depthwise, torch.device("cuda"))
     return on_cpu
 
 
@@ -116,7 +117,10 @@ def describe(asked: Train, device: torch.device) -> str:
         threads = torch.get_num_threads()
         return f"on the CPU, {on['precision']}, {threads} thread{'s' if threads > 1 else ''}"
     options = [name for name in ("compile", "deterministic") if getattr(asked, name)]
-    parts = [on["precision"], f"depthwise {resolve_depthwise(asked.depthwise)}", *options]
+    depthwise = f"depthwise {resolve_depthwise(asked.depthwise, device)}"
+    if asked.depthwise == "auto" and (fault := fault_of_triton()):
+        depthwise += f" (not triton: {fault})"
+    parts = [on["precision"], depthwise, *options]
     return f"on {device} ({on['device']}), {', '.join(parts)}"
 
 

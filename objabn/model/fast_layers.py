@@ -4,10 +4,7 @@ The layers compute the same functions up to rounding. PyTorch has fast kernels (
 but does not always choose them: it takes slow kernels for the gradients of a 3-D depthwise convolution, and on a single
 thread for 1x1x1 convolutions. PyTorch chooses the fast kernels when all frames form one batch of images. In
 channels_last_3d memory such a batch is a view. On a GPU the layers are plain `nn.Conv3d`, but for the depthwise ones
-where they are asked to convolve frame by frame.
-
-A GPU has two ways of its own to convolve by channel in 3-D. Torch's kernel takes contiguous memory only; cuDNN's is
-chosen for channels_last_3d memory. So the memory format of a network (`memory_format`) chooses between them.
+where they are told otherwise (`convolve_by`, objabn/model/depthwise.py).
 
 Shapes: B batch, C channels, T frames, H/W input grid, h/w output grid.
 """
@@ -134,13 +131,17 @@ class DepthwiseConv3d(nn.Conv3d):
     Kernel 3x3x3, padding 1, stride 1 or 1x2x2, one group a channel, no bias.
     """
 
-    by_frames = False  # on a GPU
+    on_gpu = "native"
 
     def forward(self, x: Tensor) -> Tensor:
         if _on_cpu(x, self.weight) and torch.is_grad_enabled():
             return _Depthwise.apply(x, self.weight, self.stride[1])
-        if self.by_frames and x.is_cuda:
+        if self.on_gpu == "conv2d" and x.is_cuda:
             return depthwise_by_frames(x, self.weight, self.stride[1])
+        if self.on_gpu == "triton" and x.is_cuda:
+            if torch.is_autocast_enabled("cuda"):
+                x = x.to(torch.get_autocast_dtype("cuda"))
+            return torch.ops.objabn.depthwise(x.contiguous(), self.weight, self.stride[1])
         return super().forward(x)
 
 
@@ -150,10 +151,10 @@ class TemporalConv3d(nn.Conv3d):
     Kernel kx1x1, stride 1, one group a channel, no bias.
     """
 
-    by_frames = False  # on a GPU; here it is one 2-D convolution, over frames and positions
+    on_gpu = "native"
 
     def forward(self, x: Tensor) -> Tensor:
-        if not (_on_cpu(x, self.weight) or (self.by_frames and x.is_cuda)):
+        if not (_on_cpu(x, self.weight) or (self.on_gpu == "conv2d" and x.is_cuda)):
             return super().forward(x)
         return _over_time(x, self.weight, int(self.padding[0]))
 
@@ -190,44 +191,28 @@ def _faster(layer: nn.Conv3d) -> type[nn.Conv3d]:
     return type(layer)
 
 
-def resolve_depthwise(depthwise: str) -> str:
-    """Return what `train.depthwise` stands for.
+def convolve_by(net: nn.Module, depthwise: str) -> None:
+    """Set by which kernels a GPU convolves by channel: "native", "triton" or "conv2d".
 
-    It is torch's own kernel where the parameter leaves the choice.
-
-    >>> resolve_depthwise("auto")
-    'native'
+    For "native" they are torch's or cuDNN's, by the network's memory format.
     """
-    return "native" if depthwise == "auto" else depthwise
+    for layer in net.modules():
+        if isinstance(layer, DepthwiseConv3d | TemporalConv3d):
+            layer.on_gpu = depthwise
 
 
-def memory_format(depthwise: str, device: torch.device) -> torch.memory_format:
-    """Return the memory format in which a device computes a network.
-
-    Args:
-        depthwise: `train.depthwise`.
-    """
-    is_native = device.type == "cuda" and resolve_depthwise(depthwise) == "native"
-    return torch.contiguous_format if is_native else torch.channels_last_3d
-
-
-def quicken(net: nn.Module, depthwise: str = "auto") -> None:
+def quicken(net: nn.Module) -> None:
     """Replace a network's slow layers in place.
 
     Names and values of the parameters stay. A Swish becomes one pass over memory in place of several. A ReLU overwrites
     its input: in X3D that is the output of a BatchNorm, a convolution or a sum, which no gradient needs.
-
-    Args:
-        depthwise: `train.depthwise`, for a GPU; the network's memory format has to fit (`memory_format`).
     """
     for name, child in net.named_children():
         if type(child) is nn.Conv3d:
             child.__class__ = _faster(child)
-            if isinstance(child, DepthwiseConv3d | TemporalConv3d):
-                child.by_frames = resolve_depthwise(depthwise) == "conv2d"
         elif type(child).__name__ == "Swish":
             setattr(net, name, nn.SiLU())
         elif isinstance(child, nn.ReLU):
             child.inplace = True
         else:
-            quicken(child, depthwise)
+            quicken(child)

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from objabn.config.rows import MAPS
 from objabn.config.schema import BLOCKS, Model
-from objabn.model.fast_layers import memory_format, quicken
+from objabn.model.depthwise import memory_format, resolve_depthwise
+from objabn.model.fast_layers import convolve_by, quicken
 from objabn.model.x3d import init_weights, residual_stage, x3d_blocks
 
 
@@ -188,7 +189,7 @@ class ObjectABN(nn.Module):
         self._num_frozen = 0 if config.frozen is None else BLOCKS.index(config.frozen) + 1
         self.extractor[: self._num_frozen].requires_grad_(False)
         self._depthwise = depthwise
-        quicken(self, depthwise)
+        quicken(self)
         self.to(memory_format=torch.channels_last_3d)
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
@@ -197,6 +198,7 @@ class ObjectABN(nn.Module):
         if "memory_format" not in kwargs:
             device = next(self.parameters()).device
             super().to(memory_format=memory_format(self._depthwise, device))
+            convolve_by(self, resolve_depthwise(self._depthwise, device))
         return self
 
     def train(self, mode: bool = True) -> "ObjectABN":

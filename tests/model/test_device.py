@@ -9,7 +9,7 @@ import torch
 from lightning_fabric.accelerators import MPSAccelerator
 from torch import nn
 
-from objabn.model import device
+from objabn.model import depthwise, device
 from objabn.model.device import (
     check_on_cpu,
     choose_kernels,
@@ -19,7 +19,6 @@ from objabn.model.device import (
     make_fabric,
     resolve_precision,
 )
-from objabn.model.fast_layers import memory_format
 from objabn.training.parallel import join_processes
 from tests.helpers.training import changed
 
@@ -121,27 +120,18 @@ def test_only_a_gpus_network_is_compiled(monkeypatch: pytest.MonkeyPatch) -> Non
     assert seen == [{"dynamic": False}]
 
 
-def test_what_a_training_computes_on(h100: None) -> None:
+def test_what_a_training_computes_on(monkeypatch: pytest.MonkeyPatch, h100: None) -> None:
+    for module in (device, depthwise):
+        monkeypatch.setattr(module, "fault_of_triton", lambda: None)
     train = {"precision": "auto", "depthwise": "auto"}
     asked = changed(train=train).train
     assert computed_on(asked, CPU) == {"device": "cpu", "precision": "32-true"}
     assert computed_on(asked, CUDA) == {"device": "NVIDIA H100", "precision": "bf16-mixed"}
     threads = torch.get_num_threads()
     assert describe(asked, CPU) == f"on the CPU, 32-true, {threads} thread{'s' if threads > 1 else ''}"
-    assert describe(asked, CUDA) == "on cuda:0 (NVIDIA H100), bf16-mixed, depthwise native"
+    assert describe(asked, CUDA) == "on cuda:0 (NVIDIA H100), bf16-mixed, depthwise triton"
+    for module in (device, depthwise):
+        monkeypatch.setattr(module, "fault_of_triton", lambda: "no compiler")
+    assert describe(asked, CUDA).endswith("depthwise native (not triton: no compiler)")
     asked = changed(train={**train, "depthwise": "conv2d", "compile": True, "deterministic": True}).train
     assert describe(asked, CUDA).endswith("bf16-mixed, depthwise conv2d, compile, deterministic")
-
-
-@pytest.mark.parametrize(
-    ("depthwise", "on_cuda"),
-    [
-        ("auto", torch.contiguous_format),
-        ("native", torch.contiguous_format),
-        ("channels_last", torch.channels_last_3d),
-        ("conv2d", torch.channels_last_3d),
-    ],
-)
-def test_memory_formats(depthwise: str, on_cuda: torch.memory_format) -> None:
-    assert memory_format(depthwise, CUDA) == on_cuda
-    assert memory_format(depthwise, CPU) == torch.channels_last_3d

@@ -9,7 +9,14 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 
-from objabn.model.fast_layers import DepthwiseConv3d, PointwiseConv3d, TemporalConv3d, depthwise_by_frames, quicken
+from objabn.model.fast_layers import (
+    DepthwiseConv3d,
+    PointwiseConv3d,
+    TemporalConv3d,
+    convolve_by,
+    depthwise_by_frames,
+    quicken,
+)
 from objabn.model.x3d import x3d_blocks
 
 LAYERS = {
@@ -73,11 +80,12 @@ def test_three_2d_convolutions_are_a_depthwise_one(stride: int, shape: tuple, me
         torch.testing.assert_close(own, other, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize(("depthwise", "by_frames"), [("auto", False), ("native", False), ("conv2d", True)])
+@pytest.mark.parametrize(("depthwise", "by_frames"), [("native", False), ("conv2d", True)])
 def test_a_gpu_convolves_by_frames_where_it_is_told_to(depthwise: str, by_frames: bool) -> None:
     """On a CUDA device that is not there: its tensors have a kind and a shape only."""
     net = nn.Sequential(*(nn.Conv3d(6, 6, **LAYERS[name][1]) for name in ("depthwise", "temporal")))
-    quicken(net, depthwise)
+    quicken(net)
+    convolve_by(net, depthwise)
     mode = FakeTensorMode()
     real = {name: value.detach() for name, value in net.named_parameters()}
     with mode, Calls() as calls:

@@ -15,7 +15,7 @@ from objabn.config.file import load_params
 from objabn.config.rows import MAPS
 from objabn.config.schema import BLOCKS
 from objabn.model import network
-from objabn.model.fast_layers import memory_format
+from objabn.model.depthwise import memory_format
 from objabn.model.network import MapMixer, ObjectABN, apply_map
 from objabn.model.x3d import check_backbone, x3d_blocks
 from objabn.training.losses import total_loss

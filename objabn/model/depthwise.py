@@ -1,0 +1,65 @@
+"""Choose the kernels by which a GPU convolves each channel in space and time, and the memory format that they need.
+
+There are four ways: our kernels in Triton and torch's own, for contiguous memory; cuDNN's, which is chosen for
+channels_last_3d memory; and three 2-D convolutions, which are fastest there.
+"""
+
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+
+_CAPABILITY = (8, 0)  # from which on `auto` takes our kernels
+
+
+def resolve_depthwise(depthwise: str, device: torch.device) -> str:
+    """Return what `train.depthwise` stands for on a device.
+
+    `auto` is our kernels where they run, else torch's. On the CPU the value is not used.
+
+    Raises:
+        ValueError: our kernels are asked for, and do not run.
+
+    >>> resolve_depthwise("auto", torch.device("cpu"))
+    'native'
+    """
+    if device.type != "cuda" or depthwise not in ("auto", "triton"):
+        return "native" if depthwise == "auto" else depthwise
+    fault = fault_of_triton()
+    if fault and depthwise == "triton":
+        raise ValueError(f"train.depthwise: expected auto, native, channels_last or conv2d here, got triton: {fault}")
+    is_old = depthwise == "auto" and torch.cuda.get_device_capability() < _CAPABILITY
+    return "native" if fault or is_old else "triton"
+
+
+@cache
+def fault_of_triton() -> str | None:
+    """Tell why our kernels do not run on this GPU.
+
+    None where they run, and compute what torch computes.
+    """
+    if not torch.cuda.is_available():
+        return "CUDA finds no GPU"
+    try:
+        from objabn.model.depthwise_kernels import depthwise
+
+        x = torch.linspace(-1, 1, 300, device="cuda").view(2, 3, 2, 5, 5).requires_grad_()
+        weight = torch.linspace(-1, 2, 81, device="cuda").view(3, 1, 3, 3, 3).requires_grad_()
+        own, other = depthwise(x, weight, 1), F.conv3d(x.double(), weight.double(), padding=1, groups=3)
+        gradients = [torch.autograd.grad(y.square().sum(), (x, weight)) for y in (own, other)]
+        pairs = [(own, other), *zip(*gradients, strict=True)]
+        if all(torch.allclose(one.double(), two.double(), rtol=1e-3, atol=1e-3) for one, two in pairs):
+            return None
+        return "its kernels give other numbers than torch's"
+    except Exception as error:  # no Triton, no C compiler, a card or a driver that is too old
+        return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
+def memory_format(depthwise: str, device: torch.device) -> torch.memory_format:
+    """Return the memory format in which a device computes a network.
+
+    Args:
+        depthwise: `train.depthwise`.
+    """
+    is_contiguous = device.type == "cuda" and depthwise in ("auto", "triton", "native")
+    return torch.contiguous_format if is_contiguous else torch.channels_last_3d

@@ -29,9 +29,31 @@ class Awaited(Generic[Item]):
             yield item  # type: ignore[misc]
 
 
+class _Lines:
+    """stderr for a bar in a log: each of its states is a line, so that whatever comes next begins one of its own."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self.encoding = file, getattr(file, "encoding", None)
+
+    def write(self, text: str) -> None:
+        if state := text.replace("\x1b[A", "").strip():  # which tqdm writes beside another bar
+            self._file.write(f"{state}\n")
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
 def progress(*args: Any, **kwargs: Any) -> Any:
     """`tqdm.tqdm` with an interval that suits where it writes to."""
-    return tqdm(*args, mininterval=0.1 if sys.stderr.isatty() else _LOG_INTERVAL_SEC, **kwargs)
+    if sys.stderr.isatty():
+        return tqdm(*args, mininterval=0.1, **kwargs)
+    return tqdm(*args, mininterval=_LOG_INTERVAL_SEC, file=_Lines(sys.stderr), **kwargs)
+
+
+def leave_bar() -> None:
+    """Begin a new line on a terminal, where another process that was killed may have left its bar."""
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
 
 
 def print_any_name() -> None:

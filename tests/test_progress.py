@@ -1,8 +1,11 @@
+"""Waiting that is counted, and bars in a log."""
+
+import sys
 import time
 
 import pytest
 
-from objabn.progress import Awaited
+from objabn.progress import Awaited, leave_bar, progress
 
 
 def test_waiting_for_items_is_counted_and_nothing_else() -> None:
@@ -31,3 +34,24 @@ def test_an_error_of_the_items_is_the_callers() -> None:
 
     with pytest.raises(KeyError):
         list(Awaited(items()))
+
+
+def test_in_a_log_a_bar_is_lines(capfd: pytest.CaptureFixture[str]) -> None:
+    """So a process that is killed leaves nothing in front of what another one prints."""
+    bar = progress(range(2), desc="epoch 1/4", unit="batch")
+    items = iter(bar)
+    next(items)
+    leave_bar()
+    err = capfd.readouterr().err
+    assert err.startswith("epoch 1/4:   0%|")
+    assert err.endswith("batch/s]\n")
+    assert err.count("\n") == 1
+    assert "\r" not in err
+    assert list(progress(range(2), desc="epoch 2/4")) == [0, 1]
+    assert [line[:15] for line in capfd.readouterr().err.splitlines()] == ["epoch 2/4:   0%", "epoch 2/4: 100%"]
+
+
+def test_on_a_terminal_a_bar_is_left(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    leave_bar()
+    assert capsys.readouterr().err == "\n"

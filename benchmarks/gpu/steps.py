@@ -158,7 +158,7 @@ def is_depthwise(operation: str, shapes: list[list[int]]) -> bool:
     >>> is_depthwise("aten::convolution_backward", [[2, 8, 4, 9, 9], [2, 8, 4, 9, 9], [8, 1, 3, 3, 3], []])
     True
     """
-    if operation.startswith("objabn::depthwise"):
+    if operation.startswith(("_Depthwise", "objabn::depthwise")):
         return True
     weights = (shape for shape in shapes if len(shape) in (4, 5) and shape[0] > 1)
     return "conv" in operation and any(shape[1] == 1 and set(shape[2:]) == {3} for shape in weights)

@@ -41,11 +41,11 @@ def fault_of_triton() -> str | None:
     if not torch.cuda.is_available():
         return "CUDA finds no GPU"
     try:
-        from objabn.model.depthwise_kernels import depthwise
+        from objabn.model.depthwise_kernels import convolve
 
         x = torch.linspace(-1, 1, 300, device="cuda").view(2, 3, 2, 5, 5).requires_grad_()
         weight = torch.linspace(-1, 2, 81, device="cuda").view(3, 1, 3, 3, 3).requires_grad_()
-        own, other = depthwise(x, weight, 1), F.conv3d(x.double(), weight.double(), padding=1, groups=3)
+        own, other = convolve(x, weight, 1), F.conv3d(x.double(), weight.double(), padding=1, groups=3)
         gradients = [torch.autograd.grad(y.square().sum(), (x, weight)) for y in (own, other)]
         pairs = [(own, other), *zip(*gradients, strict=True)]
         if all(torch.allclose(one.double(), two.double(), rtol=1e-3, atol=1e-3) for one, two in pairs):

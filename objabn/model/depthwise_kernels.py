@@ -10,6 +10,7 @@ Shapes: B batch, C channels, T frames, H/W input grid, h/w output grid. Weights 
 
 # ruff: noqa: RUF005 - Triton knows no unpacking
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -119,35 +120,28 @@ def _weight_kernel(
         tl.store(sums + channel * 27 + tap, tl.sum(totals[tap]))
 
 
-@torch.library.custom_op("objabn::depthwise", mutates_args=())
-def depthwise(x: Tensor, weight: Tensor, stride: int) -> Tensor:
+def convolve(x: Tensor, weight: Tensor, stride: int) -> Tensor:
     """Convolve x (B, C, T, H, W), contiguous, to (B, C, T, h, w) of its dtype.
 
-    `stride`, of H and W, is 1 or 2.
+    `stride`, of H and W, is 1 or 2. torch.compile sees the operation `depthwise`; without it a plain
+    `torch.autograd.Function` costs the host half as much, and small layers wait for the host.
     """
-    height, width = (-(-size // stride) for size in x.shape[3:])
-    y = x.new_empty((*x.shape[:3], height, width))
+    return depthwise(x, weight, stride) if torch.compiler.is_compiling() else _Depthwise.apply(x, weight, stride)
+
+
+def _forward(x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    y = x.new_empty((*x.shape[:3], *(-(-size // stride) for size in x.shape[3:])))
     _launch(x, weight, y, stride, back=False)
     return y
 
 
-@torch.library.custom_op("objabn::depthwise_back", mutates_args=())
-def depthwise_back(gradient: Tensor, weight: Tensor, height: int, width: int, stride: int) -> Tensor:
-    """Return the gradient of the input from that of the output.
-
-    `gradient` (B, C, T, h, w) is contiguous; the result is (B, C, T, H, W).
-    """
+def _of_input(gradient: Tensor, weight: Tensor, height: int, width: int, stride: int) -> Tensor:
     y = gradient.new_empty((*gradient.shape[:3], height, width))
     _launch(gradient, weight, y, stride, back=True)
     return y
 
 
-@torch.library.custom_op("objabn::depthwise_weight", mutates_args=())
-def depthwise_weight(x: Tensor, gradient: Tensor, stride: int) -> Tensor:
-    """Return the gradient of the weights, float32 (C, 1, 3, 3, 3).
-
-    It is computed from the input and the gradient of the output, both contiguous.
-    """
+def _of_weight(x: Tensor, gradient: Tensor, stride: int) -> Tensor:
     num_clips, channels, frames, height, width = x.shape
     sums = x.new_empty((num_clips, channels, 1, 3, 3, 3), dtype=torch.float32)
     sizes = (frames, height, width, *gradient.shape[3:])
@@ -165,12 +159,17 @@ def _launch(x: Tensor, weight: Tensor, y: Tensor, stride: int, *, back: bool) ->
     _convolve_kernel[grid](x, weight, y, *sizes, STRIDE=stride, BACK=back, **settings)
 
 
+depthwise = torch.library.custom_op("objabn::depthwise", _forward, mutates_args=())
+depthwise_input = torch.library.custom_op("objabn::depthwise_input", _of_input, mutates_args=())
+depthwise_weight = torch.library.custom_op("objabn::depthwise_weight", _of_weight, mutates_args=())
+
+
 @depthwise.register_fake
 def _(x: Tensor, weight: Tensor, stride: int) -> Tensor:
     return x.new_empty((*x.shape[:3], *(-(-size // stride) for size in x.shape[3:])))
 
 
-@depthwise_back.register_fake
+@depthwise_input.register_fake
 def _(gradient: Tensor, weight: Tensor, height: int, width: int, stride: int) -> Tensor:
     return gradient.new_empty((*gradient.shape[:3], height, width))
 
@@ -185,15 +184,27 @@ def _keep(ctx: Any, inputs: tuple[Tensor, Tensor, int], output: Tensor) -> None:
     ctx.save_for_backward(x, weight)
 
 
-def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+def _gradients(
+    ctx: Any, gradient: Tensor, of_input: Callable[..., Tensor], of_weight: Callable[..., Tensor]
+) -> tuple[Tensor | None, Tensor | None, None]:
     x, weight = ctx.saved_tensors
     gradient = gradient.contiguous()
-    of_x = of_weight = None
-    if ctx.needs_input_grad[0]:
-        of_x = depthwise_back(gradient, weight, x.shape[3], x.shape[4], ctx.stride)
-    if ctx.needs_input_grad[1]:
-        of_weight = depthwise_weight(x, gradient, ctx.stride)
-    return of_x, of_weight, None
+    to_x = of_input(gradient, weight, *x.shape[3:], ctx.stride) if ctx.needs_input_grad[0] else None
+    to_weight = of_weight(x, gradient, ctx.stride) if ctx.needs_input_grad[1] else None
+    return to_x, to_weight, None
 
 
-depthwise.register_autograd(_gradients, setup_context=_keep)
+depthwise.register_autograd(
+    lambda ctx, gradient: _gradients(ctx, gradient, depthwise_input, depthwise_weight), setup_context=_keep
+)
+
+
+class _Depthwise(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+        _keep(ctx, (x, weight, stride), x)
+        return _forward(x, weight, stride)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        return _gradients(ctx, gradients[0], _of_input, _of_weight)

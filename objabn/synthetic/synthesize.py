@@ -1,6 +1,6 @@
 """Write planned synthetic videos as mp4 files, and their exact masks as a store of ground truth."""
 
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from objabn.progress import progress
 from objabn.stores.array import StoreWriter
 from objabn.stores.masks import GRID, GROUPS
 from objabn.synthetic.scenes import Scene, render_video
-from objabn.system.workers import num_cores
+from objabn.system.workers import Lost, in_processes, num_cores
 from objabn.video.write import write_video
 
 
@@ -31,15 +31,15 @@ def write_videos(scenes: list[tuple[str, str, str, Scene]], videos: Path, truth:
     """
     writer = StoreWriter(truth, (len(GROUPS), GRID, GRID), frames_per_shard=1024)
     rows = []
-    with ThreadPoolExecutor(num_cores()) as pool:  # what takes the time, OpenCV and the encoder, runs side by side
-        written = pool.map(partial(_write_one, videos), scenes)
-        try:
-            for row, planes in progress(written, total=len(scenes), desc="synthesize", unit="video"):
-                writer.append(planes, video=row["video"])
-                rows.append(row)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    workers = min(num_cores(), len(scenes))
+    work = in_processes(partial(_write_one, videos), scenes, workers=workers, timeout_sec=None, preload=[__name__])
+    with closing(work):
+        for (video, *_), done in progress(work, total=len(scenes), desc="synthesize", unit="video"):
+            if isinstance(done, Lost):
+                raise ValueError(f"{video}: the process that was writing it {done.reason}")
+            row, planes = done
+            writer.append(planes, video=row["video"])
+            rows.append(row)
     writer.close()
     return rows
 

@@ -15,10 +15,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+from objabn.progress import leave_bar
 from objabn.training.failures import GOES_ON, LossError, failure_of
 
 _RANKS = ("RANK", "LOCAL_RANK", "WORLD_SIZE")  # as torch and Lightning read them
 _SLURM = ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_STEP_NUM_TASKS")
+_OWN_STORE = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"  # of torchrun: a new store for each start of the processes
 _POLL_SEC = 1.0
 _END_SEC = 10.0  # from when a process has said why it ends until it has ended
 _BY_SIGNAL = (signal.SIGTERM, signal.SIGINT)
@@ -46,8 +48,8 @@ def find_place(devices: int, nodes: int) -> Place | None:
         nodes: `train.nodes`, machines.
 
     Raises:
-        ValueError: the launcher has started another number of processes than `devices` times `nodes`, or a variable is
-            not there or makes no sense.
+        ValueError: the launcher has started another number of processes than `devices` times `nodes`; or would start
+            them again with the store of those before; or a variable is not there or makes no sense.
     """
     variables, names = os.environ, _RANKS
     if not {"RANK", "WORLD_SIZE"} <= variables.keys():
@@ -61,6 +63,12 @@ def find_place(devices: int, nodes: int) -> Place | None:
     if got != str(expected):
         product = f"{expected}, train.devices {devices} x train.nodes {nodes}"
         raise ValueError(f"{size}: expected {product}, as the number of processes that were started, got {got}")
+    if (
+        variables.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+        and variables.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0"
+    ):
+        why = "else the processes that torchrun starts again look for those that have ended"
+        raise ValueError(f"{_OWN_STORE}: expected 1 for torchrun --max-restarts ({why}), got nothing")
     if devices == 1:
         variables.setdefault(local_rank, "0")  # some launchers start one process a machine, and say no more
     place = Place(_number(rank, variables, 0, expected - 1), expected)
@@ -101,6 +109,7 @@ def beside_others(place: Place, stage: str) -> Iterator[None]:
     except BaseException as error:
         ending.acquire()
         failure = failure_of(error, place.name)
+        leave_bar()
         if isinstance(failure.error, LossError):
             raise failure.error from None
         raise
@@ -131,6 +140,7 @@ def _watch(place: Place, stage: str, ending: threading.Lock) -> None:
                 why = f"its launcher has ended it ({numbers[0].name}), as after the loss of another process"
         if ending.acquire(timeout=_END_SEC):
             with suppress(OSError):
+                leave_bar()
                 print(f"{stage}: {place.name}: {why}; {GOES_ON}", file=sys.stderr, flush=True)
         os._exit(2)  # also where the process has said why it ends, and does not
 

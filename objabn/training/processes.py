@@ -26,6 +26,7 @@ import torch
 from torch.distributed import TCPStore
 
 from objabn.model.run import threads_of_each
+from objabn.progress import leave_bar
 from objabn.training.failures import GOES_ON, Failure, LossError, failure_of
 
 _POLL_SEC = 0.2
@@ -61,12 +62,20 @@ def run_in_processes(number: int, function: Callable[..., Any], *args: Any) -> A
             process.start()
             sender.close()
             workers.append((process, receiver))
-        return _watch(workers)
-    finally:
-        for worker, _ in workers:
-            worker.kill()
-        for worker, _ in workers:
-            worker.join()
+        result = _watch(workers)
+    except BaseException:
+        _end(workers)
+        leave_bar()
+        raise
+    _end(workers)
+    return result
+
+
+def _end(workers: Sequence[tuple[BaseProcess, Connection]]) -> None:
+    for worker, _ in workers:
+        worker.kill()
+    for worker, _ in workers:
+        worker.join()
 
 
 def _watch(workers: Sequence[tuple[BaseProcess, Connection]]) -> Any:

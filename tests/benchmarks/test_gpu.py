@@ -216,7 +216,7 @@ def test_which_cards_have_kernels(capability: tuple[int, int], compiled: list[st
     ("aten::cudnn_convolution", [[2, 24, 4, 9, 9], [24, 1, 5, 1, 1]], False),
     ("aten::cudnn_convolution", [[2, 101, 4, 9, 9], [1, 101, 1, 3, 3]], False),
     ("aten::copy_", [[8, 1, 3, 3, 3], [8, 1, 3, 3, 3]], False),
-    ("objabn::depthwise_weight", [[2, 8, 4, 9, 9], [2, 8, 4, 9, 9], []], True),
+    ("_DepthwiseBackward", [[2, 8, 4, 9, 9], []], True),
 ])  # fmt: skip
 def test_which_operations_are_depthwise(operation: str, shapes: list[list[int]], is_it: bool) -> None:
     assert steps.is_depthwise(operation, shapes) == is_it

@@ -50,7 +50,8 @@ def test_the_bits_are_those_of_plain_dvc(tmp_path: Path) -> None:
     assert not [line for line in workers if "Running stage" in line or "dvc.lock" in line or "|" in line], workers
     last = out[out.rindex("\n[") :]
     assert ran(last) == {"study", "compare@synthetic"}
-    times = {line.split()[0]: line.split()[1] for line in lines[lines.index("") :] if line[:1].isalpha()}
+    table = lines[next(at for at, line in enumerate(lines) if line.startswith("stage ")) + 1 :]
+    times = {line.split()[0]: line.split()[1] for line in table if len(line.split()) > 1}
     assert (times["train"], times["evaluate"], times["compare"], times["all"]) == ("4", "2", "1", "11")
     assert "Traceback" not in err
 

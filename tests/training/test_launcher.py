@@ -42,6 +42,18 @@ def test_a_launcher_says_which_process_this_is(given, variables: dict[str, str])
     assert [os.environ[name] for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE")] == ["5", "1", "8"]
 
 
+def test_a_launcher_starts_again_with_a_new_store(given) -> None:
+    """torch's shared one keeps where the processes before have listened: those after would look for them there."""
+    given({**TORCHRUN, "TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_MAX_RESTARTS": "0"})
+    assert find_place(4, 2) == Place(5, 8)
+    given({"TORCHELASTIC_MAX_RESTARTS": "3"})
+    line = "^TORCH_DISABLE_SHARE_RDZV_TCP_STORE: expected 1 for torchrun --max-restarts "
+    with pytest.raises(ValueError, match=line):
+        find_place(4, 2)
+    given({"TORCHELASTIC_USE_AGENT_STORE": "False"})  # as torchrun says with that variable
+    assert find_place(4, 2) == Place(5, 8)
+
+
 def test_a_launcher_may_start_one_process_a_machine(given) -> None:
     given(TORCHRUN, "LOCAL_RANK")
     assert find_place(1, 8) == Place(5, 8)

@@ -42,12 +42,17 @@ class _Lines:
     def flush(self) -> None:
         self._file.flush()
 
+    def isatty(self) -> bool:
+        return False  # tqdm asks it where a bar is for terminals only
+
 
 def progress(*args: Any, **kwargs: Any) -> Any:
-    """`tqdm.tqdm` with an interval that suits where it writes to."""
+    """`tqdm.tqdm`, as lines and at long intervals where it writes to a log."""
     if sys.stderr.isatty():
         return tqdm(*args, mininterval=0.1, **kwargs)
-    return tqdm(*args, mininterval=_LOG_INTERVAL_SEC, file=_Lines(sys.stderr), **kwargs)
+    sys.stdout.flush()  # what was printed before comes before the bar
+    interval = {"mininterval": _LOG_INTERVAL_SEC, "maxinterval": _LOG_INTERVAL_SEC}
+    return tqdm(*args, **interval, file=_Lines(sys.stderr), **kwargs)
 
 
 def leave_bar() -> None:

@@ -90,6 +90,8 @@ def load_trained(directory: Path, device: torch.device = _CPU) -> TrainedRun:
     try:
         state, record = load_run(directory)
         params = Dataset.model_validate(of_old_run(record["params"]))
+        if params.train.depthwise == "triton":  # the GPU of this process may not run it
+            params = params.model_copy(update={"train": params.train.model_copy(update={"depthwise": "auto"})})
         run = Run(params, record["attention"], record["pc"], record["seed"])
         class_names = tuple(record["class_names"])
         model = build_model(run, len(class_names), pretrained=False)

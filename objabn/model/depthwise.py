@@ -8,6 +8,7 @@ from functools import cache
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 _CAPABILITY = (8, 0)  # from which on `auto` takes our kernels
 
@@ -25,16 +26,23 @@ def resolve_depthwise(depthwise: str, device: torch.device) -> str:
     """
     if device.type != "cuda" or depthwise not in ("auto", "triton"):
         return "native" if depthwise == "auto" else depthwise
-    fault = fault_of_triton()
-    if fault and depthwise == "triton":
+    if depthwise == "auto":
+        return "native" if why_not_triton(device) else "triton"
+    if fault := fault_of_triton():
         raise ValueError(f"train.depthwise: expected auto, native, channels_last or conv2d here, got triton: {fault}")
-    is_old = depthwise == "auto" and torch.cuda.get_device_capability() < _CAPABILITY
-    return "native" if fault or is_old else "triton"
+    return "triton"
+
+
+def why_not_triton(device: torch.device) -> str | None:
+    """Tell why `auto` does not take our kernels on a GPU; None where it takes them."""
+    if (capability := torch.cuda.get_device_capability(device)) < _CAPABILITY:
+        return f"sm_{capability[0]}{capability[1]} is older than sm_80"
+    return fault_of_triton()
 
 
 @cache
 def fault_of_triton() -> str | None:
-    """Tell why our kernels do not run on this GPU.
+    """Tell why our kernels do not run on this process's GPU.
 
     None where they run, and compute what torch computes.
     """
@@ -43,16 +51,21 @@ def fault_of_triton() -> str | None:
     try:
         from objabn.model.depthwise_kernels import convolve
 
-        x = torch.linspace(-1, 1, 300, device="cuda").view(2, 3, 2, 5, 5).requires_grad_()
-        weight = torch.linspace(-1, 2, 81, device="cuda").view(3, 1, 3, 3, 3).requires_grad_()
-        own, other = convolve(x, weight, 1), F.conv3d(x.double(), weight.double(), padding=1, groups=3)
-        gradients = [torch.autograd.grad(y.square().sum(), (x, weight)) for y in (own, other)]
-        pairs = [(own, other), *zip(*gradients, strict=True)]
-        if all(torch.allclose(one.double(), two.double(), rtol=1e-3, atol=1e-3) for one, two in pairs):
-            return None
-        return "its kernels give other numbers than torch's"
+        with torch.inference_mode(False), torch.enable_grad():  # whoever asks may need no gradients
+            x = torch.linspace(-1, 1, 300, device="cuda").view(2, 3, 2, 5, 5).requires_grad_()
+            weight = torch.linspace(-1, 2, 81, device="cuda").view(3, 1, 3, 3, 3).requires_grad_()
+            for stride in (1, 2):
+                exact = F.conv3d(x.double(), weight.double(), stride=(1, stride, stride), padding=1, groups=3)
+                found = [_with_gradients(y, x, weight) for y in (convolve(x, weight, stride), exact)]
+                if not all(torch.allclose(*pair, rtol=1e-3, atol=1e-3) for pair in zip(*found, strict=True)):
+                    return "its kernels give other numbers than torch's"
+        return None
     except Exception as error:  # no Triton, no C compiler, a card or a driver that is too old
         return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
+def _with_gradients(y: Tensor, x: Tensor, weight: Tensor) -> list[Tensor]:
+    return [each.double() for each in (y, *torch.autograd.grad(y.square().sum(), (x, weight)))]
 
 
 def memory_format(depthwise: str, device: torch.device) -> torch.memory_format:

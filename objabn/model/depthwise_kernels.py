@@ -3,7 +3,7 @@
 torch's kernels read an input value from memory or cache 27 times for an output, and 27 times again for each gradient.
 A kernel here goes through a clip frame by frame, and adds what an input frame gives to the output frames before it, at
 it and after it. So it reads 9 times. Inputs and outputs are float32, bf16 or float16; sums are float32. Results are the
-same bits each time.
+same bits each time on one kind of GPU.
 
 Shapes: B batch, C channels, T frames, H/W input grid, h/w output grid. Weights are float32 (C, 1, 3, 3, 3).
 """
@@ -11,16 +11,18 @@ Shapes: B batch, C channels, T frames, H/W input grid, h/w output grid. Weights 
 # ruff: noqa: RUF005 - Triton knows no unpacking
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 class _Blocks(NamedTuple):
-    """How many positions of the output a program computes at most, and how many of them a thread."""
+    """How many positions of the output a program computes at most, and how many of them a thread computes."""
 
     positions: int
     of_thread: int
@@ -123,8 +125,8 @@ def _weight_kernel(
 def convolve(x: Tensor, weight: Tensor, stride: int) -> Tensor:
     """Convolve x (B, C, T, H, W), contiguous, to (B, C, T, h, w) of its dtype.
 
-    `stride`, of H and W, is 1 or 2. torch.compile sees the operation `depthwise`; without it a plain
-    `torch.autograd.Function` costs the host half as much, and small layers wait for the host.
+    `stride`, of H and W, is 1 or 2. torch.compile sees the operation `depthwise`. Without torch.compile a plain
+    `torch.autograd.Function` costs the host less, and small layers wait for the host.
     """
     return depthwise(x, weight, stride) if torch.compiler.is_compiling() else _Depthwise.apply(x, weight, stride)
 
@@ -146,7 +148,8 @@ def _of_weight(x: Tensor, gradient: Tensor, stride: int) -> Tensor:
     sums = x.new_empty((num_clips, channels, 1, 3, 3, 3), dtype=torch.float32)
     sizes = (frames, height, width, *gradient.shape[3:])
     settings = _GRADIENTS.fit(gradient.shape[3] * gradient.shape[4])
-    _weight_kernel[num_clips * channels,](x, gradient, sums, *sizes, STRIDE=stride, **settings)
+    with _device_of(x):
+        _weight_kernel[(num_clips * channels,)](x, gradient, sums, *sizes, STRIDE=stride, **settings)
     return sums.sum(0)
 
 
@@ -156,7 +159,13 @@ def _launch(x: Tensor, weight: Tensor, y: Tensor, stride: int, *, back: bool) ->
     settings = (_GRADIENTS if back else _FORWARD).fit(positions)
     grid = (num_clips * channels, triton.cdiv(positions, settings["BLOCK"]))
     sizes = (channels, frames, height, width, *y.shape[3:])
-    _convolve_kernel[grid](x, weight, y, *sizes, STRIDE=stride, BACK=back, **settings)
+    with _device_of(x):
+        _convolve_kernel[grid](x, weight, y, *sizes, STRIDE=stride, BACK=back, **settings)
+
+
+def _device_of(x: Tensor) -> AbstractContextManager:
+    """Make x's GPU the current one, on which Triton runs its kernels."""
+    return torch.cuda.device(x.device) if x.is_cuda else nullcontext()
 
 
 depthwise = torch.library.custom_op("objabn::depthwise", _forward, mutates_args=())
@@ -206,5 +215,6 @@ class _Depthwise(torch.autograd.Function):
         return _forward(x, weight, stride)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         return _gradients(ctx, gradients[0], _of_input, _of_weight)

@@ -9,7 +9,7 @@ from lightning_fabric.plugins.environments import LightningEnvironment
 from torch import nn
 
 from objabn.config.schema import Dataset, Train
-from objabn.model.depthwise import fault_of_triton, resolve_depthwise
+from objabn.model.depthwise import resolve_depthwise, why_not_triton
 from objabn.system.cuda import refuse_unusable_gpu
 from objabn.system.memory import reuse_freed_memory
 
@@ -20,16 +20,18 @@ def make_fabric(params: Dataset) -> Fabric:
     """Make a Fabric for one device: the CPU or one CUDA device.
 
     Raises:
-        ValueError: as `check_on_cpu`.
+        ValueError: as `check_on_cpu` and `resolve_depthwise`.
     """
     asked = params.train
     on_cpu = check_on_cpu(asked)
-    return Fabric(
+    fabric = Fabric(
         accelerator="cpu" if on_cpu else "cuda",  # Fabric's own choice would be MPS on a Mac
         devices=1,
         precision=resolve_precision(asked.precision, on_cuda=not on_cpu),
         plugins=[_Alone()],
     )
+    resolve_depthwise(asked.depthwise, fabric.device)
+    return fabric
 
 
 def check_on_cpu(asked: Train) -> bool:
@@ -40,7 +42,7 @@ def check_on_cpu(asked: Train) -> bool:
 
     Raises:
         ValueError: `train.accelerator` asks for a CUDA device and there is none; or does not ask for the CPU, and there
-            is a GPU that torch cannot use; or `train.depthwise` asks for kernels that it cannot run.
+            is a GPU that torch cannot use.
     """
     if asked.accelerator != "cpu":
         refuse_unusable_gpu("train.accelerator", "set train.accelerator=cpu")
@@ -53,7 +55,6 @@ def check_on_cpu(asked: Train) -> bool:
             torch.set_num_threads(asked.threads)
     else:
         choose_kernels(deterministic=asked.deterministic)
-        resolve_depthwise(asked.depthwise, torch.device("cuda"))
     return on_cpu
 
 
@@ -118,8 +119,8 @@ def describe(asked: Train, device: torch.device) -> str:
         return f"on the CPU, {on['precision']}, {threads} thread{'s' if threads > 1 else ''}"
     options = [name for name in ("compile", "deterministic") if getattr(asked, name)]
     depthwise = f"depthwise {resolve_depthwise(asked.depthwise, device)}"
-    if asked.depthwise == "auto" and (fault := fault_of_triton()):
-        depthwise += f" (not triton: {fault})"
+    if asked.depthwise == "auto" and (reason := why_not_triton(device)):
+        depthwise += f" (not triton: {reason})"
     parts = [on["precision"], depthwise, *options]
     return f"on {device} ({on['device']}), {', '.join(parts)}"
 

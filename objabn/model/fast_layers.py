@@ -4,7 +4,7 @@ The layers compute the same functions up to rounding. PyTorch has fast kernels (
 but does not always choose them: it takes slow kernels for the gradients of a 3-D depthwise convolution, and on a single
 thread for 1x1x1 convolutions. PyTorch chooses the fast kernels when all frames form one batch of images. In
 channels_last_3d memory such a batch is a view. On a GPU the layers are plain `nn.Conv3d`, but for the depthwise ones
-where they are told otherwise (`convolve_by`, objabn/model/depthwise.py).
+where `convolve_by` has told them otherwise; objabn/model/depthwise.py says what there is to choose from.
 
 Shapes: B batch, C channels, T frames, H/W input grid, h/w output grid.
 """
@@ -138,7 +138,7 @@ class DepthwiseConv3d(nn.Conv3d):
             return _Depthwise.apply(x, self.weight, self.stride[1])
         if self.on_gpu == "conv2d" and x.is_cuda:
             return depthwise_by_frames(x, self.weight, self.stride[1])
-        if self.on_gpu == "triton" and x.is_cuda:
+        if self.on_gpu == "triton" and x.is_cuda and x.dtype != torch.float64:
             if torch.is_autocast_enabled("cuda"):
                 x = x.to(torch.get_autocast_dtype("cuda"))
             from objabn.model.depthwise_kernels import convolve  # there is Triton: `resolve_depthwise` has tried it
@@ -194,9 +194,10 @@ def _faster(layer: nn.Conv3d) -> type[nn.Conv3d]:
 
 
 def convolve_by(net: nn.Module, depthwise: str) -> None:
-    """Set by which kernels a GPU convolves by channel: "native", "triton" or "conv2d".
+    """Set by which kernels a GPU convolves by channel.
 
-    For "native" they are torch's or cuDNN's, by the network's memory format.
+    They are our own for "triton" and three 2-D convolutions for "conv2d". For all else they are torch's or cuDNN's, by
+    the network's memory format.
     """
     for layer in net.modules():
         if isinstance(layer, DepthwiseConv3d | TemporalConv3d):

@@ -85,10 +85,10 @@ def _videos(params: Dataset, counts: Counts, own: pd.DataFrame, place: Path) -> 
     for name in ("videos", "truth"):
         (place / name).mkdir()
     with quiet(), Clock() as clock:
-        listed = write_videos(scenes, place / "videos", place / "truth")
+        listed = write_videos(scenes, place / "videos", place / "truth", workers=1)
     frames = sum(-(-scene.num_frames // params.decode.stride) for *_, scene in scenes)
     num_bytes = stored_bytes(place / "videos") + stored_bytes(place / "truth")
-    made = FrameRate(clock.sec / frames, num_bytes / frames, f"measured on {origin}")
+    made = FrameRate(clock.sec / frames / num_cores(), num_bytes / frames, f"measured on {origin}")
     return build_index(pd.DataFrame(listed), place / "videos")[0], place / "videos", made, origin
 
 

@@ -1,8 +1,10 @@
 """Write planned synthetic videos as mp4 files, and their exact masks as a store of ground truth."""
 
+from collections.abc import Generator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +14,7 @@ from objabn.stores.array import StoreWriter
 from objabn.stores.masks import GRID, GROUPS
 from objabn.synthetic.scenes import Scene, render_video
 from objabn.system.workers import Lost, in_processes, num_cores
+from objabn.video.libraries import LIBRARIES, only_decode
 from objabn.video.write import write_video
 
 
@@ -21,20 +24,23 @@ def on_grid(masks: np.ndarray) -> np.ndarray:
     return np.stack(covered) >= 0.5
 
 
-def write_videos(scenes: list[tuple[str, str, str, Scene]], videos: Path, truth: Path) -> list[dict[str, str]]:
+def write_videos(
+    scenes: list[tuple[str, str, str, Scene]], videos: Path, truth: Path, *, workers: int | None = None
+) -> list[dict[str, str]]:
     """Rows of the index (video, path, label, split), after writing every scene.
 
     Args:
         scenes: video id, action, split and scene, as `scenes.plan` gives them.
         videos: directory for `<action>/<video id>.mp4`.
         truth: directory for a mask store whose planes are 255 where the figure (person) or a distractor (other) is.
+        workers: processes; 1: this one; None: as many as there are cores.
     """
     writer = StoreWriter(truth, (len(GROUPS), GRID, GRID), frames_per_shard=1024)
     rows = []
-    workers = min(num_cores(), len(scenes))
-    work = in_processes(partial(_write_one, videos), scenes, workers=workers, timeout_sec=None, preload=[__name__])
-    with closing(work):
-        for (video, *_), done in progress(work, total=len(scenes), desc="synthesize", unit="video"):
+    with closing(_written(scenes, videos, workers or min(num_cores(), len(scenes)))) as written:
+        for (video, *_), done in progress(written, total=len(scenes), desc="synthesize", unit="video"):
+            if isinstance(done, Exception):
+                raise done
             if isinstance(done, Lost):
                 raise ValueError(f"{video}: the process that was writing it {done.reason}")
             row, planes = done
@@ -42,6 +48,25 @@ def write_videos(scenes: list[tuple[str, str, str, Scene]], videos: Path, truth:
             rows.append(row)
     writer.close()
     return rows
+
+
+def _written(scenes: list[tuple[str, str, str, Scene]], videos: Path, workers: int) -> Generator[tuple[Any, Any]]:
+    """Each scene with what `_try_one` returns for it, or why its process was lost."""
+    if workers == 1:
+        yield from ((scene, _write_one(videos, scene)) for scene in scenes)
+        return
+    work, preload = partial(_try_one, videos), (*LIBRARIES, __name__)
+    with closing(in_processes(work, scenes, workers=workers, timeout_sec=None, preload=preload)) as done:
+        yield from done
+
+
+def _try_one(videos: Path, listed: tuple[str, str, str, Scene]) -> tuple[dict[str, str], np.ndarray] | Exception:
+    """As `_write_one`, in a process that does nothing else; the fault, where the disk is full or cannot be written."""
+    only_decode()
+    try:
+        return _write_one(videos, listed)
+    except (ValueError, OSError) as error:
+        return error
 
 
 def _write_one(videos: Path, listed: tuple[str, str, str, Scene]) -> tuple[dict[str, str], np.ndarray]:

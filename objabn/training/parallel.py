@@ -17,6 +17,7 @@ from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
 from objabn.config.schema import Dataset
+from objabn.model.depthwise import resolve_depthwise
 from objabn.model.device import check_on_cpu, resolve_precision
 
 # Without a word from another process for so long, a process ends. Nothing that one does alone takes minutes.
@@ -48,6 +49,7 @@ def join_processes(params: Dataset) -> Fabric:
         plugins=[TorchElasticEnvironment()],  # RANK and others; else Fabric reads SLURM's variables of the whole job
     )
     fabric.launch()
+    resolve_depthwise(asked.depthwise, fabric.device)  # now that the process has its GPU
     return fabric
 
 

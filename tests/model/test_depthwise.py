@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from objabn.model import depthwise
+from objabn.model import depthwise, network
 from objabn.model.depthwise import fault_of_triton, memory_format, resolve_depthwise
 from objabn.model.fast_layers import DepthwiseConv3d
 
@@ -26,6 +27,13 @@ def on_card(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(depthwise, "fault_of_triton", lambda: fault)
 
     return stand_in
+
+
+@pytest.fixture
+def _asked_anew():
+    fault_of_triton.cache_clear()
+    yield
+    fault_of_triton.cache_clear()
 
 
 @pytest.mark.parametrize(("which", "number"), [("few", 2), pytest.param("all", 16, marks=pytest.mark.slow)])
@@ -63,16 +71,46 @@ def test_who_asks_for_triton_gets_it_or_a_line(on_card) -> None:
     assert resolve_depthwise("triton", CPU) == "triton"  # not used there
 
 
-def test_the_fault_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where torch says that there is a GPU, and no kernel runs; where it says that there is none."""
+@pytest.mark.usefixtures("_asked_anew")
+def test_without_a_gpu_that_is_the_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    fault_of_triton.cache_clear()
     assert fault_of_triton() == "CUDA finds no GPU"
+
+
+@pytest.mark.usefixtures("_asked_anew")
+def test_the_fault_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where torch says that there is a GPU, and no kernel runs."""
+    pytest.importorskip("triton")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch, "linspace", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("no C\n compiler")))
-    fault_of_triton.cache_clear()
     assert fault_of_triton() == "RuntimeError: no C compiler"
-    fault_of_triton.cache_clear()
+
+
+@pytest.mark.usefixtures("_asked_anew")
+def test_the_check_finds_wrong_numbers_also_where_no_gradients_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the CPU, with torch's own convolution in place of the kernels."""
+    kernels = pytest.importorskip("objabn.model.depthwise_kernels")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    linspace = torch.linspace
+    monkeypatch.setattr(torch, "linspace", lambda *args, **_: linspace(*args))
+    for change, expected in ((0.0, None), (0.01, "its kernels give other numbers than torch's")):
+        fault_of_triton.cache_clear()
+
+        def convolve(x, weight, stride, factor=1 + change):
+            return factor * F.conv3d(x, weight, stride=(1, stride, stride), padding=1, groups=3)
+
+        monkeypatch.setattr(kernels, "convolve", convolve)
+        with torch.no_grad():
+            assert fault_of_triton() == expected
+
+
+def test_a_network_on_a_gpu_takes_what_is_resolved(make_model, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model(depthwise="auto")
+    for resolved in ("triton", "native"):
+        monkeypatch.setattr(network, "resolve_depthwise", lambda how, device, resolved=resolved: resolved)
+        model.to("cpu")
+        layers = [layer for layer in model.modules() if isinstance(layer, DepthwiseConv3d)]
+        assert {layer.on_gpu for layer in layers} == {resolved}
 
 
 @pytest.mark.parametrize(
@@ -94,7 +132,8 @@ def test_memory_formats(depthwise: str, on_cuda: torch.memory_format) -> None:
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("how", ["plain", "autocast", "compiled"])
 def test_a_layer_on_a_gpu_computes_what_torchs_does(how: str, stride: int) -> None:
-    assert fault_of_triton() is None
+    with torch.no_grad():
+        assert fault_of_triton() is None
     torch.manual_seed(0)
     settings = {"kernel_size": 3, "stride": (1, stride, stride), "padding": 1, "groups": 6, "bias": False}
     layer = DepthwiseConv3d(6, 6, **settings).to(CUDA)

@@ -121,8 +121,7 @@ def test_only_a_gpus_network_is_compiled(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_what_a_training_computes_on(monkeypatch: pytest.MonkeyPatch, h100: None) -> None:
-    for module in (device, depthwise):
-        monkeypatch.setattr(module, "fault_of_triton", lambda: None)
+    monkeypatch.setattr(depthwise, "fault_of_triton", lambda: None)
     train = {"precision": "auto", "depthwise": "auto"}
     asked = changed(train=train).train
     assert computed_on(asked, CPU) == {"device": "cpu", "precision": "32-true"}
@@ -130,8 +129,10 @@ def test_what_a_training_computes_on(monkeypatch: pytest.MonkeyPatch, h100: None
     threads = torch.get_num_threads()
     assert describe(asked, CPU) == f"on the CPU, 32-true, {threads} thread{'s' if threads > 1 else ''}"
     assert describe(asked, CUDA) == "on cuda:0 (NVIDIA H100), bf16-mixed, depthwise triton"
-    for module in (device, depthwise):
-        monkeypatch.setattr(module, "fault_of_triton", lambda: "no compiler")
+    monkeypatch.setattr(depthwise, "fault_of_triton", lambda: "no compiler")
     assert describe(asked, CUDA).endswith("depthwise native (not triton: no compiler)")
     asked = changed(train={**train, "depthwise": "conv2d", "compile": True, "deterministic": True}).train
     assert describe(asked, CUDA).endswith("bf16-mixed, depthwise conv2d, compile, deterministic")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (7, 5))
+    asked = changed(train=train).train
+    assert describe(asked, CUDA).endswith("32-true, depthwise native (not triton: sm_75 is older than sm_80)")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from objabn.training import launcher
 from objabn.training.launcher import GOES_ON, Place, find_place
 from tests.helpers.clones import hear_ctrl_c
 
@@ -47,9 +48,11 @@ def test_a_launcher_starts_again_with_a_new_store(given) -> None:
     given({**TORCHRUN, "TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_MAX_RESTARTS": "0"})
     assert find_place(4, 2) == Place(5, 8)
     given({"TORCHELASTIC_MAX_RESTARTS": "3"})
-    line = "^TORCH_DISABLE_SHARE_RDZV_TCP_STORE: expected 1 for torchrun --max-restarts "
-    with pytest.raises(ValueError, match=line):
-        find_place(4, 2)
+    for value in ("nothing", "true"):
+        line = rf"^{launcher._OWN_STORE}: expected 1, and --rdzv-backend c10d, for torchrun .*, got {value}$"
+        with pytest.raises(ValueError, match=line):
+            find_place(4, 2)
+        given({launcher._OWN_STORE: "true"})
     given({"TORCHELASTIC_USE_AGENT_STORE": "False"})  # as torchrun says with that variable
     assert find_place(4, 2) == Place(5, 8)
 

@@ -57,7 +57,7 @@ def fault_of_triton() -> str | None:
             for stride in (1, 2):
                 exact = F.conv3d(x.double(), weight.double(), stride=(1, stride, stride), padding=1, groups=3)
                 found = [_with_gradients(y, x, weight) for y in (convolve(x, weight, stride), exact)]
-                if not all(torch.allclose(*pair, rtol=1e-3, atol=1e-3) for pair in zip(*found, strict=True)):
+                if not all(torch.allclose(own, other, rtol=1e-3, atol=1e-3) for own, other in zip(*found, strict=True)):
                     return "its kernels give other numbers than torch's"
         return None
     except Exception as error:  # no Triton, no C compiler, a card or a driver that is too old

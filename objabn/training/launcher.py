@@ -68,8 +68,8 @@ def find_place(devices: int, nodes: int) -> Place | None:
         and variables.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0"
     ):
         why = "else the processes that torchrun starts again look for those that have ended"
-        expected = f"expected 1, and --rdzv-backend c10d, for torchrun --max-restarts ({why})"
-        raise ValueError(f"{_OWN_STORE}: {expected}, got {variables.get(_OWN_STORE) or 'nothing'}")
+        asked = f"expected 1, and --rdzv-backend c10d, for torchrun --max-restarts ({why})"
+        raise ValueError(f"{_OWN_STORE}: {asked}, got {variables.get(_OWN_STORE) or 'nothing'}")
     if devices == 1:
         variables.setdefault(local_rank, "0")  # some launchers start one process a machine, and say no more
     place = Place(_number(rank, variables, 0, expected - 1), expected)

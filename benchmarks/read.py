@@ -91,6 +91,7 @@ class Renamed:
     """A `Reader` of several clips of each video: `video#3` is the video's fourth name."""
 
     reader: Reader
+    size: tuple[int, int]  # of the frames
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
         return self.reader.read(video.split("#")[0], indices)
@@ -190,8 +191,10 @@ def measure(
 ) -> dict[str, float]:
     """Clips a second of each reader: median over the epochs, which take turns."""
     rows = pd.concat([table.assign(video=table["video"] + f"#{number}") for number in range(names)])
+    size = readers[JPEG].size
     sets = {
-        name: ClipDataset(rows, ["any"], Renamed(reader), None, data, mask, seed=0) for name, reader in readers.items()
+        name: ClipDataset(rows, ["any"], Renamed(reader, size), None, data, mask, seed=0)
+        for name, reader in readers.items()
     }
     speeds: dict[str, list[float]] = {name: [] for name in sets}
     gc.collect()  # PyAV's frames: a forked worker that frees one waits for threads that it does not have

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from objabn.audits.backgrounds import variants
-from objabn.audits.insertion_deletion import clip_curves
+from objabn.evaluation.insertion_deletion import clip_curves
 from objabn.clips.batches import clip_tensors, mask_tensors
 from objabn.config.rows import MAPS
 from objabn.evaluation.map_replacement import replaced_maps

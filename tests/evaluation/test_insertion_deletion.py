@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from objabn.audits.insertion_deletion import (
+from objabn.evaluation.insertion_deletion import (
     SHARES,
     area,
     blurred,

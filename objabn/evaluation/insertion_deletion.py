@@ -4,13 +4,16 @@ In space the cells of every frame are ranked by the map, and what is away is blu
 the map's energy, its mean over the cells (h2 = h1 * M: what the map lets through of a frame), and what is away is
 frozen: it repeats another frame. Beside each map a random ranking, without which an area says nothing.
 
+Each point of a curve is a pass of the whole network. So an evaluation measures some videos in space alone
+(`ranked_videos`, `areas_in_space`), an audit all videos in space and time (`curves_of`).
+
 After RISE (Petsiuk, Das, Saenko, BMVC 2018), there for images and their pixels.
 
 Shapes: B batch, V videos, M maps, T frames, S crop in pixels, h/w grid of the maps, n + 1 points of a curve.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import ceil
 from typing import NamedTuple
 
@@ -40,6 +43,31 @@ class Curves(NamedTuple):
 
     per_video: pd.DataFrame  # video, label, and by curve the area in [0, 1]
     mean: pd.DataFrame  # curve, share (of the cells or frames shown or taken away), probability
+
+
+def ranked_videos(classes: np.ndarray, number: int | None) -> np.ndarray:
+    """Choose the videos whose rankings are measured, bool (V,); the same ones each time.
+
+    They are drawn from all classes alike, as far as these have videos.
+
+    Args:
+        classes: int (V,).
+        number: of videos; None chooses all.
+
+    >>> import numpy as np
+    >>> chosen = ranked_videos(np.array([0, 0, 0, 0, 1, 1, 2]), 3)
+    >>> int(chosen.sum()), chosen[:4].sum().item(), chosen[4:6].sum().item(), chosen[6].item()
+    (3, 1, 1, True)
+    """
+    order = np.random.default_rng(0).permutation(len(classes))
+    seen: dict[int, int] = defaultdict(int)
+    turns = []  # how many of its class come before each video
+    for label in classes[order].tolist():
+        turns.append(seen[label])
+        seen[label] += 1
+    chosen = np.zeros(len(classes), bool)
+    chosen[order[np.argsort(turns, kind="stable")][:number]] = True
+    return chosen
 
 
 def ranks(values: Tensor) -> Tensor:
@@ -93,68 +121,117 @@ def noise(video: str, shape: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(np.random.default_rng(video_number(video)).random(shape, dtype=np.float32))
 
 
-def clip_curves(
-    clips: Tensor, rankings: dict[str, Tensor], probability: Callable[[Tensor], Tensor], shares: Sequence[float]
+Probability = Callable[[Tensor], Tensor]  # of the answer, (B,), for clips (B, 3, T, S, S)
+
+
+def curves_in_space(
+    clips: Tensor, rankings: Mapping[str, Tensor], probability: Probability, shares: Sequence[float] = SHARES
 ) -> dict[str, Tensor]:
-    """Curves of a batch, float (B, n + 1) by name: `insertion_x` and `deletion_x`, `insertion_time_x` and so on.
+    """Compute the curves of a batch whose cells come or go, float (B, n + 1): `insertion_x` and `deletion_x`.
 
     Args:
         clips: (B, 3, T, S, S).
         rankings: by name what ranks the cells, float (B, T, h, w).
-        probability: of the answer, (B,), for clips like these.
     """
     away = blurred(clips)
     whole, nothing = probability(clips), probability(away)
-    still = probability(
-        frozen(clips, torch.zeros(clips.shape[0], clips.shape[2], dtype=torch.bool, device=clips.device))
-    )
     curves = {}
     for name, values in rankings.items():
         cells = ranks(values.flatten(2)).unflatten(2, values.shape[2:])  # (B, T, h, w)
-        in_space = counts(cells[0, 0].numel(), shares)[1:-1].tolist()
-        shown = [probability(patched(away, clips, cells < count)) for count in in_space]
-        taken = [probability(patched(clips, away, cells < count)) for count in in_space]
+        points = counts(cells[0, 0].numel(), shares)[1:-1].tolist()
+        shown = [probability(patched(away, clips, cells < count)) for count in points]
+        taken = [probability(patched(clips, away, cells < count)) for count in points]
         curves[f"insertion_{name}"] = torch.stack([nothing, *shown, whole], dim=1)
         curves[f"deletion_{name}"] = torch.stack([whole, *taken, nothing], dim=1)
+    return curves
+
+
+def curves_in_time(
+    clips: Tensor, rankings: Mapping[str, Tensor], probability: Probability, shares: Sequence[float] = SHARES
+) -> dict[str, Tensor]:
+    """Compute the curves of a batch whose frames come or go: `insertion_time_x` and `deletion_time_x`.
+
+    Shapes and arguments are those of `curves_in_space`.
+    """
+    none = torch.zeros(clips.shape[0], clips.shape[2], dtype=torch.bool, device=clips.device)
+    whole, still = probability(clips), probability(frozen(clips, none))
+    curves = {}
+    for name, values in rankings.items():
         frames = ranks(values.mean(dim=(2, 3)))  # (B, T)
-        in_time = counts(frames.shape[1], shares)[1:-1].tolist()
-        shown = [probability(frozen(clips, frames < count)) for count in in_time]
-        taken = [probability(frozen(clips, frames >= count)) for count in in_time]
+        points = counts(frames.shape[1], shares)[1:-1].tolist()
+        shown = [probability(frozen(clips, frames < count)) for count in points]
+        taken = [probability(frozen(clips, frames >= count)) for count in points]
         curves[f"insertion_time_{name}"] = torch.stack([still, *shown, whole], dim=1)
         curves[f"deletion_time_{name}"] = torch.stack([whole, *taken, still], dim=1)
     return curves
 
 
+def answer_probability(model: ObjectABN, answers: Tensor) -> Probability:
+    """Return what computes the probability of given classes, int64 (B,), for other forms of their clips."""
+    return lambda clips: model(clips).perception_logits.softmax(dim=1).gather(1, answers[:, None])[:, 0]
+
+
+def with_random(rankings: Mapping[str, Tensor], videos: Iterable[str]) -> dict[str, Tensor]:
+    """Return rankings, float (B, T, h, w) by name, and `random`, drawn for each clip's video."""
+    first = next(iter(rankings.values()))
+    drawn = torch.stack([noise(video, tuple(first.shape[1:])) for video in videos])
+    return {**rankings, "random": drawn.to(first.device)}
+
+
+@torch.no_grad()
+def areas_in_space(
+    model: ObjectABN, clips: Tensor, rankings: Mapping[str, Tensor], videos: Iterable[str], answers: Tensor
+) -> dict[str, np.ndarray]:
+    """Measure how maps rank the cells of some clips: areas under the curves in space, float64 (B,) by curve.
+
+    Args:
+        model: in evaluation mode.
+        clips: normalised, float32 (B, 3, T, S, S).
+        rankings: maps by letter, float (B, T, h, w).
+        videos: of the clips, from whose names the random rankings are drawn.
+        answers: int64 (B,), the class predicted for each whole clip.
+    """
+    given = with_random(rankings, videos)
+    at = counts(given["random"][0, 0].numel())
+    curves = curves_in_space(clips, given, answer_probability(model, answers))
+    return {name: area(at / at[-1], values.cpu().numpy().astype(np.float64)) for name, values in curves.items()}
+
+
 @torch.no_grad()
 def curves_of(
-    model: ObjectABN, attention: str, dataset: ClipDataset, params: Dataset, *, shares: Sequence[float] = SHARES
+    model: ObjectABN,
+    attention: str,
+    dataset: ClipDataset,
+    params: Dataset,
+    *,
+    maps_of: Callable[[Tensor], Mapping[str, Tensor]] | None = None,
+    shares: Sequence[float] = SHARES,
 ) -> Curves:
-    """Insertion and deletion by M_u and M_o, where the row has them, and by random rankings.
+    """Measure insertion and deletion by maps, and by random rankings, in space and in time.
 
-    The probability is that of the class predicted for the whole clip, right or wrong; views are averaged. M_b is left
-    out: it ranks what is held to be no evidence. A good map has a large area of insertion and a small one of deletion,
-    both against `*_random`.
+    The probability is that of the class predicted for the whole clip, right or wrong; views are averaged. A good map
+    has a large area of insertion and a small one of deletion, both against `*_random`.
+
+    Args:
+        maps_of: computes the maps that rank, by letter, float (B, T, h, w), for normalised clips (B, 3, T, S, S). None
+            takes M_u and M_o, where the row has them. M_b ranks what is held to be no evidence.
     """
     fabric = make_fabric(params)
     model = model.to(fabric.device).eval()
-    names = [name for name in MAPS[attention] if name != "b"]
-    assert names, f"{attention} has no map that ranks"
+    names = MAPS[attention]
+    assert maps_of or set(names) - {"b"}, f"{attention} has no map that ranks"
     found: dict[str, list[np.ndarray]] = defaultdict(list)
     totals = {"": model.map_size**2, "time_": params.data.num_frames}
     for batch in batches(dataset, len(dataset), params, "insertion, deletion"):
         batch = fabric.to_device(batch)
         clips = clip_tensors(batch, params.data.crop)
         output = model(clips)
-        answer = output.perception_logits.argmax(dim=1, keepdim=True)  # (B, 1)
-        rankings = {name: output.maps[:, MAPS[attention].index(name)] for name in names}
+        own = {name: output.maps[:, number] for number, name in enumerate(names) if name != "b"}
         videos = dataset.table["video"].iloc[batch["row"].cpu().numpy()]
-        drawn = [noise(video, tuple(output.maps.shape[2:])) for video in videos]
-        rankings["random"] = torch.stack(drawn).to(clips.device)
-
-        def probability(edited: Tensor, answer: Tensor = answer) -> Tensor:
-            return model(edited).perception_logits.softmax(dim=1).gather(1, answer)[:, 0]
-
-        for curve, values in clip_curves(clips, rankings, probability, shares).items():
+        rankings = with_random(maps_of(clips) if maps_of else own, videos)
+        probability = answer_probability(model, output.perception_logits.argmax(dim=1))
+        in_space, in_time = (curves(clips, rankings, probability, shares) for curves in (curves_in_space, curves_in_time))
+        for curve, values in (in_space | in_time).items():
             found[curve].append(values.cpu().numpy())
     per_video = dataset.table[["video", "label"]].copy()
     mean = []

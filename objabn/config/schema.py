@@ -185,6 +185,10 @@ class Eval(Block):
     batch_size: Count
 
 
+class GradCam(Block):
+    layer: Literal["split", "res4", "res5"]  # whose features Grad-CAM and LayerCAM weight; none lies before the split
+
+
 class Machine(Block):
     """How the work is done. None of it changes a result, so no stage of dvc.yaml depends on it."""
 
@@ -210,6 +214,7 @@ class Dataset(Block):
     loss_weights: LossWeights
     train: Train
     eval: Eval
+    gradcam: GradCam
     machine: Machine
 
     @model_validator(mode="after")

@@ -57,7 +57,7 @@ def evaluate_run(
     waiting: dict[str, np.ndarray] = {}  # results of clips whose videos are not complete
     num_done = 0  # videos
     for batch in progress(batches, total=total, desc="evaluate", unit="batch"):
-        logits, maps = logits_and_maps(model, clip_tensors(batch, params.data.crop))
+        logits, maps = logits_and_maps(model, clip_tensors(batch, params.data.crop), params.gradcam.layer)
         if not (logits.isfinite().all() and maps.isfinite().all()):
             raise ValueError("the network's logits or maps are not finite: its training went wrong")
         resizes = {"masks": params.mask.resize, "truth": "area"}

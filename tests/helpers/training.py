@@ -36,6 +36,7 @@ BLOCK = {
         "accelerator": "cpu", "precision": "32-true", "depthwise": "auto", "compile": False, "deterministic": False,
     },
     "eval": {"start": "centre", "views": 1, "batch_size": 3},
+    "gradcam": {"layer": "res5"},
     "machine": {
         "decode_workers": None, "decode_timeout_sec": 60.0, "max_failed": 0.0, "segment_engine": "local",
         "segment_workers": None, "loader_workers": 0, "checkpoint_minutes": 10,

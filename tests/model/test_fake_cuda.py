@@ -64,7 +64,7 @@ def test_evaluation_and_audits_stay_on_the_device(make_model, attention: str) ->
     with mode, torch.no_grad():
         batch = fake_batch()
         clips = clip_tensors(batch, 32)
-        logits, maps = logits_and_maps(network, clips)
+        logits, maps = logits_and_maps(network, clips, "res5")
         found = [logits, maps]
         for frames in variants(batch).values():
             found.append(network(clip_tensors(batch | {"frames": frames}, 32)).perception_logits)

@@ -144,6 +144,40 @@ def test_gradients_are_those_of_finite_differences(layer: str, classes: list[int
     assert set(found.native) == (set() if layer == "split" else {"g", "l"})
 
 
+# The weighted sums of pytorch-grad-cam 1.5.7 before it scales them, for the network and the clip of `fixed`.
+REFERENCE = {
+    "split": {
+        "g": [0, 0.090995, 0.080758, 0, 0, 0, 0.10146, 0.063375, 0, 0, 0.014313, 0.107174, 0.043025, 0, 0, 0.037051],
+        "l": [0, 0.287407, 0.34221, 0, 0.06072, 0.053151, 0.272024, 0, 0.213597, 0.127665, 0, 0, 0.091008, 0, 0,
+              0.016352],
+    },
+    "res4": {"g": [0.197921, 0.500594, 0.327608, 0.323142], "l": [0.605979, 0.305062, 0.73271, 0.131995]},
+    "res5": {"g": [0.258251, 0.846518, 0.615334, 0.344467], "l": [0.324546, 1.047635, 1.21882, 0]},
+}  # fmt: skip
+
+
+def fixed() -> tuple[Net, Tensor]:
+    """A network with an attention map, and a clip (1, 3, 2, 2, 4), by formulas; res4 and res5 are 1 x 2."""
+    res4 = nn.Sequential(nn.Conv3d(3, 4, (1, 2, 2), stride=(1, 2, 2)), nn.SiLU())
+    head = nn.Sequential(nn.Flatten(), nn.Linear(4 * 2 * 1 * 2, 3))
+    net = Net(res4, nn.Sequential(nn.Conv3d(4, 4, 1), nn.Tanh()), head, attends=True).double().eval()
+    with torch.no_grad():
+        for number, weights in enumerate(net.parameters()):
+            places = torch.arange(weights.numel(), dtype=torch.float64)
+            weights.copy_((0.9 * places + number).sin().view_as(weights))
+    return net, (1.3 * torch.arange(48, dtype=torch.float64)).cos().view(1, 3, 2, 2, 4)
+
+
+@pytest.mark.parametrize("layer", REFERENCE)
+def test_before_scaling_they_equal_pytorch_grad_cam(layer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("objabn.evaluation.posthoc.scaled", lambda maps: maps)
+    found = posthoc_maps(*fixed(), layer)
+    assert found.maps["s"].flatten().tolist() == pytest.approx(REFERENCE["split"]["g"], abs=1e-6)
+    for letter, expected in REFERENCE[layer].items():
+        raw = (found.maps if layer == "split" else found.native)[letter]
+        assert raw.flatten().tolist() == pytest.approx(expected, abs=1e-6)
+
+
 def test_clips_of_a_batch_do_not_depend_on_each_other() -> None:
     net, clips = curved(1)
     together = posthoc_maps(net, clips, "res5").maps

@@ -19,7 +19,7 @@ def main() -> None:
     import pandas as pd
 
     from objabn.audits.backgrounds import accuracy_on_backgrounds
-    from objabn.evaluation.insertion_deletion import curves_of
+    from objabn.audits.insertion_deletion import curves_of
     from objabn.audits.summary import summarise_audits
     from objabn.evaluation.map_replacement import accuracy_under
     from objabn.evaluation.numbers import write_numbers

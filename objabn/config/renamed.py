@@ -31,6 +31,12 @@ ADDED = {
     "eval.ranking_videos": 0,
 }
 
+# Blocks that old runs' records lack as a whole. Grad-CAM was drawn at the split then, where it is nearly random. It
+# explains a network that it did not help to train: an old network is explained as well as a new one.
+ADDED_BLOCKS = {
+    "gradcam": {"layer": "res5"},
+}
+
 
 def of_old_run(block: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of a data set's block, as a run's record has it, with all present parameters.
@@ -44,6 +50,8 @@ def of_old_run(block: Mapping[str, Any]) -> dict[str, Any]:
         known = renamed.get(parent)
         if isinstance(known, dict) and (known.get("backend"), name) != ("import", "stride"):  # has masks of all frames
             known.setdefault(name, value)
+    for name, added in ADDED_BLOCKS.items():
+        renamed.setdefault(name, dict(added))
     return renamed
 
 

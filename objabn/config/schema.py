@@ -189,6 +189,10 @@ class Eval(Block):
     ranking_videos: Annotated[int, Field(ge=0)] | None  # of the first seed, with insertion and deletion; null: all
 
 
+class GradCam(Block):
+    layer: Literal["split", "res4", "res5"]  # whose features Grad-CAM and LayerCAM weight; none lies before the split
+
+
 class Machine(Block):
     """How the work is done. None of it changes a result, so no stage of dvc.yaml depends on it."""
 
@@ -214,6 +218,7 @@ class Dataset(Block):
     loss_weights: LossWeights
     train: Train
     eval: Eval
+    gradcam: GradCam
     machine: Machine
 
     @model_validator(mode="after")

@@ -15,9 +15,10 @@ from objabn.config.schema import Dataset
 from objabn.evaluation.insertion_deletion import areas_in_space, ranked_videos
 from objabn.evaluation.map_measures import map_measures
 from objabn.evaluation.map_replacement import other_answers
+from objabn.evaluation.maps import named_maps
 from objabn.evaluation.metrics import mean_known, top1_known, top_k
 from objabn.evaluation.paired_clips import PairedClips
-from objabn.evaluation.posthoc import PostHoc, posthoc_maps
+from objabn.evaluation.posthoc import posthoc_maps
 from objabn.evaluation.results import CURVE
 from objabn.evaluation.targets import target_measures, targets
 from objabn.model.device import make_fabric
@@ -113,17 +114,11 @@ def _clip_results(
         keep(batch, np.stack([values[letter] for letter in map_names(attention)], axis=1))
     results = {name: logits.softmax(dim=1).cpu().numpy() for name, logits in answers.items()}
     if (truth := results.get(f"{_OTHER}truth")) is not None:
-        truth[~masks.known.all(axis=1)] = np.nan  # a true map only where all frames are annotated
+        truth[~masks.whole()] = np.nan  # a true map only where all frames are annotated
     native = {letter: each[:, 0].cpu().numpy() for letter, each in found.native.items()}
     results |= map_measures(values, native, masks, params.eval)
     results |= _areas(model, clips, maps, found.classes, batch["row"], dataset, chosen)
     return results | target_measures(masks)
-
-
-def named_maps(found: PostHoc, attention: str) -> dict[str, Tensor]:
-    """Return all maps of clips by letter, float (B, T, h, w), in the order of `evaluated_maps`."""
-    own = {letter: found.output.maps[:, number] for number, letter in enumerate(MAPS[attention])}
-    return own | {letter: each[:, 0] for letter, each in found.maps.items()}
 
 
 def _areas(

@@ -5,32 +5,24 @@ the map's energy, its mean over the cells (h2 = h1 * M: what the map lets throug
 frozen: it repeats another frame. Beside each map a random ranking, without which an area says nothing.
 
 Each point of a curve is a pass of the whole network. So an evaluation measures some videos in space alone
-(`ranked_videos`, `areas_in_space`), an audit all videos in space and time (`curves_of`).
+(`ranked_videos`, `areas_in_space`), an audit all videos in space and time (`audits.insertion_deletion`).
 
 After RISE (Petsiuk, Das, Saenko, BMVC 2018), there for images and their pixels.
 
-Shapes: B batch, V videos, M maps, T frames, S crop in pixels, h/w grid of the maps, n + 1 points of a curve.
+Shapes: B batch, V videos, T frames, S crop in pixels, h/w grid of the maps, n + 1 points of a curve.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import ceil
-from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-from objabn.clips.batches import clip_tensors
-from objabn.clips.dataset import ClipDataset
 from objabn.clips.seeds import video_number
-from objabn.config.rows import MAPS
-from objabn.config.schema import Dataset
-from objabn.evaluation.conditions import batches, mean_over_views
-from objabn.model.device import make_fabric
 from objabn.model.network import ObjectABN
 
 BLUR = 1 / 12  # standard deviation of the blur, as a share of the crop's side
@@ -38,17 +30,10 @@ BLUR = 1 / 12  # standard deviation of the blur, as a share of the crop's side
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 
 
-class Curves(NamedTuple):
-    """Areas of each video, and the mean curves that they are the areas of."""
-
-    per_video: pd.DataFrame  # video, label, and by curve the area in [0, 1]
-    mean: pd.DataFrame  # curve, share (of the cells or frames shown or taken away), probability
-
-
 def ranked_videos(classes: np.ndarray, number: int | None) -> np.ndarray:
-    """Choose the videos whose rankings are measured, bool (V,); the same ones each time.
+    """Choose the videos whose rankings are measured, the same ones each time.
 
-    They are drawn from all classes alike, as far as these have videos.
+    Returns bool (V,). They are drawn from all classes alike, as far as these have videos.
 
     Args:
         classes: int (V,).
@@ -71,22 +56,35 @@ def ranked_videos(classes: np.ndarray, number: int | None) -> np.ndarray:
 
 
 def ranks(values: Tensor) -> Tensor:
-    """Place of each value in its row, int64 (..., n): 0 is the largest; equal ones in the order in which they stand."""
+    """Return the place of each value in its row, int64 (..., n): 0 is the largest.
+
+    Equal values have places in the order in which they stand.
+    """
     return values.argsort(dim=-1, descending=True, stable=True).argsort(dim=-1)
 
 
 def counts(total: int, shares: Sequence[float] = SHARES) -> np.ndarray:
-    """How many of `total` are shown or taken away at each point, each number once; int64 (n + 1,) from 0 to `total`."""
+    """Count how many of `total` are shown or taken away at each point.
+
+    Returns int64 (n + 1,) from 0 to `total`, each number once.
+    """
     return np.unique(np.round(np.multiply(shares, total))).astype(int)
 
 
 def area(shares: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Area under curves (V, n + 1) over shares (n + 1,) from 0 to 1, by trapezia; float64 (V,)."""
+    """Compute the area under curves by trapezia, float64 (V,).
+
+    Args:
+        shares: (n + 1,), from 0 to 1. probabilities: (V, n + 1).
+    """
     return ((probabilities[:, 1:] + probabilities[:, :-1]) / 2 * np.diff(shares)).sum(axis=1)
 
 
 def blurred(clips: Tensor) -> Tensor:
-    """Clips (B, 3, T, S, S) without detail: each frame blurred by a Gaussian, along one side and then the other."""
+    """Return clips (B, 3, T, S, S) without detail.
+
+    Each frame is blurred by a Gaussian, along one side and then the other.
+    """
     size = clips.shape[-1]
     sigma = BLUR * size
     width = 2 * min(ceil(2 * sigma), size - 1) + 1  # reflected at the edges, so not beyond the frame
@@ -97,16 +95,23 @@ def blurred(clips: Tensor) -> Tensor:
 
 
 def patched(clips: Tensor, patches: Tensor, where: Tensor) -> Tensor:
-    """Clips with the cells `where`, bool (B, T, h, w), taken from `patches`; all others (B, 3, T, S, S)."""
+    """Return clips (B, 3, T, S, S) of which some cells are taken from `patches`.
+
+    Args:
+        where: these cells, bool (B, T, h, w).
+    """
     enlarged = F.interpolate(where.float(), size=clips.shape[-2:], mode="nearest")  # (B, T, S, S)
     return torch.where(enlarged[:, None] > 0, patches, clips)
 
 
 def frozen(clips: Tensor, kept: Tensor) -> Tensor:
-    """Clips (B, 3, T, S, S) of which only the frames `kept`, bool (B, T), are there.
+    """Return clips (B, 3, T, S, S) of which only the frames `kept` are there.
 
     Every other frame repeats the last one kept before it, or where there is none the first one kept after it; a clip
     of which none is kept is its middle frame.
+
+    Args:
+        kept: bool (B, T).
     """
     num_frames = kept.shape[1]
     at = torch.arange(num_frames, device=kept.device)
@@ -117,7 +122,7 @@ def frozen(clips: Tensor, kept: Tensor) -> Tensor:
 
 
 def noise(video: str, shape: tuple[int, ...]) -> Tensor:
-    """A ranking drawn for the video, float32 in [0, 1); the same each time."""
+    """Draw a ranking for the video, float32 in [0, 1); the same each time."""
     return torch.from_numpy(np.random.default_rng(video_number(video)).random(shape, dtype=np.float32))
 
 
@@ -127,7 +132,9 @@ Probability = Callable[[Tensor], Tensor]  # of the answer, (B,), for clips (B, 3
 def curves_in_space(
     clips: Tensor, rankings: Mapping[str, Tensor], probability: Probability, shares: Sequence[float] = SHARES
 ) -> dict[str, Tensor]:
-    """Compute the curves of a batch whose cells come or go, float (B, n + 1): `insertion_x` and `deletion_x`.
+    """Compute the curves of clips whose cells come or go.
+
+    Returns float (B, n + 1) by name: `insertion_x` and `deletion_x` of each ranking x.
 
     Args:
         clips: (B, 3, T, S, S).
@@ -149,9 +156,9 @@ def curves_in_space(
 def curves_in_time(
     clips: Tensor, rankings: Mapping[str, Tensor], probability: Probability, shares: Sequence[float] = SHARES
 ) -> dict[str, Tensor]:
-    """Compute the curves of a batch whose frames come or go: `insertion_time_x` and `deletion_time_x`.
+    """Compute the curves of clips whose frames come or go.
 
-    Shapes and arguments are those of `curves_in_space`.
+    By name, `insertion_time_x` and `deletion_time_x`; shapes and arguments are those of `curves_in_space`.
     """
     none = torch.zeros(clips.shape[0], clips.shape[2], dtype=torch.bool, device=clips.device)
     whole, still = probability(clips), probability(frozen(clips, none))
@@ -167,12 +174,19 @@ def curves_in_time(
 
 
 def answer_probability(model: ObjectABN, answers: Tensor) -> Probability:
-    """Return what computes the probability of given classes, int64 (B,), for other forms of their clips."""
+    """Return what computes the probability of answers for other forms of clips.
+
+    Args:
+        answers: the clips' classes, int64 (B,).
+    """
     return lambda clips: model(clips).perception_logits.softmax(dim=1).gather(1, answers[:, None])[:, 0]
 
 
 def with_random(rankings: Mapping[str, Tensor], videos: Iterable[str]) -> dict[str, Tensor]:
-    """Return rankings, float (B, T, h, w) by name, and `random`, drawn for each clip's video."""
+    """Return rankings by name, float (B, T, h, w), with `random` among them.
+
+    That one is drawn for each clip's video.
+    """
     first = next(iter(rankings.values()))
     drawn = torch.stack([noise(video, tuple(first.shape[1:])) for video in videos])
     return {**rankings, "random": drawn.to(first.device)}
@@ -182,7 +196,9 @@ def with_random(rankings: Mapping[str, Tensor], videos: Iterable[str]) -> dict[s
 def areas_in_space(
     model: ObjectABN, clips: Tensor, rankings: Mapping[str, Tensor], videos: Iterable[str], answers: Tensor
 ) -> dict[str, np.ndarray]:
-    """Measure how maps rank the cells of some clips: areas under the curves in space, float64 (B,) by curve.
+    """Measure how maps rank the cells of clips.
+
+    Returns the areas under the curves in space, float64 (B,) by curve.
 
     Args:
         model: in evaluation mode.
@@ -195,50 +211,3 @@ def areas_in_space(
     at = counts(given["random"][0, 0].numel())
     curves = curves_in_space(clips, given, answer_probability(model, answers))
     return {name: area(at / at[-1], values.cpu().numpy().astype(np.float64)) for name, values in curves.items()}
-
-
-@torch.no_grad()
-def curves_of(
-    model: ObjectABN,
-    attention: str,
-    dataset: ClipDataset,
-    params: Dataset,
-    *,
-    maps_of: Callable[[Tensor], Mapping[str, Tensor]] | None = None,
-    shares: Sequence[float] = SHARES,
-) -> Curves:
-    """Measure insertion and deletion by maps, and by random rankings, in space and in time.
-
-    The probability is that of the class predicted for the whole clip, right or wrong; views are averaged. A good map
-    has a large area of insertion and a small one of deletion, both against `*_random`.
-
-    Args:
-        maps_of: computes the maps that rank, by letter, float (B, T, h, w), for normalised clips (B, 3, T, S, S). None
-            takes M_u and M_o, where the row has them. M_b ranks what is held to be no evidence.
-    """
-    fabric = make_fabric(params)
-    model = model.to(fabric.device).eval()
-    names = MAPS[attention]
-    assert maps_of or set(names) - {"b"}, f"{attention} has no map that ranks"
-    found: dict[str, list[np.ndarray]] = defaultdict(list)
-    totals = {"": model.map_size**2, "time_": params.data.num_frames}
-    for batch in batches(dataset, len(dataset), params, "insertion, deletion"):
-        batch = fabric.to_device(batch)
-        clips = clip_tensors(batch, params.data.crop)
-        output = model(clips)
-        own = {name: output.maps[:, number] for number, name in enumerate(names) if name != "b"}
-        videos = dataset.table["video"].iloc[batch["row"].cpu().numpy()]
-        rankings = with_random(maps_of(clips) if maps_of else own, videos)
-        probability = answer_probability(model, output.perception_logits.argmax(dim=1))
-        in_space, in_time = (curves(clips, rankings, probability, shares) for curves in (curves_in_space, curves_in_time))
-        for curve, values in (in_space | in_time).items():
-            found[curve].append(values.cpu().numpy())
-    per_video = dataset.table[["video", "label"]].copy()
-    mean = []
-    for curve, per_clip in found.items():
-        total = totals["time_" if "_time_" in curve else ""]
-        at = counts(total, shares) / total
-        probabilities = mean_over_views(per_clip, dataset)  # (V, n + 1)
-        per_video[curve] = area(at, probabilities)
-        mean.append(pd.DataFrame({"curve": curve, "share": at, "probability": probabilities.mean(axis=0)}))
-    return Curves(per_video, pd.concat(mean, ignore_index=True))

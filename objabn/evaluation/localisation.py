@@ -57,9 +57,9 @@ def energy_inside(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def iou_of_region(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return the IoU of each map's attended region, its cells of at least 0.5, with the truth.
+    """Return the IoU of each map's attended region with the truth.
 
-    Returns float64 (...) in [0, 1]; NaN where the truth is empty.
+    The region are the cells of at least 0.5. Returns float64 (...) in [0, 1]; NaN where the truth is empty.
 
     Args:
         maps: float (..., h, w) in [0, 1].
@@ -85,7 +85,9 @@ def iou_by_threshold(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """
     scaled = scale_frames(maps)
     curves = np.stack([mask_iou(scaled >= threshold, truth) for threshold in THRESHOLDS], axis=-1)
-    return np.where(truth.any(axis=(-2, -1))[..., None], curves, np.nan)
+    is_empty = ~np.asarray(truth.any(axis=(-2, -1)))
+    curves[is_empty] = np.nan
+    return curves
 
 
 def best_threshold(curves: np.ndarray) -> int:

@@ -17,7 +17,9 @@ from objabn.evaluation.targets import KINDS, Targets
 def map_measures(
     maps: Mapping[str, np.ndarray], native: Mapping[str, np.ndarray], found: Targets, params: Eval
 ) -> dict[str, np.ndarray]:
-    """Measure each map of each clip, float64 (B,) by column, or (B, K) of a curve; means over the clip's frames.
+    """Measure each map of each clip.
+
+    Returns float64 (B,) by column, or (B, K) of a curve, means over the clip's frames.
 
     Columns of a map x. Its shape: `entropy_x`, in bits, over all frames that are not flat, the paper's figure;
     `entropy_object_x`, over those of them that have an object; `entropy_native_x`, the entropy of the same map on the

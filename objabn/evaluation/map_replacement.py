@@ -71,10 +71,11 @@ def replaced_maps(maps: Tensor, how: str, attention: str, new: Tensor | None = N
 def other_answers(
     model: ObjectABN, attention: str, batch: Batch, h1: Tensor, maps: Tensor, masks: dict[str, Tensor], crop: int
 ) -> dict[str, Tensor]:
-    """Compute the answers of a network under other maps than its own, y_p before softmax, float (B, L).
+    """Compute the answers of a network under other maps than its own.
 
-    By name: "even", one even weight of the same energy in place of each map; "other", the maps of another video, where
-    the batch has partners, whose clips pass through the network for it; and each kind of masks in place of the map.
+    Returns y_p before softmax, float (B, L), by name: "even", one even weight of the same energy in place of each map;
+    "other", the maps of another video, where the batch has partners, whose clips pass through the network for it; and
+    each kind of masks in place of the map.
 
     Args:
         batch: as `PairedClips` or a `ClipDataset` gives it, on the model's device.
@@ -87,9 +88,7 @@ def other_answers(
         clips = clip_tensors(other_clips(batch), crop)
         new["other"] = "other", model.attention_branch(model.extractor(clips))[1]
     new |= {kind: ("mask", mask) for kind, mask in masks.items()}
-    return {
-        name: model.perceive(h1, replaced_maps(maps, how, attention, given)) for name, (how, given) in new.items()
-    }
+    return {name: model.perceive(h1, replaced_maps(maps, how, attention, given)) for name, (how, given) in new.items()}
 
 
 @torch.no_grad()
@@ -121,12 +120,10 @@ def accuracy_under(model: ObjectABN, attention: str, dataset: ClipDataset, param
         h1 = model.extractor(clip_tensors(batch, crop))  # (B, C, T, h, w)
         maps = branch(h1)[1]
         found = targets(batch, params, model.map_size)
-        annotated.append(found.known.all(axis=1))
+        annotated.append(found.whole())
         any_cell = {kind: mask_tensors(batch, kind, model.map_size, "max") for kind in found.masks}
         answers = {"": model.perceive(h1, maps)}
-        answers |= {
-            how: model.perceive(h1, replaced_maps(maps, how, attention)) for how in ("one", "inverse", "flat")
-        }
+        answers |= {how: model.perceive(h1, replaced_maps(maps, how, attention)) for how in ("one", "inverse", "flat")}
         answers |= other_answers(model, attention, batch, h1, maps, found.masks, crop)
         answers |= {
             f"{kind}_any": model.perceive(h1, replaced_maps(maps, "mask", attention, mask))

@@ -54,10 +54,10 @@ def scale_frames(maps: np.ndarray) -> np.ndarray:
 
 
 def resize_maps(maps: np.ndarray, size: int | None) -> np.ndarray:
-    """Resize each frame's map bilinearly to size x size cells; None leaves the maps as they are.
+    """Resize each frame's map bilinearly to size x size cells.
 
-    Returns float64 (..., size, size) for float (..., h, w). Cells are areas, whose centres lie half a cell from the
-    edge; beyond the outermost centres the maps go on as they are there.
+    Returns float64 (..., size, size) for float (..., h, w); with None the maps as they are. Cells are areas, whose
+    centres lie half a cell from the edge; beyond the outermost centres the maps go on as they are there.
 
     >>> import numpy as np
     >>> resize_maps(np.array([[0.0, 1.0]]), 4)[0].tolist()
@@ -98,10 +98,10 @@ def map_entropy(maps: np.ndarray, flat_range: float, bins: int = 10, size: int |
 
 
 def flicker(maps: np.ndarray) -> np.ndarray:
-    """Return how much a map changes from a frame to the next: the mean of |M(t + 1) - M(t)|.
+    """Return how much a map changes from a frame to the next.
 
-    Returns float64 (...) in [0, 1] for float (..., T, h, w) in [0, 1], the mean over the cells and the T - 1 pairs of
-    frames; NaN of a single frame.
+    That is the mean of |M(t + 1) - M(t)| over the cells and the T - 1 pairs of frames. Returns float64 (...) in [0, 1]
+    for float (..., T, h, w) in [0, 1]; NaN of a single frame.
 
     >>> import numpy as np
     >>> flicker(np.array([[[0.0, 1.0]], [[0.5, 1.0]], [[0.5, 0.0]]])).item()  # 0.5 and 0, then 0 and 1
@@ -152,9 +152,9 @@ def top_k(probabilities: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
 
 
 def top1_known(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Tell for each video whether its answer is right, float64 0 or 1 (V,); NaN where its probabilities are NaN.
+    """Tell for each video whether its answer is right, where it has one.
 
-    Ties go against the label, as in `top_k`.
+    Returns float64 (V,), 0 or 1; NaN where the probabilities are NaN. Ties go against the label, as in `top_k`.
 
     >>> import numpy as np
     >>> top1_known(np.array([[0.7, 0.3], [0.7, 0.3], [np.nan, np.nan]]), np.array([0, 1, 0])).tolist()
@@ -164,7 +164,9 @@ def top1_known(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def mean_known(values: np.ndarray, axis: int) -> np.ndarray:
-    """Average values along an axis, NaN left out; NaN where no value is left. Returns float64.
+    """Average values along an axis, NaN left out.
+
+    Returns float64; NaN where no value is left.
 
     >>> import numpy as np
     >>> mean_known(np.array([[1.0, 3.0], [1.0, np.nan], [np.nan, np.nan]]), axis=1).tolist()

@@ -32,10 +32,13 @@ class PairedClips(TorchDataset[Batch]):
         return self.dataset[epoch, item] | {f"other_{name}": value for name, value in other.items()}
 
     def most_bytes(self) -> int:
-        """Compute the bytes of the largest item, its frames and its partner's cut to their crops."""
+        """Compute the bytes of the largest item, all frames cut to the crops."""
         return self.dataset.most_bytes() + self._others.most_bytes()
 
 
 def other_clips(batch: Batch) -> Batch:
-    """Return the partners' part of a batch of `PairedClips`, under the names that a clip's own parts have."""
+    """Return the partners' part of a batch of `PairedClips`.
+
+    It has the names that a clip's own parts have.
+    """
     return {name.removeprefix("other_"): value for name, value in batch.items() if name.startswith("other_")}

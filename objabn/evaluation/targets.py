@@ -39,8 +39,12 @@ class Targets:
         """Return the masks by kind, bool (B, T, h, w)."""
         return {kind: mask.bool().cpu().numpy() for kind, mask in self.masks.items()}
 
+    def whole(self) -> np.ndarray:
+        """Tell which clips are annotated in all their frames, bool (B,)."""
+        return np.array([bool(each.all()) for each in self.known])
+
     def frames_of(self, kind: str) -> np.ndarray:
-        """Tell which frames have an object and a mask of this kind to compare with, bool (B, T)."""
+        """Tell which frames have an object and a mask of this kind, bool (B, T)."""
         return self.objects & self.known if kind == "truth" else self.objects
 
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from objabn.clips.batches import clip_tensors, loader, mask_tensors
 from objabn.clips.dataset import ClipDataset
-from objabn.config.schema import Dataset
+from objabn.config.schema import Dataset, GradCam
 from objabn.evaluation.evaluate import evaluate_run
 from objabn.evaluation.kept_maps import MapKeeper, read_maps, write_maps
 from objabn.evaluation.localisation import THRESHOLDS, energy_inside, iou_by_threshold, pointing
@@ -51,6 +51,7 @@ def params(synthetic: Dataset) -> Dataset:
     return synthetic.model_copy(
         update={
             "data": synthetic.data.model_copy(update=data),
+            "gradcam": GradCam(layer="split"),  # res5 of so small a clip is one cell
             "machine": synthetic.machine.model_copy(update={"loader_workers": 0}),
         }
     )

@@ -1,6 +1,4 @@
-"""Insertion and deletion: each step by hand, and whole curves of networks whose answer is known in closed form."""
-
-from pathlib import Path
+"""Insertion and deletion: each step by hand, and curves of networks whose answer is known in closed form."""
 
 import numpy as np
 import pytest
@@ -13,16 +11,15 @@ from objabn.evaluation.insertion_deletion import (
     SHARES,
     area,
     blurred,
-    clip_curves,
     counts,
-    curves_of,
+    curves_in_space,
+    curves_in_time,
     frozen,
     noise,
     patched,
+    ranked_videos,
     ranks,
 )
-from objabn.config.rows import MAPS
-from tests.helpers.clips import FRAMES, SIZE, open_made, parameters, write_stores
 
 
 @pytest.mark.parametrize(
@@ -134,7 +131,7 @@ def cell_clips() -> tuple[Tensor, Tensor]:
 
 def test_a_network_that_reads_one_cell() -> None:
     clips, cells = cell_clips()
-    curves = clip_curves(clips, {"o": cells, "b": 1 - cells}, probability_of_cell(1, 2), QUARTERS)
+    curves = curves_in_space(clips, {"o": cells, "b": 1 - cells}, probability_of_cell(1, 2), QUARTERS)
     assert curves["insertion_o"].tolist() == [[0, 1, 1, 1, 1]]
     assert curves["deletion_o"].tolist() == [[1, 0, 0, 0, 0]]
     assert curves["insertion_b"].tolist() == [[0, 0, 0, 0, 1]]
@@ -145,14 +142,14 @@ def test_a_network_that_reads_one_cell() -> None:
 
 def test_a_flat_map_ranks_cells_in_the_order_in_which_they_stand() -> None:
     clips, cells = cell_clips()
-    curves = clip_curves(clips, {"u": torch.full_like(cells, 0.5)}, probability_of_cell(1, 2), EVERY_CELL)
+    curves = curves_in_space(clips, {"u": torch.full_like(cells, 0.5)}, probability_of_cell(1, 2), EVERY_CELL)
     assert curves["insertion_u"].tolist() == [[0] * 7 + [1] * 10]  # it is the seventh
 
 
 def test_a_network_that_reads_one_frame() -> None:
     numbers = torch.arange(4.0)[None, None, :, None, None].expand(1, 3, 4, 32, 32)
     energy = torch.tensor([0.1, 0.8, 0.3, 0.2])[None, :, None, None].expand(1, 4, 4, 4)
-    curves = clip_curves(
+    curves = curves_in_time(
         numbers, {"o": energy, "b": 1 - energy}, lambda each: (each[:, 0, 1, 0, 0] == 1).float(), QUARTERS
     )
     assert curves["insertion_time_o"].tolist() == [[0, 1, 1, 1, 1]]  # ranked first
@@ -166,7 +163,8 @@ def test_where_every_cell_counts_alike_no_ranking_is_better(seed: int) -> None:
     draw = torch.Generator().manual_seed(seed)
     clips = torch.randn(2, 3, 2, 32, 32, generator=draw)
     share = lambda each: (each == clips).float().mean(dim=(1, 2, 3, 4))  # noqa: E731
-    curves = clip_curves(clips, {"o": torch.rand(2, 2, 4, 4, generator=draw)}, share, SHARES)
+    rankings = {"o": torch.rand(2, 2, 4, 4, generator=draw)}
+    curves = curves_in_space(clips, rankings, share) | curves_in_time(clips, rankings, share)
     expected = torch.tensor(counts(16) / 16, dtype=torch.float32).expand(2, -1)
     torch.testing.assert_close(curves["insertion_o"], expected)
     torch.testing.assert_close(curves["deletion_o"], 1 - expected)
@@ -179,42 +177,20 @@ def test_noise_is_the_videos_own() -> None:
     assert not torch.equal(noise("v", (2, 4, 4)), noise("w", (2, 4, 4)))
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five videos of random frames."""
-    draw, videos = np.random.default_rng(0), {}
-    for number in range(5):
-        frames = draw.integers(0, 256, (FRAMES, SIZE, SIZE, 3), dtype=np.uint8)
-        videos[f"v{number}"] = ("abc"[number % 3], frames, np.ones((FRAMES, 4, 4), bool))
-    folder = tmp_path_factory.mktemp("stores") / "made"
-    write_stores(folder, videos)
-    return folder
+@given(classes=st.lists(st.integers(0, 4), min_size=1, max_size=40).map(np.array), number=st.integers(0, 50))
+def test_ranked_videos_are_spread_over_the_classes(classes, number: int) -> None:
+    chosen = ranked_videos(classes, number)
+    assert chosen.sum() == min(number, len(classes))
+    assert np.array_equal(chosen, ranked_videos(classes, number))
+    taken = np.bincount(classes[chosen], minlength=5)
+    left = np.bincount(classes, minlength=5) - taken
+    assert all(each >= taken.max() - 1 for each, rest in zip(taken, left, strict=True) if rest)  # as far as there are
+    assert ranked_videos(classes, None).all()
 
 
-@pytest.mark.parametrize("attention", ["abn", "mask", "mha"])
-def test_curves_of_a_network(synthetic, folder: Path, make_model, attention: str) -> None:
-    params = parameters(synthetic, views=2)
-    dataset, model = open_made(folder, params, ["a", "b", "c"]), make_model(attention=attention, pc=False)
-    per_video, mean = curves_of(model, attention, dataset, params, shares=QUARTERS)
-    ranked = [name for name in MAPS[attention] if name != "b"] + ["random"]
-    names = {f"{kind}_{time}{name}" for kind in ("insertion", "deletion") for time in ("", "time_") for name in ranked}
-    assert set(per_video.columns[2:]) == set(mean["curve"]) == names
-    assert per_video["video"].tolist() == [f"v{number}" for number in range(5)]
-    curves = dict(list(mean.groupby("curve")))
-    for name, curve in curves.items():
-        assert curve["share"].tolist() == [0, 0.25, 0.5, 0.75, 1]
-        found = area(curve["share"].to_numpy(), curve["probability"].to_numpy()[None])
-        assert float(found[0]) == pytest.approx(per_video[name].mean())  # the mean's area is the areas' mean
-        first, last = curve["probability"].iloc[0], curve["probability"].iloc[-1]
-        whole, nothing = (last, first) if name.startswith("insertion") else (first, last)
-        beside = curves[f"insertion_{'time_' if 'time' in name else ''}random"]["probability"]
-        assert (nothing, whole) == (beside.iloc[0], beside.iloc[-1])  # the same ends whatever ranks
-    again = curves_of(model, attention, dataset, params, shares=QUARTERS).per_video
-    assert again.equals(per_video)
-
-
-def test_a_row_without_maps_has_nothing_that_ranks(synthetic, folder: Path, make_model) -> None:
-    params = parameters(synthetic)
-    dataset = open_made(folder, params, ["a", "b", "c"])
-    with pytest.raises(AssertionError, match="plain has no map that ranks"):
-        curves_of(make_model(attention="plain", pc=False), "plain", dataset, params)
+def test_more_ranked_videos_are_those_and_others() -> None:
+    classes = np.arange(128) % 8
+    few, many = ranked_videos(classes, 16), ranked_videos(classes, 32)
+    assert np.bincount(classes[many]).tolist() == [4] * 8
+    assert (few <= many).all()
+    assert not np.array_equal(np.flatnonzero(many), np.arange(32))

@@ -39,6 +39,7 @@ BLOCK = {
         "start": "centre", "views": 1, "batch_size": 3,
         "flat_range": 0.05, "entropy_bins": 10, "entropy_size": None, "ranking_videos": 2,
     },
+    "gradcam": {"layer": "res5"},
     "machine": {
         "decode_workers": None, "decode_timeout_sec": 60.0, "max_failed": 0.0, "segment_engine": "local",
         "segment_workers": None, "loader_workers": 0, "checkpoint_minutes": 10,

@@ -28,8 +28,9 @@ class PairedClips(TorchDataset[Batch]):
     def __getitem__(self, at: int | tuple[int, int]) -> Batch:
         epoch, item = at if isinstance(at, tuple) else (0, at)
         number, view = divmod(item, self.dataset.views)
+        own = self.dataset[epoch, item]
         other = self._others[epoch, int(self.partners[number]) * self.dataset.views + view]
-        return self.dataset[epoch, item] | {f"other_{name}": value for name, value in other.items()}
+        return own | {f"other_{name}": value for name, value in other.items()}
 
     def most_bytes(self) -> int:
         """Compute the bytes of the largest item, all frames cut to the crops."""

@@ -18,6 +18,7 @@ from objabn.clips.sampling import clip_starts, frame_indices
 from objabn.config.schema import Data, Dataset, Eval
 from objabn.stores.array import StoreReader, StoreWriter
 from objabn.stores.masks import union_mask
+from tests.helpers.truth import truth_of
 
 SPAN = 7  # frames from the first to the last of a clip: 4 of every second one
 DATA = {"num_frames": 4, "frame_stride": 2, "crop": 32, "short_side_min": 36, "short_side_max": 48,
@@ -173,7 +174,7 @@ def test_threshold_and_groups_of_the_masks(stores, synthetic):
 
 def test_truth_is_read_beside_the_masks(stores, synthetic):
     params = synthetic.model_copy(update={"data": Data(**DATA)})
-    item = open_split("test", params, stores / "frames", None, seed=0, truth=stores / "masks")[0]
+    item = open_split("test", params, stores / "frames", None, seed=0, truth=truth_of(stores / "masks"))[0]
     assert "masks" not in item
     assert item["truth"].shape == (4, 128, 128)
 
@@ -433,7 +434,13 @@ def test_truth_of_all_frames_is_read_at_the_stored_ones(stores: Path, tmp_path: 
     decode = synthetic.decode.model_copy(update={"stride": 3})
     params = synthetic.model_copy(update={"data": Data(**DATA), "decode": decode})
     clips = open_split(
-        "test", params, stores / "frames", stores / "masks", seed=0, evaluation=Eval(**EVAL), truth=tmp_path
+        "test",
+        params,
+        stores / "frames",
+        stores / "masks",
+        seed=0,
+        evaluation=Eval(**EVAL),
+        truth=truth_of(tmp_path, params.mask.groups),
     )
     for item in (clips[number] for number in range(len(clips))):
         assert item["masks"].any()

@@ -14,6 +14,7 @@ from objabn.segmentation.units import unit_names
 from objabn.stores.array import StoreReader, StoreWriter
 from objabn.stores.masks import GRID
 from tests.helpers.masks import found
+from tests.helpers.truth import truth_of
 
 NO_INSTANCES = pd.DataFrame(columns=["class", "score", "x0", "y0", "x1", "y1"])
 
@@ -83,7 +84,7 @@ def test_a_picture(
     table: pd.DataFrame,
     with_truth: bool,
 ) -> None:
-    store, truth = tmp_path / "masks", tmp_path / "truth" if with_truth else None
+    store, truth = tmp_path / "masks", truth_of(tmp_path / "truth") if with_truth else None
     per_video, path = video_quality(table, store, truth), tmp_path / "new/masks.png"
     draw_masks(per_video, StoreReader(tmp_path / "frames"), store, truth, path)
     image = cv2.imread(str(path))

@@ -16,10 +16,11 @@ from objabn.stores.array import StoreReader, StoreWriter
 from objabn.stores.masks import GRID
 from objabn.system.cache import Cache
 from tests.helpers.masks import LENGTHS
+from tests.helpers.truth import truth_of
 
 
 def test_each_video(tmp_path: Path, table: pd.DataFrame) -> None:
-    per_video = video_quality(table, tmp_path / "masks", tmp_path / "truth")
+    per_video = video_quality(table, tmp_path / "masks", truth_of(tmp_path / "truth"))
     assert list(per_video["video"]) == list(LENGTHS)
     assert list(per_video["split"]) == ["train", "train", "test"]
     a, failed, c = (row for _, row in per_video.iterrows())
@@ -42,12 +43,14 @@ def test_truth_of_all_frames_where_every_second_is_stored(tmp_path: Path, table:
         planes[::2] = truth.read_all(video)[:length]
         writer.append(planes, video=video)
     writer.close()
-    expected = video_quality(table, tmp_path / "masks", tmp_path / "truth")
-    pd.testing.assert_frame_equal(video_quality(table, tmp_path / "masks", tmp_path / "all", stride=2), expected)
+    expected = video_quality(table, tmp_path / "masks", truth_of(tmp_path / "truth"))
+    pd.testing.assert_frame_equal(
+        video_quality(table, tmp_path / "masks", truth_of(tmp_path / "all"), stride=2), expected
+    )
 
 
 def test_the_data_set(tmp_path: Path, table: pd.DataFrame) -> None:
-    per_video = video_quality(table, tmp_path / "masks", tmp_path / "truth")
+    per_video = video_quality(table, tmp_path / "masks", truth_of(tmp_path / "truth"))
     iou_c = (32 / 48 + 48 / 64 * 2) / 3
     assert summarise(per_video) == {
         "frames": 7,
@@ -75,7 +78,7 @@ def test_nothing_found_at_all(tmp_path: Path, table: pd.DataFrame) -> None:
     store.mkdir()
     reader, cache = StoreReader(tmp_path / "frames"), Cache(tmp_path / "another")
     segment_videos(table, unit_names(table, {}), reader, store, make_segmenter=lambda: nothing, cache=cache)
-    report = summarise(video_quality(table, store, tmp_path / "truth"))
+    report = summarise(video_quality(table, store, truth_of(tmp_path / "truth")))
     assert (report["instances_per_frame"], report["empty_share"], report["person_share"]) == (0.0, 1.0, 0.0)
     assert report["iou_truth"] == 0.0
 

@@ -17,6 +17,7 @@ from objabn.report.page.gallery import Stores, gallery, make_gallery, shared_row
 from objabn.report.page.gallery_choice import MOST, PER_ORDER, Order, choose
 from objabn.stores.masks import union_mask
 from tests.helpers.report import FRAMES, GRID, Pixels, maps
+from tests.helpers.truth import AllKnown
 
 ABN, MASK, PLAIN = Row("abn", False), Row("mask", True), Row("plain", False)
 
@@ -156,7 +157,7 @@ def test_what_the_page_gets_of_a_video(small: Dataset) -> None:
 def test_with_truth_overlap_is_with_the_truth(small: Dataset) -> None:
     tables = {ABN: table([1, 0], "u", [2.5, 2.25], [0.5, 0.25])}
     planes = Pixels((2, 128, 128), binary=True)
-    stores = Stores(Pixels((24, 32, 3)), planes, planes)
+    stores = Stores(Pixels((24, 32, 3)), planes, AllKnown(planes))
     shown = gallery([Order("n", "w", ["b"])], tables, {ABN: maps("u", ["a", "b"])}, stores, small)
     assert (shown["target"], shown["videos"][0]["rows"][0]["maps"][0]["iou"]) == ("the truth", 0.25)
     assert unpacked(shown["videos"][0]["truth"]).shape == (FRAMES, GRID, GRID)

@@ -74,7 +74,10 @@ class Annotated:
         self._first, self._end = (spans[name].to_numpy(np.int64) for name in ("first", "end"))
 
     def known(self, video: str, indices: np.ndarray) -> np.ndarray:
-        """Tell which of these frames have an annotation, bool (n,); none of a video that is not in the store."""
+        """Tell which of these frames have an annotation, bool (n,).
+
+        None of a video that is not in the store has one.
+        """
         row = self._rows.find(video)
         if row is None:
             return np.zeros(len(indices), bool)
@@ -144,7 +147,7 @@ class TruthReader:
         return self._annotated.has(video)
 
     def num_frames(self, video: str) -> int:
-        """Return how many frames a video has in the store. Raises: ValueError for a video that is not there."""
+        """Return how many frames a video of the store has."""
         return self._store.num_frames(video)
 
     def known(self, video: str, indices: np.ndarray) -> np.ndarray:
@@ -152,7 +155,9 @@ class TruthReader:
         return self._annotated.known(video, indices * self._stride)
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
-        """Return the planes of these frames, uint8 (n, 2, 128, 128); 0 where there is no annotation.
+        """Return the planes of these frames, 0 where there is no annotation.
+
+        Returns uint8 (n, 2, 128, 128).
 
         Raises:
             ValueError: for a number beyond the frames that the store has of the video.
@@ -166,7 +171,10 @@ class TruthReader:
         return planes
 
     def union(self, video: str, indices: np.ndarray) -> np.ndarray:
-        """Return the union of the instances that count, bool (n, 128, 128); False where there is no annotation."""
+        """Return the union of the instances that count, bool (n, 128, 128).
+
+        It is empty where there is no annotation.
+        """
         return union_mask(self.read(video, indices), self.score_threshold, self.groups)
 
 

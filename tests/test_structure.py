@@ -36,7 +36,7 @@ FLOORS = (
     ("stores",),
     ("model", "index"),
     ("clips", "segmentation", "decoding", "synthetic"),
-    ("training", "evaluation"),
+    ("training", "evaluation", "truth"),
     ("audits", "report", "pretrain"),
     ("explanation", "plan"),
     ("preflight",),

@@ -38,13 +38,17 @@ ADDED_BLOCKS = {
 }
 
 
+# A text in old files: the store; its masks were read with the threshold and the groups of `mask`.
+TRUTH = "truth: is a block now, store: {store}, score_threshold: 0.5, groups: [person, other]"
+
+
 def of_old_run(block: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of a data set's block, as a run's record has it, with all present parameters.
 
     >>> list(of_old_run({"train": {"epochs": 4, "workers": 2}})["train"].items())[:2]
     [('epochs', 4), ('report', 'last')]
     """
-    renamed = with_new_names(block)
+    renamed = _with_truth_block(with_new_names(block))
     for key, value in ADDED.items():
         parent, name = key.split(".")
         known = renamed.get(parent)
@@ -53,6 +57,16 @@ def of_old_run(block: Mapping[str, Any]) -> dict[str, Any]:
     for name, added in ADDED_BLOCKS.items():
         renamed.setdefault(name, dict(added))
     return renamed
+
+
+def _with_truth_block(block: dict[str, Any]) -> dict[str, Any]:
+    """The block itself, or with a block in place of a text that names the store of the truth."""
+    if not isinstance(block.get("truth"), str):
+        return block
+    mask = block.get("mask")
+    names = ("score_threshold", "groups")
+    read = {name: mask[name] for name in names if name in mask} if isinstance(mask, dict) else {}
+    return {**block, "truth": {"store": block["truth"], **read}}
 
 
 def with_new_names(block: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,8 +111,14 @@ def rename_faults(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]
             for old, names in where.items()
             if names
         ]
+        faults += [
+            f"datasets.{name}.{TRUTH.format(store=block['truth'])}"
+            for name, block in datasets.items()
+            if isinstance(block, dict) and isinstance(block.get("truth"), str)
+        ]
         values["datasets"] = {
-            name: with_new_names(block) if isinstance(block, dict) else block for name, block in datasets.items()
+            name: _with_truth_block(with_new_names(block)) if isinstance(block, dict) else block
+            for name, block in datasets.items()
         }
     if isinstance(controls, dict):
         renamed = {}

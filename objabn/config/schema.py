@@ -113,6 +113,14 @@ class Mask(Block):
     resize: Literal["nearest", "area", "max"]  # stored mask to the attention map's grid
 
 
+class Truth(Block):
+    """Ground-truth masks, for scoring only. They have a threshold and groups of their own, whatever `mask` says."""
+
+    store: Annotated[str, Field(min_length=1)]  # directory in the mask store's format (docs/truth.md)
+    score_threshold: Annotated[float, Field(gt=0, le=1)]
+    groups: Annotated[list[Group], Field(min_length=1)]  # of the truth's instances: those that count as the object
+
+
 class Model(Block):
     width_factor: Positive
     depth_factor: Positive
@@ -207,7 +215,7 @@ class Machine(Block):
 
 class Dataset(Block):
     videos: str  # directory that the paths in index.csv are relative to
-    truth: str | None  # ground-truth masks in the mask store's format, for scoring only
+    truth: Truth | None
     published: Literal["ucf101", "ssv2"] | None  # the paper's results that stand beside ours
     synthesize: Synthesize | None = None  # embedded data only
     decode: Decode

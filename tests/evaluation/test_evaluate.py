@@ -29,6 +29,7 @@ from objabn.evaluation.results import write_results
 from objabn.evaluation.summary import summarise
 from objabn.model.network import ObjectABN
 from objabn.stores.masks import mask_iou
+from tests.helpers.truth import AllKnown
 
 CLASSES = ["a", "b", "c"]
 
@@ -75,7 +76,7 @@ def five_videos(params: Dataset, *, truth: bool = True) -> ClipDataset:
     planes = Noise((2, 128, 128))
     return ClipDataset(
         table, CLASSES, Noise((32, 40, 3)), planes, params.data, params.mask,
-        seed=0, evaluation=params.eval, truth=planes if truth else None,
+        seed=0, evaluation=params.eval, truth=AllKnown(planes) if truth else None,
     )  # fmt: skip
 
 

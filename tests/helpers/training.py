@@ -7,6 +7,7 @@ import numpy as np
 from objabn.clips.dataset import ClipDataset, open_split
 from objabn.config.schema import Dataset
 from objabn.stores.array import StoreWriter
+from tests.helpers.truth import truth_of
 
 BLOCK = {
     "videos": "videos",
@@ -49,7 +50,7 @@ PARAMS = Dataset.model_validate(BLOCK)
 
 
 def split(stores: Path, name: str, params: Dataset = PARAMS) -> ClipDataset:
-    truth = stores / "truth" if name == "test" else None
+    truth = truth_of(stores / "truth") if name == "test" else None
     evaluation = None if name == "train" else params.eval
     return open_split(name, params, stores / "frames", stores / "masks", seed=0, evaluation=evaluation, truth=truth)
 

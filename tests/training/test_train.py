@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from objabn.clips.batches import clip_tensors, loader
-from objabn.config.rows import LOSSES, MAPS, map_names
+from objabn.config.rows import LOSSES, MAPS, evaluated_maps
 from objabn.config.schema import Dataset
 from objabn.evaluation.evaluate import evaluate_run
 from objabn.evaluation.trained import load_trained
@@ -61,11 +61,11 @@ def test_a_row_trains_saves_loads_and_evaluates(stores: Path, tmp_path: Path, at
     assert results["video"].tolist() == ["v8", "v9", "v10", "v11", "v12"]
     assert results["top1"].sum() == (results["label"] == results["predicted"]).sum()
     assert results["top5"].tolist() == [1] * 5  # of three classes
-    kinds = ("entropy", "flat_share", "iou_fit", "iou_truth", "pointing", "energy", "iou_curve")
-    names = MAPS[attention] or ("g",)  # Grad-CAM's
-    assert map_names(attention) == names
-    columns = [f"{kind}_{name}" for name in names for kind in kinds]
-    assert list(results.columns[5:]) == [*columns, "truth_area"]
+    names = evaluated_maps(attention)
+    assert [name.removeprefix("entropy_object_") for name in results if "entropy_object" in name] == list(names)
+    assert [name for name in results if name.startswith("top1_")] == [
+        f"top1_{name}" for name in ("attention", "even", "other", "masks", "truth") if MAPS[attention]
+    ]
     for name in names:
         assert results[f"iou_fit_{name}"].equals(results[f"iou_truth_{name}"])  # the same masks, whole cells
     assert float(curves["val_top1"].iloc[-1]) == pytest.approx(100 * results["top1"].mean())

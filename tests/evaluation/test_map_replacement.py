@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from objabn.clips.dataset import ClipDataset
 from objabn.clips.geometry import MEAN, STD
 from objabn.clips.partners import partners
 from objabn.evaluation.evaluate import evaluate_run
@@ -158,6 +159,25 @@ def test_other_is_the_partners_map_never_its_own(synthetic, folder: Path) -> Non
     assert own.tolist() == list(range(9))
     assert other.tolist() == partners(dataset.labels).tolist()
     assert (other % 3 != own % 3).all()  # of another class
+
+
+def test_a_video_with_a_frame_that_is_not_annotated_has_no_true_map(synthetic, folder: Path) -> None:
+    class Partly(ClipDataset):
+        def __getitem__(self, at: int | tuple[int, int]) -> dict[str, Tensor]:
+            item = super().__getitem__(at)
+            return item | {"truth_known": torch.arange(4) + int(item["row"]) > 0}  # v0 lacks its first frame
+
+    params = parameters(synthetic)
+    whole = open_made(folder, params, CLASSES)
+    partly = Partly(whole.table, CLASSES, whole._frames, whole._masks, params.data, params.mask, seed=0,
+                    evaluation=params.eval, truth=whole._truth)  # fmt: skip
+    expected, found = (accuracy_under(Toy(), "mask", each, params) for each in (whole, partly))
+    for name in ("top1_truth", "top1_truth_any"):
+        assert found[name].isna().tolist() == [True] + 8 * [False]
+        assert found[name][1:].tolist() == expected[name][1:].tolist()
+    assert found.drop(columns=["top1_truth", "top1_truth_any"]).equals(
+        expected.drop(columns=["top1_truth", "top1_truth_any"])
+    )
 
 
 def test_a_limb_thinner_than_half_a_cell_is_only_in_the_mask_of_any_cell(synthetic, tmp_path: Path) -> None:

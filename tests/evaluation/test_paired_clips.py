@@ -6,11 +6,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.data import default_collate
 
 from objabn.audits.summary import audit_numbers
+from objabn.clips.batches import clip_tensors, loader
+from objabn.clips.cuts import collate_cuts
+from objabn.clips.dataset import ClipDataset
 from objabn.clips.partners import partners
 from objabn.evaluation.conditions import mean_over_views, top1_table
-from objabn.evaluation.paired_clips import PairedClips
+from objabn.evaluation.paired_clips import PairedClips, other_clips
 from tests.helpers.clips import SIZE, open_made, parameters, write_stores
 
 classes_of_videos = st.lists(st.integers(0, 4), min_size=2, max_size=40).map(np.array)
@@ -61,6 +65,44 @@ def test_a_clip_meets_its_partners_clip_of_the_same_view(synthetic, tmp_path) ->
         assert all(torch.equal(found[name], own[name]) for name in own)
         assert all(torch.equal(found[f"other_{name}"], other[name]) for name in own)
     assert not torch.equal(pairs[0]["other_frames"], pairs[1]["other_frames"])
+
+
+@pytest.fixture
+def wide(synthetic, tmp_path) -> ClipDataset:
+    """Four videos, of which a clip shows the middle half of each side."""
+    draw, videos = np.random.default_rng(0), {}
+    for number in range(4):
+        frames = draw.integers(1, 256, (16, SIZE, SIZE, 3), dtype=np.uint8)
+        videos[f"v{number}"] = ("ab"[number % 2], frames, np.ones((16, 4, 4), bool))
+    write_stores(tmp_path / "made", videos)
+    params = parameters(synthetic, views=2)
+    data = params.data.model_copy(update={"short_side_eval": 2 * SIZE, "short_side_max": 2 * SIZE})
+    return open_made(tmp_path / "made", params.model_copy(update={"data": data}), ["a", "b"])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_pairs_come_through_the_loader_with_their_frames_cut(wide: ClipDataset, workers: int) -> None:
+    """In processes only the crops' pixels are handed over; the clips are the same, and so are the partners'."""
+    pairs = PairedClips(wide, masks=False)
+    found = list(loader(pairs, 3, workers=workers))
+    assert [len(batch["row"]) for batch in found] == [3, 3, 2]
+    assert not {"other_masks", "other_truth"} & set(found[0])
+    assert {"masks", "truth"} <= set(found[0])
+    for prefix in ("", "other_"):
+        clips = [clip_tensors(each if not prefix else other_clips(each), SIZE) for each in found]
+        items = [default_collate([pairs[at]]) for at in range(8)]
+        expected = [clip_tensors(each if not prefix else other_clips(each), SIZE) for each in items]
+        assert torch.equal(torch.cat(clips), torch.cat(expected))
+    assert not torch.equal(found[0]["frames"], found[0]["other_frames"])
+
+
+def test_bytes_of_a_pair_are_those_of_both_crops(wide: ClipDataset) -> None:
+    pairs = PairedClips(wide, masks=False)
+    batch = collate_cuts([pairs[0, 0]])
+    cuts = batch["frames"].nbytes + batch["other_frames"].nbytes
+    assert cuts < wide[0]["frames"].nbytes  # of one whole clip
+    handed_over = sum(value.nbytes for name, value in batch.items() if not name.endswith(("windows", "frame_shape")))
+    assert handed_over <= pairs.most_bytes() < 1.1 * handed_over
 
 
 class Two:

@@ -30,6 +30,17 @@ def test_what_is_written_reads_back_by_column(tmp_path: Path) -> None:
     assert list(read_results(path, ("seed", "video", "entropy_u"))) == ["video", "seed"]  # what the file has
 
 
+def test_what_is_not_known_reads_back_as_nan(tmp_path: Path) -> None:
+    """A number that no video of the first table has, and curves of videos without a truth."""
+    tables = [table(0, 2).assign(x=np.nan), table(2, 1)]
+    tables[0].at[1, "iou_curve_u"] = np.full(19, np.nan, np.float32)
+    write_results(tmp_path / "r.parquet", tables)
+    np.testing.assert_array_equal(read_column(tmp_path / "r.parquet", "x"), [np.nan, np.nan, 2])
+    curves = read_column(tmp_path / "r.parquet", "iou_curve_u")
+    np.testing.assert_array_equal(curves[:, 3], np.array([0, np.nan, 2], np.float32))
+    assert curves.dtype == np.float32
+
+
 def test_lines_are_written_in_groups_as_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "GROUP", 4)
     at_work = []

@@ -53,10 +53,12 @@ class SegmentRate:
 
 @dataclass(frozen=True)
 class RowRate:
-    """Seconds a clip trained (its loading included) and a clip evaluated, measured on one row."""
+    """Seconds a clip trained, validated and evaluated (each with its loading), measured on one row."""
 
     train_sec: float
+    val_sec: float
     eval_sec: float
+    rank_sec: float  # more, of a clip whose maps' insertion and deletion are measured
     start_sec: float  # building the network
     weights_bytes: int
     basis: str
@@ -96,15 +98,15 @@ def segmented_frames(params: Dataset, frames: int) -> int:
     return math.ceil(frames / (1 if isinstance(params.segment, Import) else params.segment.stride))
 
 
-def training_sec(params: Dataset, counts: Counts, train_sec: float, eval_sec: float) -> float:
+def training_sec(params: Dataset, counts: Counts, train_sec: float, val_sec: float) -> float:
     """Return the seconds of one training's epochs, each with its validation, from those of a clip.
 
     Args:
-        train_sec, eval_sec: of a clip trained, and of a clip validated.
+        train_sec, val_sec: of a clip trained, and of a clip validated.
     """
     batch = params.train.batch_size
     clips = counts.train // batch * batch or counts.train  # the incomplete last batch is dropped
-    return params.train.epochs * (clips * train_sec + (counts.val or counts.test) * eval_sec)
+    return params.train.epochs * (clips * train_sec + (counts.val or counts.test) * val_sec)
 
 
 def costs(params: Dataset, table: Table, counts: Counts, rates: Rates) -> list[Cost]:
@@ -134,13 +136,15 @@ def _of_frames(stage: str, start: float, rate: FrameRate, frames: int) -> Cost:
 
 
 def _training(runs: int, params: Dataset, counts: Counts, row: RowRate, start: float) -> Cost:
-    sec = runs * (start + row.start_sec + training_sec(params, counts, row.train_sec, row.eval_sec))
-    each = f"{duration(row.train_sec)} a clip trained, {duration(row.eval_sec)} validated"
+    sec = runs * (start + row.start_sec + training_sec(params, counts, row.train_sec, row.val_sec))
+    each = f"{duration(row.train_sec)} a clip trained, {duration(row.val_sec)} validated"
     return Cost(f"train, {runs} run{'' if runs == 1 else 's'}", sec, runs * row.weights_bytes, each)
 
 
 def _evaluation(rows: int, seeds: int, params: Dataset, counts: Counts, row: RowRate, start: float) -> Cost:
     clips = counts.test * params.eval.views * seeds
-    sec = rows * (start + seeds * row.start_sec + clips * row.eval_sec)
+    most = params.eval.ranking_videos
+    ranked = (counts.test if most is None else min(most, counts.test)) * params.eval.views  # of the first seed
+    sec = rows * (start + seeds * row.start_sec + clips * row.eval_sec + ranked * row.rank_sec)
     num_bytes = rows * (ROW_BYTES + RESULT_BYTES * counts.test * seeds)
     return Cost(f"evaluate, {rows} row{'' if rows == 1 else 's'}", sec, num_bytes, f"{clips:,} clips a row")

@@ -178,7 +178,7 @@ def _row(
         torch.cuda.reset_peak_memory_stats()
     try:
         rate = _steps(*work, few, 1)  # also warms up
-        clip_sec = rate.train_sec + 2 * rate.eval_sec
+        clip_sec = rate.train_sec + rate.val_sec + rate.eval_sec
         batch = whole if whole * clip_sec < ROW_SEC else few
         steps = int(np.clip(ROW_SEC / (3 * batch * clip_sec), 1, MOST_STEPS))
         rate = _steps(*work, batch, steps)
@@ -199,7 +199,7 @@ def _steps(
         update={
             "model": params.model.model_copy(update={"pretrained": None}),
             "train": params.train.model_copy(update={"epochs": 1, "batch_size": batch}),
-            "eval": params.eval.model_copy(update={"views": 1, "batch_size": batch}),
+            "eval": params.eval.model_copy(update={"views": 1, "batch_size": batch, "ranking_videos": 1}),
             "machine": params.machine.model_copy(update={"loader_workers": 0}),
         }
     )
@@ -218,13 +218,17 @@ def _steps(
         with Clock() as evaluating:
             for _ in evaluate_run(network, attention, clips(batch, short.eval), short):
                 pass
+        with Clock() as ranking:
+            for _ in evaluate_run(network, attention, clips(1, short.eval), short, rank=True):
+                pass
         with Clock() as loading:
             loaded = sum(len(each["label"]) for each in loader(train_set, batch, workers=0))
     train_sec = max(timing["train_seconds"] - validation.sec, 0.0) / (batch * steps)
     workers = min(params.machine.loader_workers, num_cores())
     hidden = workers and make_fabric(params).device.type != "cpu"  # behind a GPU's steps; a CPU does both
     load_sec = loading.sec / loaded
-    steps_sec = [max(sec - load_sec, 0.0) for sec in (train_sec, evaluating.sec / batch)]
-    train_sec, eval_sec = (max(sec, load_sec / workers) if hidden else sec + load_sec for sec in steps_sec)
+    steps_sec = [max(sec - load_sec, 0.0) for sec in (train_sec, validation.sec / batch, evaluating.sec / batch)]
+    train_sec, val_sec, eval_sec = (max(sec, load_sec / workers) if hidden else sec + load_sec for sec in steps_sec)
     weights_bytes = sum(value.nbytes for value in network.state_dict().values())
-    return RowRate(train_sec, eval_sec, whole.sec - timing["train_seconds"], weights_bytes, "")
+    rank_sec = max(ranking.sec - evaluating.sec / batch, 0.0)
+    return RowRate(train_sec, val_sec, eval_sec, rank_sec, whole.sec - timing["train_seconds"], weights_bytes, "")

@@ -35,7 +35,9 @@ RATES = Rates(
     synthesize=None,
     decode=FrameRate(0.003, 18_000, ""),
     segment=SegmentRate(0.5, 3.0, ""),
-    row=RowRate(train_sec=0.2, eval_sec=0.1, start_sec=1.0, weights_bytes=1_000_000, basis=""),
+    row=RowRate(
+        train_sec=0.2, val_sec=0.1, eval_sec=0.4, rank_sec=3.0, start_sec=1.0, weights_bytes=1_000_000, basis=""
+    ),
 )
 
 
@@ -57,7 +59,8 @@ def lines_of(*overrides: str, counts: Counts = COUNTS, rates: Rates = RATES) -> 
         ("  side cache", None, 2_500_000),
         # 96 clips an epoch (six batches of 16) and 50 validated, two epochs: six rows and a control
         ("train, 7 runs", 7 * (START + 1 + 2 * (19.2 + 5)), 7_000_000),
-        ("evaluate, 7 rows", 7 * (START + 1 + 5), 7 * 3_005_000),
+        # 50 clips, and 32 of them that are ranked
+        ("evaluate, 7 rows", 7 * (START + 1 + 20 + 96), 7 * 3_005_000),
         ("study, compare", 2 * START + COMPARE_SEC, REPORT_BYTES),
     ],
 )
@@ -88,10 +91,13 @@ def test_epochs_seeds_and_rows_scale_what_they_are_of() -> None:
     assert twice.num_bytes == once.num_bytes
     seeds = lines_of("table.seeds=[0,1,2]", "table.pc=[false]")
     assert seeds["train, 12 runs"].sec == pytest.approx(12 / 7 * once.sec)
-    assert seeds["evaluate, 4 rows"].sec == pytest.approx(4 * (START + 3 * (1 + 5)))
+    assert seeds["evaluate, 4 rows"].sec == pytest.approx(4 * (START + 3 * (1 + 20) + 96))  # ranked of one seed
     assert seeds["decode"] == lines_of()["decode"]
     views = lines_of("datasets.ucf101.eval.views=10")["evaluate, 7 rows"]
-    assert views.sec == pytest.approx(7 * (START + 1 + 50))
+    assert views.sec == pytest.approx(7 * (START + 1 + 200 + 960))
+    for number, ranked in (("0", 0), ("60", 50), ("null", 50)):
+        line = lines_of(f"datasets.ucf101.eval.ranking_videos={number}")["evaluate, 7 rows"]
+        assert line.sec == pytest.approx(7 * (START + 1 + 20 + 3 * ranked))
     assert num_rows(given("table.controls=[]").table) == 6
 
 

@@ -14,8 +14,10 @@ MAPS = np.array([[[0.9, 0.1]], [[0.3, 0.7]], [[0.6, 0.6]], [[0.2, 0.21]]])
 OBJECT = np.array([[[1, 0]], [[1, 0]], [[1, 1]], [[0, 0]]], bool)
 
 
-def found(truth: np.ndarray | None = OBJECT, known: tuple = (1, 1, 1, 1)) -> Targets:
-    """What is compared with: masks as the truth, which covers the frames `known`."""
+def found(truth: np.ndarray | None = OBJECT, known: tuple = (1, 1, 1, 1), wide: bool = False) -> Targets:
+    """What is compared with: masks as the truth, which covers the frames `known`; `wide`: no masks, only frames."""
+    if wide:
+        return Targets({}, np.zeros((1, 4), bool), np.ones((1, 4), bool), np.zeros((1, 4), bool))
     masks = {"masks": torch.from_numpy(OBJECT[None]).float()}
     is_known = np.array([known], bool) & (truth is not None)
     if truth is not None:
@@ -38,6 +40,9 @@ def test_columns_of_a_map_by_hand(how: Eval) -> None:
     curve = measured(how).pop("iou_curve")
     expected = {
         "entropy": 1.0,  # two frames whose cells differ: a bit each; the third and the fourth are flat
+        "entropy_at_1e-06": 1.0,  # of three frames: the fourth, 0.01 between its cells, has a bit too
+        "entropy_at_0.02": 1.0,
+        "entropy_at_0.05": 1.0,
         "entropy_object": 1.0,
         "flat_share": 1 / 2,
         "flat_share_object": 1 / 3,
@@ -67,6 +72,19 @@ def test_entropy_on_frames_with_an_object_leaves_out_what_the_papers_figure_coun
     numbers = measured(how.model_copy(update={"flat_range": 0.005}), maps=maps)
     assert numbers["entropy"] == 1.0  # of the empty frame alone
     assert np.isnan(numbers["entropy_object"])
+
+
+def test_how_much_hangs_on_where_a_map_is_flat(how: Eval) -> None:
+    """Four cells a frame: a bit in the first, and two bits in each of three faint ones, of ranges .005, .03 and .06."""
+    faint = np.array([0, 1 / 3, 2 / 3, 1])
+    maps = np.stack([[0, 0, 1, 1], 0.005 * faint, 0.03 * faint, 0.06 * faint])[:, None]
+    for flat_range in (0.03 + 1e-9, 1e-9):
+        numbers = measured(how.model_copy(update={"flat_range": flat_range}), maps=maps, wide=True)
+        assert numbers["entropy_at_1e-06"] == pytest.approx((1 + 2 + 2 + 2) / 4)
+        assert numbers["entropy_at_0.02"] == pytest.approx((1 + 2 + 2) / 3)
+        assert numbers["entropy_at_0.05"] == pytest.approx((1 + 2) / 2)
+        expected = (1 + 2) / 2 if flat_range > 0.03 else (1 + 2 + 2 + 2) / 4
+        assert numbers["entropy"] == pytest.approx(expected)
 
 
 def test_the_background_map_is_compared_with_the_inverse_on_frames_with_an_object(how: Eval) -> None:

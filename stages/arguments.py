@@ -38,7 +38,7 @@ def parse(description: str | None, *, row: bool = False, seed: bool = False) -> 
         arguments.masks = "own"
         if arguments.control is not None:
             control, dataset = control_and_block(params, dataset, arguments.control)
-            arguments.attention, arguments.pc, arguments.masks = control.attention, False, control.masks
+            arguments.attention, arguments.pc, arguments.masks = control.attention, control.pc, control.masks
         arguments.row = row_path(arguments.control or arguments.attention, arguments.pc)
     return arguments, params, dataset
 

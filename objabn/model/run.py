@@ -167,5 +167,7 @@ def build_model(run: Run, num_classes: int, *, pretrained: bool = True) -> Objec
         num_frames=params.data.num_frames,
         crop=params.data.crop,
         centroid_std=params.train.centroid_std,
+        push_centroids=params.train.pc_centroids == "two",
+        with_even=params.loss_weights.even > 0,
         depthwise=params.train.depthwise,
     )

@@ -107,7 +107,7 @@ MAPS = {  # against MASK: M_o is off by 0.125, M_b by 0.5 from the inverse
     "mha": torch.stack([grid([[0.3, 0.3], [0.3, 0.3]]), grid(HALF), grid([[1.0, 0.0], [1.0, 0.0]])], dim=1),
 }
 NONE = LossWeights(**dict.fromkeys(LossWeights.model_fields, 0.0))
-PAPERS = LossWeights(attention=1.0, background=1.0, mask=10.0, mha=10.0, pc=1e-4, pc1=1.0, pc2=1e-3)
+PAPERS = LossWeights(attention=1.0, background=1.0, mask=10.0, mha=10.0, pc=1e-4, pc1=1.0, pc2=1e-3, even=0.0)
 
 
 def changed_weights(weights: LossWeights, **lambdas: float) -> LossWeights:
@@ -122,7 +122,7 @@ def total(attention: str, weights: LossWeights, pc: bool = True, **changed) -> t
         "labels": torch.tensor([0]),
         "attention": attention,
         "union_masks": grid(MASK),
-        "centroids": torch.tensor(W2) if pc else None,
+        "centroids": (torch.tensor(W2),) if pc else (),
         "weights": weights,
     }
     value, terms = total_loss(**{**inputs, **changed})
@@ -211,7 +211,7 @@ def test_no_loss_falls_on_the_unconstrained_map():
     maps = MAPS["mha"].clone().requires_grad_()
     output = Output(**LOGITS, maps=maps, features=torch.zeros(1, 2))
     value, _ = total_loss(
-        output, torch.tensor([0]), attention="mha", union_masks=grid(MASK), centroids=None, weights=PAPERS
+        output, torch.tensor([0]), attention="mha", union_masks=grid(MASK), centroids=(), weights=PAPERS
     )
     value.backward()
     assert maps.grad.abs().sum(dim=(0, 2, 3, 4)).gt(0).tolist() == [False, True, True]

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,7 @@ def module_file(name: str) -> str | None:
     return None
 
 
+@cache
 def imported(path: str) -> set[str]:
     """Files of ours that a file imports, anywhere in it."""
     names = set()
@@ -69,6 +71,7 @@ def imported(path: str) -> set[str]:
     return {file for name in names if name.split(".")[0] in ("objabn", "stages") and (file := module_file(name))}
 
 
+@cache
 def closure(path: str) -> set[str]:
     """Files of ours that a file imports, directly or not, without checks and those that hold no computation."""
     reached: set[str] = set()

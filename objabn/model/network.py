@@ -128,7 +128,10 @@ class ObjectABN(nn.Module):
 
     @property
     def class_centroids(self) -> tuple[Tensor, ...]:
-        """Return the sets of class centroids: none, one, or one that pulls and one that pushes; each (L, D)."""
+        """Return the sets of class centroids, each (L, D).
+
+        They are none, one, or one that pulls and one that pushes.
+        """
         return tuple(each for each in (self.centroids, self.push_centroids) if each is not None)
 
     def forward(self, clips: Tensor) -> Output:
@@ -136,7 +139,7 @@ class ObjectABN(nn.Module):
         return self.answer(self.extractor(clips))
 
     def answer(self, h1: Tensor) -> Output:
-        """Return logits, maps and features of the extractor's features h1, (B, C, T, h, w)."""
+        """Return logits, maps and features of h1, the extractor's (B, C, T, h, w)."""
         if self.attention_branch is None:
             no_maps = h1[:, :0]  # (B, 0, T, h, w)
             return Output(None, self.perceive(h1, no_maps), no_maps, None)
@@ -174,7 +177,7 @@ def _out_channels(stage: nn.Module) -> int:
 
 @contextmanager
 def _as_tested(layers: nn.Module) -> Iterator[None]:
-    """Compute with layers in evaluation mode, and set each layer's own mode again behind it.
+    """Compute with layers in evaluation mode, and put each layer's mode back.
 
     What the network says under an even weight is asked for as it will be tested: with BatchNorm's running statistics,
     which it leaves alone, and without dropout.

@@ -30,9 +30,10 @@ def apply_map(h1: Tensor, attention_map: Tensor, how: str = "multiply") -> Tenso
 
 
 def even_weights(h1: Tensor, maps: Tensor) -> Tensor:
-    """Return for each map the one weight under which h1 keeps the energy that it has under the map.
+    """Return for each map the one weight that keeps the energy which h1 has under it.
 
-    It is the w of sum (w h1)^2 = sum (M h1)^2, the sums over C, T, h and w: the map's place is gone, its strength stays.
+    It is the w of sum (w h1)^2 = sum (M h1)^2, the sums over C, T, h and w: the map's place is gone, its
+    strength stays.
 
     Args:
         h1: (B, C, T, h, w).
@@ -42,8 +43,8 @@ def even_weights(h1: Tensor, maps: Tensor) -> Tensor:
         (B, M, 1, 1, 1).
 
     >>> import torch
-    >>> even_weights(torch.ones(1, 1, 1, 1, 2), torch.tensor([[[[[0.6, 0.8]]]]])).square().item()  # (.36 + .64) / 2
-    0.5
+    >>> even_weights(torch.ones(1, 1, 1, 1, 2), torch.tensor([[[[[1.0, 7.0]]]]])).item()  # the root of (1 + 49) / 2
+    5.0
     """
     energy = h1.square().mean(dim=1, keepdim=True)  # (B, 1, T, h, w)
     weighted = (maps.square() * energy).mean(dim=_CLIP, keepdim=True)

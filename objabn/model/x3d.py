@@ -182,10 +182,10 @@ def init_weights(module: nn.Module) -> None:
 
 
 def set_final_gammas(stage: nn.Module, gamma: float) -> None:
-    """Set the last BatchNorm's weight of each residual block, with which the block starts.
+    """Set the weight of each residual block's last BatchNorm.
 
     0, as X3D is initialised: a block starts as its shortcut alone. 1, as in ABN's released code: as a block.
     """
     for layer in stage.modules():
-        if getattr(layer, "block_final_bn", False):
+        if isinstance(layer, nn.BatchNorm3d) and getattr(layer, "block_final_bn", False):
             nn.init.constant_(layer.weight, gamma)

@@ -11,7 +11,6 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from objabn.model.network import ObjectABN, Output
-from objabn.training.losses import scales
 
 PROBES = 4  # at most so many batches an epoch
 _EVERY = 20  # and no more than one of so many batches, since a probe costs most of a step
@@ -21,7 +20,7 @@ Terms = Callable[[Output], tuple[Tensor, dict[str, Tensor]]]  # `total_loss` of 
 
 
 def probed_batches(total: int) -> set[int]:
-    """Choose the numbers, from 1, of the batches of an epoch at which the gradient is looked at.
+    """Choose the batches of an epoch at which the gradient is looked at, from 1.
 
     >>> sorted(probed_batches(10)), sorted(probed_batches(40)), sorted(probed_batches(400))
     ([1], [1, 21], [1, 101, 201, 301])
@@ -33,7 +32,7 @@ def probed_batches(total: int) -> set[int]:
 def gradient_shares(
     network: ObjectABN, clips: Tensor, terms_of: Terms, weights: Mapping[str, float], fabric: Fabric
 ) -> dict[str, Tensor]:
-    """Return each term's share of the gradient on the attention branch's residual blocks.
+    """Return each term's share of the gradient on the attention branch's blocks.
 
     A share is the norm of the term's weighted gradient over the sum of all terms' norms, a float32 scalar in [0, 1];
     norms of terms that pull against each other add up, too. By name, `gradient_perception` and so on. Empty without an

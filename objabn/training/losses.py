@@ -165,7 +165,8 @@ def total_loss(
     L = L_per + lambda L_att + lambda_mha L_mha + lambda_PC L_PC            ("mha")
     L = L_per                                                               ("plain", the control)
 
-    and lambda_even L_even with each of them where `output` has answers under an even weight (not the paper's). L_per and L_att are cross entropies of the branches' logits.
+    With each of them lambda_even L_even where `output` has answers under an even weight (not the paper's). L_per and
+    L_att are cross entropies of the branches' logits.
 
     Args:
         output: of the network. The maps are those of `MAPS[attention]`; the features are read for the PC loss only.

@@ -136,8 +136,8 @@ def test_gradients_reach_every_part(make_model):
     model = make_model().train()
     output = model(random_clips())
     total, _ = total_loss(
-        output, torch.tensor([0, 1]), attention="mha", union_masks=torch.ones(2, 4, 4, 4), centroids=model.class_centroids,
-        weights=WEIGHTS,
+        output, torch.tensor([0, 1]), attention="mha", union_masks=torch.ones(2, 4, 4, 4),
+        centroids=model.class_centroids, weights=WEIGHTS,
     )  # fmt: skip
     total.backward()
     assert with_gradient(model) == {"extractor", "attention_branch", "perception_branch", "mixer", "centroids"}
@@ -180,8 +180,8 @@ def test_frozen_blocks_stay_as_they_are_while_the_others_move(make_model, frozen
     model.eval()
     output = model.train()(random_clips())
     total, _ = total_loss(
-        output, torch.tensor([0, 1]), attention="mha", union_masks=torch.ones(2, 4, 4, 4), centroids=model.class_centroids,
-        weights=WEIGHTS.model_copy(update={"pc": 1.0}),
+        output, torch.tensor([0, 1]), attention="mha", union_masks=torch.ones(2, 4, 4, 4),
+        centroids=model.class_centroids, weights=WEIGHTS.model_copy(update={"pc": 1.0}),
     )  # fmt: skip
     total.backward()
     optimiser.step()

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from objabn.config.rows import MAPS
-from objabn.model.device import make_fabric
 from objabn.model.attention_branch import AttentionBranch
+from objabn.model.device import make_fabric
 from objabn.training.losses import total_loss
 from tests.helpers.training import PARAMS, changed
 

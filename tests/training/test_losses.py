@@ -10,7 +10,7 @@ from torch import Tensor
 
 from objabn.config.schema import LossWeights
 from objabn.model.network import Output
-from objabn.training.losses import mask_loss, mha_loss, pc_loss, total_loss
+from objabn.training.losses import even_loss, mask_loss, mha_loss, pc_loss, total_loss
 
 HALF = [[0.0, 1.0], [0.5, 0.5]]
 MASK = [[0.0, 1.0], [1.0, 0.0]]
@@ -78,6 +78,30 @@ def test_pc_loss_by_hand(features, centroids, labels, pull, push, l2, squared):
     given_ = torch.tensor(features), torch.tensor(centroids), torch.tensor(labels)
     assert pc_loss(*given_, pull=pull, push=push).item() == pytest.approx(l2, abs=1e-5)
     assert pc_loss(*given_, pull=pull, push=push, norm="squared").item() == pytest.approx(squared, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, 5 - (10 + 5)),  # |f - w0| - (|f - w1| + |w0 - w1|)
+        ({"between": False}, 5 - 10),
+        ({"push_centroids": [[0.0, 1.0], [0.0, 3.0]]}, 5 - (3 + 2)),  # |f - w0| - (|f - v1| + |v0 - v1|)
+        ({"push_centroids": [[0.0, 1.0], [0.0, 3.0]], "between": False}, 5 - 3),
+        ({"push_centroids": [[0.0, 1.0], [0.0, 3.0]], "between": False, "norm": "squared"}, 25 - 9),
+    ],
+)
+def test_the_readings_of_the_pc_loss_by_hand(settings, expected):
+    given_ = {name: torch.tensor(value) if isinstance(value, list) else value for name, value in settings.items()}
+    found = pc_loss(torch.zeros(1, 2), torch.tensor(W2), torch.tensor([0]), pull=1, push=1, **given_)
+    assert found.item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_second_set_of_centroids_only_pushes_and_the_first_only_pulls():
+    pulls, pushes = (torch.tensor(W2, requires_grad=True) for _ in range(2))
+    pc_loss(torch.zeros(1, 2), pulls, torch.tensor([0]), pull=1, push=1, push_centroids=pushes).backward()
+    assert pulls.grad[1].tolist() == [0, 0]  # of another class: it has no part in the pull
+    assert pulls.grad[0].norm().item() == pytest.approx(1)
+    assert pushes.grad[1].norm().item() == pytest.approx(2)  # away from f and from v_0, which lie in one line
 
 
 @pytest.mark.parametrize("norm", ["l2", "squared"])
@@ -187,6 +211,23 @@ def test_terms_are_unweighted():
 
 def test_pc_norm_reaches_the_pc_loss():
     assert total("abn", changed_weights(PAPERS, pc2=0), pc_norm="squared")[1]["pc"] == 25
+
+
+def test_the_readings_reach_the_pc_loss():
+    weights = changed_weights(PAPERS, pc2=1)
+    assert total("abn", weights, pc_between=False)[1]["pc"] == pytest.approx(5 - 10)
+    sets = (torch.tensor(W2), torch.tensor([[0.0, 1.0], [0.0, 3.0]]))
+    assert total("abn", weights, centroids=sets)[1]["pc"] == pytest.approx(5 - (3 + 2))
+
+
+def test_even_loss_by_hand():
+    """KL(u || p) of p = (3/4, 1/4): -log 2 - (log 3/4 + log 1/4) / 2 = log 2 - log(3) / 2; and 0 of the even answer."""
+    logits = torch.tensor([[log(3.0), 0.0], [5.0, 5.0]])
+    assert even_loss(logits).item() == pytest.approx((log(2) - log(3) / 2) / 2)
+    value, terms = total("mask", changed_weights(NONE, even=4), even_logits=logits[:1])
+    assert terms["even"] == pytest.approx(log(2) - log(3) / 2)
+    assert value == pytest.approx(L_PER + 4 * terms["even"])
+    assert "even" not in total("mask", changed_weights(NONE, even=4))[1]
 
 
 @pytest.mark.parametrize("attention", ["abn", "plain"])

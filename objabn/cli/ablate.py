@@ -31,8 +31,8 @@ _ALWAYS = (
     "table.audits=[rows]",
 )
 # Name of a run -> what it sets besides. biased: in nine training videos of ten the background is the action's own kind;
-# test videos show any, so that a row which learnt the background does not profit from it. pc: what the text of the PC loss
-# leaves open, each on `mask`. maps: what may make the network need its map.
+# test videos show any, so that a row which learnt the background does not profit from it. pc: what the text of the PC
+# loss leaves open, each on `mask`. maps: what may make the network need its map.
 RUNS = {
     "controls": ("table.controls=[plain,shifted-masks,other-masks,mha-default,mask-area,mask-max]",),
     "biased": (

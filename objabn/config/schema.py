@@ -113,6 +113,14 @@ class Mask(Block):
     resize: Literal["nearest", "area", "max"]  # stored mask to the attention map's grid
 
 
+class Truth(Block):
+    """Ground-truth masks, for scoring only. They have a threshold and groups of their own, whatever `mask` says."""
+
+    store: Annotated[str, Field(min_length=1)]  # directory in the mask store's format (docs/truth.md)
+    score_threshold: Annotated[float, Field(gt=0, le=1)]
+    groups: Annotated[list[Group], Field(min_length=1)]  # of the truth's instances: those that count as the object
+
+
 class Model(Block):
     width_factor: Positive
     depth_factor: Positive
@@ -192,6 +200,14 @@ class Eval(Block):
     start: Literal["centre", "random"]
     views: Count  # clips a video, evenly spaced in time; their probabilities are averaged
     batch_size: Count
+    flat_range: Annotated[float, Field(gt=0, le=1)]  # a frame's map with less between min and max has no entropy
+    entropy_bins: Annotated[int, Field(ge=2)]
+    entropy_size: Count | None  # cells a side of the map that the entropy is of, resized bilinearly; null: its own grid
+    ranking_videos: Annotated[int, Field(ge=0)] | None  # of the first seed, with insertion and deletion; null: all
+
+
+class GradCam(Block):
+    layer: Literal["split", "res4", "res5"]  # whose features Grad-CAM and LayerCAM weight; none lies before the split
 
 
 class Machine(Block):
@@ -208,7 +224,7 @@ class Machine(Block):
 
 class Dataset(Block):
     videos: str  # directory that the paths in index.csv are relative to
-    truth: str | None  # ground-truth masks in the mask store's format, for scoring only
+    truth: Truth | None
     published: Literal["ucf101", "ssv2"] | None  # the paper's results that stand beside ours
     synthesize: Synthesize | None = None  # embedded data only
     decode: Decode
@@ -219,6 +235,7 @@ class Dataset(Block):
     loss_weights: LossWeights
     train: Train
     eval: Eval
+    gradcam: GradCam
     machine: Machine
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ import numpy as np
 from objabn.clips.dataset import ClipDataset, open_split
 from objabn.config.schema import Dataset
 from objabn.stores.array import StoreWriter
+from tests.helpers.truth import truth_of
 
 BLOCK = {
     "videos": "videos",
@@ -38,7 +39,11 @@ BLOCK = {
         "devices": 1, "nodes": 1, "sync_batchnorm": False,
         "accelerator": "cpu", "precision": "32-true", "depthwise": "auto", "compile": False, "deterministic": False,
     },
-    "eval": {"start": "centre", "views": 1, "batch_size": 3},
+    "eval": {
+        "start": "centre", "views": 1, "batch_size": 3,
+        "flat_range": 0.05, "entropy_bins": 10, "entropy_size": None, "ranking_videos": 2,
+    },
+    "gradcam": {"layer": "res5"},
     "machine": {
         "decode_workers": None, "decode_timeout_sec": 60.0, "max_failed": 0.0, "segment_engine": "local",
         "segment_workers": None, "loader_workers": 0, "checkpoint_minutes": 10,
@@ -48,7 +53,7 @@ PARAMS = Dataset.model_validate(BLOCK)
 
 
 def split(stores: Path, name: str, params: Dataset = PARAMS) -> ClipDataset:
-    truth = stores / "truth" if name == "test" else None
+    truth = truth_of(stores / "truth") if name == "test" else None
     evaluation = None if name == "train" else params.eval
     return open_split(name, params, stores / "frames", stores / "masks", seed=0, evaluation=evaluation, truth=truth)
 

@@ -28,11 +28,6 @@ UNUSED = {
     "objabn/video/write.py": EXPENSIVE,
     "objabn/system/cache.py": ("evaluate", "evaluate-control"),
     "objabn/system/workers.py": ("train", "train-control", "evaluate", "evaluate-control"),
-    "objabn/clips/partners.py": ("evaluate", "evaluate-control"),
-    # What evaluation and audits share.
-    "objabn/evaluation/conditions.py": ("evaluate", "evaluate-control"),
-    "objabn/evaluation/map_replacement.py": ("evaluate", "evaluate-control"),
-    "objabn/evaluation/paired_clips.py": ("evaluate", "evaluate-control"),
 }
 # Packages from the first floor up: a package imports those of lower floors, and of its own floor none.
 FLOORS = (

@@ -6,6 +6,7 @@ never from the state of a worker. So an item is asked for with its epoch, and a 
 """
 
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,10 @@ from objabn.stores.table import read_table
 
 ReplaceMasks = Callable[[StoreReader, pd.Series, np.ndarray], Reader]
 COLUMNS = ["video", "label", "frames", "height", "width"]  # the columns of the table of videos that clips need
-VALIDATION = Eval(start="centre", views=1, batch_size=1)  # during training: one clip a video, the same in every epoch
+# During training: one clip a video, the same in every epoch; no map is measured.
+VALIDATION = Eval(
+    start="centre", views=1, batch_size=1, flat_range=0.05, entropy_bins=10, entropy_size=None, ranking_videos=0
+)
 
 
 class ClipDataset(TorchDataset[dict]):
@@ -75,6 +79,12 @@ class ClipDataset(TorchDataset[dict]):
     def views(self) -> int:
         """Return how many clips each video has."""
         return 1 if self._evaluation is None else self._evaluation.views
+
+    def without_masks(self) -> "ClipDataset":
+        """Return the same clips without masks and truth, which are not read for them."""
+        bare = copy(self)
+        bare._masks = bare._truth = None
+        return bare
 
     def __len__(self) -> int:
         return len(self.table) * self.views

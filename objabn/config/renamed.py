@@ -25,6 +25,10 @@ ADDED = {
     "train.depthwise": "channels_last",
     "train.compile": False,
     "train.deterministic": False,
+    "eval.flat_range": 1e-6,
+    "eval.entropy_bins": 10,
+    "eval.entropy_size": None,
+    "eval.ranking_videos": 0,
 }
 
 # Blocks that old runs' records lack as a whole. Grad-CAM was drawn at the split then, where it is nearly random. It

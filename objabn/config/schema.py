@@ -183,6 +183,10 @@ class Eval(Block):
     start: Literal["centre", "random"]
     views: Count  # clips a video, evenly spaced in time; their probabilities are averaged
     batch_size: Count
+    flat_range: Annotated[float, Field(gt=0, le=1)]  # a frame's map with less between min and max has no entropy
+    entropy_bins: Annotated[int, Field(ge=2)]
+    entropy_size: Count | None  # cells a side of the map that the entropy is of, resized bilinearly; null: its own grid
+    ranking_videos: Annotated[int, Field(ge=0)] | None  # of the first seed, with insertion and deletion; null: all
 
 
 class GradCam(Block):

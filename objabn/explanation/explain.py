@@ -130,6 +130,7 @@ def explain(
         fps=fps,
         num_frames=count,
         promised_frames=info.container_frames,
+        evaluation=loaded.params.eval,
     )
     if overlay is not None:
         write_files(explanation, loaded, overlay)

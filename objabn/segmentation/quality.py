@@ -46,8 +46,8 @@ def video_quality(table: pd.DataFrame, store: Path, truth: Path | None, stride: 
 
     Columns: `video`, `label`, `split`, `frames`; per frame `instances_per_frame`, `empty_share` (frames without an
     instance), `person_share` (frames with a person); where there is ground truth the IoU of the union of all instances
-    with the true one and that of persons only, mean over the frames: `iou_truth`, `iou_truth_person`. A video without
-    frames has none of them (NaN).
+    with the true one and that of persons only, mean over the frames where not both are empty: `iou_truth`,
+    `iou_truth_person`. A video without frames, or without such frames, has none of them (NaN).
 
     Args:
         stride: `decode.stride`, by which the truth may have more frames.
@@ -82,7 +82,7 @@ def _measure(planes: np.ndarray, true_planes: np.ndarray | None) -> list[float]:
     if true_planes is not None:
         for groups, mask in found.items():
             true = union_mask(true_planes[: len(planes)], REPORT_SCORE, groups)
-            values.append(mask_iou(mask, true).mean())
+            values.append(pd.Series(mask_iou(mask, true)).mean())  # without frames where both are empty
     return values
 
 

@@ -16,7 +16,7 @@ from objabn.clips.dataset import open_split
 from objabn.clips.geometry import resample_clips
 from objabn.config.schema import Dataset
 from objabn.evaluation.maps import logits_and_maps
-from objabn.evaluation.metrics import map_entropy
+from objabn.evaluation.metrics import is_flat, map_entropy
 from objabn.evaluation.trained import TrainedRun
 from objabn.explanation import explain as explain_module
 from objabn.explanation.explain import explain, load
@@ -199,8 +199,12 @@ def test_what_the_json_says(tmp_path: Path, checkout: Path, mha: TrainedRun) -> 
         assert (each["class"], each["probability"]) == (CLASSES[own.argmax()], pytest.approx(own.max(), abs=1e-6))
     assert list(said["maps"]) == ["u", "b"]  # in the run's order
     for letter, figures in said["maps"].items():
-        entropy = float(np.nanmean(map_entropy(found.maps[letter])))
-        assert figures == {"entropy_bits": pytest.approx(entropy, abs=1e-5), "flat_share": 0.0}
+        least = mha.params.eval.flat_range
+        entropy, flat = np.nanmean(map_entropy(found.maps[letter], least)), is_flat(found.maps[letter], least).mean()
+        assert figures == {
+            "entropy_bits": pytest.approx(entropy, abs=1e-5),
+            "flat_share": pytest.approx(flat, abs=1e-6),
+        }
     assert torch.__version__.startswith(said["versions"]["torch"])
 
 

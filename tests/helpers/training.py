@@ -35,7 +35,10 @@ BLOCK = {
         "devices": 1, "nodes": 1, "sync_batchnorm": False,
         "accelerator": "cpu", "precision": "32-true", "depthwise": "auto", "compile": False, "deterministic": False,
     },
-    "eval": {"start": "centre", "views": 1, "batch_size": 3},
+    "eval": {
+        "start": "centre", "views": 1, "batch_size": 3,
+        "flat_range": 0.05, "entropy_bins": 10, "entropy_size": None, "ranking_videos": 2,
+    },
     "gradcam": {"layer": "res5"},
     "machine": {
         "decode_workers": None, "decode_timeout_sec": 60.0, "max_failed": 0.0, "segment_engine": "local",

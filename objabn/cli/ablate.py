@@ -34,7 +34,7 @@ _ALWAYS = (
 # test videos show any, so that a row which learnt the background does not profit from it. pc: what the text of the PC
 # loss leaves open, each on `mask`. maps: what may make the network need its map.
 RUNS = {
-    "controls": ("table.controls=[plain,shifted-masks,other-masks,mha-default,mask-area,mask-max]",),
+    "controls": ("table.controls=[plain,shifted-masks,other-masks,shuffled-labels,mha-default,mask-area,mask-max]",),
     "biased": (
         "table.controls=[plain]",
         "datasets.synthetic.synthesize.bias=0.9",

@@ -49,6 +49,7 @@ class Control(Block):
     attention: Literal["plain", "abn", "mask", "mha"]  # plain: the X3D without an attention branch
     pc: bool  # with the PC loss
     masks: Literal["own", "shifted", "other"]  # that it is trained with (`wrong_masks`)
+    labels: Literal["own", "shuffled"]  # that it is trained with (`wrong_labels`); it is tested on its own ones
     set: dict[str, Any]  # dotted key within the data set's block, in one of CHANGEABLE -> its value for this row
 
     @model_validator(mode="after")

@@ -37,6 +37,7 @@ class Run:
         pc: with the PC loss.
         control: the row's name if the row is a control.
         masks: which masks the row is trained with, "own", "shifted" or "other".
+        labels: which labels the row is trained with, "own" or "shuffled".
     """
 
     params: Dataset
@@ -45,6 +46,7 @@ class Run:
     seed: int
     control: str | None = None
     masks: str = "own"
+    labels: str = "own"
 
 
 def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict[str, Any]:
@@ -63,6 +65,7 @@ def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict
         "seed": run.seed,
         "control": run.control,
         "masks": run.masks,
+        "labels": run.labels,
         "class_names": class_names,
         "params": run.params.model_dump(),
         "threads": num_threads(run.params.train),

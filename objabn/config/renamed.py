@@ -48,7 +48,7 @@ ADDED_BLOCKS = {
 
 
 # A text in old files: the store; its masks were read with the threshold and the groups of `mask`.
-TRUTH = "truth: is a block now, store: {store}, score_threshold: 0.5, groups: [person, other]"
+TRUTH = "truth: is a block now: {{store: {store}, score_threshold: 0.5, groups: [person, other]}}"
 
 
 def of_old_run(block: Mapping[str, Any]) -> dict[str, Any]:

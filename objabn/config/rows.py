@@ -9,8 +9,11 @@ from objabn.config.blocks import Block, Seed
 
 # The attention maps of each configuration, in the model's order: unconstrained, object-constrained, background.
 MAPS: dict[str, tuple[str, ...]] = {"abn": ("u",), "mask": ("o",), "mha": ("u", "o", "b"), "plain": ()}
-GRAD_CAM = "g"  # the letter of Grad-CAM's maps, beside those of MAPS
-LETTERS = ("u", "o", "b", GRAD_CAM)  # of all maps
+GRAD_CAM = "g"  # the letter of Grad-CAM's maps at `gradcam.layer`, beside those of MAPS
+# Maps that every row has, whatever its network: Grad-CAM, Grad-CAM at the split, LayerCAM, centre prior, motion.
+POST_HOC = (GRAD_CAM, "s", "l", "c", "m")
+PERTURBATION = "p"  # of RISE's maps, in audits only
+LETTERS = ("u", "o", "b", *POST_HOC, PERTURBATION)  # of all maps
 Attention = Literal["abn", "mask", "mha"]
 LOSSES: tuple[str, ...] = get_args(Attention)
 CHANGEABLE = ("data", "mask", "model", "loss_weights", "train")  # blocks of a data set that a control may differ in
@@ -18,12 +21,21 @@ CONTROL_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 def map_names(attention: str) -> tuple[str, ...]:
-    """List the maps that a row is evaluated with: its own, or Grad-CAM's where it has none.
+    """List the maps that a row shows and keeps: its own, or Grad-CAM's where it has none.
 
     >>> map_names("mha"), map_names("plain")
     (('u', 'o', 'b'), ('g',))
     """
     return MAPS[attention] or (GRAD_CAM,)
+
+
+def evaluated_maps(attention: str) -> tuple[str, ...]:
+    """List the maps that a row is evaluated with: its own, and those that every row has.
+
+    >>> evaluated_maps("mask"), evaluated_maps("plain")
+    (('o', 'g', 's', 'l', 'c', 'm'), ('g', 's', 'l', 'c', 'm'))
+    """
+    return MAPS[attention] + POST_HOC
 
 
 class Loss(Block):

@@ -8,35 +8,33 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from objabn.evaluation.metrics import MAX_BITS
+from objabn.report.beside_paper import published_cells
 from objabn.report.colours import MAP_COLOURS
 from objabn.report.comparison import Comparison
-from objabn.report.names import MAP_NAMES, map_label, short_names
-from objabn.report.tables import difference_cells, main_cells, map_cells, published_cells, row_cells
+from objabn.report.main_table import main_cells
+from objabn.report.names import KEPT, map_label, short_names
+from objabn.report.tables import tables
 from objabn.system.files import replace_file
 
 _LINE, _BARS = 0.27, 2.6  # height of a table's line and of the bars, inches
 _TITLE = 0.3  # height of a table's title
 _CHARACTER = 0.078  # width, inches
 _BAR = 0.24  # width, of the distance between rows
-_DIFFERENCES = "differences to abn"
+_DRAWN = ("used", "differences", "maps", "against")
+_WITH_INTERVALS = ("used", "differences", "against")
 _INTERVALS = " with 95 % intervals, * beyond noise"
 
 
 def draw_table(comparison: Comparison, path: Path) -> None:
-    """Write a PNG: accuracies with the paper's numbers, entropies as bars, differences to abn, numbers of each map."""
+    """Write a PNG: accuracies with the paper's numbers, entropies as bars, and the tables of _DRAWN."""
     beside = published_cells(comparison)
     theirs = [name for name in beside.columns if name.endswith(": paper")]
     title = f"{comparison.name}: comparison of loss configurations"
     parts = {title: pd.concat([main_cells(comparison), beside[theirs]], axis=1)}
-    compared = difference_cells(comparison)
-    told = (compared != "").any(axis=1)
-    if told.any():
-        parts[_DIFFERENCES + _INTERVALS * comparison.has_intervals] = pd.concat(
-            [row_cells(comparison), compared], axis=1
-        )[told]
-    maps = map_cells(comparison)
-    if not maps.empty:
-        parts["maps"] = maps
+    for name, table in tables(comparison).items():
+        if name in _DRAWN:
+            known = name in _WITH_INTERVALS and any(" [" in cell for cell in table.cells.to_numpy().ravel())
+            parts[f"{table.title[0].lower()}{table.title[1:]}{_INTERVALS * known}"] = table.cells
     widest = max(_widths(each).sum() for each in parts.values())
     heights = [_LINE * (len(each) + 1) for each in parts.values()]
     heights.insert(1, _BARS)
@@ -76,11 +74,15 @@ def _draw_cells(axes: Axes, cells: pd.DataFrame, widths: pd.Series) -> None:
 def _draw_entropies(axes: Axes, comparison: Comparison) -> None:
     """Bars: the entropy of each map of each row that has maps."""
     entropies = {
-        row: {letter: number.mean for letter in MAP_NAMES if (number := comparison.number(row, "entropy", letter))}
+        row: {
+            letter: number.mean
+            for letter in comparison.kept_maps(row)
+            if (number := comparison.number(row, "entropy", letter))
+        }
         for row in comparison.rows
     }
     rows = [row for row, of_maps in entropies.items() if of_maps]
-    for letter in MAP_NAMES:
+    for letter in KEPT:
         bars = [(at, list(entropies[row])) for at, row in enumerate(rows) if letter in entropies[row]]
         if bars:
             places = [at + (of_row.index(letter) - (len(of_row) - 1) / 2) * (_BAR + 0.02) for at, of_row in bars]

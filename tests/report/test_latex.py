@@ -23,7 +23,7 @@ def made(seeds: int = 3, rows: tuple[Row, ...] = (Row("abn", False), Row("mask",
     for at, row in enumerate(rows):
         letter = "u" if at == 0 else "o"
         bits = 2.5 - at / 2 + 0.1 * np.arange(seeds)[:, None] + np.zeros((seeds, 8))
-        per_video[row] = results(VIDEOS, top1=np.full((seeds, 8), 0.5 + at / 10), **{f"entropy_{letter}": bits})
+        per_video[row] = results(VIDEOS, top1=np.full((seeds, 8), 0.5 + at / 10), **{f"entropy_object_{letter}": bits})
         numbers[row] = {"top1": 50.0 + 10 * at, f"entropy_{letter}": float(bits.mean())}
         if seeds > 1:
             numbers[row] |= {"top1_std": 0.0, f"entropy_{letter}_std": 0.1}

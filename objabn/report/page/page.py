@@ -16,19 +16,15 @@ from plotly.offline import get_plotlyjs
 
 from objabn.config.schema import Dataset
 from objabn.report.answers import UNANSWERED
+from objabn.report.breakdown import class_means, worst_videos
 from objabn.report.comparison import Comparison
+from objabn.report.main_table import difference_cells, main_cells, main_notes
+from objabn.report.map_table import MEASURES
+from objabn.report.names import Row
 from objabn.report.page.confusion import class_names, confusion, recalls, sparse
 from objabn.report.page.gallery import jpeg_url
 from objabn.report.page.plots import Plot
-from objabn.report.published import TABLES
-from objabn.report.tables import (
-    difference_cells,
-    main_cells,
-    map_cells,
-    measure_notes,
-    notes,
-    published_cells,
-)
+from objabn.report.tables import Table, tables
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _MAX_PICTURE = 1_000_000  # bytes of the masks' picture
@@ -73,9 +69,16 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"strong": _strong, "difference": _difference, "shade": _shade, "map_name": _map_name}
-    maps, named = map_cells(comparison), partial(_by_row, comparison)
+    environment.filters |= {
+        "strong": _strong,
+        "difference": _difference,
+        "shade": _shade,
+        "map_name": _map_name,
+        "cell": _cell,
+    }
+    below, named = tables(comparison, whole=True), partial(_by_row, comparison)
     main, differences = named(main_cells(comparison)), named(difference_cells(comparison))
+    kind, of_classes = class_means(comparison)
     return environment.get_template("report.html").render(
         name=comparison.name,
         css=Markup(_text("report.css")),
@@ -86,13 +89,13 @@ def render(
         facts=_facts(comparison),
         main=main,
         groups=_groups(main),
-        beside=named(published_cells(comparison)),
         differences=differences,
         has_intervals=comparison.has_intervals,
-        maps=maps.assign(row=[rows[at].name for at in maps.index]) if len(maps) else maps,
-        measures=measure_notes(maps),
-        notes=notes(comparison),
-        published=TABLES.get(params.published) if params.published else None,
+        below={name: _named(table) for name, table in below.items() if name != "differences"},
+        notes=[*main_notes(comparison), *(below["differences"].notes if "differences" in below else ())],
+        class_maps=of_classes,
+        overlap=MEASURES[kind][0] if kind else "",
+        worst_maps=worst_videos(comparison),
         plots=plots,
         gallery=dict(gallery),
         views=params.eval.views,
@@ -157,6 +160,11 @@ def _difference(text: str) -> Markup:
     return Markup('<span class="mean">{}{}</span> <span class="interval">[{}]</span>').format(mean, mark, interval)
 
 
+def _cell(text: str) -> Markup:
+    """A cell: a difference with its interval, or another text."""
+    return _difference(text) if re.search(r"\d \[[-+\d.]+, ", text) else _map_name(text)
+
+
 def _shade(share: float) -> str:
     """Background of a cell that holds a share in [0, 1]."""
     return f"rgba(0, 114, 178, {0.05 + 0.35 * share:.3f})"
@@ -166,6 +174,14 @@ def _by_row(comparison: Comparison, cells: pd.DataFrame) -> pd.DataFrame:
     """Cells without attention and PC, under the rows' names."""
     named = cells.drop(columns=["attention", "PC"], errors="ignore")
     return named.set_axis([row.name for row in comparison.rows], axis=0)
+
+
+def _named(table: Table) -> Table:
+    """A table whose lines begin with the row's name, in place of attention and PC."""
+    names = [Row(*line).name for line in zip(table.cells["attention"], table.cells["PC"] == "yes", strict=True)]
+    cells = table.cells.drop(columns=["attention", "PC"])
+    cells.insert(0, "row", names)
+    return table._replace(cells=cells)
 
 
 def _facts(comparison: Comparison) -> list[str]:

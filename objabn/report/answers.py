@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 
 from objabn.report.comparison import Comparison
 from objabn.report.intervals import MAX_FLAT, Difference, scope
+from objabn.report.method_table import ranked_words
 from objabn.report.names import MAP_NAMES, REFERENCE, Row
 from objabn.report.pc_share import pc_sentence
 from objabn.report.published import published_difference
-from objabn.report.questions import PLAIN, QUESTIONS, TRUTH, USED, WITHIN_WORDING, WORDING, Asked, Question
+from objabn.report.questions import PLAIN, QUESTIONS, RANKED, TRUTH, USED, WITHIN_WORDING, WORDING, Asked, Question
 from objabn.statistics.contrast import LEVEL, adjusted
 
 UNANSWERED = "**Not answered here:**"
+_USED = "Used means: the answer gets worse when only the place is taken away."
 HARDLY = 5.0  # points: a map is called hardly used where it is sure that an even weight costs less
 _HOLM = (
     f"Within a question the comparisons are corrected for their number (Holm, {100 - 100 * LEVEL:g} %); the brackets "
@@ -20,7 +22,6 @@ _HOLM = (
 
 def answers(comparison: Comparison) -> list[str]:
     """Answer QUESTIONS, a paragraph each; then say what is not answered and what the intervals cover."""
-    published = comparison.params.published
     told, untold = [], []
     answered: list[Difference] = []
     of_pc = pc_sentence(comparison)
@@ -29,8 +30,8 @@ def answers(comparison: Comparison) -> list[str]:
         if known:
             signs = _signs(known)
             answered += known.values()
-            sentences = [*_verdict(known, signs), *_sentences(known, signs, published)]
-            remarks = _hardly_used(comparison) if question is USED else []
+            sentences = [*_verdict(known, signs), *_sentences(comparison, known, signs)]
+            remarks = _remarks(comparison, question)
             if of_pc and _is_of_pc(question):
                 remarks, of_pc = [of_pc], None  # once
             told.append(" ".join([f"**{question.words}**", *sentences, *remarks]))
@@ -57,6 +58,14 @@ def _difference(comparison: Comparison, asked: Asked) -> Difference | None:
     if asked.reference is None:
         return comparison.within(asked.row, asked.measure)
     return comparison.difference(asked.row, asked.reference, asked.measure)
+
+
+def _remarks(comparison: Comparison, question: Question) -> list[str]:
+    """What has to be known beside an answer."""
+    if question is USED:
+        return [*_hardly_used(comparison), _USED]
+    measured = ranked_words(comparison) if question is RANKED else None
+    return [f"Insertion: more is better; deletion: less. Measured on {measured}."] if measured else []
 
 
 def _is_of_pc(question: Question) -> bool:
@@ -106,11 +115,11 @@ def _verdict(known: Mapping[Asked, Difference], signs: Mapping[Asked, int]) -> l
     return ["Not beyond noise; in part the opposite."]
 
 
-def _sentences(known: Mapping[Asked, Difference], signs: Mapping[Asked, int], published: str | None) -> list[str]:
+def _sentences(comparison: Comparison, known: Mapping[Asked, Difference], signs: Mapping[Asked, int]) -> list[str]:
     """One for each pair of rows."""
     pairs: dict[tuple[Row, Row | None], list[str]] = {}
     for asked, found in known.items():
-        pairs.setdefault(asked[:2], []).append(_claim(asked, found, signs[asked]) + _papers(asked, published))
+        pairs.setdefault(asked[:2], []).append(_claim(asked, found, signs[asked]) + _papers(comparison, asked))
     return [f"{row.name}{_other(other)}: {', '.join(claims)}." for (row, other), claims in pairs.items()]
 
 
@@ -145,16 +154,17 @@ def _interval(numbers: Sequence[float | None], unit: str, form: str) -> str:
     return f"{mean}{unit} [{low}, {high}]"
 
 
-def _papers(asked: Asked, published: str | None) -> str:
+def _papers(comparison: Comparison, asked: Asked) -> str:
     """The paper's own difference, if it has both rows."""
     if asked.reference is None:
         return ""
-    found = published_difference(published, asked.row, asked.reference, asked.measure)
+    found = published_difference(comparison.params.published, asked.row, asked.reference, asked.measure)
     if found is None:
         return ""
     wording = WORDING[asked.measure]
     size = f"{abs(found):.{wording.decimals}f}{wording.unit}"
-    return f" (the paper: {size} {'lower' if found < 0 else 'higher'})"
+    frames = ", of all frames" * bool(asked.measure == "entropy_object" and comparison.empty_share)
+    return f" (the paper{frames}: {size} {'lower' if found < 0 else 'higher'})"
 
 
 def _missing(comparison: Comparison, question: Question) -> str:

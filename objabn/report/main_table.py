@@ -37,7 +37,7 @@ _ECE_NOTE = (
 )
 _USED_NOTE = (
     "used: points of top-1 that are lost when one even weight, of the same energy, stands in the place of the row's "
-    "maps; the next table has the intervals."
+    "maps; the table below tells more."
 )
 _FEW_CLASSES = 5  # so many or fewer: every answer is among the five most probable ones
 _FEW_CLASSES_NOTE = "top-5 of five classes or fewer is 100 % of any network, so it is not shown."

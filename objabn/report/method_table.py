@@ -17,7 +17,7 @@ _RANDOM = "random"
 # Measure -> heading, decimals.
 _MEASURES = {
     "entropy_object": ("entropy", 3),
-    "entropy_native": ("own grid", 3),
+    "entropy_native": ("entropy, own grid", 3),
     **{measure: MEASURES[measure][:2] for measure in ("pointing", "energy", "iou_truth", "iou_best")},
     "insertion": ("insertion", 3),
     "deletion": ("deletion", 3),
@@ -61,7 +61,8 @@ def _of_row(comparison: Comparison, row: Row) -> list[tuple[str, str, dict[str, 
     if len(found) < 2:
         return []
     areas = {each: number_text(comparison.number(row, f"{each}_random"), 3) for each in ("insertion", "deletion")}
-    return [*found, (_RANDOM, "", areas)] if any(areas.values()) else found
+    nothing = {heading: "" for heading, _ in _MEASURES.values()}
+    return [*found, (_RANDOM, "", nothing | areas)] if any(areas.values()) else found
 
 
 def against_cells(comparison: Comparison) -> pd.DataFrame:
@@ -119,7 +120,8 @@ def method_notes(comparison: Comparison) -> list[str]:
         "much a cell changes between frames. These two know nothing of the network.",
         "passes: what a map costs beyond the answer. One backward pass gives Grad-CAM, Grad-CAM (split) and LayerCAM "
         "together.",
-        "entropy: of frames with an object, on the grid of the row's own maps; own grid: on the method's.",
+        "entropy: of frames with an object, on the grid of the row's own maps; own grid: on the method's, where it "
+        "is another.",
     ]
     if ranked_words(comparison) is not None:
         notes.append(

@@ -90,6 +90,12 @@ USED = Question(
     within=(("even", 1),),
     missing="It takes rows with maps of their own.",
 )
+RANKED = Question(
+    "Does M_o rank evidence better than Grad-CAM on the same network?",
+    within=(("insertion", 1), ("deletion", -1)),
+    map="o",
+    missing="It takes insertion and deletion (`eval.ranking_videos`) and rows with M_o.",
+)
 
 # A row, the row it is compared with, the measure, the sign of the difference that says yes (0: no such question). Names
 # other than those of the table's own rows are controls'.
@@ -112,12 +118,7 @@ QUESTIONS = (
         map="o",
         missing="It takes ground truth and rows with M_o.",
     ),
-    Question(
-        "Does M_o rank evidence better than Grad-CAM on the same network?",
-        within=(("insertion", 1), ("deletion", -1)),
-        map="o",
-        missing="It takes insertion and deletion (`eval.ranking_videos`) and rows with M_o.",
-    ),
+    RANKED,
     _asked(
         "Are the maps sharper with wrong masks, too?",
         (SHIFTED, ABN, *SHARPER),

@@ -18,9 +18,9 @@ def headline(numbers: Numbers) -> dict[str, float]:
 
     Accuracy and calibration; the entropy of each map of the row's own, else of Grad-CAM; a flat share only where there
     are flat frames; of the map that a row is compared by (`names.COMPARED`) its entropy on frames with an object and
-    where it lies: pointing and iou_truth with ground truth, else iou_fit; and `top1_lost_even`, the points of top-1 that
-    one even weight in the place of the maps costs. With several seeds the standard deviation of each over the seeds
-    follows, as `entropy_o_std`, but for the last one.
+    where it lies: pointing and iou_truth with ground truth, else iou_fit; and `top1_lost_even`, the points of top-1
+    that one even weight in the place of the maps costs. With several seeds the standard deviation of each over the
+    seeds follows, as `entropy_o_std`, but for the last one.
     """
     letters = [letter for letter in OWN if any(letter == of for _, of in numbers)] or [GRAD_CAM]
     entropies, flat = ([(measure, letter) for letter in letters] for measure in ("entropy", "flat_share"))

@@ -23,6 +23,8 @@ from objabn.report.published import TABLES
 from objabn.report.used_table import TITLE as USED_TITLE
 from objabn.report.used_table import used_cells, used_notes
 
+_NAMES = ["row", "attention", "PC"]
+
 
 class Table(NamedTuple):
     """A table below the first one.
@@ -36,6 +38,12 @@ class Table(NamedTuple):
     title: str
     cells: pd.DataFrame
     notes: Sequence[str]
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether one of the cells is a difference with its interval."""
+        texts = self.cells.drop(columns=_NAMES, errors="ignore").to_numpy().ravel()
+        return any(" [" in text and text.rstrip(" *").endswith("]") for text in texts)
 
 
 def tables(comparison: Comparison, *, whole: bool = False) -> dict[str, Table]:

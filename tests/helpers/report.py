@@ -55,7 +55,8 @@ def results(
         for letter in letters:
             entropy = np.full(len(ids), np.nan) if flat else draw.uniform(0.5, 3, len(ids))
             table[f"entropy_{letter}"] = entropy
-            table[f"flat_share_{letter}"] = float(flat)
+            table[f"entropy_object_{letter}"] = entropy
+            table[f"flat_share_object_{letter}"] = float(flat)
             table[f"iou_fit_{letter}"] = draw.uniform(size=len(ids))
             if truth:
                 table[f"iou_truth_{letter}"] = draw.uniform(size=len(ids))

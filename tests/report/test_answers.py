@@ -163,7 +163,11 @@ def test_the_papers_own_answer_stands_beside_ours() -> None:
 
 
 def test_a_question_without_yes_and_no_has_no_verdict() -> None:
-    rows = {"mask": table(entropy_object_o=1.5), "mask-area": table(entropy_object_o=2.0), "mask-max": table(entropy_object_o=1.0)}
+    rows = {
+        "mask": table(entropy_object_o=1.5),
+        "mask-area": table(entropy_object_o=2.0),
+        "mask-max": table(entropy_object_o=1.0),
+    }
     same = "in top-1 nothing beyond noise (+0.0 points [-2.3, +2.3])"
     assert answer("What does another way of resizing the masks change?", rows) == (
         f"mask-area against mask: less sharp by 0.50 bits [0.27, 0.73], {same}. "
@@ -208,7 +212,9 @@ def test_few_recordings_give_no_verdict() -> None:
 
 
 def test_where_nothing_varies_it_says_so() -> None:
-    alike = {name: table(3, entropy_object_u=2.5).assign(top1=0.5, entropy_object_u=2.5) for name in ("abn", "abn + PC")}
+    alike = {
+        name: table(3, entropy_object_u=2.5).assign(top1=0.5, entropy_object_u=2.5) for name in ("abn", "abn + PC")
+    }
     found = answers_to(alike)
     assert found[:2] == [
         f"**{PC_SHARPER}** abn + PC against abn: entropy +0.00 bits.",

@@ -65,7 +65,9 @@ def by_hand(own: np.ndarray, other: np.ndarray, groups: list[str]) -> tuple[floa
 def test_intervals_are_those_of_another_computation(seeds: int, fours: bool) -> None:
     own, other = drawn(seeds, 0.3, draw=1), drawn(seeds, draw=2)
     recordings = in_fours() if fours else None
-    found = row_difference(results(NAMES, entropy_object_o=own), results(NAMES, entropy_object_u=other), "entropy_object", recordings)
+    found = row_difference(
+        results(NAMES, entropy_object_o=own), results(NAMES, entropy_object_u=other), "entropy_object", recordings
+    )
     expected = by_hand(own, other, recordings.to_list() if fours else NAMES)
     assert found[:4] == pytest.approx(expected)
     assert found.low < found.mean < found.high
@@ -138,7 +140,9 @@ def test_a_video_that_lacks_a_measure_in_any_seed_is_left_out_of_both_rows() -> 
     own, other = drawn(draw=1), drawn(draw=2)
     own[1, 3], other[0, 7], other[2, 8] = NAN, NAN, NAN
     kept = [at for at in range(24) if at not in (3, 7, 8)]
-    found = row_difference(results(NAMES, entropy_object_o=own), results(NAMES, entropy_object_u=other), "entropy_object")
+    found = row_difference(
+        results(NAMES, entropy_object_o=own), results(NAMES, entropy_object_u=other), "entropy_object"
+    )
     assert found[:4] == pytest.approx(by_hand(own[:, kept], other[:, kept], [NAMES[at] for at in kept]))
     fewer = results(NAMES, entropy_object_u=other)
     fewer = fewer[~((fewer["video"] == "v05") & (fewer["seed"] == 1))]  # a line that is not there
@@ -254,7 +258,9 @@ def test_videos_without_a_truth_have_no_curve() -> None:
 
 
 def test_the_larger_share_of_flat_maps_stands_beside_an_entropy() -> None:
-    other = results(NAMES, entropy_object_u=drawn(draw=2), flat_share_object_u=np.full((3, 24), 1 / 64), top1=drawn(draw=3))
+    other = results(
+        NAMES, entropy_object_u=drawn(draw=2), flat_share_object_u=np.full((3, 24), 1 / 64), top1=drawn(draw=3)
+    )
     for flat, expected in ((0.0, 1 / 64), (0.375, 0.375)):
         shares = {"flat_share_object_o": np.full((3, 24), flat), "flat_share_object_u": np.ones((3, 24))}
         own = results(NAMES, entropy_object_o=drawn(shift=-2, draw=1), top1=drawn(draw=4), **shares)

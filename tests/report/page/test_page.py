@@ -69,14 +69,15 @@ def test_every_row_stands_in_every_table_of_rows(tmp_path: Path, synthetic: Data
     tables = Tables(text).tables
     names = ["plain", "abn", "mha + PC"]
     assert [line[0] for line in tables["comparison of the rows"][2:]] == names
-    assert tables["comparison of the rows"][0] == ["row", "accuracy", "entropy, bits", "minus abn"]
-    assert tables["comparison of the rows"][1][:6] == ["top-1 %", "top-5 %", "Mu", "Mo", "Mb", "Grad-CAM"]
+    assert tables["comparison of the rows"][0] == ["row", "accuracy", "entropy, bits"]
+    assert tables["comparison of the rows"][1] == ["top-1 %", "top-5 %", "Mu", "Mo", "Mb", "Grad-CAM"]
     plain = tables["comparison of the rows"][2]
     assert plain[1:6] == ["75.00", "-", "", "", ""]  # of three classes
     assert re.fullmatch(r"\d\.\d{3}", plain[6])
-    assert plain[7] == "+0.0"
-    assert all(re.fullmatch(r"[+-]\d+\.\d+", cell) for cell in plain[8:])  # one seed: no intervals
-    assert tables["comparison of the rows"][3][7:] == ["", "", "", ""]  # abn against itself
+    heading, plain, other = tables["differences to abn"]  # abn is not compared with itself
+    assert heading == ["row", "top-1 - abn", "entropy - abn", "pointing - abn", "IoU truth - abn"]
+    assert (plain[0], plain[1], other[0]) == ("plain", "+0.0", "mha + PC")
+    assert all(re.fullmatch(r"[+-]\d+\.\d+", cell) for cell in plain[2:])  # one seed: no intervals
     assert [line[:2] for line in tables["what is measured of each map"][1:]] == [
         ["plain", "Grad-CAM"], ["abn", "Mu"], ["mha + PC", "Mu"], ["mha + PC", "Mo"], ["mha + PC", "Mb"]
     ]  # fmt: skip
@@ -89,11 +90,10 @@ def test_every_row_stands_in_every_table_of_rows(tmp_path: Path, synthetic: Data
 
 def test_differences_of_several_seeds_have_intervals_and_stars(tmp_path: Path, synthetic: Dataset) -> None:
     text = page(tmp_path, synthetic, seeds=(0, 1, 2))
-    heading, columns, plain, *_ = Tables(text).tables["comparison of the rows"]
-    assert heading[-1] == "minus abn, with 95 % interval; * beyond noise"
-    assert columns[6:] == ["top-1", "entropy", "pointing", "IoU truth"]
-    assert plain[7] == "+0.0"  # the same answers in every training
-    assert all(re.fullmatch(r"[+-][\d.]+\*? \[[+-][\d.]+, [+-][\d.]+\]", cell) for cell in plain[8:])
+    _, plain, *_ = Tables(text).tables["differences to abn"]
+    assert '<h3>Differences to abn <span class="aside">with 95 % intervals; * beyond noise</span></h3>' in text
+    assert plain[1] == "+0.0"  # the same answers in every training
+    assert all(re.fullmatch(r"[+-][\d.]+\*? \[[+-][\d.]+, [+-][\d.]+\]", cell) for cell in plain[2:])
     ours = without_plotly(text)
     for note in (
         "Brackets: 95 % intervals over trainings and recordings",

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from objabn.report.comparison import Comparison
+from objabn.report.gradients import pc_warning
 from objabn.report.intervals import MAX_FLAT, Difference, scope
 from objabn.report.method_table import ranked_words
 from objabn.report.names import MAP_NAMES, REFERENCE, Row
-from objabn.report.pc_share import pc_sentence
 from objabn.report.published import published_difference
 from objabn.report.questions import PLAIN, QUESTIONS, RANKED, TRUTH, USED, WITHIN_WORDING, WORDING, Asked, Question
 from objabn.statistics.contrast import LEVEL, adjusted
@@ -24,7 +24,7 @@ def answers(comparison: Comparison) -> list[str]:
     """Answer QUESTIONS, a paragraph each; then say what is not answered and what the intervals cover."""
     told, untold = [], []
     answered: list[Difference] = []
-    of_pc = pc_sentence(comparison)
+    of_pc = pc_warning(comparison)
     for question in QUESTIONS:
         known = _known(comparison, question)
         if known:

@@ -9,6 +9,9 @@ from objabn.report.beside_paper import published_cells, published_notes
 from objabn.report.breakdown import CLASSES_TITLE, SIZES_TITLE, size_cells, size_notes, worst_class_cells
 from objabn.report.cells import table_lines
 from objabn.report.comparison import Comparison
+from objabn.report.gradients import NOTES as GRADIENT_NOTES
+from objabn.report.gradients import TITLE as GRADIENTS_TITLE
+from objabn.report.gradients import gradient_cells
 from objabn.report.main_table import difference_cells, difference_notes, main_cells, main_notes, row_cells
 from objabn.report.map_table import map_cells, map_notes, measure_notes
 from objabn.report.method_table import (
@@ -50,7 +53,7 @@ def tables(comparison: Comparison, *, whole: bool = False) -> dict[str, Table]:
     """Make the tables below the first one, by name, in their order; those without a line are left out.
 
     Args:
-        whole: with what would be long in print: methods of the rows with PC, too.
+        whole: with what would be long in print: methods of the rows with PC, and what moved the attention branch.
     """
     maps, methods = map_cells(comparison), method_cells(comparison, with_pc=whole)
     differences = pd.concat([row_cells(comparison), difference_cells(comparison)], axis=1)
@@ -65,6 +68,7 @@ def tables(comparison: Comparison, *, whole: bool = False) -> dict[str, Table]:
         "methods": Table(METHODS_TITLE, methods, [*method_notes(comparison), *told]),
         "sizes": Table(SIZES_TITLE, size_cells(comparison), size_notes(comparison)),
         "classes": Table(CLASSES_TITLE, worst_class_cells(comparison), []),
+        "gradients": Table(GRADIENTS_TITLE, gradient_cells(comparison).iloc[: None if whole else 0], GRADIENT_NOTES),
         "published": Table(
             f"Beside the paper ({TABLES[published]})" if published else "",
             _without_empty(beside),

@@ -340,3 +340,37 @@ def test_the_smallest_differences_in_words() -> None:
     assert smallest_words([*sizes[:1], Difference(3.0)], ".1f") == "2.5"
     assert smallest_words([Difference(3.0)], ".1f") is None
     assert smallest_words([], ".1f") is None
+
+
+def test_two_curves_of_a_row_are_compared_each_at_its_own_best_threshold() -> None:
+    draw = np.random.default_rng(0)
+    own = np.array([0.2, 0.5, 0.49, 0.1]) + draw.normal(0, 0.1, (3, 24, 4))
+    other = np.array([0.4, 0.1, 0.2, 0.39]) + draw.normal(0, 0.1, (3, 24, 4))
+    groups = in_fours()
+    values, parts = leave_one_out([own, other], groups.to_list())
+    differences, parted = values[0] - values[1], parts[0] - parts[1]
+    products = parted @ parted.T
+    ms, cov2 = differences.var(ddof=1), products[~np.eye(3, dtype=bool)].mean()
+    error, df = math.sqrt((ms + max(0.0, 3 * cov2)) / 3), (ms + max(0.0, 3 * cov2)) ** 2 / (ms**2 / 2)
+    half = stats.t.ppf(0.975, df) * error
+    table = results(NAMES, iou_curve_o=own, iou_curve_g=other)
+    found = loss_within(table, "iou_curve_o", "iou_curve_g", groups)
+    mean = differences.mean()
+    assert found is not None
+    assert found[:3] == pytest.approx((mean, mean - half, mean + half))
+    own[1, 3] = NAN  # a video without truth
+    kept = [at for at in range(24) if at != 3]
+    found = loss_within(results(NAMES, iou_curve_o=own, iou_curve_g=other), "iou_curve_o", "iou_curve_g", None)
+    (first, second), _ = leave_one_out([own[:, kept], other[:, kept]], [NAMES[at] for at in kept])
+    assert found is not None
+    assert found.mean == pytest.approx((first - second).mean())
+
+
+def test_a_loss_that_one_training_knows_has_a_mean_and_no_interval() -> None:
+    """Of its eight videos two were measured."""
+    whole, less = np.full((3, 24), NAN), np.full((3, 24), NAN)
+    whole[0, :2], less[0, :2] = (0.5, 0.75), (0.25, 0.25)
+    table = results(NAMES, insertion_o=whole, insertion_g=less)
+    assert loss_within(table, "insertion_o", "insertion_g", None, 100) == (37.5, None, None, None, None, 0)
+    assert loss_within(table.assign(insertion_g=NAN), "insertion_o", "insertion_g", None) is None
+    assert loss_within(table.drop(columns="seed"), "insertion_o", "insertion_x", None) is None

@@ -69,6 +69,26 @@ def test_both_tables_by_hand() -> None:
     assert "against abn's $M_{u}$" in captions[1]
 
 
+def test_what_is_used_and_other_methods_have_tables_of_their_own() -> None:
+    mask = Row("mask", False)
+    lost = results(VIDEOS, top1=np.full((1, 8), 0.5), top1_even=np.full((1, 8), 0.25), pointing_o=np.full((1, 8), 0.5),
+                   pointing_g=np.full((1, 8), 0.25))  # fmt: skip
+    numbers = {"top1": 50.0, "entropy_object_o": 1.5, "entropy_object_g": 2.5, "pointing_o": 0.5}
+    text = to_latex(made_comparison({mask: numbers}, name="own_data", per_video={mask: lost}))
+    _, used, against, methods = tables(text)
+    assert used == [r"attention & PC & top-1 \% & own - even weight", "mask &  & 50.00 & +25.0"]
+    assert against == ["attention & PC & map & pointing", r"mask &  & $M_{o}$ & +25.0"]
+    assert methods == [
+        r"attention & PC & map & passes & entropy & pointing \%",
+        r"mask &  & $M_{o}$ & 0 & 1.500 & 50.0",
+        "mask &  & Grad-CAM & 1 backward & 2.500 & ",
+    ]
+    assert re.findall(r"\\label\{(.*)\}", text)[1:] == [
+        f"tab:own_data-{each}" for each in ("used", "against", "methods")
+    ]
+    assert r"\texttt{gradcam.layer}" in text
+
+
 def test_one_seed_has_no_brackets() -> None:
     text = to_latex(made(seeds=1))
     main, compared = tables(text)

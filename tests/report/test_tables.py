@@ -372,6 +372,38 @@ def test_the_picture_shows_the_table_and_the_entropies(
     assert [[bar.get_center()[0] for bar in of_map] for of_map in bars.containers] == [[0], [1]]
 
 
+def test_the_picture_shows_what_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of mask 25 points are lost, 4.303 / sqrt(3) of one more or less; plain loses nothing known."""
+    mask, plain = Row("mask", False), Row("plain", False)
+    top1 = [[0.74] * 6, [0.75] * 6, [0.76] * 6]
+    lost = results(list("abcdef"), top1=top1, top1_even=[[0.5] * 6] * 3, entropy_object_o=[[1.0] * 6] * 3)
+    comparison = made_comparison(
+        {plain: {"top1": 75.0, "entropy_g": 2.0}, mask: {"top1": 75.0, "entropy_o": 1.0}},
+        per_video={plain: results(list("abcdef"), top1=top1), mask: lost},
+        seeds=range(3),
+    )
+    drawn: list[Figure] = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *to, **how: (drawn.append(figure), save(figure, *to, **how)))
+    draw_table(comparison, tmp_path / "t.png")
+    main, _, bars, used, maps = drawn[0].axes
+    assert shown(main)[2][3] == "25.0 *"
+    assert [bar.get_height() for bar in bars.patches] == [pytest.approx(25)]
+    assert bars.patches[0].get_center()[0] == 1  # below its entropy
+    ends = bars.containers[1].lines[2][0].get_segments()[0][:, 1]
+    assert ends == pytest.approx([25 - 4.303 / 3**0.5, 25 + 4.303 / 3**0.5], abs=0.001)
+    assert used.get_title() == "Is the map used? (95 % intervals, * beyond noise)"
+    assert shown(used)[1] == ["mask", "", "75.00", "+25.0 [+22.5, +27.5] *"]
+    assert maps.get_title() == "Maps"
+
+
+def test_differences_within_a_row_are_among_all_numbers() -> None:
+    mask = Row("mask", False)
+    lost = results(list("abcdef"), top1=[[0.75] * 6], top1_even=[[0.5] * 6], entropy_o=[[1.0] * 6])
+    table = made_comparison({mask: {"top1": 75.0}}, per_video={mask: lost}).tidy()
+    assert table[["map", "measure", "mean"]].to_numpy().tolist() == [["", "top1", 75.0], ["", "within_even", 25.0]]
+
+
 def shown(axes: Axes) -> list[list[str]]:
     """Texts of a drawn table, by line."""
     lines: dict[int, list[str]] = {}

@@ -133,6 +133,28 @@ def test_a_difference_is_set_with_and_without_its_interval(text: str, expected: 
     assert page_module._difference(text) == expected
 
 
+def test_what_is_used_and_other_methods_stand_there(tmp_path: Path, synthetic: Dataset) -> None:
+    text = page(tmp_path, synthetic, seeds=(0, 1, 2), methods=True)
+    tables = Tables(text).tables
+    assert tables["comparison of the rows"][0] == ["row", "accuracy", "map", "entropy, bits"]
+    assert tables["comparison of the rows"][1][2] == "used, points"
+    assert [line[0] for line in tables["whether the map is used"]] == ["row", "abn", "mha + PC"]
+    assert tables["whether the map is used"][0][3:] == ["own - even weight", "own - another video's",
+                                                        "own - the segmenter's masks"]  # fmt: skip
+    assert [line[:2] for line in tables["own maps against Grad-CAM"][1:]] == [["abn", "Mu"], ["mha + PC", "Mo"]]
+    assert [line[:3] for line in tables["methods on the same networks"][1:]] == [
+        ["abn", "Mu", "0"], ["abn", "Grad-CAM", "1 backward"], ["abn", "random", ""],
+        ["mha + PC", "Mu", "0"], ["mha + PC", "Mo", "0"], ["mha + PC", "Grad-CAM", "1 backward"],
+        ["mha + PC", "random", ""],
+    ]  # fmt: skip
+    assert [line[0] for line in tables["maps by the object's size"][1:]] == ["plain", "abn", "mha + PC"]
+    assert [line[0] for line in tables["overlap by class"][1:]] == sorted(CLASSES)
+    assert tables["videos with the worst maps"][0] == ["video", "class", "size", "plain", "abn", "mha + PC"]
+    assert len(tables["videos with the worst maps"]) == 1 + 10
+    assert EVIL not in without_plotly(text)
+    assert "<strong>Does M<sub>o</sub> lie on the figure better" in text
+
+
 def test_class_names_are_text(tmp_path: Path, synthetic: Dataset) -> None:
     text = page(tmp_path, synthetic, lost=True)
     ours = without_plotly(text)

@@ -39,7 +39,8 @@ def test_where_a_rows_files_stand(row: str, flat: str) -> None:
     assert paths.picture(row) == Path(f"reports/own/maps/{flat}.png")
 
 
-def test_where_the_masks_report_stands() -> None:
+def test_where_what_is_of_all_rows_stands() -> None:
+    assert Paths("own").map_groups == Path("reports/own/maps/groups.csv")
     assert Paths("own").segment_report == Path("results/own/segment.json")
     assert Paths("own").mask_picture == Path("reports/own/masks.png")
 

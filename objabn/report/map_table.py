@@ -15,9 +15,6 @@ MEASURES: dict[str, tuple[str, int, str | None]] = {
         3,
         "share of the frames with an object whose map has a range below {flat_range:g}; no entropy has them",
     ),
-    "range": ("range", 3, "the map's highest value minus its lowest, in frames with an object"),
-    "lit_empty": ("lit where empty", 3, "mean of the map in frames without an object; 0 would be right, 1 for M_b"),
-    "flicker": ("flicker", 3, "mean change of a cell from one frame to the next"),
     "pointing": ("pointing %", 1, "frames whose map is highest on the truth; a flat map scores the truth's area"),
     "energy": ("energy inside", 3, "share of the map's sum that lies on the truth; a flat map scores the truth's area"),
     "iou_truth": ("IoU truth", 3, "of the cells where the map is at least 0.5 with the truth"),
@@ -27,7 +24,11 @@ MEASURES: dict[str, tuple[str, int, str | None]] = {
         "of each frame's map, scaled to [0, 1], with the truth, at the one threshold that is best over all videos",
     ),
     "iou_fit": ("IoU fit", 3, "as IoU truth, but with the masks used for training: fit to the segmenter, not truth"),
+    "range": ("range", 3, "the map's highest value minus its lowest, in frames with an object"),
+    "lit_empty": ("lit where empty", 3, "mean of the map in frames without an object; 0 would be right, 1 for M_b"),
+    "flicker": ("flicker", 3, "mean change of a cell from one frame to the next"),
 }
+_MEANS = ("range", "lit_empty", "flicker")  # their spread over seeds is not shown
 _OF_OBJECTS = "entropy_object"
 _INVERSE_NOTE = "M_b is compared with the inverse masks."
 _ALL_NOTE = "Every frame has an object, so the entropy of frames with one is the paper's, of all frames."
@@ -36,6 +37,8 @@ _ALL_NOTE = "Every frame has an object, so the entropy of frames with one is the
 def measure_text(comparison: Comparison, row: Row, measure: str, letter: str, heading: str, decimals: int) -> str:
     """Write a measure of a map, in percent where the heading says so, the best threshold behind the best IoU."""
     number = comparison.number(row, measure, letter)
+    if number is not None and measure in _MEANS:
+        number = number._replace(std=None)
     text = number_text(number, decimals, 100 if heading.endswith("%") else 1)
     threshold = comparison.number(row, "best_threshold", letter) if measure == "iou_best" else None
     return f"{text} ({threshold.mean:.2f})" if text and threshold else text

@@ -135,8 +135,8 @@ def _strong(text: str) -> Markup:
 
 
 def _map_name(text: str) -> Markup:
-    """Text in which M_o is written with its letter below."""
-    return Markup(re.sub(r"\bM_([uob])\b", r"M<sub>\1</sub>", str(escape(text))))
+    """Text in which M_o and y_a are written with their letters below."""
+    return Markup(re.sub(r"\b(M|y)_([abopu])\b", r"\1<sub>\2</sub>", str(escape(text))))
 
 
 def _groups(main: pd.DataFrame) -> list[tuple[str, dict[str, int]]]:

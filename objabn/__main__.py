@@ -20,7 +20,7 @@ COMMANDS = {
     "repro": "all that `dvc repro` makes, with trainings side by side (`make repro`)",
     "times": "how long each stage of the pipeline took when it last ran here",
     "index": "list a data set's videos in data/<dataset>/index.csv",
-    "truth": "make a store of ground truth from boxes of UCF101-24 or Something-Else",
+    "truth": "make a store of ground truth from boxes of UCF101-24 or Something-Else, or masks",
     "cache": "what the side cache holds; `cache prune` frees what is not needed",
     "ablate": "controls and audits over seeds, on the embedded data (an hour)",
     "pretrain": "train the embedded data set's own pretrained weights",

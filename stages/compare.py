@@ -16,6 +16,7 @@ def main() -> None:
 
     from objabn.index.groups import FOLDER, read_groups
     from objabn.report.answers import answers
+    from objabn.report.breakdown import grouped
     from objabn.report.comparison import read_comparison, read_kept_maps
     from objabn.report.kept_clips import kept_pictures
     from objabn.report.latex import to_latex
@@ -52,6 +53,7 @@ def main() -> None:
     for row, table in comparison.per_video.items():
         first = table[table["seed"] == seeds[0]]
         draw_maps(kept_pictures(kept[row], first, frames, dataset.data.crop), paths.picture(row_path(*row)))
+    write_text(paths.map_groups, grouped(comparison).to_csv(index=False, lineterminator="\n"))
     truth = open_truth(dataset.truth, videos, dataset.decode.stride) if dataset.truth else None
     stores = Stores(frames, StoreReader(paths.data("masks")), truth)
     gallery, left_out = make_gallery(comparison.per_video, kept, seeds[0], stores, dataset)

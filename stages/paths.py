@@ -48,6 +48,11 @@ class Paths:
         """The maps of a row, over frames."""
         return Path("reports") / self.dataset / "maps" / f"{row.replace('/', '-')}.png"
 
+    @property
+    def map_groups(self) -> Path:
+        """What is measured of the maps of each class and size, beside the pictures."""
+        return Path("reports") / self.dataset / "maps" / "groups.csv"
+
     def table(self, suffix: str, of: str = "") -> Path:
         return Path("tables") / f"{self.dataset}{of}.{suffix}"
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,7 @@ def module_file(name: str) -> str | None:
     return None
 
 
+@cache
 def imported(path: str) -> set[str]:
     """Files of ours that a file imports, anywhere in it."""
     names = set()
@@ -64,6 +66,7 @@ def imported(path: str) -> set[str]:
     return {file for name in names if name.split(".")[0] in ("objabn", "stages") and (file := module_file(name))}
 
 
+@cache
 def closure(path: str) -> set[str]:
     """Files of ours that a file imports, directly or not, without checks and those that hold no computation."""
     reached: set[str] = set()
@@ -149,7 +152,7 @@ def test_a_stage_runs_its_own_file(stage: str) -> None:
         ("training/losses.py", {"train"}),
         ("training/wrong_masks.py", {"train"}),
         ("evaluation/metrics.py", {"evaluate", "audit", "study", "compare", "audits"}),
-        ("evaluation/localisation.py", {"evaluate", "study", "compare", "audits"}),
+        ("evaluation/localisation.py", {"evaluate", "audit", "study", "compare", "audits"}),
         ("clips/geometry.py", {"train", "evaluate", "audit", "compare"}),
         ("segmentation/segment.py", {"segment"}),
         ("segmentation/segmenters/rcnn.py", {"segment"}),

@@ -9,20 +9,24 @@ def audit_numbers(per_video: pd.DataFrame) -> dict[str, float]:
     """Summarise the audit of one run: means over the videos, top-1 in percent, areas in [0, 1], drops in points.
 
     Of figures on other backgrounds: swap_drop = top1 - top1_swapped, and background_gap = top1_pasted - top1_swapped,
-    the part of it that is not owed to cutting and pasting; with true masks both end in `_truth`.
+    the part of it that is not owed to cutting and pasting; with true masks both end in `_truth`, and are over
+    the videos that could be cut.
     """
     means = per_video.drop(columns=["video", "label"]).mean()
     numbers = {str(name): (100 if str(name).startswith("top1") else 1) * value for name, value in means.items()}
     for end in ("", "_truth"):
         if f"top1_swapped{end}" in numbers:
             swapped = numbers[f"top1_swapped{end}"]
-            numbers[f"swap_drop{end}"] = numbers["top1"] - swapped
+            cut = per_video[f"top1_swapped{end}"].notna()
+            numbers[f"swap_drop{end}"] = 100 * per_video["top1"][cut].mean() - swapped
             numbers[f"background_gap{end}"] = numbers[f"top1_pasted{end}"] - swapped
     return {name: round(float(value), 6) for name, value in numbers.items()}
 
 
 def summarise_audits(per_video: pd.DataFrame) -> pd.DataFrame:
     """Summarise the audits of a row as `evaluation.summary.summarise` does: a line for each seed, map and measure.
+
+    A number that does not exist (of frames without an object where all have one) has no line.
 
     Args:
         per_video: with a column `seed`.
@@ -33,4 +37,4 @@ def summarise_audits(per_video: pd.DataFrame) -> pd.DataFrame:
         for name, value in audit_numbers(run.drop(columns="seed")).items()
         for measure, letter in [measure_of(name)]
     ]
-    return pd.DataFrame(lines, columns=COLUMNS)
+    return pd.DataFrame(lines, columns=COLUMNS).dropna().reset_index(drop=True)

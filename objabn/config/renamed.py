@@ -20,6 +20,15 @@ RENAMED = {
 ADDED = {
     "decode.stride": 1,
     "segment.stride": 1,
+    "model.attention_convs": 3,
+    "model.attention_gamma": 0.0,
+    "model.class_pool": "mean",
+    "model.feature_pool": "mean",
+    "loss_weights.even": 0.0,
+    "train.push_centroid_lr": None,
+    "train.weight_decay": 0.0,
+    "train.pc_centroids": "one",
+    "train.pc_between": True,
     "train.report": "last",
     "train.threads": None,
     "train.depthwise": "channels_last",
@@ -39,14 +48,15 @@ ADDED_BLOCKS = {
 
 
 # A text in old files: the store; its masks were read with the threshold and the groups of `mask`.
-TRUTH = "truth: is a block now, store: {store}, score_threshold: 0.5, groups: [person, other]"
+TRUTH = "truth: is a block now: {{store: {store}, score_threshold: 0.5, groups: [person, other]}}"
 
 
 def of_old_run(block: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of a data set's block, as a run's record has it, with all present parameters.
 
-    >>> list(of_old_run({"train": {"epochs": 4, "workers": 2}})["train"].items())[:2]
-    [('epochs', 4), ('report', 'last')]
+    >>> trained = of_old_run({"train": {"epochs": 4, "workers": 2}})["train"]
+    >>> trained["epochs"], trained["report"], "workers" in trained
+    (4, 'last', False)
     """
     renamed = _with_truth_block(with_new_names(block))
     for key, value in ADDED.items():

@@ -28,10 +28,10 @@ def map_measures(
     `entropy_at_R_x`, the same where flat is a range below R, for each of FLAT_RANGES, whatever `eval.flat_range` is;
     `entropy_object_x`, over the frames of `entropy_x` that have an object; `entropy_native_x`, the entropy of the same
     map on the grid of its own layer, where that is another; `flat_share_x` and `flat_share_object_x`; `range_x`,
-    max - min over frames with an object. Where nothing is: `lit_empty_x`, the map's mean over frames without an object. In time:
-    `flicker_x`. On the object, over frames that have one: `iou_fit_x`, the IoU of the cells from 0.5 on with the
-    segmenter's mask, and with ground truth `iou_truth_x`, `pointing_x`, `energy_x` and `iou_curve_x`. Each is NaN where
-    no frame has a say.
+    max - min over frames with an object. Where nothing is: `lit_empty_x`, the map's mean over frames without an
+    object. In time: `flicker_x`. On the object, over frames that have one: `iou_fit_x`, the IoU of the cells from 0.5
+    on with the segmenter's mask, and with ground truth `iou_truth_x`, `pointing_x`, `energy_x` and `iou_curve_x`. Each
+    is NaN where no frame has a say.
 
     M_b is compared with the inverse of the masks.
 

@@ -21,9 +21,9 @@ from objabn.evaluation.paired_clips import PairedClips, other_clips
 from objabn.evaluation.targets import targets
 from objabn.model.device import make_fabric
 from objabn.model.network import ObjectABN
+from objabn.model.weighting import even_weights
 
 _CLIP = (2, 3, 4)  # T, h, w
-_EPS = 1e-12  # least energy of h1, for an h1 that is zero everywhere
 REPLACEMENTS = ("one", "inverse", "flat", "even", "other", "mask")
 
 
@@ -55,9 +55,7 @@ def replaced_maps(maps: Tensor, how: str, attention: str, new: Tensor | None = N
         raise ValueError(f"replacement: expected one of {', '.join(REPLACEMENTS)}, got {how!r}")
     assert new is not None, f"{how} needs something to put in the maps' place"
     if how == "even":
-        energy = new.square().mean(dim=1, keepdim=True)  # (B, 1, T, h, w)
-        weighted_energy = (maps.square() * energy).mean(dim=_CLIP, keepdim=True)
-        return (weighted_energy / energy.mean(dim=_CLIP, keepdim=True).clamp_min(_EPS)).sqrt().expand_as(maps)
+        return even_weights(new, maps).expand_as(maps)
     if how == "other":
         assert new.shape == maps.shape, f"{tuple(new.shape)}, expected {tuple(maps.shape)}"
         return new

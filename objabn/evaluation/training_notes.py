@@ -9,22 +9,27 @@ import pandas as pd
 from objabn.system.files import read_json
 
 CURVES = ("epoch", "loss", "train_top1", "val_top1")
+# Each loss term's share of the gradient on the attention branch; curves of old runs lack them.
+GRADIENTS = tuple(f"gradient_{term}" for term in ("perception", "attention", "mask", "mha", "pc"))
 
 
 def training_notes(runs: Mapping[int, Path]) -> dict[str, Any]:
     """Collect versions and curves of the trainings of a row, ready for JSON.
 
-    `versions` by library, as the first run has them; `curves` of each seed, lists of CURVES; `epochs` whose weights
-    each seed has, and the split that they were `validated_on`.
+    `versions` by library, as the first run has them; `curves` of each seed, lists of CURVES and, where they are known,
+    of GRADIENTS; `epochs` whose weights each seed has, and the split that they were `validated_on`.
 
     Args:
         runs: each seed's run directory.
     """
     curves = {}
     for seed, directory in runs.items():
-        table = pd.read_csv(directory / "curves.csv", usecols=list(CURVES)).round(6)
+        path = directory / "curves.csv"
+        there = [name for name in GRADIENTS if name in pd.read_csv(path, nrows=0)]
+        table = pd.read_csv(path, usecols=[*CURVES, *there]).round(6)
         known = table.astype(object).where(table.notna(), None)
-        curves[str(seed)] = {name: known[name].to_list() for name in CURVES}
+        names = [*CURVES, *(name for name in there if table[name].notna().any())]
+        curves[str(seed)] = {name: known[name].to_list() for name in names}
     records = {str(seed): read_json(directory / "run.json") for seed, directory in runs.items()}
     first = next(iter(records.values()))
     return {

@@ -1,121 +1,19 @@
 """The questions that the table is made for, answered in words from the rows that are there."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from objabn.report.comparison import Comparison
+from objabn.report.gradients import pc_warning
 from objabn.report.intervals import MAX_FLAT, Difference, scope
-from objabn.report.names import Row
+from objabn.report.method_table import ranked_words
+from objabn.report.names import MAP_NAMES, REFERENCE, Row
 from objabn.report.published import published_difference
+from objabn.report.questions import PLAIN, QUESTIONS, RANKED, TRUTH, USED, WITHIN_WORDING, WORDING, Asked, Question
 from objabn.statistics.contrast import LEVEL, adjusted
 
-TRUTH = ("pointing", "iou_truth")
 UNANSWERED = "**Not answered here:**"
-
-
-class Wording(NamedTuple):
-    """How a measure's differences are told."""
-
-    less: str
-    more: str
-    name: str
-    unit: str
-    decimals: int
-
-
-WORDING = {
-    "top1": Wording("less accurate by", "more accurate by", "top-1", " points", 1),
-    "entropy": Wording("sharper by", "less sharp by", "entropy", " bits", 2),
-    "pointing": Wording("highest on the truth less often, by", "highest on the truth more often, by", "pointing",
-                        " points", 1),
-    "iou_truth": Wording("its IoU with the truth lower by", "its IoU with the truth higher by", "IoU with the truth",
-                         "", 3),
-}  # fmt: skip
-
-
-class Asked(NamedTuple):
-    """A row against another in a measure of `intervals.MEASURES`."""
-
-    row: Row
-    reference: Row
-    measure: str
-    wanted: int  # the sign of the difference that says yes to the question; 0: it is not one of yes and no
-
-
-class Question(NamedTuple):
-    """Words and what answers them. Comparisons whose rows are not there are left out."""
-
-    words: str
-    comparisons: tuple[Asked, ...]
-
-
-def _asked(words: str, *comparisons: tuple[Row, Row, str, int]) -> Question:
-    return Question(words, tuple(Asked(*comparison) for comparison in comparisons))
-
-
-def _with_pc(name: str) -> Row:
-    return Row(name, True)
-
-
-def _without(name: str) -> Row:
-    """A loss configuration without PC, or a control."""
-    return Row(name, False)
-
-
-ABN, MASK, MHA, PLAIN = map(_without, ("abn", "mask", "mha", "plain"))
-SHIFTED, OTHERS = map(_without, ("shifted-masks", "other-masks"))
-
-
-# A row, the row it is compared with, the measure, the sign of the difference that says yes (0: no such question). Names
-# other than those of the table's own rows are controls'.
-QUESTIONS = (
-    _asked(
-        "Are the maps sharper with the mask loss?",
-        (MASK, ABN, "entropy", -1),
-        (MHA, ABN, "entropy", -1),
-    ),
-    _asked(
-        "Do the sharp maps lie on the figure?",
-        *((row, ABN, measure, 1) for row in (MASK, MHA) for measure in TRUTH),
-        *((row, PLAIN, measure, 1) for row in (MASK, MHA) for measure in TRUTH),
-        *((MASK, wrong, measure, 1) for wrong in (SHIFTED, OTHERS) for measure in TRUTH),
-    ),
-    _asked(
-        "Are the maps sharper with wrong masks, too?",
-        (SHIFTED, ABN, "entropy", -1),
-        (OTHERS, ABN, "entropy", -1),
-    ),
-    _asked(
-        "Are the maps sharper with PC?",
-        *((_with_pc(row.attention), row, "entropy", -1) for row in (ABN, MASK, MHA)),
-    ),
-    _asked(
-        "Are the answers more accurate with PC?",
-        *((_with_pc(row.attention), row, "top1", 1) for row in (ABN, MASK, MHA)),
-    ),
-    _asked(
-        "Is mha less accurate?",
-        (MHA, ABN, "top1", -1),
-        (MHA, MASK, "top1", -1),
-        (_with_pc("mha"), _with_pc("abn"), "top1", -1),
-        (_with_pc("mha"), _with_pc("mask"), "top1", -1),
-    ),
-    _asked(
-        "Is mha better when it starts as the identity?",
-        (MHA, _without("mha-default"), "top1", 1),
-        (MHA, _without("mha-default"), "entropy", -1),
-        (_without("mha-identity"), MHA, "top1", 1),
-        (_without("mha-identity"), MHA, "entropy", -1),
-    ),
-    _asked(
-        "What does another way of resizing the masks change?",
-        *(
-            (_without(f"mask-{resize}"), MASK, measure, 0)
-            for resize in ("area", "max", "nearest")
-            for measure in ("entropy", "iou_truth", "top1")
-        ),
-    ),
-)
+_USED = "Used means: the answer gets worse when only the place is taken away."
+HARDLY = 5.0  # points: a map is called hardly used where it is sure that an even weight costs less
 _HOLM = (
     f"Within a question the comparisons are corrected for their number (Holm, {100 - 100 * LEVEL:g} %); the brackets "
     f"are plain {100 * LEVEL:g} % intervals."
@@ -124,18 +22,19 @@ _HOLM = (
 
 def answers(comparison: Comparison) -> list[str]:
     """Answer QUESTIONS, a paragraph each; then say what is not answered and what the intervals cover."""
-    published = comparison.params.published
     told, untold = [], []
     answered: list[Difference] = []
+    of_pc = pc_warning(comparison)
     for question in QUESTIONS:
-        found = {asked: comparison.difference(*asked[:3]) for asked in question.comparisons}
-        known = {each: difference for each, difference in found.items() if difference is not None}
+        known = _known(comparison, question)
         if known:
             signs = _signs(known)
             answered += known.values()
-            told.append(
-                " ".join([f"**{question.words}**", *_verdict(known, signs), *_sentences(known, signs, published)])
-            )
+            sentences = [*_verdict(known, signs), *_sentences(comparison, known, signs)]
+            remarks = _remarks(comparison, question)
+            if of_pc and _is_of_pc(question):
+                remarks, of_pc = [of_pc], None  # once
+            told.append(" ".join([f"**{question.words}**", *sentences, *remarks]))
         else:
             untold.append(f"{question.words} {_missing(comparison, question)}")
     if untold:
@@ -143,6 +42,53 @@ def answers(comparison: Comparison) -> list[str]:
     in_words = any(each.low is not None for each in answered)
     reach = scope(len(comparison.seeds), comparison.num_recordings, in_words or comparison.has_intervals)
     return [*told, f"{reach} {_HOLM}" if in_words else reach]
+
+
+def _known(comparison: Comparison, question: Question) -> dict[Asked, Difference]:
+    """The differences that answer a question, of those rows that have them."""
+    asked = list(question.comparisons)
+    for row in comparison.rows:
+        if question.map in ("", *comparison.own_maps(row)):
+            asked += [Asked(row, None, measure, wanted) for measure, wanted in question.within]
+    found = {each: _difference(comparison, each) for each in asked}
+    return {each: difference for each, difference in found.items() if difference is not None}
+
+
+def _difference(comparison: Comparison, asked: Asked) -> Difference | None:
+    if asked.reference is None:
+        return comparison.within(asked.row, asked.measure)
+    return comparison.difference(asked.row, asked.reference, asked.measure)
+
+
+def _remarks(comparison: Comparison, question: Question) -> list[str]:
+    """What has to be known beside an answer."""
+    if question is USED:
+        return [*_hardly_used(comparison), _USED]
+    measured = ranked_words(comparison) if question is RANKED else None
+    return [f"Insertion: more is better; deletion: less. Measured on {measured}."] if measured else []
+
+
+def _is_of_pc(question: Question) -> bool:
+    """Whether a question compares rows with PC with the same rows without."""
+    return any(asked.row.pc and asked.reference == Row(asked.row.attention, False) for asked in question.comparisons)
+
+
+def _hardly_used(comparison: Comparison) -> list[str]:
+    """Name the rows whose map is sharper than abn's, while it is sure that its place is worth next to nothing."""
+    rows = []
+    for row in comparison.rows:
+        sharper, lost = comparison.difference(row, REFERENCE, "entropy_object"), comparison.within(row, "even")
+        if sharper is None or lost is None or lost.high is None:
+            continue
+        if row != REFERENCE and sharper.beyond_noise and sharper.mean < 0 and lost.high < HARDLY:
+            rows.append(f"{MAP_NAMES[comparison.compared_map(row, 'entropy_object') or 'o']} of {row.name}")
+    if not rows:
+        return []
+    they, their = ("they are", "their") if len(rows) > 1 else ("it is", "its")
+    return [
+        f"Sharp and hardly used: {', '.join(rows)}; {they} sharper than abn's map, and yet an even weight in {their} "
+        f"place costs less than {HARDLY:g} points."
+    ]
 
 
 def _signs(known: Mapping[Asked, Difference]) -> dict[Asked, int]:
@@ -169,22 +115,25 @@ def _verdict(known: Mapping[Asked, Difference], signs: Mapping[Asked, int]) -> l
     return ["Not beyond noise; in part the opposite."]
 
 
-def _sentences(known: Mapping[Asked, Difference], signs: Mapping[Asked, int], published: str | None) -> list[str]:
+def _sentences(comparison: Comparison, known: Mapping[Asked, Difference], signs: Mapping[Asked, int]) -> list[str]:
     """One for each pair of rows."""
-    pairs: dict[tuple[Row, Row], list[str]] = {}
+    pairs: dict[tuple[Row, Row | None], list[str]] = {}
     for asked, found in known.items():
-        pairs.setdefault(asked[:2], []).append(_claim(asked, found, signs[asked]) + _papers(asked, published))
-    return [f"{row.name} against {_other(other)}: {', '.join(claims)}." for (row, other), claims in pairs.items()]
+        pairs.setdefault(asked[:2], []).append(_claim(asked, found, signs[asked]) + _papers(comparison, asked))
+    return [f"{row.name}{_other(other)}: {', '.join(claims)}." for (row, other), claims in pairs.items()]
 
 
-def _other(row: Row) -> str:
-    """The row that another one is compared with."""
-    return "the Grad-CAM of plain" if row == PLAIN else row.name
+def _other(row: Row | None) -> str:
+    """The row that another one is compared with, if it is one."""
+    if row is None:
+        return ""
+    return f" against {'the Grad-CAM of plain' if row == PLAIN else row.name}"
 
 
 def _claim(asked: Asked, found: Difference, sign: int) -> str:
     """One difference: its size when it is beyond noise, with its sign when it is not."""
-    less, more, name, unit, decimals = WORDING[asked.measure]
+    wording = (WORDING if asked.reference else WITHIN_WORDING)[asked.measure]
+    less, more, name, unit, decimals, nothing = wording
     if found.low is None or found.high is None:
         return f"{name} {found.mean:+z.{decimals}f}{unit}"
     if sign:
@@ -196,9 +145,8 @@ def _claim(asked: Asked, found: Difference, sign: int) -> str:
             f"maps of one of them are flat in {100 * found.flat:.1f} % of the frames, {100 * MAX_FLAT:g} % is the limit"
         )
         return f"in {name} no claim, {limit} ({numbers})"
-    if found.beyond_noise:
-        return f"in {name} nothing beyond noise among so many comparisons ({numbers})"
-    return f"in {name} nothing beyond noise ({numbers})"
+    among = " among so many comparisons" if found.beyond_noise else ""
+    return f"{nothing or f'in {name} nothing'} beyond noise{among} ({numbers})"
 
 
 def _interval(numbers: Sequence[float | None], unit: str, form: str) -> str:
@@ -206,21 +154,26 @@ def _interval(numbers: Sequence[float | None], unit: str, form: str) -> str:
     return f"{mean}{unit} [{low}, {high}]"
 
 
-def _papers(asked: Asked, published: str | None) -> str:
+def _papers(comparison: Comparison, asked: Asked) -> str:
     """The paper's own difference, if it has both rows."""
-    found = published_difference(published, asked.row, asked.reference, asked.measure)
+    if asked.reference is None:
+        return ""
+    found = published_difference(comparison.params.published, asked.row, asked.reference, asked.measure)
     if found is None:
         return ""
     wording = WORDING[asked.measure]
     size = f"{abs(found):.{wording.decimals}f}{wording.unit}"
-    return f" (the paper: {size} {'lower' if found < 0 else 'higher'})"
+    frames = ", of all frames" * bool(asked.measure == "entropy_object" and comparison.empty_share)
+    return f" (the paper{frames}: {size} {'lower' if found < 0 else 'higher'})"
 
 
 def _missing(comparison: Comparison, question: Question) -> str:
     """What an answer would take."""
+    if question.missing:
+        return question.missing
     known = set(comparison.rows)
-    rows = {row: None for asked in question.comparisons for row in (asked.row, asked.reference) if row not in known}
-    there = [asked for asked in question.comparisons if {asked.row, asked.reference} <= known]
+    rows = {row: None for asked in question.comparisons for row in asked[:2] if row and row not in known}
+    there = [asked for asked in question.comparisons if set(asked[:2]) <= known]
     if not there:
         return f"It takes rows that are not in the table ({', '.join(row.name for row in rows)})."
     if all(asked.measure in TRUTH for asked in there):

@@ -7,9 +7,9 @@ import pandas as pd
 from objabn.evaluation.numbers import Numbers
 from objabn.report.cells import difference_text, number_text, table_lines
 from objabn.report.intervals import Difference, loss_within, scope
-from objabn.report.names import MAP_NAMES
+from objabn.report.names import GRAD_CAM, MAP_NAMES, compared_map
 
-RANKING = ("u", "o")  # maps that rank cells (`insertion_deletion`)
+RANKING = tuple(letter for letter in MAP_NAMES if letter != "b")  # maps that rank cells (`insertion_deletion`)
 # Column of an audit -> heading; top-1 in percent, with the maps replaced (`map_replacement`).
 REPLACED = {
     "top1": "own maps",
@@ -39,13 +39,15 @@ BACKGROUNDS = {
     "swap_drop": "swap drop",
     "background_gap": "background gap",
 }
-# What a row loses, with an interval -> the measures whose difference it is, scale and decimals; {map} is u or o, {cut}
-# "" or "_truth".
+# What a row loses, with an interval -> the measures whose difference it is, scale and decimals; {map} is the letter of
+# the map that the row is compared by, {cut} "" or "_truth".
 LOSSES = {
     "own maps - even": ("top1", "top1_even", 100, 1),
     "own maps - another video's": ("top1", "top1_other", 100, 1),
     "insertion - random": ("insertion_{map}", "insertion_random", 1, 3),
     "random - deletion": ("deletion_random", "deletion_{map}", 1, 3),
+    "insertion - Grad-CAM's": ("insertion_{map}", f"insertion_{GRAD_CAM}", 1, 3),
+    "Grad-CAM's - deletion": (f"deletion_{GRAD_CAM}", "deletion_{map}", 1, 3),
     "swap drop": ("top1", "top1_swapped{cut}", 100, 1),
     "background gap": ("top1_pasted{cut}", "top1_swapped{cut}", 100, 1),
 }
@@ -60,8 +62,8 @@ with another video's; one that does not stays as it is, however good its map loo
 - any: cells that are covered at all, not by half at least."""
 _LOSSES_NOTES = """\
 Differences within a row, top-1 in points, areas in [0, 1]; the tables below say what each means. More than 0 with a
-star: the map is used, its order counts, or the row leans on the background. A star says that the 95 % interval excludes
-0; each is judged by itself."""
+star: the map is used, its order counts, it ranks better than Grad-CAM on the same network, or the row leans on the
+background. A star says that the 95 % interval excludes 0; each is judged by itself."""
 _AREAS_NOTES = """\
 Areas under curves of the probability of the class that the row predicts for the whole clip, 0-1. Insertion: the cells
 that the map ranks first are shown on a blurred clip; deletion: they are blurred; in time: frames, in place of frozen
@@ -124,20 +126,20 @@ def background_cells(audits: Mapping[str, Numbers]) -> pd.DataFrame:
 def losses(per_video: pd.DataFrame, recordings: pd.Series | None) -> dict[str, Difference]:
     """Measure what a row loses, by heading of LOSSES, over its trainings and the recordings of its videos.
 
-    Insertion and deletion are M_o's where the row has it, else M_u's; figures are cut by the true masks where there are
-    some, else by the segmenter's.
+    Insertion and deletion are M_o's where the row has it, else M_u's, else Grad-CAM's; figures are cut by the true
+    masks where there are some, else by the segmenter's.
 
     Args:
         per_video: the row's audit of each video and seed.
         recordings: of each video (index) the recording that it is cut from; None: each is its own.
     """
-    letter = "o" if "insertion_o" in per_video else "u"
+    letter = compared_map(per_video.columns, "insertion") or "u"
     cut = "_truth" if "top1_swapped_truth" in per_video else ""
     found = {}
     for heading, (whole, less, scale, _) in LOSSES.items():
         names = [name.format(map=letter, cut=cut) for name in (whole, less)]
         difference = loss_within(per_video, names[0], names[1], recordings, scale)
-        if difference is not None:
+        if difference is not None and names[0] != names[1]:  # Grad-CAM against itself
             found[heading] = difference
     return found
 

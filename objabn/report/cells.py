@@ -33,6 +33,15 @@ def difference_text(difference: Difference | None, decimals: int) -> str:
     return f"{mean} {ends}{' *' * difference.beyond_noise}"
 
 
+def short_difference(difference: Difference | None, decimals: int) -> str:
+    """Write a difference without its interval, with a star if it is beyond noise; "" for none.
+
+    >>> short_difference(Difference(19.32, 13.0, 25.6), 1), short_difference(Difference(0.8, -0.3, 1.9), 1)
+    ('19.3 *', '0.8')
+    """
+    return "" if difference is None else f"{difference.mean:z.{decimals}f}{' *' * difference.beyond_noise}"
+
+
 def table_lines(cells: pd.DataFrame) -> list[str]:
     """Write a table of text as Markdown: its headings, then a line for each row."""
     lines = ["| " + " | ".join(cells.columns) + " |", "|" + "|".join("---" for _ in cells.columns) + "|"]

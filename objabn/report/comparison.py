@@ -14,15 +14,18 @@ from objabn.evaluation.numbers import Number, Numbers, column, over_seeds, read_
 from objabn.evaluation.results import read_results
 from objabn.report.intervals import COLUMNS as COMPARED
 from objabn.report.intervals import MEASURES, Difference, count_recordings, row_difference
-from objabn.report.names import MAP_NAMES, REFERENCE, Row, compared_map
+from objabn.report.names import GRAD_CAM, KEPT, OWN, REFERENCE, Row, compared_map
 from objabn.report.published import Published, beside_published
+from objabn.report.within import COLUMNS as WITHIN_COLUMNS
+from objabn.report.within import WITHIN, masks_of, row_within
 from objabn.segmentation.quality import read_mask_quality
 from objabn.system.files import read_json
 
 # What is read of the results of a row.
 COLUMNS = (
-    *COMPARED, "top5", "label", "predicted",
-    *(column(measure, letter) for measure in ("entropy", "iou_truth", "iou_fit") for letter in MAP_NAMES),
+    *COMPARED, *WITHIN_COLUMNS, "top5", "label", "predicted", "top1_attention", "insertion_random",
+    "object_area",
+    *(column(measure, letter) for measure in ("entropy", "iou_truth", "iou_fit") for letter in KEPT),
 )  # fmt: skip
 
 
@@ -60,6 +63,7 @@ class Comparison:
     videos: pd.DataFrame
     recordings: pd.Series | None = None
     _differences: dict[tuple[Row, Row, str], Difference | None] = field(default_factory=dict)
+    _within: dict[tuple[Row, str], Difference | None] = field(default_factory=dict)
 
     @property
     def rows(self) -> list[Row]:
@@ -72,6 +76,40 @@ class Comparison:
     def compared_map(self, row: Row, measure: str) -> str | None:
         """Return the letter of the map that the row is compared by, or None where no map has the measure."""
         return compared_map([column(*key) for key in self.numbers[row]], measure)
+
+    def own_maps(self, row: Row) -> list[str]:
+        """List the letters of the maps that the row's network was trained with, in the order of all tables."""
+        letters = {letter for _, letter in self.numbers[row]}
+        return [letter for letter in OWN if letter in letters]
+
+    def kept_maps(self, row: Row) -> list[str]:
+        """List the letters of the maps that stand for the row: its own, or Grad-CAM's where it has none."""
+        return self.own_maps(row) or [GRAD_CAM]
+
+    def percent(self, row: Row, name: str) -> Number | None:
+        """Return the percentage of videos that have a column of 0 and 1; None where the row lacks it."""
+        table = self.per_video[row]
+        if name not in table or table[name].isna().all():
+            return None
+        means = 100 * table.groupby("seed")[name].mean()
+        return Number(float(means.mean()), float(means.std(ddof=1)) if len(means) > 1 else None)
+
+    def within(self, row: Row, measure: str) -> Difference | None:
+        """Tell what a row loses, or gains, within itself (`within.WITHIN`); None where it lacks one of the two."""
+        if (row, measure) not in self._within:
+            self._within[row, measure] = row_within(self.per_video[row], measure, self.recordings)
+        return self._within[row, measure]
+
+    @cached_property
+    def masks_given(self) -> str:
+        """Name the masks that stood in the maps' place: truth, or masks, the segmenter's."""
+        return masks_of(pd.concat([table.filter(["top1_truth"]) for table in self.per_video.values()]))
+
+    @cached_property
+    def empty_share(self) -> float:
+        """Return the share of frames without an object, the mean of those rows that know it; 0 where none does."""
+        shares = [number.mean for row in self.rows if (number := self.number(row, "empty_share"))]
+        return sum(shares) / len(shares) if shares else 0.0
 
     def num_videos(self, row: Row) -> int:
         """Count the test videos of a row."""
@@ -126,7 +164,8 @@ class Comparison:
 
         Columns: attention, pc, map, measure, mean, std (over the seeds), minus_abn, low, high (the difference to abn
         and its 95 % interval), p (of no difference), smallest (difference that the design sees), paper (the published
-        value); empty where there is none.
+        value); empty where there is none. Of the measures `within_*` (`within.WITHIN`) mean is the difference within
+        the row, and low to smallest are its own.
         """
         lines = []
         for row in self.rows:
@@ -136,6 +175,9 @@ class Comparison:
                 published = self.published[row].get((measure, letter))
                 ends = difference[:5] if difference else (None,) * 5
                 lines.append((*row, letter, measure, *number, *ends, published.value if published else None))
+            for measure in WITHIN:
+                if found := self.within(row, measure):
+                    lines.append((*row, "", f"within_{measure}", found.mean, None, None, *found[1:5], None))
         names = [
             "attention",
             "pc",

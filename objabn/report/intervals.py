@@ -28,13 +28,19 @@ from objabn.statistics.contrast import (
 from objabn.statistics.power import POWER, smallest_difference
 
 # What is compared -> its scale; 100: to points.
-MEASURES = {"top1": 100, "entropy": 1, "pointing": 100, "iou_truth": 1, "iou_best": 1}
+MEASURES = {"top1": 100, "entropy_object": 1, "pointing": 100, "iou_truth": 1, "iou_best": 1}
+_SHARPNESS = "entropy_object"  # of frames with an object: in all others a map has nothing to be sharp about
 _OF_CURVES = "iou_best"  # at the threshold that is best over all videos and seeds: no mean over videos
 COLUMNS = (  # what is read of a row's results
     "video", "seed", "top1",
-    *(column(measure, letter) for measure in ("entropy", "flat_share", "pointing", "iou_truth") for letter in COMPARED),
+    *(
+        column(measure, letter)
+        for measure in (_SHARPNESS, "flat_share_object", "pointing", "iou_truth")
+        for letter in COMPARED
+    ),
     *(f"{CURVE}{letter}" for letter in COMPARED),
 )  # fmt: skip
+_BOTH = f"{CURVE}both"  # two curves of a video, one behind the other
 MAX_FLAT = 0.01  # share of flat frames beyond which no map is called sharper
 
 
@@ -45,7 +51,7 @@ class Difference(NamedTuple):
         low, high: ends of the 95 % interval; None where there is none.
         p: two-sided p-value of no difference; None where there is no interval.
         smallest: the smallest difference that this design would see; None where there is no interval.
-        flat: of entropies the larger share of flat frames of the two rows.
+        flat: of entropies the larger share of flat frames, of those with an object, of the two rows.
     """
 
     mean: float
@@ -89,8 +95,8 @@ def row_difference(
 ) -> Difference | None:
     """Tell how far two rows differ in one of MEASURES; None where one of them lacks it.
 
-    In points for top-1 and pointing, bits for the entropy. Of a map: of M_o where a row has it, else of M_u, else of
-    Grad-CAM. A video that lacks the measure in any training of either row is left out.
+    In points for top-1 and pointing, bits for the entropy of frames with an object. Of a map: of M_o where a row has
+    it, else of M_u, else of Grad-CAM. A video that lacks the measure in any training of either row is left out.
 
     Args:
         own, other: results as `evaluate.evaluate_run` gives them, with `seed` where there are several.
@@ -106,10 +112,12 @@ def row_difference(
     if videos.empty:
         return None
     numbers = _recording_numbers(videos, recordings)
-    difference = _told(contrast(*[_trainings(side.loc[videos], numbers, MEASURES[measure]) for side in sides]))
-    if measure != "entropy":
+    scale = MEASURES[measure]
+    of = _at_best_threshold(scale) if measure == _OF_CURVES else scale
+    difference = _told(contrast(*[_trainings(side.loc[videos], numbers, of) for side in sides]))
+    if measure != _SHARPNESS:
         return difference
-    shares = [_column(table, "flat_share") for table in (own, other)]
+    shares = [_column(table, "flat_share_object") for table in (own, other)]
     flat = [float(table[name].mean()) for table, name in zip((own, other), shares, strict=True) if name]
     return difference._replace(flat=max(flat, default=0.0))
 
@@ -117,11 +125,24 @@ def row_difference(
 def loss_within(
     table: pd.DataFrame, whole: str, less: str, recordings: pd.Series | None, scale: float = 1.0
 ) -> Difference | None:
-    """Tell how far a measure of a row is above another one of it, `whole` - `less`; None where it lacks one."""
+    """Tell how far a measure of a row is above another one of it, `whole` - `less`; None where it lacks one.
+
+    Of two curves: each at its own best threshold. Where no video has both measures in all trainings, it is the mean of
+    those trainings that have them, without an interval.
+    """
     if whole not in table or less not in table:
         return None
-    lost = trainings_of(table.assign(lost=table[whole] - table[less]), "lost", recordings, scale)
-    return _told(contrast_to_zero(lost)) if lost.parts.size else None
+    if whole.startswith(CURVE):
+        both = pd.Series([np.concatenate(pair) for pair in zip(table[whole], table[less], strict=True)], table.index)
+        values = _by_video(table.assign(**{_BOTH: both}), _BOTH)
+        found = _trainings(values, _recording_numbers(values.index, recordings), _difference_of_best(scale))
+        return _told(contrast_to_zero(found)) if found.parts.size else None
+    lost = table.assign(lost=table[whole] - table[less], seed=table.get("seed", 0))
+    found = trainings_of(lost, "lost", recordings, scale)
+    if found.parts.size:
+        return _told(contrast_to_zero(found))
+    mean = float(lost.groupby("seed")["lost"].mean().mean())
+    return None if pd.isna(mean) else Difference(scale * mean)
 
 
 def _told(found: Contrast) -> Difference:
@@ -130,26 +151,44 @@ def _told(found: Contrast) -> Difference:
     return Difference(found.mean, low, high, found.p, smallest)
 
 
-def _trainings(values: pd.DataFrame, numbers: np.ndarray, scale: float) -> Trainings:
-    """A measure of a row's trainings: values by video and seed, each a number or a curve."""
+_Statistic = Callable[[np.ndarray], np.ndarray]
+
+
+def _trainings(values: pd.DataFrame, numbers: np.ndarray, of: float | _Statistic) -> Trainings:
+    """A measure of a row's trainings: values by video and seed, each a number or a curve.
+
+    Args:
+        of: the scale of numbers, of curves what is made of their sums.
+    """
     if values.empty:  # no video has it in all trainings
         return Trainings(np.full(len(values.columns), np.nan), np.empty((len(values.columns), 0)))
-    if not isinstance(values.iat[0, 0], np.ndarray):
-        return of_means(scale * values.to_numpy(np.float64).T, numbers)
+    if not callable(of):
+        return of_means(of * values.to_numpy(np.float64).T, numbers)
     curves = np.stack([np.stack(values[seed].to_list()) for seed in values]).astype(np.float64)  # (S, N, K)
     counted = np.concatenate([curves, np.ones((*curves.shape[:2], 1))], axis=2)
     order = np.argsort(numbers, kind="stable")
     starts = np.searchsorted(numbers[order], np.arange(numbers.max() + 1))
-    return of_statistic(np.add.reduceat(counted[:, order], starts, axis=1), _at_best_threshold(scale))
+    return of_statistic(np.add.reduceat(counted[:, order], starts, axis=1), of)
 
 
-def _at_best_threshold(scale: float) -> Callable[[np.ndarray], np.ndarray]:
+def _at_best_threshold(scale: float) -> _Statistic:
     """The mean of each training's curve at the one threshold that is best over all videos and seeds."""
 
     def statistic(totals: np.ndarray) -> np.ndarray:  # (S, B, K + 1), the last: the number of videos
         curves = totals[..., :-1] / totals[..., -1:]
         best = [best_threshold(curves[:, at]) for at in range(curves.shape[1])]
         return scale * curves[:, np.arange(len(best)), best]
+
+    return statistic
+
+
+def _difference_of_best(scale: float) -> _Statistic:
+    """Two curves of each training, one behind the other: the first minus the second, each at its best threshold."""
+    best = _at_best_threshold(scale)
+
+    def statistic(totals: np.ndarray) -> np.ndarray:  # (S, B, 2 K + 1)
+        half = totals.shape[-1] // 2
+        return best(totals[..., [*range(half), -1]]) - best(totals[..., half:])
 
     return statistic
 

@@ -5,28 +5,28 @@ import re
 import pandas as pd
 
 from objabn.report.comparison import Comparison
-from objabn.report.tables import difference_cells, difference_notes, main_cells, row_cells
+from objabn.report.main_table import main_cells
+from objabn.report.tables import tables
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$",
     "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
 }  # fmt: skip
+_TABLES = ("used", "differences", "against", "methods")
 _MAP = re.compile(r"\bM_([uob])\b")
 
 
 def to_latex(comparison: Comparison) -> str:
-    """Write accuracies and entropies, and the differences to abn with what their intervals and stars are."""
+    """Write accuracies and entropies, and the tables of _TABLES with what is needed to read them."""
     main = main_cells(comparison)
     seeds = len(comparison.seeds)
     spread = f", mean ± standard deviation of {seeds} trainings" if seeds > 1 else ", one training"
     name = comparison.name.replace("_", " ")
     lines = _table(main, f"{name}: accuracy, and entropy of the maps in bits{spread}.", f"tab:{comparison.name}")
-    compared = difference_cells(comparison)
-    shown = (compared != "").any(axis=1)
-    if shown.any():
-        cells = pd.concat([row_cells(comparison), compared], axis=1)[shown]
-        caption = f"{name}: {' '.join(difference_notes(comparison))}"
-        lines += ["", *_table(cells, caption, f"tab:{comparison.name}-differences")]
+    for label, (title, cells, notes) in tables(comparison).items():
+        if label in _TABLES:
+            about = f"{title}{'' if title.endswith('?') else '.'} {' '.join(notes)}"
+            lines += ["", *_table(cells, f"{name}: {about}", f"tab:{comparison.name}-{label}")]
     return "\n".join(["% Written by the stage compare. Needs \\usepackage{booktabs}.", *lines, ""])
 
 

@@ -6,7 +6,19 @@ from typing import NamedTuple
 
 from objabn.config.rows import GRAD_CAM
 
-MAP_NAMES = {"u": "M_u", "o": "M_o", "b": "M_b", GRAD_CAM: "Grad-CAM"}  # by letter, in the order of all tables
+OWN = ("u", "o", "b")  # maps that a network is trained with; all others are of any network
+MAP_NAMES = {  # by letter, in the order of all tables
+    "u": "M_u",
+    "o": "M_o",
+    "b": "M_b",
+    GRAD_CAM: "Grad-CAM",
+    "s": "Grad-CAM (split)",
+    "l": "LayerCAM",
+    "c": "centre",
+    "m": "motion",
+    "p": "RISE",
+}
+KEPT = (*OWN, GRAD_CAM)  # maps that pictures and the main table show
 COMPARED = ("o", "u", GRAD_CAM)  # a row is compared by the first of these maps that it has
 
 _LETTERS = 28  # of a row's name in a picture
@@ -65,4 +77,4 @@ def map_label(letter: str) -> str:
     >>> map_label("o"), map_label("g")
     ('$M_o$', 'Grad-CAM')
     """
-    return MAP_NAMES[letter] if letter == GRAD_CAM else f"${MAP_NAMES[letter]}$"
+    return f"${MAP_NAMES[letter]}$" if letter in OWN else MAP_NAMES[letter]

@@ -103,14 +103,15 @@ def beside_published(
 def published_difference(dataset_name: str | None, row: Row, reference: Row, measure: str) -> float | None:
     """The paper's row - reference, in points of top-1 or bits of entropy; None where it does not report both.
 
-    The entropy is that of M_o where a row has it, else of M_u, as in `intervals.row_difference`.
+    The entropy is that of M_o where a row has it, else of M_u, as in `intervals.row_difference`; the paper's is of all
+    frames.
 
     Args:
         dataset_name: a key of PUBLISHED, or None.
         measure: of `intervals.MEASURES`.
     """
     rows = PUBLISHED[dataset_name] if dataset_name else {}
-    if row not in rows or reference not in rows or measure not in ("top1", "entropy"):
+    if row not in rows or reference not in rows or measure not in ("top1", "entropy_object"):
         return None
     values = []
     for each in (row, reference):

@@ -1,7 +1,7 @@
 """How good the masks are: numbers of each video, and of the data set."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,10 +47,10 @@ def video_quality(table: pd.DataFrame, store: Path, truth: Truth | None, stride:
 
     Columns: `video`, `label`, `split`, `frames`; per frame `instances_per_frame`, `empty_share` (frames without an
     instance), `person_share` (frames with a person). Where there is ground truth: `truth_frames`, how many frames have
-    an annotation; the IoU of the union of all instances with the true one and that of persons only, mean over these
-    frames: `iou_truth`, `iou_truth_person`. Both unions are of the groups that the truth annotates, whichever of them
-    `truth.groups` names; without persons among them there is no `iou_truth_person`. A video without frames has none of
-    them (NaN), and one without annotations has no IoU.
+    an annotation; the IoU of the union of all instances with the true one and that of persons only, mean over those of
+    these frames where not both are empty: `iou_truth`, `iou_truth_person`. Both unions are of the groups that the truth
+    annotates, whichever of them `truth.groups` names; without persons among them there is no `iou_truth_person`. A
+    video without frames has none of them (NaN), and one without such frames has no IoU.
 
     Args:
         truth: the data set's parameters of ground truth; its threshold is the true instances'.
@@ -99,11 +99,14 @@ def _agreement(planes: np.ndarray, truths: TruthReader, video: str) -> list[floa
         return [0, *[np.nan] * (len(_truth_columns(truths)) - 1)]
     true_planes = truths.read(video, numbers[known])
     groups = [truths.annotated_groups, *([GROUPS[:1]] if "person" in truths.annotated_groups else [])]
-    ious = [
-        mask_iou(union_mask(planes[known], REPORT_SCORE, each), union_mask(true_planes, truths.score_threshold, each))
-        for each in groups
-    ]
-    return [known.sum(), *(iou[~np.isnan(iou)].mean() if (~np.isnan(iou)).any() else np.nan for iou in ious)]
+    return [known.sum(), *(_mean_iou(planes[known], true_planes, truths.score_threshold, each) for each in groups)]
+
+
+def _mean_iou(planes: np.ndarray, true_planes: np.ndarray, least_true: float, groups: Sequence[str]) -> float:
+    """Mean IoU over the frames in which either union is not empty; NaN when both are in all of them."""
+    found, true = union_mask(planes, REPORT_SCORE, groups), union_mask(true_planes, least_true, groups)
+    some = (found | true).any(axis=(-2, -1))
+    return float(mask_iou(found[some], true[some]).mean()) if some.any() else np.nan
 
 
 def summarise(per_video: pd.DataFrame) -> dict[str, float]:

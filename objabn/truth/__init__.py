@@ -1,1 +1,1 @@
-"""Boxes that others have drawn become a store of ground truth; one reader a module. No stage uses it."""
+"""Boxes and masks that people have drawn become a store of ground truth; one reader a module. No stage uses it."""

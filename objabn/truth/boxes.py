@@ -9,18 +9,8 @@ from objabn.stores.masks import GRID, GROUPS
 _NEARLY = 1e-9  # of a cell: what rounding may take away
 
 
-class Video(NamedTuple):
-    """A decoded video, which annotations have to fit."""
-
-    frames: int  # stored ones
-    stride: int  # between the video's frames that are stored
-    fps: float  # of the stored ones
-    height: int  # pixels, of the video
-    width: int
-
-
-class Annotation(NamedTuple):
-    """What is known of a video's stored frames."""
+class Boxes(NamedTuple):
+    """The boxes of a video's stored frames."""
 
     known: np.ndarray  # bool (frames,)
     numbers: np.ndarray  # int64 (n,): the frame of each box
@@ -28,7 +18,7 @@ class Annotation(NamedTuple):
     groups: np.ndarray  # int64 (n,): positions in `GROUPS`
 
 
-def draw_boxes(annotation: Annotation) -> np.ndarray:
+def draw_boxes(found: Boxes) -> np.ndarray:
     """Draw a video's boxes, filled, as score planes with score 1.
 
     Returns uint8 (frames, 2, 128, 128). A box covers the cells of which it has half or more.
@@ -36,11 +26,11 @@ def draw_boxes(annotation: Annotation) -> np.ndarray:
     edges = np.arange(GRID + 1) / GRID
     covered = []
     for low, high in ((1, 3), (0, 2)):  # along y, along x
-        ends = [annotation.boxes[:, side, None] for side in (low, high)]
+        ends = [found.boxes[:, side, None] for side in (low, high)]
         overlap = np.minimum(edges[1:], ends[1]) - np.maximum(edges[:-1], ends[0])
         covered.append(overlap.clip(0) * GRID)  # float64 (n, 128), shares
-    planes = np.zeros((len(annotation.known), len(GROUPS), GRID, GRID), np.uint8)
-    for number, group, high, wide in zip(annotation.numbers, annotation.groups, *covered, strict=True):
+    planes = np.zeros((len(found.known), len(GROUPS), GRID, GRID), np.uint8)
+    for number, group, high, wide in zip(found.numbers, found.groups, *covered, strict=True):
         planes[number, group][high[:, None] * wide >= 0.5 - _NEARLY] = 255
     return planes
 

@@ -9,15 +9,16 @@ A video may have more frames than annotated ones. A frame without a label shows 
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from objabn.stores.masks import GROUPS
-from objabn.truth.boxes import Annotation, Video, clip_boxes
-from objabn.truth.write import Read
+from objabn.truth.boxes import Boxes, clip_boxes
+from objabn.truth.videos import Video, Videos
+from objabn.truth.write import UNKNOWN, Read
 
 GROUP = "other"  # hands, too: no box is a person's
 _FPS, _HEIGHT = 12.0, 240  # of the annotated frames
@@ -27,12 +28,12 @@ _MOST_BEYOND = 2  # annotated frames behind a video's end that are left out; wit
 _SPACE = re.compile(r"[\s]*")
 
 
-def read_something_else(paths: Sequence[Path], videos: Mapping[str, Video]) -> Read:
+def read_something_else(paths: Sequence[Path], videos: Videos) -> Read:
     """Read the boxes of Something-Else, video by video.
 
     Args:
         paths: the json files; a folder stands for those in it.
-        videos: those of the data set, by id; what is annotated of others is not looked at.
+        videos: those of the data set; what is annotated of others is not looked at.
 
     Raises:
         ValueError: no such file, or not one of these.
@@ -43,15 +44,14 @@ def read_something_else(paths: Sequence[Path], videos: Mapping[str, Video]) -> R
     for file in files:
         if not file.is_file():
             raise ValueError(f"{file}: expected a json file of Something-Else, got no such file")
-    known = {video.rpartition("/")[2].casefold(): each for video, each in videos.items()}
-    return _read(files, known)
+    return _read(files, videos)
 
 
-def _read(files: Sequence[Path], videos: Mapping[str, Video]) -> Iterator[tuple[str, Annotation | str]]:
+def _read(files: Sequence[Path], videos: Videos) -> Iterator[tuple[str, Boxes | str]]:
     for file in files:
         for name, entry in _entries(file):
-            video = videos.get(name.casefold())
-            yield name, "" if video is None else _annotation(video, entry)
+            video = videos.find(name)
+            yield name, UNKNOWN if video is None else _of_stored(video, entry)
 
 
 def _entries(path: Path) -> Iterator[tuple[str, Any]]:
@@ -86,8 +86,8 @@ def _behind_space(text: str, at: int) -> int:
     return match.end() if match else at
 
 
-def _annotation(video: Video, entry: Any) -> Annotation | str:
-    """Annotation of the stored frames, or what is wrong with the entry."""
+def _of_stored(video: Video, entry: Any) -> Boxes | str:
+    """The boxes of the stored frames, or what is wrong with the entry."""
     frames: dict[int, list[list[float]]] = {}
     try:
         for frame in entry:
@@ -106,7 +106,7 @@ def _annotation(video: Video, entry: Any) -> Annotation | str:
     boxes = np.array(pixels, np.float64).reshape(-1, 4) / [width, _HEIGHT, width, _HEIGHT]
     boxes, is_inside = clip_boxes(boxes)
     groups = np.full(int(is_inside.sum()), GROUPS.index(GROUP))
-    return Annotation(known, np.array(numbers, np.int64)[is_inside], boxes[is_inside], groups)
+    return Boxes(known, np.array(numbers, np.int64)[is_inside], boxes[is_inside], groups)
 
 
 def _annotated_frames(video: Video) -> tuple[np.ndarray, np.ndarray]:

@@ -18,9 +18,10 @@ from xml.etree import ElementTree
 import numpy as np
 
 from objabn.stores.masks import GROUPS
-from objabn.truth.boxes import Annotation, Video, clip_boxes
+from objabn.truth.boxes import Boxes, clip_boxes
 from objabn.truth.unpickle import load_pickle
-from objabn.truth.write import Read
+from objabn.truth.videos import Video, Videos
+from objabn.truth.write import UNKNOWN, Read
 
 GROUP = "person"
 _WIDTH, _HEIGHT = 320, 240  # pixels of the annotated frames
@@ -29,39 +30,38 @@ _MOST_APART_SHARE = 0.02  # the same as a share
 _VIPER, _DATA = "{http://lamp.cfar.umd.edu/viper#}", "{http://lamp.cfar.umd.edu/viperdata#}"
 
 
-def read_ucf101_24(path: Path, videos: Mapping[str, Video]) -> Read:
+def read_ucf101_24(path: Path, videos: Videos) -> Read:
     """Read the boxes of UCF101-24 from a folder of xgtf files or from the pickle, video by video.
 
     Args:
-        videos: those of the data set, by id; what is annotated of others is not looked at.
+        videos: those of the data set; what is annotated of others is not looked at.
 
     Raises:
         ValueError: neither of them, or a file that is not what its suffix says as a whole.
     """
-    known = {video.rpartition("/")[2].casefold(): each for video, each in videos.items()}
     if path.is_dir():
-        return _read_xgtfs(path, known)
+        return _read_xgtfs(path, videos)
     if not path.is_file():
         raise ValueError(f"{path}: expected a folder of xgtf files or pyannot.pkl, got no such file")
-    return _read_tubes(path, known)
+    return _read_tubes(path, videos)
 
 
-def _read_xgtfs(folder: Path, videos: Mapping[str, Video]) -> Iterator[tuple[str, Annotation | str]]:
+def _read_xgtfs(folder: Path, videos: Videos) -> Iterator[tuple[str, Boxes | str]]:
     files = sorted(folder.rglob("*.xgtf"))
     if not files:
         raise ValueError(f"{folder}: expected <class>/<video>.xgtf below it, got none")
     for file in files:
         name = file.relative_to(folder).with_suffix("").as_posix()
-        video = videos.get(file.stem.casefold())
+        video = videos.find(name)
         if video is None:
-            yield name, ""
+            yield name, UNKNOWN
             continue
         try:
             numbers, boxes = _boxes_of_xgtf(ElementTree.parse(file).getroot())
         except (ElementTree.ParseError, ValueError) as error:
             yield name, f"its xgtf cannot be read: {' '.join(str(error).split())}"
             continue
-        yield name, _annotation(video, numbers, boxes)
+        yield name, _of_stored(video, numbers, boxes)
 
 
 def _boxes_of_xgtf(root: ElementTree.Element) -> tuple[np.ndarray, np.ndarray]:
@@ -89,7 +89,7 @@ def _is_true(value: ElementTree.Element) -> bool:
     return value.get("value", "").lower() in ("true", "1")
 
 
-def _read_tubes(path: Path, videos: Mapping[str, Video]) -> Iterator[tuple[str, Annotation | str]]:
+def _read_tubes(path: Path, videos: Videos) -> Iterator[tuple[str, Boxes | str]]:
     content = load_pickle(path)
     database = content.get("db", content) if isinstance(content, dict) else None
     if not isinstance(database, dict) or not database or not all(isinstance(each, dict) for each in database.values()):
@@ -98,9 +98,9 @@ def _read_tubes(path: Path, videos: Mapping[str, Video]) -> Iterator[tuple[str, 
             f"{path}: expected videos with annotations, numf and label, as pyannot.pkl has them, got {got}"
         )
     for name, entry in database.items():
-        video = videos.get(str(name).rpartition("/")[2].casefold())
+        video = videos.find(str(name))
         if video is None:
-            yield str(name), ""
+            yield str(name), UNKNOWN
             continue
         try:
             numbers, boxes = _boxes_of_tubes(entry)
@@ -112,7 +112,7 @@ def _read_tubes(path: Path, videos: Mapping[str, Video]) -> Iterator[tuple[str, 
         if apart > max(_MOST_APART, _MOST_APART_SHARE * num_frames):
             yield str(name), "its tubes are of a video of another length"
             continue
-        yield str(name), _annotation(video, numbers, boxes)
+        yield str(name), _of_stored(video, numbers, boxes)
 
 
 def _boxes_of_tubes(entry: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -127,8 +127,8 @@ def _boxes_of_tubes(entry: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(numbers), np.concatenate(boxes)
 
 
-def _annotation(video: Video, numbers: np.ndarray, boxes: np.ndarray) -> Annotation:
-    """Annotation of the stored frames.
+def _of_stored(video: Video, numbers: np.ndarray, boxes: np.ndarray) -> Boxes:
+    """The boxes of the stored frames.
 
     Args:
         numbers: of the video's frames, from 0; those beyond its end are left out.
@@ -141,4 +141,4 @@ def _annotation(video: Video, numbers: np.ndarray, boxes: np.ndarray) -> Annotat
     known = np.zeros(video.frames, bool)
     known[stored[chosen]] = True
     groups = np.full(int(chosen.sum()), GROUPS.index(GROUP))
-    return Annotation(known, stored[chosen], corners[chosen], groups)
+    return Boxes(known, stored[chosen], corners[chosen], groups)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from objabn.__main__ import main
 from objabn.config.file import load_params
@@ -88,3 +89,24 @@ def test_what_is_missing_is_one_line(capsys: pytest.CaptureFixture[str], argumen
     assert error.startswith(line)
     assert error.count("\n") == 1
     assert not Path("data/ucf101/truth").exists()
+
+
+def test_masks_of_some_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Numbered from 1: of d/b the second frame has an instance, and the fourth none."""
+    folder = Path("masks/d/b")
+    folder.mkdir(parents=True)
+    for number, value in ((2, 255), (4, 0)):
+        Image.fromarray(np.full((4, 4), value, np.uint8)).save(folder / f"{number:05d}.png")
+    given = ("png", "--annotations", "masks", "--dataset", "ucf101", "--first-frame", "1")
+    assert run(*given) == 0
+    out = capsys.readouterr().out
+    assert "wrote data/ucf101/truth: annotations of 2 frames of 1 videos, 1 of them test videos" in out
+    assert out.endswith("      groups:\n        - person\n")
+    truth = Truth(store="data/ucf101/truth", score_threshold=0.5, groups=["person"])
+    reader = open_truth(truth, read_table(Path("data/ucf101/frames")), 1)
+    assert reader.known("d/b", np.arange(5)).tolist() == [False, True, False, True, False]
+    assert reader.union("d/b", np.arange(5)).mean(axis=(1, 2)).tolist() == [0, 1, 0, 0, 0]
+    assert run(*given, "--class-name", "dog") == 0
+    assert capsys.readouterr().out.endswith("        - other\n")
+    assert run("png", "--annotations", "masks") == 2
+    assert capsys.readouterr().err == "truth png: --dataset, expected a block of params.yaml, got nothing\n"

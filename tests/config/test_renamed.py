@@ -105,7 +105,7 @@ def test_a_truth_that_is_a_text_is_told_its_block() -> None:
     values["datasets"]["quick"]["mask"]["score_threshold"] = 2.0
     with pytest.raises(ParamsError) as error:
         parse_params(yaml.safe_dump(values))
-    assert "params.yaml: datasets.quick.truth: is a block now, store: masks/of/mine, score_threshold: 0.5, " in str(
+    assert "params.yaml: datasets.quick.truth: is a block now: {store: masks/of/mine, score_threshold: 0.5, " in str(
         error.value
     )
     assert "datasets.quick.mask.score_threshold: expected less than or equal to 1, got 2.0" in str(error.value)

@@ -31,6 +31,13 @@ def test_curves_of_each_seed(tmp_path: Path) -> None:
     json.dumps(notes, allow_nan=False)
 
 
+def test_shares_of_the_gradient_are_there_where_they_were_noted(tmp_path: Path) -> None:
+    text = "epoch,loss,train_top1,val_top1,gradient_mha,gradient_pc\n1,2,50,60,,0.0004\n2,1,60,70,,\n"
+    curves = training_notes({0: run(tmp_path / "0", "1", text)})["curves"]["0"]
+    assert list(curves) == ["epoch", "loss", "train_top1", "val_top1", "gradient_pc"]
+    assert curves["gradient_pc"] == [0.0004, None]
+
+
 def test_a_run_without_curves(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="val_top1"):
         training_notes({0: run(tmp_path / "0", "1", "epoch,loss,train_top1\n1,2,3\n")})

@@ -21,6 +21,7 @@ EVIL = '<script>alert("x")</script>'
 CLASSES = [EVIL, "it's & \"quoted\" 'twice'", "walk"]
 ROWS: dict[Row, str] = {Row("plain", False): "g", Row("abn", False): "u", Row("mha", True): "uob"}
 VIDEOS, FRAMES, GRID = 12, 4, 5
+_OF_MAPS = ("entropy", "flat", "iou", "pointing", "insertion", "deletion")
 
 
 class Pixels:
@@ -43,9 +44,22 @@ def video_ids(classes: list[str] = CLASSES, number: int = VIDEOS) -> list[str]:
 
 
 def results(
-    row: Row, letters: str, ids: list[str], *, truth: bool, flat: bool, classes: list[str], seeds: list[int]
+    row: Row,
+    letters: str,
+    ids: list[str],
+    *,
+    truth: bool,
+    flat: bool,
+    classes: list[str],
+    seeds: list[int],
+    methods: bool = False,
 ) -> pd.DataFrame:
-    """A line a video and seed; every fourth video is predicted wrongly."""
+    """A line a video and seed; every fourth video is predicted wrongly.
+
+    Args:
+        methods: with Grad-CAM's maps of every row, maps replaced, and insertion and deletion.
+    """
+    letters += "g" * (methods and "g" not in letters)
     draw = np.random.default_rng(sum(row[0].encode()) + row[1])
     tables = []
     for seed in seeds:
@@ -56,11 +70,21 @@ def results(
         for letter in letters:
             entropy = np.full(len(ids), np.nan) if flat else draw.uniform(0.5, 3, len(ids))
             table[f"entropy_{letter}"] = entropy
-            table[f"flat_share_{letter}"] = float(flat)
+            table[f"entropy_object_{letter}"] = entropy
+            table[f"flat_share_object_{letter}"] = float(flat)
             table[f"iou_fit_{letter}"] = draw.uniform(size=len(ids))
             if truth:
                 table[f"iou_truth_{letter}"] = draw.uniform(size=len(ids))
                 table[f"pointing_{letter}"] = draw.uniform(size=len(ids))
+        if methods:
+            table["object_area"] = np.linspace(0.05, 0.3, len(ids))
+            table["insertion_random"], table["deletion_random"] = draw.uniform(size=(2, len(ids)))
+            for letter in letters.replace("b", ""):
+                table[f"insertion_{letter}"], table[f"deletion_{letter}"] = draw.uniform(size=(2, len(ids)))
+            if letters != "g":
+                table["top1_attention"], table["top1_even"], table["top1_other"], table["top1_masks"] = draw.integers(
+                    0, 2, (4, len(ids))
+                )
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
@@ -77,7 +101,7 @@ def maps(letters: str, videos: list[str], flat: bool = False) -> KeptMaps:
 def numbers(table: pd.DataFrame, seeds: list[int]) -> dict[str, float]:
     """A row's numbers, under the names of `made_comparison`."""
     found: dict[str, float] = {"top5": 100.0}
-    for name in ("top1", *(each for each in table if each.startswith(("entropy", "flat", "iou", "pointing")))):
+    for name in ("top1", *(each for each in table if each.startswith(_OF_MAPS))):
         means = table.groupby("seed")[name].mean() * (100 if name == "top1" else 1)
         if means.notna().any():
             found[name] = float(means.mean())
@@ -98,12 +122,13 @@ def page(
     seeds: tuple[int, ...] = (0,),
     lost: bool = False,
     num_videos: int = VIDEOS,
+    methods: bool = False,
 ) -> str:
     """The page of a made-up run; `folder` is where its picture of masks is drawn."""
     dataset = dataset.model_copy(update={"published": published, "truth": truth_of(Path("truth")) if truth else None})
     own, ids = list(seeds), video_ids(classes, num_videos)
     per_video = {
-        row: results(row, letters, ids, truth=truth, flat=flat, classes=classes, seeds=own)
+        row: results(row, letters, ids, truth=truth, flat=flat, classes=classes, seeds=own, methods=methods)
         for row, letters in rows.items()
     }
     kept = {row: maps(letters, ids, flat) for row, letters in rows.items()}

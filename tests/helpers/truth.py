@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from objabn.config.schema import Truth
 from objabn.stores.array import StoreWriter
 from objabn.stores.frames import Reader
 from objabn.stores.masks import GROUPS, union_mask
 from objabn.stores.truth import write_annotated
+from objabn.truth.videos import Video, Videos
 
 Spans = Iterable[tuple[str, int, int]]
 
@@ -45,3 +47,9 @@ class AllKnown:
 
     def union(self, video: str, indices: np.ndarray) -> np.ndarray:
         return union_mask(self.read(video, indices), 0.5, self._groups)
+
+
+def videos_of(*videos: Video) -> Videos:
+    """Decoded videos that annotations may be of; all of one stride."""
+    columns = ["video", "frames", "stride", "fps", "height", "width"]
+    return Videos(pd.DataFrame(videos).set_axis(columns, axis=1), videos[0].stride)

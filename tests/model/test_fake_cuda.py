@@ -52,7 +52,7 @@ def test_a_training_step_stays_on_the_device(make_model, attention: str, pc: boo
         union = mask_tensors(batch, "masks", network.map_size, "area") if "o" in MAPS[attention] else None
         total, terms = total_loss(
             network(clip_tensors(batch, 32)), batch["label"], attention=attention, union_masks=union,
-            centroids=network.centroids, weights=PARAMS.loss_weights,
+            centroids=network.class_centroids, weights=PARAMS.loss_weights,
         )  # fmt: skip
     assert {value.device.type for value in (total, *terms.values())} == {"cuda"}
 

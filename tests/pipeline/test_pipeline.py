@@ -77,14 +77,15 @@ class TestAfterRepro:
         assert table["entropy_o"].notna().tolist() == [False, False, False, True, True, True, True]
         assert table["entropy_b"].notna().tolist() == [False] * 5 + [True] * 2
         assert table[["top1", "top5"]].notna().all(axis=None)
-        assert table["entropy_g"].notna().tolist() == [True] + [False] * 6
+        assert table["entropy_g"].notna().all()
+        assert table["within_even"].notna().tolist() == [False] + [True] * 6
         for kind in ("iou_fit", "iou_truth", "pointing", "energy", "iou_best"):
             assert table[f"{kind}_o"].iloc[3:].notna().all(), kind
 
     def test_the_table_has_differences_to_abn(self, clone: Path) -> None:
         table = wide_table(clone / "tables/synthetic.csv")
         assert table["top1_vs_abn"].notna().tolist() == [True, False] + [True] * 5
-        for name in ("entropy", "pointing", "iou_truth"):  # of plain: Grad-CAM's
+        for name in ("entropy_object", "pointing", "iou_truth"):  # of plain: Grad-CAM's
             assert table[f"{name}_vs_abn"].notna().tolist() == [True, False] + [True] * 5, name
         others = table.drop(index=1)
         assert others["top1_vs_abn"].tolist() == pytest.approx((others["top1"] - table["top1"][1]).tolist(), abs=1e-5)
@@ -93,7 +94,17 @@ class TestAfterRepro:
         starts = [line.split(" | ")[0] for line in lines if line.startswith("| ")]
         every = ["| plain", "| abn", "| abn", "| mask", "| mask", "| mha", "| mha"]
         maps = [*every[:5], *["| mha"] * 6]  # a line each
-        assert starts == ["| attention", *every, "| attention", *maps, "| attention", *every[:1], *every[2:]]
+        methods = ["| plain"] * 6 + ["| abn"] * 7 + ["| mask"] * 7 + ["| mha"] * 8  # and the random ranking
+        main, used, differences, against, sizes, classes = (
+            every,
+            every[1:],
+            [*every[:1], *every[2:]],
+            every[1:],
+            every,
+            every,
+        )
+        parts = [main, used, maps, differences, against, methods, sizes, classes]
+        assert starts == [start for part in parts for start in ("| attention", *part)]
         assert lines[lines.index("In words:") + 2].startswith("- **Are the maps sharper with the mask loss?** mask ")
         assert any(line.startswith("- One seed: no star and no yes or no") for line in lines)
         assert lines[-1].startswith("Seeds: 0. Backbone: objabn/assets/x3d_figures.pyth. Masks: ")
@@ -101,8 +112,8 @@ class TestAfterRepro:
     def test_pictures_are_there(self, clone: Path) -> None:
         folder, names = clone / "reports/synthetic", {f"{attention}-pc-{pc}.png" for attention, pc in ROWS}
         assert {path.name for path in folder.iterdir()} == {"masks.png", "index.html", "maps"}
-        assert {path.name for path in (folder / "maps").iterdir()} == names | {"controls-plain.png"}
-        for path in [clone / "tables/synthetic.png", folder / "masks.png", *(folder / "maps").iterdir()]:
+        assert {path.name for path in (folder / "maps").iterdir()} == names | {"controls-plain.png", "groups.csv"}
+        for path in [clone / "tables/synthetic.png", folder / "masks.png", *(folder / "maps").glob("*.png")]:
             assert path.read_bytes().startswith(b"\x89PNG"), path
 
     def test_the_report_shows_every_row_and_the_parameters(self, clone: Path) -> None:
@@ -156,7 +167,13 @@ class TestAfterRepro:
     def test_metrics_are_those_of_the_row_under_study(self, clone: Path) -> None:
         row = row_numbers(clone / "results/synthetic/abn/pc-false.csv")
         metrics = json.loads((clone / "metrics.json").read_text())
-        assert set(metrics) - {"flat_share_u"} == {"top1", "top5", "entropy_u", "pointing_u", "iou_truth_u"}
+        answers = {"top1", "top5", "top1_even", "ece"}
+        assert set(metrics) - {"flat_share_u"} == answers | {
+            "entropy_u",
+            "entropy_object_u",
+            "pointing_u",
+            "iou_truth_u",
+        }
         assert metrics.items() <= row.items()
         assert len(pd.read_csv(clone / "plots/confusion.csv")) == 8
 

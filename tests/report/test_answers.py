@@ -12,7 +12,7 @@ from tests.helpers.comparisons import made_comparison, results
 
 VIDEOS = list("abcdef")
 # How far each measure's three trainings lie apart.
-STEPS = {"top1": 0.01, "entropy": 0.1, "pointing": 0.01, "iou_truth": 0.01, "flat_share": 0.0}
+STEPS = {"top1": 0.01, "entropy_object": 0.1, "pointing": 0.01, "iou_truth": 0.01, "flat_share_object": 0.0}
 
 
 def table(seeds: int = 3, **measures: float) -> pd.DataFrame:
@@ -44,7 +44,7 @@ def answer(words: str, rows: dict[str, pd.DataFrame], published: str | None = No
     return found.removeprefix(f"**{words}** ")
 
 
-ABN = table(entropy_u=2.5, flat_share_u=0.0)
+ABN = table(entropy_object_u=2.5, flat_share_object_u=0.0)
 SHARPEN = "Are the maps sharper with the mask loss?"
 PLACE = "Do the sharp maps lie on the figure?"
 WRONG = "Are the maps sharper with wrong masks, too?"
@@ -63,10 +63,10 @@ MHA = "Is mha less accurate?"
     ids=["sharper", "less sharp", "noise", "the same"],
 )
 def test_each_verdict_of_one_comparison(mask: float, expected: str) -> None:
-    assert answer(SHARPEN, {"abn": ABN, "mask": table(entropy_o=mask)}) == expected
+    assert answer(SHARPEN, {"abn": ABN, "mask": table(entropy_object_o=mask)}) == expected
 
 
-SHARP, BLURRED, ALIKE = table(entropy_o=1.0), table(entropy_o=3.5), table(entropy_o=2.5)
+SHARP, BLURRED, ALIKE = table(entropy_object_o=1.0), table(entropy_object_o=3.5), table(entropy_object_o=2.5)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_the_verdict_of_two_comparisons(mask: pd.DataFrame, mha: pd.DataFrame, e
 
 def test_what_is_beyond_noise_alone_is_not_so_among_many() -> None:
     """0.25 bits are 3.06 errors, p 0.038 with 4 degrees of freedom: below 0.05, twice that is not (Holm)."""
-    near, sharp = table(entropy_o=2.25), table(entropy_o=0.5)
+    near, sharp = table(entropy_object_o=2.25), table(entropy_object_o=0.5)
     assert answer(SHARPEN, {"abn": ABN, "mask": near}) == (
         "Yes. mask against abn: sharper by 0.25 bits [0.02, 0.48]."
     )  # fmt: skip
@@ -109,8 +109,8 @@ def test_what_is_beyond_noise_alone_is_not_so_among_many() -> None:
 def test_flat_maps_are_no_claim(flat_row: str) -> None:
     shares = {"abn": 0.0, "mask": 0.0, flat_row: 0.03125}
     rows = {
-        "abn": table(entropy_u=3.0, flat_share_u=shares["abn"]),
-        "mask": table(entropy_o=1.0, flat_share_o=shares["mask"]),
+        "abn": table(entropy_object_u=3.0, flat_share_object_u=shares["abn"]),
+        "mask": table(entropy_object_o=1.0, flat_share_object_o=shares["mask"]),
     }
     assert answer(SHARPEN, rows) == (
         "mask against abn: in entropy no claim, maps of one of them are flat in 3.1 % of the frames, "
@@ -138,9 +138,9 @@ def test_whether_the_map_is_right_is_told_by_the_truth() -> None:
 def test_pc_is_judged_row_by_row() -> None:
     rows = {
         "abn": ABN,
-        "abn + PC": table(top1=0.49, entropy_u=2.0),
-        "mask": table(entropy_o=1.0),
-        "mask + PC": table(top1=0.51, entropy_o=1.0),
+        "abn + PC": table(top1=0.49, entropy_object_u=2.0),
+        "mask": table(entropy_object_o=1.0),
+        "mask + PC": table(top1=0.51, entropy_object_o=1.0),
     }
     assert answer(PC_SHARPER, rows) == (
         "In part. abn + PC against abn: sharper by 0.50 bits [0.27, 0.73]. "
@@ -163,7 +163,11 @@ def test_the_papers_own_answer_stands_beside_ours() -> None:
 
 
 def test_a_question_without_yes_and_no_has_no_verdict() -> None:
-    rows = {"mask": table(entropy_o=1.5), "mask-area": table(entropy_o=2.0), "mask-max": table(entropy_o=1.0)}
+    rows = {
+        "mask": table(entropy_object_o=1.5),
+        "mask-area": table(entropy_object_o=2.0),
+        "mask-max": table(entropy_object_o=1.0),
+    }
     same = "in top-1 nothing beyond noise (+0.0 points [-2.3, +2.3])"
     assert answer("What does another way of resizing the masks change?", rows) == (
         f"mask-area against mask: less sharp by 0.50 bits [0.27, 0.73], {same}. "
@@ -172,9 +176,9 @@ def test_a_question_without_yes_and_no_has_no_verdict() -> None:
 
 
 ONE_SEED = {
-    "abn": table(1, top1=0.875, entropy_u=2.5, pointing_u=0.5),
-    "mask": table(1, entropy_o=1.125, pointing_o=0.75),
-    "mha": table(1, entropy_o=2.5, pointing_o=0.25),
+    "abn": table(1, top1=0.875, entropy_object_u=2.5, pointing_u=0.5),
+    "mask": table(1, entropy_object_o=1.125, pointing_o=0.75),
+    "mha": table(1, entropy_object_o=2.5, pointing_o=0.25),
 }
 
 
@@ -196,7 +200,7 @@ def test_one_seed_says_once_why_there_is_no_verdict() -> None:
 
 
 def test_few_recordings_give_no_verdict() -> None:
-    rows = {"abn": ABN, "mask": table(entropy_o=1.125)}
+    rows = {"abn": ABN, "mask": table(entropy_object_o=1.125)}
     tables = {row: each[each["video"] != "f"] for row, each in of(rows).items()}
     found = answers(made_comparison({row: {} for row in tables}, per_video=tables, seeds=[0, 1, 2]))
     assert found[0] == f"**{SHARPEN}** mask against abn: entropy -1.38 bits."
@@ -208,7 +212,9 @@ def test_few_recordings_give_no_verdict() -> None:
 
 
 def test_where_nothing_varies_it_says_so() -> None:
-    alike = {name: table(3, entropy_u=2.5).assign(top1=0.5, entropy_u=2.5) for name in ("abn", "abn + PC")}
+    alike = {
+        name: table(3, entropy_object_u=2.5).assign(top1=0.5, entropy_object_u=2.5) for name in ("abn", "abn + PC")
+    }
     found = answers_to(alike)
     assert found[:2] == [
         f"**{PC_SHARPER}** abn + PC against abn: entropy +0.00 bits.",
@@ -218,13 +224,13 @@ def test_where_nothing_varies_it_says_so() -> None:
 
 
 def test_intervals_of_the_table_count_where_no_question_is_answered() -> None:
-    found = answers_to({"abn": ABN, "mha + PC": table(entropy_o=1.0)})
+    found = answers_to({"abn": ABN, "mha + PC": table(entropy_object_o=1.0)})
     assert found[0].startswith("**Not answered here:** ")
     assert found[1:] == [scope(3, 6)]
 
 
 def test_what_is_not_answered_says_what_it_takes() -> None:
-    found = answers_to({"abn": ABN, "mask": table(entropy_o=1.0), "plain": table()})
+    found = answers_to({"abn": ABN, "mask": table(entropy_object_o=1.0), "plain": table()})
     assert [each.split("**")[1] for each in found[:-1]] == [SHARPEN, "Not answered here:"]
     for text in (
         f"{PLACE} It takes ground truth; IoU fit is agreement with the segmenter's masks.",
@@ -233,13 +239,13 @@ def test_what_is_not_answered_says_what_it_takes() -> None:
     ):
         assert text in found[-2]
     assert SHARPEN not in found[-2]
-    other_videos = {"abn": ABN.assign(video=ABN["video"] + "x"), "mask": table(entropy_o=1.0)}
+    other_videos = {"abn": ABN.assign(video=ABN["video"] + "x"), "mask": table(entropy_object_o=1.0)}
     missing = f"{SHARPEN} It takes test videos of which both rows have such numbers in all trainings."
     assert missing in answers_to(other_videos)[-2]
 
 
 def test_the_last_paragraph_says_what_the_intervals_cover() -> None:
-    rows = {"abn": ABN, "mask": table(entropy_o=1.0)}
+    rows = {"abn": ABN, "mask": table(entropy_object_o=1.0)}
     assert answers_to(rows)[-1] == (
         f"{scope(3, 6)} Within a question the comparisons are corrected for their number (Holm, 5 %); the brackets are "
         "plain 95 % intervals."
@@ -248,7 +254,7 @@ def test_the_last_paragraph_says_what_the_intervals_cover() -> None:
 
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_nothing_is_said_of_one_in_twenty(seeds: int) -> None:
-    tables = of({"abn": table(seeds, entropy_u=2.5), "mask": table(seeds, entropy_o=1.0)})
+    tables = of({"abn": table(seeds, entropy_object_u=2.5), "mask": table(seeds, entropy_object_o=1.0)})
     written = {
         Row("abn", False): {"top1": 50.0, "entropy_u": 2.5},
         Row("mask", False): {"top1": 50.0, "entropy_o": 1.0},

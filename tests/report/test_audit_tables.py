@@ -109,15 +109,15 @@ def audited(**means: float) -> pd.DataFrame:
 
 def test_losses_by_hand() -> None:
     table = audited(top1=0.9, top1_even=0.8, top1_other=0.5, insertion_o=0.75, insertion_u=0.1, insertion_random=0.5,
-                    deletion_random=0.25, deletion_o=0.25, deletion_u=0.0, top1_swapped=0.89,
-                    top1_pasted=0.9)  # fmt: skip
+                    deletion_random=0.25, deletion_o=0.25, deletion_u=0.0, insertion_g=0.5, deletion_g=0.125,
+                    top1_swapped=0.89, top1_pasted=0.9)  # fmt: skip
     found = losses(table, None)
     assert list(found) == list(LOSSES)
     assert lines(loss_cells({"mask": found, "plain": losses(audited(top1=0.9, top1_swapped=0.5), None)})) == [
         ["row", *LOSSES],
         ["mask", "+10.0 [+7.5, +12.5] *", "+40.0 [+37.5, +42.5] *", "+0.250 [+0.225, +0.275] *",
-         "+0.000 [-0.025, +0.025]", "+1.0 [-1.5, +3.5]", "+1.0 [-1.5, +3.5]"],
-        ["plain", "", "", "", "", "+40.0 [+37.5, +42.5] *", ""],
+         "+0.000 [-0.025, +0.025]", "+0.250 [+0.225, +0.275] *", "-0.125", "+1.0 [-1.5, +3.5]", "+1.0 [-1.5, +3.5]"],
+        ["plain", "", "", "", "", "", "", "+40.0 [+37.5, +42.5] *", ""],
     ]  # fmt: skip
 
 

@@ -65,7 +65,9 @@ def by_hand(own: np.ndarray, other: np.ndarray, groups: list[str]) -> tuple[floa
 def test_intervals_are_those_of_another_computation(seeds: int, fours: bool) -> None:
     own, other = drawn(seeds, 0.3, draw=1), drawn(seeds, draw=2)
     recordings = in_fours() if fours else None
-    found = row_difference(results(NAMES, entropy_o=own), results(NAMES, entropy_u=other), "entropy", recordings)
+    found = row_difference(
+        results(NAMES, entropy_object_o=own), results(NAMES, entropy_object_u=other), "entropy_object", recordings
+    )
     expected = by_hand(own, other, recordings.to_list() if fours else NAMES)
     assert found[:4] == pytest.approx(expected)
     assert found.low < found.mean < found.high
@@ -82,8 +84,8 @@ def test_top_1_and_pointing_are_in_points() -> None:
 def test_recordings_of_four_videos_widen_the_interval() -> None:
     """Here the videos of a recording share a part, another one in each row."""
     own, other = drawn(draw=1), drawn(draw=2)
-    tables = results(NAMES, entropy_o=own), results(NAMES, entropy_u=other)
-    alone, fours = (row_difference(*tables, "entropy", recordings) for recordings in (None, in_fours()))
+    tables = results(NAMES, entropy_object_o=own), results(NAMES, entropy_object_u=other)
+    alone, fours = (row_difference(*tables, "entropy_object", recordings) for recordings in (None, in_fours()))
     assert alone.mean == fours.mean
     assert fours.high - fours.low > 1.3 * (alone.high - alone.low)
     assert fours.p > alone.p
@@ -91,11 +93,11 @@ def test_recordings_of_four_videos_widen_the_interval() -> None:
 
 
 def test_a_video_without_a_recording_is_its_own() -> None:
-    tables = results(NAMES, entropy_o=drawn(draw=1)), results(NAMES, entropy_u=drawn(draw=2))
+    tables = results(NAMES, entropy_object_o=drawn(draw=1)), results(NAMES, entropy_object_u=drawn(draw=2))
     known = in_fours()[:8]
     groups = [*known, *NAMES[8:]]
     expected = by_hand(drawn(draw=1), drawn(draw=2), groups)
-    assert row_difference(*tables, "entropy", known)[:4] == pytest.approx(expected)
+    assert row_difference(*tables, "entropy_object", known)[:4] == pytest.approx(expected)
     assert count_recordings(NAMES, known) == 2 + 16
     assert count_recordings(NAMES, None) == 24
     assert count_recordings(NAMES[:6], in_fours()) == 2
@@ -113,11 +115,11 @@ def test_one_seed_has_a_mean_and_no_more() -> None:
 @pytest.mark.parametrize(("num_videos", "told"), [(1, False), (5, False), (6, True)])
 def test_fewer_than_six_recordings_have_no_interval(num_videos: int, told: bool) -> None:
     own, other = drawn(draw=1)[:, :num_videos], drawn(draw=2)[:, :num_videos]
-    tables = results(NAMES[:num_videos], entropy_o=own), results(NAMES[:num_videos], entropy_u=other)
-    found = row_difference(*tables, "entropy")
+    tables = results(NAMES[:num_videos], entropy_object_o=own), results(NAMES[:num_videos], entropy_object_u=other)
+    found = row_difference(*tables, "entropy_object")
     assert found.mean == pytest.approx(own.mean() - other.mean())
     assert [each is not None for each in found[1:5]] == [told] * 4
-    assert row_difference(*tables, "entropy", in_fours()).low is None  # two recordings
+    assert row_difference(*tables, "entropy_object", in_fours()).low is None  # two recordings
 
 
 def test_where_nothing_varies_there_is_no_interval() -> None:
@@ -138,39 +140,41 @@ def test_a_video_that_lacks_a_measure_in_any_seed_is_left_out_of_both_rows() -> 
     own, other = drawn(draw=1), drawn(draw=2)
     own[1, 3], other[0, 7], other[2, 8] = NAN, NAN, NAN
     kept = [at for at in range(24) if at not in (3, 7, 8)]
-    found = row_difference(results(NAMES, entropy_o=own), results(NAMES, entropy_u=other), "entropy")
+    found = row_difference(
+        results(NAMES, entropy_object_o=own), results(NAMES, entropy_object_u=other), "entropy_object"
+    )
     assert found[:4] == pytest.approx(by_hand(own[:, kept], other[:, kept], [NAMES[at] for at in kept]))
-    fewer = results(NAMES, entropy_u=other)
+    fewer = results(NAMES, entropy_object_u=other)
     fewer = fewer[~((fewer["video"] == "v05") & (fewer["seed"] == 1))]  # a line that is not there
     kept.remove(5)
-    found = row_difference(results(NAMES, entropy_o=own), fewer, "entropy")
+    found = row_difference(results(NAMES, entropy_object_o=own), fewer, "entropy_object")
     assert found[:4] == pytest.approx(by_hand(own[:, kept], other[:, kept], [NAMES[at] for at in kept]))
 
 
 def test_rows_that_share_no_video_or_have_other_numbers_of_seeds_are_not_compared() -> None:
-    own = results(NAMES[:12], entropy_o=drawn()[:, :12])
-    assert row_difference(own, results(NAMES[12:], entropy_u=drawn()[:, 12:]), "entropy") is None
-    assert row_difference(own, results(NAMES[:12], entropy_u=drawn(2)[:, :12]), "entropy") is None
-    flat = results(NAMES[:12], entropy_u=np.full((3, 12), NAN))
-    assert row_difference(own, flat, "entropy") is None
-    assert row_difference(flat, own, "entropy") is None
+    own = results(NAMES[:12], entropy_object_o=drawn()[:, :12])
+    assert row_difference(own, results(NAMES[12:], entropy_object_u=drawn()[:, 12:]), "entropy_object") is None
+    assert row_difference(own, results(NAMES[:12], entropy_object_u=drawn(2)[:, :12]), "entropy_object") is None
+    flat = results(NAMES[:12], entropy_object_u=np.full((3, 12), NAN))
+    assert row_difference(own, flat, "entropy_object") is None
+    assert row_difference(flat, own, "entropy_object") is None
 
 
 def test_seeds_are_not_paired() -> None:
     """Seed 0 of two rows is not the same training: seeds may be swapped within a row, and have other names."""
-    tables = results(NAMES, entropy_o=drawn(draw=1)), results(NAMES, entropy_u=drawn(draw=2))
-    expected = row_difference(*tables, "entropy")
+    tables = results(NAMES, entropy_object_o=drawn(draw=1)), results(NAMES, entropy_object_u=drawn(draw=2))
+    expected = row_difference(*tables, "entropy_object")
     swapped = tables[0].assign(seed=tables[0]["seed"].map({0: 9, 1: 7, 2: 8}))
-    assert row_difference(swapped, tables[1], "entropy") == pytest.approx(expected)
+    assert row_difference(swapped, tables[1], "entropy_object") == pytest.approx(expected)
 
 
 def test_the_order_of_the_lines_does_not_matter() -> None:
-    tables = results(NAMES, entropy_o=drawn(draw=1)), results(NAMES, entropy_u=drawn(draw=2))
-    expected = row_difference(*tables, "entropy", in_fours())
+    tables = results(NAMES, entropy_object_o=drawn(draw=1)), results(NAMES, entropy_object_u=drawn(draw=2))
+    expected = row_difference(*tables, "entropy_object", in_fours())
     for own, other in ((0, 0), (0, 1), (1, 0)):
         mixed = tables[0].sample(frac=1, random_state=own), tables[1].sample(frac=1, random_state=other)
         assert mixed[0]["video"].tolist() != tables[0]["video"].tolist()
-        assert row_difference(*mixed, "entropy", in_fours().sample(frac=1, random_state=3)) == expected
+        assert row_difference(*mixed, "entropy_object", in_fours().sample(frac=1, random_state=3)) == expected
 
 
 @pytest.mark.parametrize(
@@ -182,24 +186,24 @@ def test_which_map_of_a_row_is_compared(letters: str, compared: str | None) -> N
     maps = {
         f"{measure}_{letter}": np.full((1, 8), value)
         for letter, value in bits.items()
-        for measure in ("entropy", "pointing", "iou_truth")
+        for measure in ("entropy_object", "pointing", "iou_truth")
     }
     maps |= {f"iou_curve_{letter}": np.full((1, 8, 3), value) for letter, value in bits.items()}
     reference = results(
         NAMES[:8],
-        **{f"{measure}_u": np.full((1, 8), 3.0) for measure in ("entropy", "pointing", "iou_truth")},
+        **{f"{measure}_u": np.full((1, 8), 3.0) for measure in ("entropy_object", "pointing", "iou_truth")},
         iou_curve_u=np.full((1, 8, 3), 3.0),
     )
-    for measure in ("entropy", "pointing", "iou_truth", "iou_best"):
+    for measure in ("entropy_object", "pointing", "iou_truth", "iou_best"):
         found = row_difference(results(NAMES[:8], **maps), reference, measure)
         assert (found and found.mean) == (None if compared is None else -2.0 * MEASURES[measure]), measure
 
 
 def test_rows_without_a_measure_are_not_compared_in_it() -> None:
-    table = results(NAMES, top1=np.ones((1, 24)), entropy_u=np.ones((1, 24)))
+    table = results(NAMES, top1=np.ones((1, 24)), entropy_object_u=np.ones((1, 24)))
     found = [row_difference(table, table, measure) for measure in MEASURES]
     assert [each is not None for each in found] == [True, True, False, False, False]
-    assert row_difference(table, results(NAMES, top1=np.ones((1, 24))), "entropy") is None
+    assert row_difference(table, results(NAMES, top1=np.ones((1, 24))), "entropy_object") is None
 
 
 def leave_one_out(curves: list[np.ndarray], groups: list[str]) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -254,11 +258,13 @@ def test_videos_without_a_truth_have_no_curve() -> None:
 
 
 def test_the_larger_share_of_flat_maps_stands_beside_an_entropy() -> None:
-    other = results(NAMES, entropy_u=drawn(draw=2), flat_share_u=np.full((3, 24), 1 / 64), top1=drawn(draw=3))
+    other = results(
+        NAMES, entropy_object_u=drawn(draw=2), flat_share_object_u=np.full((3, 24), 1 / 64), top1=drawn(draw=3)
+    )
     for flat, expected in ((0.0, 1 / 64), (0.375, 0.375)):
-        shares = {"flat_share_o": np.full((3, 24), flat), "flat_share_u": np.ones((3, 24))}
-        own = results(NAMES, entropy_o=drawn(shift=-2, draw=1), top1=drawn(draw=4), **shares)
-        found = row_difference(own, other, "entropy")
+        shares = {"flat_share_object_o": np.full((3, 24), flat), "flat_share_object_u": np.ones((3, 24))}
+        own = results(NAMES, entropy_object_o=drawn(shift=-2, draw=1), top1=drawn(draw=4), **shares)
+        found = row_difference(own, other, "entropy_object")
         assert found.flat == expected > MAX_FLAT
         assert found.high < 0
         assert not found.beyond_noise
@@ -304,14 +310,14 @@ def test_a_loss_within_a_row_by_hand() -> None:
 def test_a_rows_own_error() -> None:
     """Of one training: the standard error of a mean over videos."""
     values = drawn(1)
-    row = trainings_of(results(NAMES, entropy_o=values), "entropy_o", None)
+    row = trainings_of(results(NAMES, entropy_object_o=values), "entropy_object_o", None)
     assert mean_error(row) == pytest.approx(values.std(ddof=1) / math.sqrt(24))
 
 
 def test_of_no_video_in_all_trainings_there_are_no_parts() -> None:
     values = drawn(2)
     values[1] = NAN
-    row = trainings_of(results(NAMES, entropy_o=values), "entropy_o", None)
+    row = trainings_of(results(NAMES, entropy_object_o=values), "entropy_object_o", None)
     assert np.isnan(row.values).tolist() == [True, True]
     assert row.parts.shape == (2, 0)
 
@@ -334,3 +340,37 @@ def test_the_smallest_differences_in_words() -> None:
     assert smallest_words([*sizes[:1], Difference(3.0)], ".1f") == "2.5"
     assert smallest_words([Difference(3.0)], ".1f") is None
     assert smallest_words([], ".1f") is None
+
+
+def test_two_curves_of_a_row_are_compared_each_at_its_own_best_threshold() -> None:
+    draw = np.random.default_rng(0)
+    own = np.array([0.2, 0.5, 0.49, 0.1]) + draw.normal(0, 0.1, (3, 24, 4))
+    other = np.array([0.4, 0.1, 0.2, 0.39]) + draw.normal(0, 0.1, (3, 24, 4))
+    groups = in_fours()
+    values, parts = leave_one_out([own, other], groups.to_list())
+    differences, parted = values[0] - values[1], parts[0] - parts[1]
+    products = parted @ parted.T
+    ms, cov2 = differences.var(ddof=1), products[~np.eye(3, dtype=bool)].mean()
+    error, df = math.sqrt((ms + max(0.0, 3 * cov2)) / 3), (ms + max(0.0, 3 * cov2)) ** 2 / (ms**2 / 2)
+    half = stats.t.ppf(0.975, df) * error
+    table = results(NAMES, iou_curve_o=own, iou_curve_g=other)
+    found = loss_within(table, "iou_curve_o", "iou_curve_g", groups)
+    mean = differences.mean()
+    assert found is not None
+    assert found[:3] == pytest.approx((mean, mean - half, mean + half))
+    own[1, 3] = NAN  # a video without truth
+    kept = [at for at in range(24) if at != 3]
+    found = loss_within(results(NAMES, iou_curve_o=own, iou_curve_g=other), "iou_curve_o", "iou_curve_g", None)
+    (first, second), _ = leave_one_out([own[:, kept], other[:, kept]], [NAMES[at] for at in kept])
+    assert found is not None
+    assert found.mean == pytest.approx((first - second).mean())
+
+
+def test_a_loss_that_one_training_knows_has_a_mean_and_no_interval() -> None:
+    """Of its eight videos two were measured."""
+    whole, less = np.full((3, 24), NAN), np.full((3, 24), NAN)
+    whole[0, :2], less[0, :2] = (0.5, 0.75), (0.25, 0.25)
+    table = results(NAMES, insertion_o=whole, insertion_g=less)
+    assert loss_within(table, "insertion_o", "insertion_g", None, 100) == (37.5, None, None, None, None, 0)
+    assert loss_within(table.assign(insertion_g=NAN), "insertion_o", "insertion_g", None) is None
+    assert loss_within(table.drop(columns="seed"), "insertion_o", "insertion_x", None) is None

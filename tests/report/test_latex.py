@@ -23,7 +23,7 @@ def made(seeds: int = 3, rows: tuple[Row, ...] = (Row("abn", False), Row("mask",
     for at, row in enumerate(rows):
         letter = "u" if at == 0 else "o"
         bits = 2.5 - at / 2 + 0.1 * np.arange(seeds)[:, None] + np.zeros((seeds, 8))
-        per_video[row] = results(VIDEOS, top1=np.full((seeds, 8), 0.5 + at / 10), **{f"entropy_{letter}": bits})
+        per_video[row] = results(VIDEOS, top1=np.full((seeds, 8), 0.5 + at / 10), **{f"entropy_object_{letter}": bits})
         numbers[row] = {"top1": 50.0 + 10 * at, f"entropy_{letter}": float(bits.mean())}
         if seeds > 1:
             numbers[row] |= {"top1_std": 0.0, f"entropy_{letter}_std": 0.1}
@@ -67,6 +67,26 @@ def test_both_tables_by_hand() -> None:
     assert r"Brackets: 95 \% intervals over trainings and recordings" in captions[1]
     assert r"in 80 \% of all repetitions of this design: entropy 0.31 bits." in captions[1]
     assert "against abn's $M_{u}$" in captions[1]
+
+
+def test_what_is_used_and_other_methods_have_tables_of_their_own() -> None:
+    mask = Row("mask", False)
+    lost = results(VIDEOS, top1=np.full((1, 8), 0.5), top1_even=np.full((1, 8), 0.25), pointing_o=np.full((1, 8), 0.5),
+                   pointing_g=np.full((1, 8), 0.25))  # fmt: skip
+    numbers = {"top1": 50.0, "entropy_object_o": 1.5, "entropy_object_g": 2.5, "pointing_o": 0.5}
+    text = to_latex(made_comparison({mask: numbers}, name="own_data", per_video={mask: lost}))
+    _, used, against, methods = tables(text)
+    assert used == [r"attention & PC & top-1 \% & own - even weight", "mask &  & 50.00 & +25.0"]
+    assert against == ["attention & PC & map & pointing", r"mask &  & $M_{o}$ & +25.0"]
+    assert methods == [
+        r"attention & PC & map & passes & entropy & pointing \%",
+        r"mask &  & $M_{o}$ & 0 & 1.500 & 50.0",
+        "mask &  & Grad-CAM & 1 backward & 2.500 & ",
+    ]
+    assert re.findall(r"\\label\{(.*)\}", text)[1:] == [
+        f"tab:own_data-{each}" for each in ("used", "against", "methods")
+    ]
+    assert r"\texttt{gradcam.layer}" in text
 
 
 def test_one_seed_has_no_brackets() -> None:

@@ -34,6 +34,11 @@ def row(letters: str, truth: bool = True, **changed: float) -> dict[str, float]:
         (row("o", truth=False), ["top1", "top5", "entropy_o", "iou_fit_o"]),
         (row("o", flat_share_o=0.25), ["top1", "top5", "entropy_o", "flat_share_o", "pointing_o", "iou_truth_o"]),
         ({"top1": 1.0, "top5": 2.0}, ["top1", "top5"]),
+        (row("ogslcm"), ["top1", "top5", "entropy_o", "pointing_o", "iou_truth_o"]),  # of its own maps alone
+        (
+            row("o", entropy_object_o=1.5, entropy_object_g=1.0, ece=0.125, top1_even=72.5),
+            ["top1", "top5", "top1_even", "ece", "entropy_o", "entropy_object_o", "pointing_o", "iou_truth_o"],
+        ),
     ],
 )
 def test_few_metrics(result: dict[str, float], expected: list[str]) -> None:

@@ -8,15 +8,24 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from objabn.report.beside_paper import published_notes
 from objabn.report.intervals import scope
+from objabn.report.main_table import difference_notes, main_notes
 from objabn.report.names import Row
 from objabn.report.table_picture import draw_table
-from objabn.report.tables import difference_notes, notes, to_markdown
+from objabn.report.tables import to_markdown
 from tests.helpers.comparisons import EMBEDDED, made_comparison, results
 
 RESULTS = {
-    Row("abn", False): {"top1": 50.0, "top5": 90.0, "entropy_u": 2.7512, "flat_share_u": 0.0},
-    Row("mask", True): {"top1": 62.5, "top5": 95.0, "entropy_o": 1.25, "flat_share_o": 0.01, "new_metric": 3.0},
+    Row("abn", False): {"top1": 50.0, "top5": 90.0, "entropy_u": 2.7512, "flat_share_object_u": 0.0},
+    Row("mask", True): {
+        "top1": 62.5,
+        "top5": 95.0,
+        "entropy_object_o": 1.25,
+        "entropy_o": 1.25,
+        "flat_share_object_o": 0.01,
+        "new_metric": 3.0,
+    },
 }
 PLAIN = {Row("plain", False): {"top1": 47.65625, "top5": 88.0}}
 
@@ -31,12 +40,12 @@ COMPARED: dict[Row, dict[str, float]] = {  # with a control, and differences as 
     Row("abn", False): RESULTS[Row("abn", False)],
     Row("mask", True): RESULTS[Row("mask", True)]
     | difference("top1", 12.5, 7.03125, 18.0, 7.8125)
-    | difference("entropy", -1.5, -2, -1, 0.71),
+    | difference("entropy_object", -1.5, -2, -1, 0.71),
 }
 ONE_SEED: dict[Row, dict[str, float]] = {
     Row("plain", False): PLAIN[Row("plain", False)] | {"top1_vs_abn": -2.34375},
     Row("abn", False): RESULTS[Row("abn", False)],
-    Row("mask", True): RESULTS[Row("mask", True)] | {"top1_vs_abn": 12.5, "entropy_vs_abn": -1.5},
+    Row("mask", True): RESULTS[Row("mask", True)] | {"top1_vs_abn": 12.5, "entropy_object_vs_abn": -1.5},
 }
 
 
@@ -68,11 +77,12 @@ def test_all_numbers_are_a_tidy_table() -> None:
         ("abn", False, "", "top1", 50.0, None, *nothing, None),
         ("abn", False, "", "top5", 90.0, None, *nothing, None),
         ("abn", False, "u", "entropy", 2.7512, None, *nothing, None),
-        ("abn", False, "u", "flat_share", 0.0, None, *nothing, None),
+        ("abn", False, "u", "flat_share_object", 0.0, None, *nothing, None),
         ("mask", True, "", "top1", 62.5, None, 12.5, 7.03125, 18.0, 0.25, 7.8125, None),
         ("mask", True, "", "top5", 95.0, None, *nothing, None),
-        ("mask", True, "o", "entropy", 1.25, None, -1.5, -2.0, -1.0, 0.25, 0.71, None),
-        ("mask", True, "o", "flat_share", 0.01, None, *nothing, None),
+        ("mask", True, "o", "entropy_object", 1.25, None, -1.5, -2.0, -1.0, 0.25, 0.71, None),
+        ("mask", True, "o", "entropy", 1.25, None, *nothing, None),
+        ("mask", True, "o", "flat_share_object", 0.01, None, *nothing, None),
         ("mask", True, "", "new_metric", 3.0, None, *nothing, None),
     ]
     assert table.astype(object).where(table.notna(), None).to_numpy().tolist() == [list(line) for line in expected]
@@ -119,8 +129,8 @@ def test_a_row_without_maps_has_empty_cells() -> None:
     assert len(tables(markdown(PLAIN))) == 1
 
 
-OF_A_MAP = {"entropy": 1.5, "flat_share": 0.25, "iou_fit": 0.5, "iou_truth": 0.625, "pointing": 0.75, "energy": 0.375,
-            "iou_best": 0.6875, "best_threshold": 0.45}  # fmt: skip
+OF_A_MAP = {"entropy": 1.5, "flat_share_object": 0.25, "iou_fit": 0.5, "iou_truth": 0.625, "pointing": 0.75,
+            "energy": 0.375, "iou_best": 0.6875, "best_threshold": 0.45}  # fmt: skip
 
 
 def of_map(letter: str, add: float = 0.0) -> dict[str, float]:
@@ -218,8 +228,8 @@ def test_differences_of_the_best_iou_have_a_column() -> None:
 )
 def test_a_star_marks_what_is_beyond_noise(low: float, high: float, flat: float, star: str) -> None:
     own = (
-        difference("entropy", -1.5, low, high)
-        | {"entropy_vs_abn_flat": flat}
+        difference("entropy_object", -1.5, low, high)
+        | {"entropy_object_vs_abn_flat": flat}
         | difference("pointing", 25.0, 12.5, 37.5)
     )
     lines = markdown(
@@ -296,7 +306,7 @@ def test_the_papers_numbers_by_hand() -> None:
     ],
 )
 def test_notes_say_what_the_error_beside_the_paper_covers(seeds: tuple[int, ...], covered: str) -> None:
-    first, *others = notes(made_comparison(RESULTS, published="ucf101", seeds=seeds))["published"]
+    first, *others = published_notes(made_comparison(RESULTS, published="ucf101", seeds=seeds))
     assert covered in first
     assert len(others) == 1
 
@@ -339,27 +349,59 @@ def test_the_picture_shows_the_table_and_the_entropies(
     draw_table(made_comparison(written), tmp_path / "t.png")
     assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
 
-    above, bars, *compared, below = drawn[0].axes
+    above, bars, below, *compared = drawn[0].axes
     main = shown(above)
     assert main[0] == ["attention", "PC", "top-1 %", "top-5 %", "entropy M_u", "entropy M_o"]
     assert main[len(written)] == ["mask", "yes", "62.50", "95.00", "", "1.250"]
     assert above.get_title() == "made: comparison of loss configurations"
     if written is COMPARED:
         assert main[1] == ["plain", "", "47.66", "88.00", "", ""]
-        assert compared[0].get_title() == "differences to abn with 95 % intervals, * beyond noise"
+        assert compared[0].get_title() == "Differences to abn (95 % intervals, * beyond noise)"
         assert shown(compared[0]) == [
             ["attention", "PC", "top-1 - abn", "entropy - abn"],
             ["plain", "", "-2.3 [-8.6, +3.9]", ""],
             ["mask", "yes", "+12.5 [+7.0, +18.0] *", "-1.50 [-2.00, -1.00] *"],
         ]
     if written is ONE_SEED:
-        assert compared[0].get_title() == "differences to abn"
+        assert compared[0].get_title() == "Differences to abn"
         assert shown(compared[0])[1:] == [["plain", "", "-2.3", ""], ["mask", "yes", "+12.5", "-1.50"]]
     assert len(compared) == (written is not RESULTS)
     assert ["| " + " | ".join(line) + " |" for line in shown(below)] == [MAPS[0], *MAPS[2:]]
     assert [label.get_text() for label in bars.get_xticklabels()] == ["abn", "mask + PC"]  # plain has no entropy
     assert [[bar.get_height() for bar in of_map] for of_map in bars.containers] == [[2.7512], [1.25]]
     assert [[bar.get_center()[0] for bar in of_map] for of_map in bars.containers] == [[0], [1]]
+
+
+def test_the_picture_shows_what_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of mask 25 points are lost, 4.303 / sqrt(3) of one more or less; plain loses nothing known."""
+    mask, plain = Row("mask", False), Row("plain", False)
+    top1 = [[0.74] * 6, [0.75] * 6, [0.76] * 6]
+    lost = results(list("abcdef"), top1=top1, top1_even=[[0.5] * 6] * 3, entropy_object_o=[[1.0] * 6] * 3)
+    comparison = made_comparison(
+        {plain: {"top1": 75.0, "entropy_g": 2.0}, mask: {"top1": 75.0, "entropy_o": 1.0}},
+        per_video={plain: results(list("abcdef"), top1=top1), mask: lost},
+        seeds=range(3),
+    )
+    drawn: list[Figure] = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *to, **how: (drawn.append(figure), save(figure, *to, **how)))
+    draw_table(comparison, tmp_path / "t.png")
+    main, _, bars, used, maps = drawn[0].axes
+    assert shown(main)[2][3] == "25.0 *"
+    assert [bar.get_height() for bar in bars.patches] == [pytest.approx(25)]
+    assert bars.patches[0].get_center()[0] == 1  # below its entropy
+    ends = bars.containers[1].lines[2][0].get_segments()[0][:, 1]
+    assert ends == pytest.approx([25 - 4.303 / 3**0.5, 25 + 4.303 / 3**0.5], abs=0.001)
+    assert used.get_title() == "Is the map used? (95 % intervals, * beyond noise)"
+    assert shown(used)[1] == ["mask", "", "75.00", "+25.0 [+22.5, +27.5] *"]
+    assert maps.get_title() == "Maps"
+
+
+def test_differences_within_a_row_are_among_all_numbers() -> None:
+    mask = Row("mask", False)
+    lost = results(list("abcdef"), top1=[[0.75] * 6], top1_even=[[0.5] * 6], entropy_o=[[1.0] * 6])
+    table = made_comparison({mask: {"top1": 75.0}}, per_video={mask: lost}).tidy()
+    assert table[["map", "measure", "mean"]].to_numpy().tolist() == [["", "top1", 75.0], ["", "within_even", 25.0]]
 
 
 def shown(axes: Axes) -> list[list[str]]:
@@ -405,5 +447,5 @@ def test_what_chose_the_weights_is_said(report: str, validated_on: str, expected
         params=params,
         trainings={Row("abn", False): {"validated_on": validated_on}},
     )
-    said = [note for note in notes(comparison)["main"] if note.startswith("Weights")]
+    said = [note for note in main_notes(comparison) if note.startswith("Weights")]
     assert [line[: len(expected or "")] for line in said] == ([expected] if expected else [])

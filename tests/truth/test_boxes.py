@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from objabn.stores.masks import GRID
-from objabn.truth.boxes import Annotation, clip_boxes, draw_boxes
+from objabn.truth.boxes import Boxes, clip_boxes, draw_boxes
 
 
 def drawn(*boxes: tuple[float, float, float, float]) -> np.ndarray:
     """The cells of the persons' boxes in one frame, bool (128, 128)."""
-    annotation = Annotation(np.ones(1, bool), np.zeros(len(boxes), int), np.array(boxes), np.zeros(len(boxes), int))
-    planes = draw_boxes(annotation)
+    found = Boxes(np.ones(1, bool), np.zeros(len(boxes), int), np.array(boxes), np.zeros(len(boxes), int))
+    planes = draw_boxes(found)
     assert planes.shape == (1, 2, GRID, GRID)
     assert not planes[0, 1].any()
     assert set(np.unique(planes)) <= {0, 255}
@@ -41,7 +41,7 @@ def test_a_cell_counts_from_half_of_it_on(x1: float, y1: float, cells: int) -> N
 
 def test_boxes_of_several_frames_and_groups_unite() -> None:
     boxes = np.array([[0, 0, 0.5, 1], [0.25, 0, 0.75, 1], [0, 0, 1, 0.5]])
-    planes = draw_boxes(Annotation(np.ones(3, bool), np.array([1, 1, 2]), boxes, np.array([0, 0, 1])))
+    planes = draw_boxes(Boxes(np.ones(3, bool), np.array([1, 1, 2]), boxes, np.array([0, 0, 1])))
     assert (planes > 0).sum(axis=(2, 3)).tolist() == [[0, 0], [96 * 128, 0], [0, 64 * 128]]
 
 

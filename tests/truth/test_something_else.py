@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from objabn.truth.boxes import Annotation, Video
+from objabn.truth.boxes import Boxes
 from objabn.truth.something_else import read_something_else
+from objabn.truth.videos import Video
+from objabn.truth.write import UNKNOWN
+from tests.helpers.truth import videos_of
 
-VIDEO = Video(frames=6, stride=1, fps=12.0, height=240, width=400)
+VIDEO = Video("2", frames=6, stride=1, fps=12.0, height=240, width=400)
 
 
 def label(x1: float, y1: float, x2: float, y2: float, category: str = "hand") -> dict[str, Any]:
@@ -32,10 +35,10 @@ def write(path: Path, videos: dict[str, Any]) -> Path:
     return path
 
 
-def read_one(path: Path, video: Video = VIDEO) -> Annotation:
-    ((name, found),) = read_something_else([path], {"2": video})
+def read_one(path: Path, video: Video = VIDEO) -> Boxes:
+    ((name, found),) = read_something_else([path], videos_of(video))
     assert name == "2"
-    assert isinstance(found, Annotation), found
+    assert isinstance(found, Boxes), found
     return found
 
 
@@ -76,7 +79,7 @@ def test_more_annotated_frames_than_the_video_has(tmp_path: Path) -> None:
     path = write(tmp_path / "a.json", {"2": [frame("2", number, cup) for number in (5, 6, 7, 8)]})
     assert np.flatnonzero(read_one(path).known).tolist() == [4, 5]
     path = write(tmp_path / "a.json", {"2": [frame("2", 9, cup)]})
-    ((_, found),) = read_something_else([path], {"2": VIDEO})
+    ((_, found),) = read_something_else([path], videos_of(VIDEO))
     assert found == "its boxes are of a longer video"
 
 
@@ -84,12 +87,12 @@ def test_several_files_or_their_folder(tmp_path: Path) -> None:
     cup = label(0, 0, 40, 24, "cup")
     one = write(tmp_path / "part1.json", {"1": [frame("1", 1, cup)], "2": [frame("2", 1, cup)]})
     two = write(tmp_path / "part2.json", {"3": [frame("3", 1, cup)]})
-    videos = {"2": VIDEO, "3": VIDEO}
+    videos = videos_of(VIDEO, VIDEO._replace(id="3"))
     for paths in ([one, two], [tmp_path]):
         found = dict(read_something_else(paths, videos))
         assert list(found) == ["1", "2", "3"]
-        assert found["1"] == ""
-        assert all(isinstance(found[name], Annotation) for name in videos)
+        assert found["1"] == UNKNOWN
+        assert all(isinstance(found[name], Boxes) for name in "23")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +100,7 @@ def test_several_files_or_their_folder(tmp_path: Path) -> None:
     [[{"name": "2/0001.jpg"}], [frame("2", 1, {"box2d": {"x1": 0}})], [{"name": "x.jpg", "labels": []}], 7, ["a"]],
 )
 def test_boxes_that_cannot_be_read(tmp_path: Path, wrong: Any) -> None:
-    ((_, found),) = read_something_else([write(tmp_path / "a.json", {"2": wrong})], {"2": VIDEO})
+    ((_, found),) = read_something_else([write(tmp_path / "a.json", {"2": wrong})], videos_of(VIDEO))
     assert isinstance(found, str)
     assert found.startswith("its boxes cannot be read: ")
 
@@ -107,14 +110,14 @@ def test_a_file_of_another_kind_is_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.json"
     path.write_text(text)
     with pytest.raises(ValueError, match=rf"^{path}: expected an object of videos, [^\n]+, got[^\n]+$"):
-        list(read_something_else([path], {"2": VIDEO}))
+        list(read_something_else([path], videos_of(VIDEO)))
 
 
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=rf"^{tmp_path}: expected json files below it, got none$"):
-        read_something_else([tmp_path], {})
+        read_something_else([tmp_path], videos_of(VIDEO))
     with pytest.raises(
         ValueError, match=rf"^{tmp_path}/a.json: expected a json file of Something-Else, got no such file$"
     ):
-        read_something_else([tmp_path / "a.json"], {})
-    assert list(read_something_else([write(tmp_path / "a.json", {})], {})) == []
+        read_something_else([tmp_path / "a.json"], videos_of(VIDEO))
+    assert list(read_something_else([write(tmp_path / "a.json", {})], videos_of(VIDEO))) == []

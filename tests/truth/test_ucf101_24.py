@@ -5,22 +5,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objabn.truth.boxes import Annotation, Video
+from objabn.truth.boxes import Boxes
 from objabn.truth.ucf101_24 import read_ucf101_24
+from objabn.truth.videos import Video
+from objabn.truth.write import UNKNOWN
+from tests.helpers.truth import videos_of
 from tests.helpers.ucf101_24 import entry, person, tube, write_pickle, write_xgtf
 
-VIDEO = Video(frames=9, stride=1, fps=25.0, height=240, width=320)
 ID = "Biking/v_Biking_g01_c01"
+VIDEO = Video(ID, frames=9, stride=1, fps=25.0, height=240, width=320)
 
 
-def read_one(path: Path, video: Video = VIDEO) -> Annotation | str:
-    ((name, found),) = read_ucf101_24(path, {ID: video})
+def read_one(path: Path, video: Video = VIDEO) -> Boxes | str:
+    ((name, found),) = read_ucf101_24(path, videos_of(video))
     assert name.casefold() == ID.casefold()
     return found
 
 
-def known(found: Annotation | str) -> list[int]:
-    assert isinstance(found, Annotation)
+def known(found: Boxes | str) -> list[int]:
+    assert isinstance(found, Boxes)
     return np.flatnonzero(found.known).tolist()
 
 
@@ -32,7 +35,7 @@ def xgtf(tmp_path: Path) -> Path:
 def test_an_xgtf_counts_frames_from_1_and_pixels_from_0(xgtf: Path) -> None:
     write_xgtf(xgtf, person(0, [("1:2", 0, 0, 160, 120), ("3:3 5:5", 240, 60, 80, 180)], "1:5"))
     found = read_one(xgtf.parents[1])
-    assert isinstance(found, Annotation)
+    assert isinstance(found, Boxes)
     assert known(found) == [0, 1, 2, 4]
     assert found.numbers.tolist() == [0, 1, 2, 4]
     assert found.boxes.tolist() == [[0, 0, 0.5, 0.5]] * 2 + [[0.75, 0.25, 1, 1]] * 2
@@ -52,7 +55,7 @@ def test_boxes_beyond_the_frame_and_the_video(xgtf: Path) -> None:
     boxes = [("1:1", -16, -24, 32, 48), ("2:2", 320, 0, 10, 10), ("3:3", 300, 0, 40, 240), ("9:12", 0, 0, 32, 24)]
     write_xgtf(xgtf, person(0, boxes, "1:12"))
     found = read_one(xgtf.parents[1])
-    assert isinstance(found, Annotation)
+    assert isinstance(found, Boxes)
     assert known(found) == [0, 2, 8]
     np.testing.assert_allclose(found.boxes, [[0, 0, 0.05, 0.1], [0.9375, 0, 1, 1], [0, 0, 0.1, 0.1]])
 
@@ -61,7 +64,7 @@ def test_with_a_stride_the_boxes_of_stored_frames(xgtf: Path) -> None:
     """Stored are the frames 1, 4, 7 of an xgtf's counting."""
     write_xgtf(xgtf, person(0, [("1:1", 0, 0, 32, 24), ("3:4", 0, 0, 64, 24), ("8:9", 0, 0, 96, 24)], "1:9"))
     found = read_one(xgtf.parents[1], VIDEO._replace(frames=3, stride=3))
-    assert isinstance(found, Annotation)
+    assert isinstance(found, Boxes)
     assert (known(found), found.numbers.tolist()) == ([0, 1], [0, 1])
     np.testing.assert_allclose(found.boxes[:, 2], [0.1, 0.2])
 
@@ -90,7 +93,7 @@ def test_the_pickle_counts_frames_from_0_and_pixels_from_1(tmp_path: Path) -> No
     boxes = [[1, 1, 160, 120], [161, 121, 160, 120]]
     write_pickle(tmp_path / "pyannot.pkl", {ID: entry(9, tube(2, boxes), tube(3, boxes[:1]))})
     found = read_one(tmp_path / "pyannot.pkl")
-    assert isinstance(found, Annotation)
+    assert isinstance(found, Boxes)
     assert known(found) == [2, 3]
     assert found.numbers.tolist() == [2, 3, 3]
     assert found.boxes.tolist() == [[0, 0, 0.5, 0.5], [0.5, 0.5, 1, 1], [0, 0, 0.5, 0.5]]
@@ -127,17 +130,17 @@ def test_a_few_frames_more_or_less_are_the_same_video(tmp_path: Path, frames: in
 
 def test_other_videos_are_not_looked_at(tmp_path: Path) -> None:
     write_pickle(tmp_path / "a.pkl", {"Diving/v_Diving_g01_c01": {}, ID: entry(9, tube(0, [[1, 1, 8, 8]]))})
-    (_, first), (name, second) = read_ucf101_24(tmp_path / "a.pkl", {ID: VIDEO})
-    assert (first, name, known(second)) == ("", ID, [0])
+    (_, first), (name, second) = read_ucf101_24(tmp_path / "a.pkl", videos_of(VIDEO))
+    assert (first, name, known(second)) == (UNKNOWN, ID, [0])
 
 
 def test_neither_of_the_formats(tmp_path: Path) -> None:
     expected = "expected a folder of xgtf files or pyannot.pkl, got no such file"
     with pytest.raises(ValueError, match=rf"^{tmp_path}/none: {expected}$"):
-        read_ucf101_24(tmp_path / "none", {ID: VIDEO})
+        read_ucf101_24(tmp_path / "none", videos_of(VIDEO))
     with pytest.raises(ValueError, match=rf"^{tmp_path}: expected <class>/<video>.xgtf below it, got none$"):
-        list(read_ucf101_24(tmp_path, {ID: VIDEO}))
+        list(read_ucf101_24(tmp_path, videos_of(VIDEO)))
     (tmp_path / "b.pkl").write_bytes(b"\x80\x03]q\x00.")
     expected = "expected videos with annotations, numf and label, as pyannot.pkl has them, got a list"
     with pytest.raises(ValueError, match=rf"^{tmp_path}/b.pkl: {expected}$"):
-        list(read_ucf101_24(tmp_path / "b.pkl", {ID: VIDEO}))
+        list(read_ucf101_24(tmp_path / "b.pkl", videos_of(VIDEO)))

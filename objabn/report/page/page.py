@@ -3,7 +3,6 @@
 import io
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,15 @@ from plotly.offline import get_plotlyjs
 
 from objabn.config.schema import Dataset
 from objabn.report.answers import UNANSWERED
+from objabn.report.breakdown import class_means, worst_videos
 from objabn.report.comparison import Comparison
+from objabn.report.main_table import USED, main_cells, main_notes
+from objabn.report.map_table import MEASURES
+from objabn.report.names import Row
 from objabn.report.page.confusion import class_names, confusion, recalls, sparse
 from objabn.report.page.gallery import jpeg_url
 from objabn.report.page.plots import Plot
-from objabn.report.published import TABLES
-from objabn.report.tables import (
-    difference_cells,
-    main_cells,
-    map_cells,
-    measure_notes,
-    notes,
-    published_cells,
-)
+from objabn.report.tables import Table, tables
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _MAX_PICTURE = 1_000_000  # bytes of the masks' picture
@@ -43,8 +38,11 @@ _MASK_WORDS = {
     "iou_truth_person": "IoU with the truth, persons",
     "iou_truth_test": "IoU with the truth, test videos",
     "iou_truth_person_test": "IoU with the truth, test videos, persons",
+    "truth_frames": "frames with a true annotation",
+    "truth_videos": "videos with a true annotation",
 }
 _SHARES = ("empty_share", "person_share")
+_COUNTS = ("frames", "truth_frames", "truth_videos")
 
 
 def render(
@@ -73,9 +71,15 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"strong": _strong, "difference": _difference, "shade": _shade, "map_name": _map_name}
-    maps, named = map_cells(comparison), partial(_by_row, comparison)
-    main, differences = named(main_cells(comparison)), named(difference_cells(comparison))
+    environment.filters |= {
+        "strong": _strong,
+        "difference": _difference,
+        "shade": _shade,
+        "map_name": _map_name,
+        "cell": _cell,
+    }
+    main = _by_row(comparison, main_cells(comparison))
+    kind, of_classes = class_means(comparison)
     return environment.get_template("report.html").render(
         name=comparison.name,
         css=Markup(_text("report.css")),
@@ -86,13 +90,11 @@ def render(
         facts=_facts(comparison),
         main=main,
         groups=_groups(main),
-        beside=named(published_cells(comparison)),
-        differences=differences,
-        has_intervals=comparison.has_intervals,
-        maps=maps.assign(row=[rows[at].name for at in maps.index]) if len(maps) else maps,
-        measures=measure_notes(maps),
-        notes=notes(comparison),
-        published=TABLES.get(params.published) if params.published else None,
+        below={name: _named(table) for name, table in tables(comparison, whole=True).items()},
+        notes=main_notes(comparison),
+        class_maps=of_classes,
+        overlap=MEASURES[kind][0] if kind else "",
+        worst_maps=worst_videos(comparison),
         plots=plots,
         gallery=dict(gallery),
         views=params.eval.views,
@@ -125,36 +127,40 @@ def _text(name: str) -> str:
 
 
 def _strong(text: str) -> Markup:
-    """Text whose `**parts**` are strong."""
-    parts = text.split("**")
+    """Text whose `**parts**` are strong, and M_o with its letter below."""
+    parts = [_map_name(part) for part in text.split("**")]
     return Markup("").join(
-        Markup("<strong>{}</strong>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)
+        Markup("<strong>{}</strong>").format(part) if at % 2 else part for at, part in enumerate(parts)
     )
 
 
 def _map_name(text: str) -> Markup:
-    """Text in which M_o is written with its letter below."""
-    return Markup(re.sub(r"\bM_([uob])\b", r"M<sub>\1</sub>", str(escape(text))))
+    """Text in which M_o and y_a are written with their letters below."""
+    return Markup(re.sub(r"\b(M|y)_([abopu])\b", r"\1<sub>\2</sub>", str(escape(text))))
 
 
 def _groups(main: pd.DataFrame) -> list[tuple[str, dict[str, int]]]:
     """The main table's columns under what they have in common: headings, and which column each is; no empty group."""
     names = list(map(str, main))
     entropies = {name.removeprefix("entropy "): at for at, name in enumerate(names) if name.startswith("entropy ")}
-    others = {name: at for at, name in enumerate(names) if at not in entropies.values()}
-    return [group for group in (("accuracy", others), ("entropy, bits", entropies)) if group[1]]
+    used = {name: at for at, name in enumerate(names) if name == USED}
+    others = {name: at for at, name in enumerate(names) if at not in (*entropies.values(), *used.values())}
+    return [group for group in (("accuracy", others), ("map", used), ("entropy, bits", entropies)) if group[1]]
 
 
 def _difference(text: str) -> Markup:
     """`mean [low, high] *`, the interval small; without brackets the mean alone."""
     if not text:
         return Markup("")
-    mean, bracket, rest = text.partition(" [")
-    if not bracket:
-        return Markup('<span class="mean">{}</span>').format(mean)
-    interval, _, star = rest.partition("]")
-    mark = Markup('<abbr class="star" title="beyond noise">*</abbr>') if star.strip() else Markup("")
-    return Markup('<span class="mean">{}{}</span> <span class="interval">[{}]</span>').format(mean, mark, interval)
+    mark = Markup('<abbr class="star" title="beyond noise">*</abbr>') if text.endswith(" *") else Markup("")
+    mean, bracket, interval = text.removesuffix(" *").partition(" [")
+    told = Markup('<span class="mean">{}{}</span>').format(mean, mark)
+    return told + (Markup(' <span class="interval">[{}</span>').format(interval) if bracket else "")
+
+
+def _cell(text: str) -> Markup:
+    """A cell: a difference with its interval or star, or another text."""
+    return _difference(text) if text.endswith(("]", " *")) else _map_name(text)
 
 
 def _shade(share: float) -> str:
@@ -166,6 +172,14 @@ def _by_row(comparison: Comparison, cells: pd.DataFrame) -> pd.DataFrame:
     """Cells without attention and PC, under the rows' names."""
     named = cells.drop(columns=["attention", "PC"], errors="ignore")
     return named.set_axis([row.name for row in comparison.rows], axis=0)
+
+
+def _named(table: Table) -> Table:
+    """A table whose lines begin with the row's name, in place of attention and PC."""
+    names = [Row(*line).name for line in zip(table.cells["attention"], table.cells["PC"] == "yes", strict=True)]
+    cells = table.cells.drop(columns=["attention", "PC"])
+    cells.insert(0, "row", names)
+    return table._replace(cells=cells)
 
 
 def _facts(comparison: Comparison) -> list[str]:
@@ -180,7 +194,7 @@ def _facts(comparison: Comparison) -> list[str]:
 
 
 def _quality(key: str, value: float) -> str:
-    if key == "frames":
+    if key in _COUNTS:
         return f"{value:,.0f}"
     return f"{100 * value:.1f} %" if key in _SHARES else f"{value:.3f}"
 
@@ -189,7 +203,7 @@ def _worst(videos: pd.DataFrame) -> pd.DataFrame:
     """The videos whose masks are worst, as texts: by IoU with the truth, else by frames without an instance."""
     usable = videos[videos["frames"] > 0]
     by, ascending = ("iou_truth", True) if "iou_truth" in usable else ("empty_share", False)
-    worst = usable.sort_values([by, "video"], ascending=[ascending, True]).head(_WORST)
+    worst = usable[usable[by].notna()].sort_values([by, "video"], ascending=[ascending, True]).head(_WORST)
     cells = {"video": worst["video"], "split": worst["split"]}
     for key in ("instances_per_frame", "empty_share", "person_share", "iou_truth", "iou_truth_person"):
         if key in worst:

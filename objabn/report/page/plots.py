@@ -17,7 +17,7 @@ from objabn.report.cells import number_text
 from objabn.report.colours import MAP_COLOURS, row_colours
 from objabn.report.comparison import Comparison
 from objabn.report.intervals import trainings_of
-from objabn.report.names import MAP_NAMES, Row, short_names
+from objabn.report.names import GRAD_CAM, MAP_NAMES, OWN, Row, short_names
 from objabn.report.published import PUBLISHED
 from objabn.statistics.contrast import mean_error
 
@@ -134,9 +134,10 @@ def entropy_plot(tables: Mapping[Row, pd.DataFrame]) -> Plot:
     figure = make_subplots(rows=len(tables), cols=1, shared_xaxes=True, vertical_spacing=0.12 / len(tables))
     told, lines = set(), []
     for strip, (row, table) in enumerate(tables.items(), start=1):
-        for letter, map_name in MAP_NAMES.items():
+        for letter in [own for own in OWN if f"entropy_{own}" in table] or [GRAD_CAM]:
             if f"entropy_{letter}" not in table:
                 continue
+            map_name = MAP_NAMES[letter]
             values = table[f"entropy_{letter}"]
             counts, _ = np.histogram(values.dropna().clip(0, MAX_BITS), edges)
             figure.add_bar(

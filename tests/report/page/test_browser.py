@@ -180,12 +180,13 @@ def test_the_confusion_matrix_follows_its_row(opened: Opened) -> None:
 
 def test_the_classes_sort_by_a_heading(opened: Opened) -> None:
     window = opened.page
-    heading = window.locator("table.sortable th").first
     names = "all => all.map(each => each.textContent)"
-    rising = window.eval_on_selector_all("table.sortable tbody th", names)
-    heading.locator("button").click()
-    assert window.eval_on_selector_all("table.sortable tbody th", names) == rising[::-1]
-    assert heading.get_attribute("aria-sort") == "descending"
+    for label in ("accuracy by class", "overlap by class"):
+        heading, cells = window.locator(f"[aria-label='{label}'] th").first, f"[aria-label='{label}'] tbody th"
+        rising = window.eval_on_selector_all(cells, names)
+        heading.locator("button").click()
+        assert window.eval_on_selector_all(cells, names) == rising[::-1]
+        assert heading.get_attribute("aria-sort") == "descending"
 
 
 def test_the_page_is_no_wider_than_the_window(opened: Opened) -> None:

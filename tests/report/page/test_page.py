@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 from objabn.config.schema import Dataset
 from objabn.report.names import Row
 from objabn.report.page import page as page_module
+from objabn.report.page.page import _worst as worst_masks
 from objabn.report.page.page import picture_url, shown_parameters
 from objabn.report.page.plots import accuracy_plot
 from objabn.segmentation.quality import read_mask_quality
@@ -69,14 +70,15 @@ def test_every_row_stands_in_every_table_of_rows(tmp_path: Path, synthetic: Data
     tables = Tables(text).tables
     names = ["plain", "abn", "mha + PC"]
     assert [line[0] for line in tables["comparison of the rows"][2:]] == names
-    assert tables["comparison of the rows"][0] == ["row", "accuracy", "entropy, bits", "minus abn"]
-    assert tables["comparison of the rows"][1][:6] == ["top-1 %", "top-5 %", "Mu", "Mo", "Mb", "Grad-CAM"]
+    assert tables["comparison of the rows"][0] == ["row", "accuracy", "entropy, bits"]
+    assert tables["comparison of the rows"][1] == ["top-1 %", "top-5 %", "Mu", "Mo", "Mb", "Grad-CAM"]
     plain = tables["comparison of the rows"][2]
     assert plain[1:6] == ["75.00", "-", "", "", ""]  # of three classes
     assert re.fullmatch(r"\d\.\d{3}", plain[6])
-    assert plain[7] == "+0.0"
-    assert all(re.fullmatch(r"[+-]\d+\.\d+", cell) for cell in plain[8:])  # one seed: no intervals
-    assert tables["comparison of the rows"][3][7:] == ["", "", "", ""]  # abn against itself
+    heading, plain, other = tables["differences to abn"]  # abn is not compared with itself
+    assert heading == ["row", "top-1 - abn", "entropy - abn", "pointing - abn", "IoU truth - abn"]
+    assert (plain[0], plain[1], other[0]) == ("plain", "+0.0", "mha + PC")
+    assert all(re.fullmatch(r"[+-]\d+\.\d+", cell) for cell in plain[2:])  # one seed: no intervals
     assert [line[:2] for line in tables["what is measured of each map"][1:]] == [
         ["plain", "Grad-CAM"], ["abn", "Mu"], ["mha + PC", "Mu"], ["mha + PC", "Mo"], ["mha + PC", "Mb"]
     ]  # fmt: skip
@@ -89,11 +91,10 @@ def test_every_row_stands_in_every_table_of_rows(tmp_path: Path, synthetic: Data
 
 def test_differences_of_several_seeds_have_intervals_and_stars(tmp_path: Path, synthetic: Dataset) -> None:
     text = page(tmp_path, synthetic, seeds=(0, 1, 2))
-    heading, columns, plain, *_ = Tables(text).tables["comparison of the rows"]
-    assert heading[-1] == "minus abn, with 95 % interval; * beyond noise"
-    assert columns[6:] == ["top-1", "entropy", "pointing", "IoU truth"]
-    assert plain[7] == "+0.0"  # the same answers in every training
-    assert all(re.fullmatch(r"[+-][\d.]+\*? \[[+-][\d.]+, [+-][\d.]+\]", cell) for cell in plain[8:])
+    _, plain, *_ = Tables(text).tables["differences to abn"]
+    assert '<h3>Differences to abn <span class="aside">with 95 % intervals; * beyond noise</span></h3>' in text
+    assert plain[1] == "+0.0"  # the same answers in every training
+    assert all(re.fullmatch(r"[+-][\d.]+\*? \[[+-][\d.]+, [+-][\d.]+\]", cell) for cell in plain[2:])
     ours = without_plotly(text)
     for note in (
         "Brackets: 95 % intervals over trainings and recordings",
@@ -131,6 +132,28 @@ def test_one_seed_says_why_there_is_no_star(tmp_path: Path, synthetic: Dataset) 
 )
 def test_a_difference_is_set_with_and_without_its_interval(text: str, expected: str) -> None:
     assert page_module._difference(text) == expected
+
+
+def test_what_is_used_and_other_methods_stand_there(tmp_path: Path, synthetic: Dataset) -> None:
+    text = page(tmp_path, synthetic, seeds=(0, 1, 2), methods=True)
+    tables = Tables(text).tables
+    assert tables["comparison of the rows"][0] == ["row", "accuracy", "map", "entropy, bits"]
+    assert tables["comparison of the rows"][1][2] == "used, points"
+    assert [line[0] for line in tables["whether the map is used"]] == ["row", "abn", "mha + PC"]
+    assert tables["whether the map is used"][0][3:] == ["own - even weight", "own - another video's",
+                                                        "own - the segmenter's masks"]  # fmt: skip
+    assert [line[:2] for line in tables["own maps against Grad-CAM"][1:]] == [["abn", "Mu"], ["mha + PC", "Mo"]]
+    assert [line[:3] for line in tables["methods on the same networks"][1:]] == [
+        ["abn", "Mu", "0"], ["abn", "Grad-CAM", "1 backward"], ["abn", "random", ""],
+        ["mha + PC", "Mu", "0"], ["mha + PC", "Mo", "0"], ["mha + PC", "Grad-CAM", "1 backward"],
+        ["mha + PC", "random", ""],
+    ]  # fmt: skip
+    assert [line[0] for line in tables["maps by the object's size"][1:]] == ["plain", "abn", "mha + PC"]
+    assert [line[0] for line in tables["overlap by class"][1:]] == sorted(CLASSES)
+    assert tables["videos with the worst maps"][0] == ["video", "class", "size", "plain", "abn", "mha + PC"]
+    assert len(tables["videos with the worst maps"]) == 1 + 10
+    assert EVIL not in without_plotly(text)
+    assert "<strong>Does M<sub>o</sub> lie on the figure better" in text
 
 
 def test_class_names_are_text(tmp_path: Path, synthetic: Dataset) -> None:
@@ -294,3 +317,11 @@ def test_ids_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
     found = read_mask_quality(path)
     assert found[["video", "label", "unit"]].to_numpy().tolist() == [["0001", "1.10", "007"], ["null", "NA", "12"]]
     assert found["empty_share"].isna().tolist() == [False, True]
+
+
+def test_worst_masks_with_truth_of_some_videos() -> None:
+    """Without truth of v1 its IoU is unknown, not the lowest."""
+    videos = pd.DataFrame({"video": ["v0", "v1", "v2"], "split": "test", "frames": 4, "instances_per_frame": 1.0})
+    worst = worst_masks(videos.assign(iou_truth=[0.75, np.nan, 0.5]))
+    assert worst["video"].tolist() == ["v2", "v0"]
+    assert worst["IoU with the truth"].tolist() == ["0.500", "0.750"]

@@ -1,0 +1,112 @@
+"""The table of the rows' maps: what is measured of each, and how to read it."""
+
+import pandas as pd
+
+from objabn.report.cells import number_text
+from objabn.report.comparison import Comparison
+from objabn.report.names import MAP_NAMES, Row
+
+# What is measured of a map -> heading, decimals and what the notes say of it.
+MEASURES: dict[str, tuple[str, int, str | None]] = {
+    "entropy": ("entropy", 3, None),
+    "entropy_object": ("entropy, object", 3, "of the frames with an object alone; differences and stars are of these"),
+    "flat_share_object": (
+        "flat",
+        3,
+        "share of the frames with an object whose map has a range below {flat_range:g}; no entropy has them",
+    ),
+    "pointing": ("pointing %", 1, "frames whose map is highest on the truth; a flat map scores the truth's area"),
+    "energy": ("energy inside", 3, "share of the map's sum that lies on the truth; a flat map scores the truth's area"),
+    "iou_truth": ("IoU truth", 3, "of the cells where the map is at least 0.5 with the truth"),
+    "iou_best": (
+        "IoU best (at)",
+        3,
+        "of each frame's map, scaled to [0, 1], with the truth, at the one threshold that is best over all videos",
+    ),
+    "iou_fit": ("IoU fit", 3, "as IoU truth, but with the masks used for training: fit to the segmenter, not truth"),
+    "range": ("range", 3, "the map's highest value minus its lowest, in frames with an object"),
+    "lit_empty": ("lit where empty", 3, "mean of the map in frames without an object; 0 would be right, 1 for M_b"),
+    "flicker": ("flicker", 3, "mean change of a cell from one frame to the next"),
+}
+_MEANS = ("range", "lit_empty", "flicker")  # their spread over seeds is not shown
+_OF_OBJECTS = "entropy_object"
+_INVERSE_NOTE = "M_b is compared with the inverse masks."
+_ALL_NOTE = "Every frame has an object, so the entropy of frames with one is the paper's, of all frames."
+
+
+def measure_text(comparison: Comparison, row: Row, measure: str, letter: str, heading: str, decimals: int) -> str:
+    """Write a measure of a map, in percent where the heading says so, the best threshold behind the best IoU."""
+    number = comparison.number(row, measure, letter)
+    if number is not None and measure in _MEANS:
+        number = number._replace(std=None)
+    text = number_text(number, decimals, 100 if heading.endswith("%") else 1)
+    threshold = comparison.number(row, "best_threshold", letter) if measure == "iou_best" else None
+    return f"{text} ({threshold.mean:.2f})" if text and threshold else text
+
+
+def map_cells(comparison: Comparison) -> pd.DataFrame:
+    """Write what is measured of each row's own maps, Grad-CAM's where it has none, under the row's number.
+
+    Empty when no row has a map. Where all frames have an object there is one column of entropy.
+    """
+    lines, index = [], []
+    for at, row in enumerate(comparison.rows):
+        for letter in comparison.kept_maps(row):
+            cells = {
+                heading: measure_text(comparison, row, measure, letter, heading, decimals)
+                for measure, (heading, decimals, _) in MEASURES.items()
+                if measure != _OF_OBJECTS or comparison.empty_share
+            }
+            if any(cells.values()):
+                lines.append({"attention": row.attention, "PC": "yes" * row.pc, "map": MAP_NAMES[letter], **cells})
+                index.append(at)
+    measured = pd.DataFrame(lines, index=index)
+    shown = [heading for heading in measured if heading in ("attention", "PC", "map") or measured[heading].any()]
+    return measured[shown]
+
+
+def measure_notes(comparison: Comparison, cells: pd.DataFrame) -> list[str]:
+    """Say what the headings mean, of those of MEASURES that are there."""
+    flat_range = getattr(comparison.params.eval, "flat_range", 0.05)
+    noted = {heading: note for heading, _, note in MEASURES.values() if note and heading in cells}
+    return [f"{heading}: {note.format(flat_range=flat_range)}." for heading, note in noted.items()]
+
+
+def map_notes(comparison: Comparison) -> list[str]:
+    """What else is needed to read the table of maps: frames without an object, how much truth there is, chance."""
+    return [*_empty_frames(comparison), *_truth(comparison), *_chance(comparison), _INVERSE_NOTE]
+
+
+def _empty_frames(comparison: Comparison) -> list[str]:
+    if not any(comparison.number(row, "empty_share") for row in comparison.rows):
+        return []
+    if not comparison.empty_share:
+        return [_ALL_NOTE]
+    by = "the truth's mask is" if comparison.params.truth else "the segmenter's masks are"
+    return [
+        f"{100 * comparison.empty_share:.1f} % of the frames have no object, since {by} empty there. The entropy of "
+        "all frames is the paper's. Pointing, energy and IoU are of frames with an object."
+    ]
+
+
+def _truth(comparison: Comparison) -> list[str]:
+    """Over how many videos and frames the truth's scores are, where not over all."""
+    for row in comparison.rows:
+        videos, share = comparison.number(row, "truth_videos"), comparison.number(row, "truth_share")
+        if videos is None or share is None:
+            continue
+        total = comparison.num_videos(row)
+        if videos.mean < total or share.mean < 1:
+            return [
+                f"Truth: {videos.mean:,.0f} of {total:,} test videos have annotated frames, {100 * share.mean:.1f} % "
+                "of all frames. Scores against the truth are of these frames alone."
+            ]
+    return []
+
+
+def _chance(comparison: Comparison) -> list[str]:
+    areas = [number.mean for row in comparison.rows if (number := comparison.number(row, "truth_area"))]
+    if not areas:
+        return []
+    area = sum(areas) / len(areas)
+    return [f"Chance, the truth's area: {area:.2f} of a frame that has one; {1 - area:.2f} for M_b."]

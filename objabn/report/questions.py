@@ -1,0 +1,157 @@
+"""The questions that the table is made for, and how the measures that answer them are told in words."""
+
+from typing import NamedTuple
+
+from objabn.report.names import Row
+
+TRUTH = ("pointing", "iou_truth", "iou_best")
+
+
+class Wording(NamedTuple):
+    """How a measure's differences are told.
+
+    Attributes:
+        nothing: what is said of a difference that is not beyond noise; its name where it is "".
+    """
+
+    less: str
+    more: str
+    name: str
+    unit: str
+    decimals: int
+    nothing: str = ""
+
+
+# Between rows.
+WORDING = {
+    "top1": Wording("less accurate by", "more accurate by", "top-1", " points", 1),
+    "entropy_object": Wording("sharper by", "less sharp by", "entropy", " bits", 2),
+    "pointing": Wording("highest on the truth less often, by", "highest on the truth more often, by", "pointing",
+                        " points", 1),
+    "iou_truth": Wording("its IoU with the truth lower by", "its IoU with the truth higher by", "IoU with the truth",
+                         "", 3),
+}  # fmt: skip
+# Within a row (`within.WITHIN`).
+WITHIN_WORDING = {
+    "even": Wording("one even weight gains", "one even weight costs", "one even weight costs", " points", 1,
+                    "one even weight costs nothing"),
+    "pointing": Wording("highest on the truth less often, by", "highest on the truth more often, by", "pointing",
+                        " points", 1),
+    "iou_best": Wording("its best IoU with the truth lower by", "its best IoU with the truth higher by",
+                        "best IoU with the truth", "", 3),
+    "insertion": Wording("insertion lower by", "insertion higher by", "insertion", "", 3),
+    "deletion": Wording("deletion lower by", "deletion higher by", "deletion", "", 3),
+}  # fmt: skip
+
+
+class Asked(NamedTuple):
+    """A row against another in a measure of `intervals.MEASURES`, or within itself in one of `within.WITHIN`."""
+
+    row: Row
+    reference: Row | None  # None: within the row
+    measure: str
+    wanted: int  # the sign of the difference that says yes to the question; 0: it is not one of yes and no
+
+
+class Question(NamedTuple):
+    """Words and what answers them. Comparisons whose rows are not there are left out.
+
+    Attributes:
+        within: measures of `within.WITHIN` that are asked of every row with the map, and the sign that says yes.
+        map: letter of the map that a row has to have for these; "": any of its own.
+        missing: what an answer takes where no row has these measures.
+    """
+
+    words: str
+    comparisons: tuple[Asked, ...] = ()
+    within: tuple[tuple[str, int], ...] = ()
+    map: str = ""
+    missing: str = ""
+
+
+def _asked(words: str, *comparisons: tuple[Row, Row, str, int]) -> Question:
+    return Question(words, tuple(Asked(*comparison) for comparison in comparisons))
+
+
+def _with_pc(name: str) -> Row:
+    return Row(name, True)
+
+
+def _without(name: str) -> Row:
+    """A loss configuration without PC, or a control."""
+    return Row(name, False)
+
+
+ABN, MASK, MHA, PLAIN = map(_without, ("abn", "mask", "mha", "plain"))
+SHIFTED, OTHERS = map(_without, ("shifted-masks", "other-masks"))
+SHARPER, PLACED = ("entropy_object", -1), ("pointing", "iou_truth")
+USED = Question(
+    "Is the map used?",
+    within=(("even", 1),),
+    missing="It takes rows with maps of their own.",
+)
+RANKED = Question(
+    "Does M_o rank evidence better than Grad-CAM on the same network?",
+    within=(("insertion", 1), ("deletion", -1)),
+    map="o",
+    missing="It takes insertion and deletion (`eval.ranking_videos`) and rows with M_o.",
+)
+
+# A row, the row it is compared with, the measure, the sign of the difference that says yes (0: no such question). Names
+# other than those of the table's own rows are controls'.
+QUESTIONS = (
+    _asked(
+        "Are the maps sharper with the mask loss?",
+        (MASK, ABN, *SHARPER),
+        (MHA, ABN, *SHARPER),
+    ),
+    _asked(
+        "Do the sharp maps lie on the figure?",
+        *((row, ABN, measure, 1) for row in (MASK, MHA) for measure in PLACED),
+        *((row, PLAIN, measure, 1) for row in (MASK, MHA) for measure in PLACED),
+        *((MASK, wrong, measure, 1) for wrong in (SHIFTED, OTHERS) for measure in PLACED),
+    ),
+    USED,
+    Question(
+        "Does M_o lie on the figure better than Grad-CAM on the same network?",
+        within=(("pointing", 1), ("iou_best", 1)),
+        map="o",
+        missing="It takes ground truth and rows with M_o.",
+    ),
+    RANKED,
+    _asked(
+        "Are the maps sharper with wrong masks, too?",
+        (SHIFTED, ABN, *SHARPER),
+        (OTHERS, ABN, *SHARPER),
+    ),
+    _asked(
+        "Are the maps sharper with PC?",
+        *((_with_pc(row.attention), row, *SHARPER) for row in (ABN, MASK, MHA)),
+    ),
+    _asked(
+        "Are the answers more accurate with PC?",
+        *((_with_pc(row.attention), row, "top1", 1) for row in (ABN, MASK, MHA)),
+    ),
+    _asked(
+        "Is mha less accurate?",
+        (MHA, ABN, "top1", -1),
+        (MHA, MASK, "top1", -1),
+        (_with_pc("mha"), _with_pc("abn"), "top1", -1),
+        (_with_pc("mha"), _with_pc("mask"), "top1", -1),
+    ),
+    _asked(
+        "Is mha better when it starts as the identity?",
+        (MHA, _without("mha-default"), "top1", 1),
+        (MHA, _without("mha-default"), *SHARPER),
+        (_without("mha-identity"), MHA, "top1", 1),
+        (_without("mha-identity"), MHA, *SHARPER),
+    ),
+    _asked(
+        "What does another way of resizing the masks change?",
+        *(
+            (_without(f"mask-{resize}"), MASK, measure, 0)
+            for resize in ("area", "max", "nearest")
+            for measure in ("entropy_object", "iou_truth", "top1")
+        ),
+    ),
+)

@@ -1,0 +1,88 @@
+"""The table of maps: frames without an object, how much truth there is, and what is said of both."""
+
+import pytest
+
+from objabn.config.schema import Dataset
+from objabn.report.answers import answers
+from objabn.report.main_table import difference_notes
+from objabn.report.map_table import map_cells, map_notes, measure_notes
+from objabn.report.names import Row
+from tests.helpers.comparisons import made_comparison
+
+ABN, MASK = Row("abn", False), Row("mask", False)
+
+
+def numbers(letter: str, empty: float) -> dict[str, float]:
+    found = {
+        f"entropy_{letter}": 2.0 + empty, f"entropy_object_{letter}": 2.0, f"flat_share_{letter}": 0.5,
+        f"flat_share_object_{letter}": 0.25, f"range_{letter}": 0.875, f"flicker_{letter}": 0.0625,
+        "empty_share": empty, "top1": 50.0,
+    }  # fmt: skip
+    return found | ({f"lit_empty_{letter}": 0.125} if empty else {})
+
+
+def test_frames_without_an_object_have_columns_of_their_own() -> None:
+    comparison = made_comparison({ABN: numbers("u", 0.25), MASK: numbers("o", 0.25)})
+    cells = map_cells(comparison)
+    assert [list(cells), cells.iloc[1].to_list()] == [
+        ["attention", "PC", "map", "entropy", "entropy, object", "flat", "range", "lit where empty", "flicker"],
+        ["mask", "", "M_o", "2.250", "2.000", "0.250", "0.875", "0.125", "0.062"],
+    ]
+    assert map_notes(comparison)[0].startswith(
+        "25.0 % of the frames have no object, since the truth's mask is empty there. The entropy of all"
+    )
+    assert (
+        "flat: share of the frames with an object whose map has a range below 0.05"
+        in measure_notes(comparison, cells)[1]
+    )
+    assert "Entropies here are those of frames with an object." in difference_notes(comparison)
+
+
+def test_without_truth_it_is_the_segmenter_that_found_nothing(synthetic: Dataset) -> None:
+    params = synthetic.model_copy(update={"truth": None})
+    comparison = made_comparison({MASK: numbers("o", 0.25)}, params=params)
+    assert map_notes(comparison)[0].startswith(
+        "25.0 % of the frames have no object, since the segmenter's masks are empt"
+    )
+
+
+def test_where_every_frame_has_an_object_one_column_of_entropy_stands_for_both() -> None:
+    comparison = made_comparison({ABN: numbers("u", 0.0), MASK: numbers("o", 0.0)})
+    assert list(map_cells(comparison))[3:] == ["entropy", "flat", "range", "flicker"]
+    assert map_notes(comparison)[0].startswith("Every frame has an object, so the entropy of frames with one is the")
+    assert "Entropies here" not in " ".join(difference_notes(comparison))
+
+
+def test_the_papers_difference_is_of_all_frames() -> None:
+    sharper = {"entropy_object_vs_abn": -1.0}
+    for empty, papers in ((0.25, "(the paper, of all frames: 1.04 bits lower)"), (0.0, "(the paper: 1.04 bits lower)")):
+        rows = {ABN: numbers("u", empty), MASK: numbers("o", empty) | sharper}
+        assert papers in answers(made_comparison(rows, published="ucf101"))[0]
+
+
+@pytest.mark.parametrize(
+    ("videos", "share", "told"),
+    [
+        (100.0, 1.0, None),
+        (
+            24.0,
+            0.125,
+            "Truth: 24 of 100 test videos have annotated frames, 12.5 % of all frames. Scores",
+        ),
+        (
+            100.0,
+            0.5,
+            "Truth: 100 of 100 test videos have annotated frames, 50.0 % of all frames. Scores",
+        ),
+    ],
+)
+def test_how_much_truth_there_is(videos: float, share: float, told: str | None) -> None:
+    rows = {MASK: numbers("o", 0.0) | {"truth_videos": videos, "truth_share": share}}
+    found = [note for note in map_notes(made_comparison(rows)) if note.startswith("Truth")]
+    assert [note[: len(told or "")] for note in found] == ([told] if told else [])
+
+
+def test_methods_are_not_in_the_table_of_the_rows_own_maps() -> None:
+    of_methods = {f"entropy_{letter}": 1.0 for letter in "gslcm"}
+    cells = map_cells(made_comparison({ABN: numbers("u", 0.0) | of_methods, Row("plain", False): of_methods}))
+    assert cells[["attention", "map"]].to_numpy().tolist() == [["abn", "M_u"], ["plain", "Grad-CAM"]]

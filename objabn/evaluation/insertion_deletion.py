@@ -5,7 +5,7 @@ the map's energy, its mean over the cells (h2 = h1 * M: what the map lets throug
 frozen: it repeats another frame. Beside each map a random ranking, without which an area says nothing.
 
 Each point of a curve is a pass of the whole network. So an evaluation measures some videos in space alone
-(`ranked_videos`, `areas_in_space`), an audit all videos in space and time (`audits.insertion_deletion`).
+(`ranked_videos`, `areas_in_space`), an audit all videos in space and time (`audits.methods`).
 
 After RISE (Petsiuk, Das, Saenko, BMVC 2018), there for images and their pixels.
 

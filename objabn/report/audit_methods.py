@@ -35,7 +35,8 @@ the answer, in passes of the network for a clip; one backward pass gives Grad-CA
 
 - Where an object lies and what an answer rests on are two questions. M_o was taught the first one; pointing, energy and
   IoU ask it. Insertion and deletion ask the second one.
-- centre, motion: know nothing of the network. A map that is no better than they are has told nothing.
+- centre, motion: know nothing of the network. A map that is no better than they are has told nothing. Insertion rewards
+  a ranking that shows cells side by side, so look at the line of centre before one map is called better than another.
 - RISE: hides random parts of the clip and looks at the answer alone, so nothing inside the network can mislead it."""
 _SANITY_NOTES = """\
 How like a map stays to that of the trained network when its layers are drawn anew, from the answer backwards: each

@@ -1,1 +1,1 @@
-"""Audits of a trained row: is its map used, does its answer lean on the background?"""
+"""Audits of a trained row: is its map used, do maps explain, does its answer lean on the background?"""

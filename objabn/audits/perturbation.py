@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from objabn.clips.seeds import video_number
-from objabn.evaluation.posthoc import PERTURBATIONS
+from objabn.evaluation.passes import PERTURBATIONS
 from objabn.model.network import ObjectABN
 
 SPACE, TIME = 7, 1  # cells of a mask along a side of the frame, as RISE has them, and along the clip

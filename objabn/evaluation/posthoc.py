@@ -28,28 +28,6 @@ from objabn.model.network import ObjectABN, Output
 # Standard deviation of the centre prior as a share of the frame's side: it is above 0.6 in the middle half of the frame
 # and at 0.14 in the middle of an edge, dark in the corners. Fixed, since a width fitted to the masks would know them.
 CENTRE = 1 / 4
-PERTURBATIONS = 256  # masks of RISE (`audits.perturbation`)
-
-
-class Passes(NamedTuple):
-    """What a map costs beyond the network's answer, in passes of the network for a clip."""
-
-    forward: int
-    backward: int
-
-
-# By letter. The backward pass begins at the answer and ends at the split; g, s and l share one.
-PASSES = {
-    "u": Passes(0, 0),
-    "o": Passes(0, 0),
-    "b": Passes(0, 0),
-    "g": Passes(0, 1),
-    "s": Passes(0, 1),
-    "l": Passes(0, 1),
-    "c": Passes(0, 0),
-    "m": Passes(0, 0),
-    "p": Passes(PERTURBATIONS, 0),
-}
 
 
 class PostHoc(NamedTuple):

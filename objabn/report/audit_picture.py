@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from objabn.evaluation.numbers import Number, Numbers
 from objabn.report.colours import row_colours
-from objabn.report.names import Row, map_label, short_names
+from objabn.report.names import COMPARED, Row, map_label, short_names
 from objabn.system.files import replace_file
 
 _DROPS = {"swap_drop": ("swap drop", "#40739e"), "background_gap": ("background gap", "#e1b12c")}
@@ -23,8 +23,7 @@ def draw_audits(
 
     Args:
         audits: the numbers of each audited row.
-        curves: by row the mean curves (`insertion_deletion.curves_of`) with a column `seed`; rows without maps have
-            none.
+        curves: by row the mean curves (`methods.measure_methods`) with a column `seed`.
     """
     figure = Figure(figsize=(12.5, 4.2), dpi=120, layout="constrained")
     bars, insertion, deletion = figure.subplots(1, 3, width_ratios=[1.3, 1, 1])
@@ -57,11 +56,15 @@ def _draw_drops(axes: Axes, audits: Mapping[str, Numbers]) -> None:
 
 
 def _draw_curves(axes: Axes, kind: str, curves: Mapping[str, pd.DataFrame]) -> None:
-    """Mean over seeds of a row's curve by M_o, else by M_u; dashed by a random ranking."""
+    """Mean over seeds of a row's curve by M_o, else by M_u, else by Grad-CAM; dashed by a random ranking."""
     colours, short = row_colours([Row(name, False) for name in curves]), short_names(curves)
     for name, table in curves.items():
         means = table.groupby(["curve", "share"], sort=True)["probability"].mean()
-        known = [curve for curve in (f"{kind}_o", f"{kind}_u") if curve in means.index.get_level_values("curve")]
+        known = [
+            curve
+            for curve in (f"{kind}_{letter}" for letter in COMPARED)
+            if curve in means.index.get_level_values("curve")
+        ]
         if not known:
             continue
         colour, letter = colours[Row(name, False)], known[0][-1]

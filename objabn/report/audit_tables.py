@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from objabn.evaluation.numbers import Numbers
+from objabn.report import audit_methods
 from objabn.report.cells import difference_text, number_text, table_lines
 from objabn.report.intervals import Difference, loss_within, scope
-from objabn.report.names import GRAD_CAM, MAP_NAMES, compared_map
+from objabn.report.names import GRAD_CAM, compared_map
 
-RANKING = tuple(letter for letter in MAP_NAMES if letter != "b")  # maps that rank cells (`insertion_deletion`)
 # Column of an audit -> heading; top-1 in percent, with the maps replaced (`map_replacement`).
 REPLACED = {
     "top1": "own maps",
@@ -22,13 +22,6 @@ REPLACED = {
     "top1_masks_any": "masks, any",
     "top1_truth": "truth",
     "top1_truth_any": "truth, any",
-}
-# Areas under curves (`insertion_deletion`) -> heading.
-AREAS = {
-    "insertion": "insertion",
-    "deletion": "deletion",
-    "insertion_time": "insertion in time",
-    "deletion_time": "deletion in time",
 }
 # With figures or backgrounds taken away or exchanged (`backgrounds`) -> heading; top-1 in percent, drops in points.
 BACKGROUNDS = {
@@ -64,11 +57,6 @@ _LOSSES_NOTES = """\
 Differences within a row, top-1 in points, areas in [0, 1]; the tables below say what each means. More than 0 with a
 star: the map is used, its order counts, it ranks better than Grad-CAM on the same network, or the row leans on the
 background. A star says that the 95 % interval excludes 0; each is judged by itself."""
-_AREAS_NOTES = """\
-Areas under curves of the probability of the class that the row predicts for the whole clip, 0-1. Insertion: the cells
-that the map ranks first are shown on a blurred clip; deletion: they are blurred; in time: frames, in place of frozen
-ones. A map that ranks well has a larger insertion and a smaller deletion than the random ranking beside it. Areas of
-different rows also differ by how sure the rows are."""
 _BACKGROUNDS_NOTES = """\
 Top-1 % on clips that masks cut into figure and background, the label staying the figure's.
 
@@ -92,22 +80,6 @@ def replaced_cells(audits: Mapping[str, Numbers]) -> pd.DataFrame:
     """Write top-1 under each replacement, a line for each row that has maps; empty when none has."""
     rows = {row: numbers for row, numbers in audits.items() if ("top1_one", "") in numbers}
     return _cells(rows, {(measure, ""): heading for measure, heading in REPLACED.items()}, 2)
-
-
-def area_cells(audits: Mapping[str, Numbers]) -> pd.DataFrame:
-    """Write areas beside those of the random ranking, a line a row and map; empty when no row has a map."""
-    lines = []
-    for row, numbers in audits.items():
-        for letter in (letter for letter in RANKING if ("insertion", letter) in numbers):
-            keys = {
-                key: f"{heading}{end}"
-                for curve, heading in AREAS.items()
-                for key, end in (((curve, letter), ""), ((f"{curve}_random", ""), ": random"))
-            }
-            line = _cells({row: numbers}, keys, 3)
-            line.insert(1, "map", MAP_NAMES[letter])
-            lines.append(line)
-    return pd.concat(lines, ignore_index=True) if lines else pd.DataFrame()
 
 
 def background_cells(audits: Mapping[str, Numbers]) -> pd.DataFrame:
@@ -166,6 +138,8 @@ def _cells(audits: Mapping[str, Numbers], keys: Mapping[tuple[str, str], str], d
 def to_markdown(
     audits: Mapping[str, Numbers],
     lost: Mapping[str, Mapping[str, Difference]],
+    per_video: Mapping[str, pd.DataFrame],
+    sanity: Mapping[str, pd.DataFrame],
     dataset_name: str,
     seeds: Sequence[int],
     num_recordings: int,
@@ -174,13 +148,14 @@ def to_markdown(
 
     Args:
         lost: of each row (`losses`).
+        per_video, sanity: of each row, as for `audit_methods.parts`.
     """
     has_intervals = any(each.low is not None for of_row in lost.values() for each in of_row.values())
     reach = scope(len(seeds), num_recordings, has_intervals)
     parts = [
         ("What does a row lose?", loss_cells(lost), f"{_LOSSES_NOTES} {reach}"),
         ("Is the map used?", replaced_cells(audits), _REPLACED_NOTES),
-        ("Is what the map ranks first what counts?", area_cells(audits), _AREAS_NOTES),
+        *audit_methods.parts(audits, per_video, sanity),
         ("Does the row lean on the background?", background_cells(audits), _BACKGROUNDS_NOTES),
     ]
     lines = [f"# {dataset_name}: audits", ""]

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from objabn.config.rows import POST_HOC
+from objabn.evaluation.passes import passes_text
 from objabn.report.cells import difference_text, number_text
 from objabn.report.comparison import Comparison
 from objabn.report.main_table import row_cells
@@ -22,8 +23,6 @@ _MEASURES = {
     "insertion": ("insertion", 3),
     "deletion": ("deletion", 3),
 }
-# Of a map its cost beyond the answer's own forward pass.
-_PASSES = dict.fromkeys("uob", "0") | dict.fromkeys("gsl", "1 backward") | dict.fromkeys("cm", "0") | {"p": "N forward"}
 _HEADINGS = {"pointing": "pointing", "iou_best": "IoU best", "insertion": "insertion", "deletion": "deletion"}
 
 
@@ -57,7 +56,7 @@ def _of_row(comparison: Comparison, row: Row) -> list[tuple[str, str, dict[str, 
             for measure, (heading, decimals) in _MEASURES.items()
         }
         if any(cells.values()):
-            found.append((MAP_NAMES[letter], _PASSES[letter], cells))
+            found.append((MAP_NAMES[letter], passes_text(letter), cells))
     if len(found) < 2:
         return []
     areas = {each: number_text(comparison.number(row, f"{each}_random"), 3) for each in ("insertion", "deletion")}

@@ -237,6 +237,25 @@ def test_grad_cam_at_the_split_is_the_same_by_both_names(make_model: Callable) -
     assert not by_name.native
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("depthwise", ["native", "channels_last", "conv2d", "triton"])
+@pytest.mark.parametrize("attention", ["plain", "mask", "mha"])
+def test_a_gpu_gives_the_same_maps(
+    make_model: Callable, monkeypatch: pytest.MonkeyPatch, attention: str, depthwise: str
+) -> None:
+    for each in (torch.backends.cudnn.conv, torch.backends.cudnn.rnn):  # torch wants them alike
+        monkeypatch.setattr(each, "fp32_precision", "ieee")
+    model = make_model(attention=attention, pc=False, depthwise=depthwise).eval()
+    for weight in model.parameters():
+        nn.init.normal_(weight, 0.1, 0.2)
+    clips = torch.randn(2, 3, 4, 32, 32)
+    expected = posthoc_maps(model, clips, "res4")
+    found = posthoc_maps(model.to("cuda"), clips.to("cuda"), "res4", classes=expected.classes.to("cuda"))
+    for letter, maps in found.maps.items():
+        assert maps.device.type == "cuda"
+        torch.testing.assert_close(maps.cpu(), expected.maps[letter], atol=1e-3, rtol=0)
+
+
 def test_no_layer_lies_before_any_split() -> None:
     layers = set(get_args(GradCam.model_fields["layer"].annotation)) - {"split"}
     splits = get_args(Model.model_fields["split"].annotation)

@@ -15,6 +15,7 @@ from objabn.config.rows import MAPS
 from objabn.evaluation.insertion_deletion import answer_probability, curves_in_space, curves_in_time
 from objabn.evaluation.map_replacement import other_answers, replaced_maps
 from objabn.evaluation.maps import logits_and_maps
+from objabn.evaluation.posthoc import centre_prior, layer_cam, motion, resized, scaled
 from objabn.model.network import ObjectABN
 from objabn.training.losses import total_loss
 from tests.helpers.training import PARAMS
@@ -71,6 +72,7 @@ def test_evaluation_and_audits_stay_on_the_device(make_model, attention: str) ->
             found.append(network(clip_tensors(batch | {"frames": frames}, 32)).perception_logits)
         if network.attention_branch is not None:
             h1 = network.extractor(clips)
+            found += [motion(clips, (4, 4)), centre_prior((4, 4), h1), scaled(resized(layer_cam(h1, h1), (8, 8)))]
             mask = mask_tensors(batch, "truth", network.map_size, "area")
             given = {"even": h1, "other": maps.flip(0), "mask": mask}
             for how in ("one", "inverse", "flat", "even", "other", "mask"):

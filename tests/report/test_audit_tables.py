@@ -9,7 +9,6 @@ from objabn.report import audit_picture
 from objabn.report.audit_picture import draw_audits
 from objabn.report.audit_tables import (
     LOSSES,
-    area_cells,
     background_cells,
     loss_cells,
     losses,
@@ -26,6 +25,7 @@ BACKGROUNDS = {
 TRUTH = {f"{name}_truth": value + 1 for name, value in BACKGROUNDS.items()}
 REPLACED = {"top1_even": 96.0, "top1_flat": 95.5, "top1_one": 94.0, "top1_inverse": 20.0, "top1_other": 60.0,
             "top1_masks": 97.0, "top1_masks_any": 97.25, "top1_truth": 96.5, "top1_truth_any": 96.75}  # fmt: skip
+NAN = float("nan")
 AREAS = {f"{kind}{time}_{which}": 0.1 * number + 0.01 * late + (0.005 if which == "random" else 0)
          for number, kind in enumerate(("insertion", "deletion"), 5) for late, time in enumerate(("", "_time"))
          for which in ("o", "random")}  # fmt: skip
@@ -52,24 +52,6 @@ def test_replacements_are_of_rows_with_maps() -> None:
          "truth, any"],
         ["mask", "96.88", "96.00", "95.50", "94.00", "20.00", "60.00", "97.00", "97.25", "96.50", "96.75"],
     ]  # fmt: skip
-
-
-def test_areas_stand_beside_those_of_a_random_ranking() -> None:
-    assert lines(area_cells(audits_of(ROWS))) == [
-        ["row", "map", "insertion", "insertion: random", "deletion", "deletion: random", "insertion in time",
-         "insertion in time: random", "deletion in time", "deletion in time: random"],
-        ["mask", "M_o", "0.500", "0.505", "0.600", "0.605", "0.510", "0.515", "0.610", "0.615"],
-    ]  # fmt: skip
-
-
-def test_a_row_with_two_maps_has_two_lines_of_areas_in_the_rows_order() -> None:
-    both = MASK | {name.replace("_o", "_u"): value + 0.2 for name, value in AREAS.items() if name.endswith("_o")}
-    cells = area_cells(audits_of({"mha": both, "mask": MASK}))
-    assert cells[["row", "map", "insertion"]].to_numpy().tolist() == [
-        ["mha", "M_u", "0.700"],
-        ["mha", "M_o", "0.500"],
-        ["mask", "M_o", "0.500"],
-    ]
 
 
 def test_backgrounds_have_a_line_for_each_kind_of_masks() -> None:
@@ -150,7 +132,7 @@ LOST = {"plain": {"swap drop": Difference(12.0, 8.0, 16.0)}, "mask": {"own maps 
 
 
 def test_markdown_begins_with_losses() -> None:
-    text = to_markdown(audits_of(ROWS), LOST, "own", [0, 1], 40)
+    text = to_markdown(audits_of(ROWS), LOST, {}, {}, "own", [0, 1], 40)
     assert text.splitlines()[2:9] == [
         "## What does a row lose?",
         "",
@@ -165,15 +147,15 @@ def test_markdown_begins_with_losses() -> None:
 
 def test_markdown_says_why_losses_have_no_interval() -> None:
     lost = {"plain": {"swap drop": Difference(12.0)}}
-    assert scope(1, 40) in to_markdown(audits_of(ROWS), lost, "own", [0], 40)
-    assert scope(3, 2) in to_markdown(audits_of(ROWS), lost, "own", [0, 1, 2], 2)
-    alike = to_markdown(audits_of(ROWS), lost, "own", [0, 1, 2], 40)
+    assert scope(1, 40) in to_markdown(audits_of(ROWS), lost, {}, {}, "own", [0], 40)
+    assert scope(3, 2) in to_markdown(audits_of(ROWS), lost, {}, {}, "own", [0, 1, 2], 2)
+    alike = to_markdown(audits_of(ROWS), lost, {}, {}, "own", [0, 1, 2], 40)
     assert scope(3, 40, has_intervals=False) in alike
     assert "twenty" not in alike
 
 
 def test_markdown_leaves_out_what_no_row_has() -> None:
-    text = to_markdown(audits_of({"plain": PLAIN}), {"plain": {}}, "own", [3], 40)
+    text = to_markdown(audits_of({"plain": PLAIN}), {"plain": {}}, {}, {}, "own", [3], 40)
     assert [line for line in text.splitlines() if line.startswith("#")] == [
         "# own: audits",
         "## Does the row lean on the background?",
@@ -182,17 +164,23 @@ def test_markdown_leaves_out_what_no_row_has() -> None:
 
 
 def test_markdown_is_complete() -> None:
-    text = to_markdown(audits_of(ROWS), LOST, "own", [0, 1], 40)
+    measured = results(["a", "b"], insertion_o=[[0.5, 0.5]], insertion_random=[[0.1, 0.1]], insertion_p=[[0.6, NAN]])
+    alike = pd.DataFrame({"map": ["o"], "step": ["projection"], "correlation": [1.0], "compared": [1.0], "seed": [0]})
+    rows = audits_of(ROWS | {"shuffled-labels": MASK})
+    text = to_markdown(rows, LOST, {"mask": measured}, {"mask": alike}, "own", [0, 1], 40)
     assert [line for line in text.splitlines() if line.startswith("#")] == [
         "# own: audits",
         "## What does a row lose?",
         "## Is the map used?",
         "## Is what the map ranks first what counts?",
+        "## RISE beside them, on 1 videos drawn by a fixed seed",
+        "## Do the maps depend on what the network has learnt?",
+        "## Do they depend on the labels?",
         "## Does the row lean on the background?",
     ]
     assert text.endswith(". ± is the standard deviation over seeds. Seeds: 0, 1.\n")
     tables = [line for line in text.splitlines() if line.startswith("|")]
-    assert len(tables) == (2 + 2) + (2 + 1) + (2 + 1) + (2 + 4)
+    assert len(tables) == (2 + 2) + (2 + 2) + (2 + 2) + (2 + 3) + (2 + 1) + (2 + 2) + (2 + 6)
     for word in ("even", "flat", "any", "swap drop", "background gap", "Insertion", "deletion"):
         notes = [line for line in text.splitlines() if not line.startswith("|")]
         assert any(word in line for line in notes), word

@@ -265,8 +265,8 @@ def compare_loops(args: argparse.Namespace) -> None:
 
 
 def iou(found: Any, persons: np.ndarray) -> float:
-    """Mean IoU of the unions with the truth."""
-    return float(mask_iou(found if isinstance(found, np.ndarray) else union(found), persons).mean())
+    """Mean IoU of the unions with the truth, over the frames where not both are empty."""
+    return float(np.nanmean(mask_iou(found if isinstance(found, np.ndarray) else union(found), persons)))
 
 
 def curve(frames: np.ndarray, persons: np.ndarray, repeats: int) -> list[dict[str, float]]:

@@ -106,7 +106,7 @@ def step(network: ObjectABN, adam: Any, params: Dataset, attention: str, clips: 
     marks = [now()]
     output = network(clips)
     loss, _ = total_loss(
-        output, labels, attention=attention, union_masks=union, centroids=network.centroids,
+        output, labels, attention=attention, union_masks=union, centroids=network.class_centroids,
         weights=params.loss_weights, pc_norm=params.train.pc_norm,
     )  # fmt: skip
     marks.append(now())

@@ -12,7 +12,7 @@ _OFFERED = {
     "load": "objabn.explanation.explain:load",
     "losses": "objabn.training.losses",
     "metrics": "objabn.evaluation.metrics",
-    "AttentionBranch": "objabn.model.network:AttentionBranch",
+    "AttentionBranch": "objabn.model.attention_branch:AttentionBranch",
     "ObjectABN": "objabn.model.network:ObjectABN",
 }
 __all__ = ["AttentionBranch", "ObjectABN", "__version__", "explain", "load", "losses", "metrics"]

@@ -1,6 +1,6 @@
-"""Check the parameters, plan a run, make everything, say what took how long, index a data set, explain videos, look
-after the side cache, run the ablations, pretrain the embedded data's networks: `objabn <command>`, or `python -m objabn
-<command>`."""
+"""Check the parameters, plan a run, make everything, say what took how long, index a data set, make its ground truth,
+explain videos, look after the side cache, run the ablations, pretrain the embedded data's networks: `objabn <command>`,
+or `python -m objabn <command>`."""
 
 import argparse
 import sys
@@ -20,6 +20,7 @@ COMMANDS = {
     "repro": "all that `dvc repro` makes, with trainings side by side (`make repro`)",
     "times": "how long each stage of the pipeline took when it last ran here",
     "index": "list a data set's videos in data/<dataset>/index.csv",
+    "truth": "make a store of ground truth from boxes of UCF101-24 or Something-Else, or masks",
     "cache": "what the side cache holds; `cache prune` frees what is not needed",
     "ablate": "controls and audits over seeds, on the embedded data (an hour)",
     "pretrain": "train the embedded data set's own pretrained weights",

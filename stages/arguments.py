@@ -16,7 +16,8 @@ def parse(description: str | None, *, row: bool = False, seed: bool = False) -> 
 
     Args:
         row: with `--attention` and `--pc`, or `--control`, which select a row of the table; all three are then set, a
-            control's as its block says, and `row` (where it stands) and `masks` (which it is trained with) besides.
+            control's as its block says, and besides `row` (where it stands), `masks` and `labels` (which it is trained
+            with).
         seed: with `--seed`.
     """
     parser = argparse.ArgumentParser(description=description)
@@ -35,10 +36,11 @@ def parse(description: str | None, *, row: bool = False, seed: bool = False) -> 
     params = load_params()
     dataset = dataset_block(params, arguments.dataset)
     if row:
-        arguments.masks = "own"
+        arguments.masks = arguments.labels = "own"
         if arguments.control is not None:
             control, dataset = control_and_block(params, dataset, arguments.control)
-            arguments.attention, arguments.pc, arguments.masks = control.attention, False, control.masks
+            arguments.attention, arguments.pc = control.attention, control.pc
+            arguments.masks, arguments.labels = control.masks, control.labels
         arguments.row = row_path(arguments.control or arguments.attention, arguments.pc)
     return arguments, params, dataset
 

@@ -28,8 +28,9 @@ def main() -> None:
     from objabn.report.table_picture import draw_table
     from objabn.report.tables import to_markdown
     from objabn.stores.array import StoreReader
-    from objabn.stores.frames import open_frames, open_truth
+    from objabn.stores.frames import open_frames
     from objabn.stores.table import read_table
+    from objabn.stores.truth import open_truth
     from objabn.system.files import write_text
 
     rows = [Row(name, False) for name in params.table.controls]
@@ -53,7 +54,7 @@ def main() -> None:
         first = table[table["seed"] == seeds[0]]
         draw_maps(kept_pictures(kept[row], first, frames, dataset.data.crop), paths.picture(row_path(*row)))
     write_text(paths.map_groups, grouped(comparison).to_csv(index=False, lineterminator="\n"))
-    truth = open_truth(Path(dataset.truth), videos, dataset.decode.stride) if dataset.truth else None
+    truth = open_truth(dataset.truth, videos, dataset.decode.stride) if dataset.truth else None
     stores = Stores(frames, StoreReader(paths.data("masks")), truth)
     gallery, left_out = make_gallery(comparison.per_video, kept, seeds[0], stores, dataset)
     page = render(comparison, words, all_plots(comparison), gallery, left_out)

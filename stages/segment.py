@@ -16,7 +16,6 @@ from stages.paths import Paths
 def main() -> None:
     arguments, _, dataset = parse(__doc__)
     paths = Paths(arguments.dataset)
-    truth = Path(dataset.truth) if dataset.truth else None
 
     import torch
 
@@ -60,11 +59,11 @@ def main() -> None:
                 overlap=on_gpu,
             )
         print(f"{segmented} videos segmented, {cached} found in the side cache")
-        per_video = video_quality(table, masks, truth, dataset.decode.stride)
+        per_video = video_quality(table, masks, dataset.truth, dataset.decode.stride)
         units = per_video.assign(unit=names)
         write_text(paths.segment_report, json.dumps(summarise(per_video), indent=2) + "\n")
         write_text(paths.segment_report.with_suffix(".csv"), units.to_csv(index=False, lineterminator="\n"))
-        draw_masks(per_video, frames, masks, truth, paths.mask_picture, dataset.decode.stride)
+        draw_masks(per_video, frames, masks, dataset.truth, paths.mask_picture, dataset.decode.stride)
 
 
 if __name__ == "__main__":

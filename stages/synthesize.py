@@ -10,10 +10,11 @@ def main() -> None:
     paths = Paths(arguments.dataset)
     if dataset.synthesize is None:
         raise ValueError(f"params.yaml: datasets.{arguments.dataset}.synthesize: missing")
-    for name, given in (("videos", dataset.videos), ("truth", dataset.truth)):  # the stage replaces these directories
+    truth_store = dataset.truth.store if dataset.truth else None
+    for name, key, given in (("videos", "videos", dataset.videos), ("truth", "truth.store", truth_store)):  # replaced
         if given != paths.data(name).as_posix():
             expected = paths.data(name).as_posix()
-            raise ValueError(f"params.yaml: datasets.{arguments.dataset}.{name}: expected {expected}, got {given}")
+            raise ValueError(f"params.yaml: datasets.{arguments.dataset}.{key}: expected {expected}, got {given}")
 
     from objabn.preflight.check import stop_unless_ready
 

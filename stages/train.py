@@ -33,15 +33,19 @@ def make(arguments: Namespace, dataset: Dataset, place: Place | None) -> None:
     from objabn.training.checkpoint import run_key
     from objabn.training.make import Making, make_run
     from objabn.training.train import train_and_save
+    from objabn.training.wrong_labels import shuffled_labels
     from objabn.training.wrong_masks import wrong_masks
 
     paths, seed = Paths(arguments.dataset), arguments.seed
-    run = Run(dataset, arguments.attention, arguments.pc, seed, arguments.control, arguments.masks)
+    wrong = {"masks": arguments.masks, "labels": arguments.labels}
+    run = Run(dataset, arguments.attention, arguments.pc, seed, arguments.control, **wrong)
     frames, masks = paths.data("frames"), paths.data("masks")
     check_missing(read_table(frames), dataset.machine.max_failed)
     own_masks = masks if "o" in MAPS[arguments.attention] else None
     replace = partial(wrong_masks, arguments.masks, seed) if arguments.masks != "own" else None
     train_set = open_split("train", dataset, frames, own_masks, seed=seed, replace_masks=replace)
+    if arguments.labels == "shuffled":
+        train_set.labels = shuffled_labels(train_set.labels, seed)
     watched_on = validation_split(frames)
     validation_set = open_split(watched_on, dataset, frames, None, seed=seed, evaluation=VALIDATION)
     inputs = [paths.data("index.csv"), frames / "videos.csv", masks / "instances.parquet"]

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from objabn.config.schema import Dataset, Params
@@ -34,7 +33,7 @@ def trained_runs(
             paths.data("masks"),
             seed=seed,
             evaluation=dataset.eval,
-            truth=Path(dataset.truth) if dataset.truth else None,
+            truth=dataset.truth,
             class_names=list(run.class_names),
         )
         yield seed, run, clips

@@ -70,7 +70,13 @@ def compute(attention: str, precision: str, device: torch.device, tiny: bool) ->
     gradients = [value.grad for value in training.network.parameters() if value.grad is not None]
     row = torch.cat([gradient.flatten().float().cpu() for gradient in gradients])
     maps = output.maps.detach().float().cpu().numpy()
-    return Result(loss.item(), row, float(np.nanmean(map_entropy(maps))) if maps.size else 0.0)
+    return Result(loss.item(), row, _bits(maps, params.eval.flat_range) if maps.size else 0.0)
+
+
+def _bits(maps: np.ndarray, flat_range: float) -> float:
+    """Mean entropy of the maps that are not flat, 0 where all are: a network at its start may have none."""
+    bits = map_entropy(maps, flat_range)
+    return float(np.nanmean(bits)) if np.isfinite(bits).any() else 0.0
 
 
 def compare(bench: Bench, name: str, expected: Result, got: Result, bound: Bound) -> None:

@@ -95,7 +95,7 @@ class Training:
             batch["label"],
             attention=self.attention,
             union_masks=union,
-            centroids=self.network.centroids,
+            centroids=self.network.class_centroids,
             weights=self.params.loss_weights,
             pc_norm=self.params.train.pc_norm,
         )

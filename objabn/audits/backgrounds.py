@@ -72,6 +72,8 @@ def composite(frames: Tensor, masks: Tensor, backgrounds: Tensor) -> Tensor:
 class ClipsWithPlates(TorchDataset[Batch]):
     """Clips of a data set with two backgrounds each: `plate`, its own, and `other_plate`, its partner's.
 
+    `is_cut` tells whether all frames of both clips have masks: of truth some may have no annotation.
+
     Args:
         key: which masks, "masks" or "truth".
     """
@@ -83,13 +85,15 @@ class ClipsWithPlates(TorchDataset[Batch]):
         return len(self._pairs)
 
     def __getitem__(self, item: int) -> Batch:
-        """`frames`, `box`, `flip`, `masks` (of either key), `plate` and `other_plate` uint8 (H, W, 3)."""
+        """`frames`, `box`, `flip`, `masks` (of either key), `is_cut`, `plate` and `other_plate` uint8 (H, W, 3)."""
         pair = self._pairs[item]
         plates = {
             f"{which}plate": clean_plate(pair[f"{which}frames"].numpy(), pair[which + self._key].numpy())
             for which in ("", "other_")
         }
         kept = {name: pair[name] for name in ("frames", "box", "flip")} | {"masks": pair[self._key]}
+        known = [pair[f"{which}truth_known"].all() for which in ("", "other_") if self._key == "truth"]
+        kept["is_cut"] = torch.tensor(all(known))
         return kept | {name: torch.from_numpy(plate) for name, plate in plates.items()}
 
 
@@ -116,7 +120,8 @@ def accuracy_on_backgrounds(
     """Top-1 of a trained network on the forms of `variants`, one row a video; views are averaged.
 
     Columns: video, label, top1, top1_foreground, top1_background, top1_pasted, top1_swapped; each 0 or 1; with true
-    masks all but the first three end in `_truth`. `pasted` tells what cutting and pasting costs by itself: the
+    masks all but the first three end in `_truth`, and are NaN where a frame of the video's clips, or of its partner's,
+    has no annotation. `pasted` tells what cutting and pasting costs by itself: the
     background's part of a drop is top1_pasted - top1_swapped.
 
     Args:
@@ -131,10 +136,17 @@ def accuracy_on_backgrounds(
     fabric = make_fabric(params)
     model = model.to(fabric.device).eval()
     logits: dict[str, list[Tensor]] = defaultdict(list)
+    are_cut: list[np.ndarray] = []
     for batch in batches(ClipsWithPlates(dataset, key), len(dataset), params, f"backgrounds ({key})"):
+        are_cut.append(batch.pop("is_cut").numpy())
         batch = fabric.to_device(batch)
         for name, frames in variants(batch).items():
             clips = clip_tensors(batch | {"frames": frames}, params.data.crop)
             column = f"top1_{name}{'_truth' if key == 'truth' else ''}" if name else "top1"
             logits[column].append(model(clips).perception_logits)
-    return top1_table(logits, dataset)
+    table = top1_table(logits, dataset)
+    is_cut = np.concatenate(are_cut).reshape(-1, dataset.views).all(axis=1)
+    if not is_cut.all():
+        cut = [name for name in map(str, table) if name.endswith("_truth")]
+        table[cut] = table[cut].astype(float).where(pd.Series(is_cut), axis=0)
+    return table

@@ -9,14 +9,16 @@ def audit_numbers(per_video: pd.DataFrame) -> dict[str, float]:
     """Summarise the audit of one run: means over the videos, top-1 in percent, areas in [0, 1], drops in points.
 
     Of figures on other backgrounds: swap_drop = top1 - top1_swapped, and background_gap = top1_pasted - top1_swapped,
-    the part of it that is not owed to cutting and pasting; with true masks both end in `_truth`.
+    the part of it that is not owed to cutting and pasting; with true masks both end in `_truth`, and are over
+    the videos that could be cut.
     """
     means = per_video.drop(columns=["video", "label"]).mean()
     numbers = {str(name): (100 if str(name).startswith("top1") else 1) * value for name, value in means.items()}
     for end in ("", "_truth"):
         if f"top1_swapped{end}" in numbers:
             swapped = numbers[f"top1_swapped{end}"]
-            numbers[f"swap_drop{end}"] = numbers["top1"] - swapped
+            cut = per_video[f"top1_swapped{end}"].notna()
+            numbers[f"swap_drop{end}"] = 100 * per_video["top1"][cut].mean() - swapped
             numbers[f"background_gap{end}"] = numbers[f"top1_pasted{end}"] - swapped
     return {name: round(float(value), 6) for name, value in numbers.items()}
 

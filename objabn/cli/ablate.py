@@ -1,4 +1,4 @@
-"""`python -m objabn ablate`: controls and audits, over seeds, on the embedded data as it is and on a biased one.
+"""`python -m objabn ablate`: controls, audits, readings of PC and maps that matter, over seeds, on the embedded data.
 
 Each is an experiment of DVC's in a temporary directory, so params.yaml and the workspace stay as they are; what has
 been computed before comes from DVC's cache, and an interrupted one goes on. Takes hours on two CPU cores.
@@ -15,9 +15,12 @@ from objabn.system.cache import Cache
 from objabn.system.files import write_bytes
 
 FOLDER = Path("ablations")
-TARGETS = ("compare@synthetic", "audits@synthetic-rows")
-_KINDS = {"": ("md", "csv", "tex", "png"), "-audits": ("md", "csv", "png")}
-TABLES = tuple(f"synthetic{kind}.{suffix}" for kind, suffixes in _KINDS.items() for suffix in suffixes)
+# Stage -> the tables that it makes. The audits' only where a run has audits.
+TARGETS = {
+    "compare@synthetic": tuple(f"synthetic.{suffix}" for suffix in ("md", "csv", "tex", "png")),
+    "audits@synthetic-rows": tuple(f"synthetic-audits.{suffix}" for suffix in ("md", "csv", "png")),
+}
+_NO_AUDITS = "table.audits=[]"
 _ALWAYS = (
     "dataset=synthetic",
     "loss.attention=abn",
@@ -28,13 +31,23 @@ _ALWAYS = (
     "table.audits=[rows]",
 )
 # Name of a run -> what it sets besides. biased: in nine training videos of ten the background is the action's own kind;
-# test videos show any, so that a row which learnt the background does not profit from it.
+# test videos show any, so that a row which learnt the background does not profit from it. pc: what the text of the PC
+# loss leaves open, each on `mask`. maps: what may make the network need its map.
 RUNS = {
-    "controls": ("table.controls=[plain,shifted-masks,other-masks,mha-default,mask-area,mask-max]",),
+    "controls": ("table.controls=[plain,shifted-masks,other-masks,shuffled-labels,mha-default,mask-area,mask-max]",),
     "biased": (
         "table.controls=[plain]",
         "datasets.synthetic.synthesize.bias=0.9",
         "datasets.synthetic.synthesize.test_bias=0.0",
+    ),
+    "pc": (
+        "table.controls=[pc-max,pc-flatten,pc-apart,pc-squared,pc-two,pc-released,pc-strong,pc-released-strong]",
+        "table.pc=[false,true]",
+        _NO_AUDITS,
+    ),
+    "maps": (
+        "table.controls=[abn-even,mask-even,mha-even,mha-object,mha-object-even,mask-residual,mask-energy,mha-energy]",
+        _NO_AUDITS,
     ),
 }
 
@@ -65,30 +78,34 @@ def run(args: argparse.Namespace) -> int:
     """
     names = args.names or list(RUNS)
     if unknown := [name for name in names if name not in RUNS]:
-        raise ValueError(f"ablate: expected {' or '.join(RUNS)}, got {', '.join(unknown)}")
+        raise ValueError(f"ablate: expected {', '.join(RUNS)}, got {', '.join(unknown)}")
     for name in names:
         load_params(overrides=settings(name, args.set_param))  # before anything is computed
     for name in names:
         experiment = f"ablate-{name}"
-        if status := _dvc_run(experiment, settings(name, args.set_param)):
+        changes = settings(name, args.set_param)
+        targets = [target for target in TARGETS if not (target.startswith("audits") and _NO_AUDITS in changes)]
+        if status := _dvc_run(experiment, targets, changes):
             return status
-        for table in _copy_tables(experiment, FOLDER / name):
+        for table in _copy_tables(
+            experiment, [table for target in targets for table in TARGETS[target]], FOLDER / name
+        ):
             print(table)
     return 0
 
 
-def _dvc_run(experiment: str, changes: list[str]) -> int:
+def _dvc_run(experiment: str, targets: list[str], changes: list[str]) -> int:
     """Run the pipeline as an experiment of this name, in place of an earlier one; DVC's exit status."""
     dvc = [sys.executable, "-m", "dvc", "exp"]
     subprocess.run([*dvc, "remove", "--quiet", experiment], capture_output=True)  # there may be none
-    command = [*dvc, "run", "--temp", "--name", experiment, *TARGETS]
+    command = [*dvc, "run", "--temp", "--name", experiment, *targets]
     for change in changes:
         command += ["-S", change]
     # Their side cache is this checkout's: a temporary directory would have its own.
     return subprocess.run(command, env={**environment(), "OBJABN_CACHE": str(Cache().root.absolute())}).returncode
 
 
-def _copy_tables(experiment: str, folder: Path) -> list[Path]:
+def _copy_tables(experiment: str, tables: list[str], folder: Path) -> list[Path]:
     """Write the tables that an experiment's commit holds into a folder."""
     pattern = f"refs/exps/*/*/{experiment}"
     listed = subprocess.run(
@@ -101,7 +118,7 @@ def _copy_tables(experiment: str, folder: Path) -> list[Path]:
     if not references:
         raise ValueError(f"{experiment}: expected an experiment of this name after DVC ran it, found none")
     folder.mkdir(parents=True, exist_ok=True)
-    for name in TABLES:
+    for name in tables:
         shown = subprocess.run(["git", "show", f"{references[0]}:tables/{name}"], check=True, capture_output=True)
         write_bytes(folder / name, shown.stdout)
-    return [folder / name for name in TABLES]
+    return [folder / name for name in tables]

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import Dataset as TorchDataset
 
 from objabn.clips.cuts import Batch, collate_cuts
-from objabn.clips.dataset import ClipDataset
 from objabn.clips.geometry import resample_clips, resample_masks
 from objabn.clips.prefetch import prefetched
 from objabn.clips.shared_memory import check_shared_memory, shortage_in_one_line
@@ -18,7 +18,24 @@ from objabn.clips.shared_memory import check_shared_memory, shortage_in_one_line
 _CPU = torch.device("cpu")
 
 
-class Loader:
+class Clips(Protocol):
+    """What a loader needs of a data set: a `ClipDataset`, or clips in pairs."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, at: tuple[int, int], /) -> Batch:
+        """Return an item of an epoch."""
+        ...
+
+    def most_bytes(self) -> int:
+        """Compute the bytes of the largest item, its frames cut to the crop."""
+        ...
+
+
+_Clips = TypeVar("_Clips", bound=Clips)
+
+
+class Loader(Generic[_Clips]):
     """Load the batches of a data set, epoch by epoch.
 
     The worker processes live from the first epoch until the loader is closed. Close it, or use it in a `with`.
@@ -39,7 +56,7 @@ class Loader:
 
     def __init__(
         self,
-        dataset: ClipDataset,
+        dataset: _Clips,
         batch_size: int,
         *,
         workers: int,
@@ -56,7 +73,7 @@ class Loader:
             check_shared_memory(workers, slice_size * dataset.most_bytes(), processes)
         self._order = _Order()
         self._batches = DataLoader(
-            dataset,
+            cast(TorchDataset[Batch], dataset),
             batch_size=slice_size,
             sampler=self._order,
             num_workers=workers,
@@ -121,7 +138,7 @@ class _Order(Sampler[tuple[int, int]]):
 
 
 def loader(
-    dataset: ClipDataset, batch_size: int, *, workers: int, epoch: int = 0, first: int = 0, **settings: Any
+    dataset: Clips, batch_size: int, *, workers: int, epoch: int = 0, first: int = 0, **settings: Any
 ) -> Iterator[Batch]:
     """Yield the batches of one epoch from a loader that is closed behind it.
 
@@ -132,7 +149,7 @@ def loader(
         yield from batches.epoch(epoch, first)
 
 
-def num_batches(dataset: ClipDataset, batch_size: int) -> int:
+def num_batches(dataset: Clips, batch_size: int) -> int:
     """Return how many batches a training epoch has."""
     return max(len(dataset) // batch_size, 1)
 

@@ -6,6 +6,7 @@ never from the state of a worker. So an item is asked for with its epoch, and a 
 """
 
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +18,20 @@ from torch.utils.data import Dataset as TorchDataset
 from objabn.clips.geometry import crop_shares
 from objabn.clips.sampling import clip_starts, crop_box, frame_indices
 from objabn.clips.seeds import video_number
-from objabn.config.schema import Data, Eval, Mask
+from objabn.config.schema import Data, Eval, Mask, Truth
 from objabn.config.schema import Dataset as DatasetParams
 from objabn.stores.array import StoreReader
-from objabn.stores.frames import FrameReader, Reader, open_frames, open_truth
+from objabn.stores.frames import FrameReader, Reader, open_frames
 from objabn.stores.masks import GRID, union_mask
 from objabn.stores.table import read_table
+from objabn.stores.truth import TruthReader, open_truth
 
 ReplaceMasks = Callable[[StoreReader, pd.Series, np.ndarray], Reader]
 COLUMNS = ["video", "label", "frames", "height", "width"]  # the columns of the table of videos that clips need
-VALIDATION = Eval(start="centre", views=1, batch_size=1)  # during training: one clip a video, the same in every epoch
+# During training: one clip a video, the same in every epoch; no map is measured.
+VALIDATION = Eval(
+    start="centre", views=1, batch_size=1, flat_range=0.05, entropy_bins=10, entropy_size=None, ranking_videos=0
+)
 
 
 class ClipDataset(TorchDataset[dict]):
@@ -41,11 +46,12 @@ class ClipDataset(TorchDataset[dict]):
         frames, masks: readers; masks may be None for a configuration that needs no masks.
         data, mask: parameters.
         evaluation: None for training clips (random start, box and flip); else the parameters of evaluation.
-        truth: reader of ground-truth masks, or None.
+        truth: reader of ground-truth masks, or None. It may know them of some videos and frames only.
 
     `dataset[epoch, item]` is an item of an epoch, `dataset[item]` that of the first epoch. An item: `frames` uint8
     (T, H, W, 3), `frame_numbers` int64 (T,), `box` float32 (4,) as x0, y0, x1, y1 in [0, 1], `flip` bool, `masks` and
-    `truth` uint8 (T, 128, 128) where there are such readers, `label` int64, `row` int64 (position in `table`). `labels`
+    `truth` uint8 (T, 128, 128) where there are such readers, `label` int64, `row` int64 (position in `table`). Beside
+    `truth` stands `truth_known` bool (T,): the frames that have an annotation; of the others `truth` is 0. `labels`
     int64 (videos,) are the class numbers of all videos.
     """
 
@@ -60,7 +66,7 @@ class ClipDataset(TorchDataset[dict]):
         *,
         seed: int,
         evaluation: Eval | None = None,
-        truth: Reader | None = None,
+        truth: TruthReader | None = None,
     ) -> None:
         self.table = table[COLUMNS].reset_index(drop=True)
         self.class_names = class_names
@@ -75,6 +81,12 @@ class ClipDataset(TorchDataset[dict]):
     def views(self) -> int:
         """Return how many clips each video has."""
         return 1 if self._evaluation is None else self._evaluation.views
+
+    def without_masks(self) -> "ClipDataset":
+        """Return the same clips without masks and truth, which are not read for them."""
+        bare = copy(self)
+        bare._masks = bare._truth = None
+        return bare
 
     def __len__(self) -> int:
         return len(self.table) * self.views
@@ -101,11 +113,13 @@ class ClipDataset(TorchDataset[dict]):
             "label": torch.tensor(int(self.labels[number])),
             "row": torch.tensor(number),
         }
-        for name, reader in (("masks", self._masks), ("truth", self._truth)):
-            if reader is not None:
-                planes = reader.read(video, indices)
-                union = union_mask(planes, self._mask.score_threshold, self._mask.groups)
-                sample[name] = torch.from_numpy(union.astype(np.uint8))
+        if self._masks is not None:
+            planes = self._masks.read(video, indices)
+            union = union_mask(planes, self._mask.score_threshold, self._mask.groups)
+            sample["masks"] = torch.from_numpy(union.astype(np.uint8))
+        if self._truth is not None:
+            sample["truth"] = torch.from_numpy(self._truth.union(video, indices).astype(np.uint8))
+            sample["truth_known"] = torch.from_numpy(self._truth.known(video, indices))
         return sample
 
     def most_bytes(self) -> int:
@@ -119,7 +133,8 @@ class ClipDataset(TorchDataset[dict]):
         shares = [crop_shares(high, wide, short_side, data.crop) for high, wide in sizes]
         pixels = max(min(high * height + 4, height) * min(wide * width + 4, width) for high, wide in shares)
         unions = sum(reader is not None for reader in (self._masks, self._truth))
-        return data.num_frames * (3 * round(pixels) + 8 + unions * GRID**2) + 4 * 4 + 1 + 2 * 8
+        known = self._truth is not None  # a byte a frame
+        return data.num_frames * (3 * round(pixels) + 8 + unions * GRID**2 + known) + 4 * 4 + 1 + 2 * 8
 
 
 def validation_split(frames: Path) -> str:
@@ -143,7 +158,7 @@ def open_split(
     *,
     seed: int,
     evaluation: Eval | None = None,
-    truth: Path | None = None,
+    truth: Truth | None = None,
     class_names: list[str] | None = None,
     replace_masks: ReplaceMasks | None = None,
 ) -> ClipDataset:
@@ -151,7 +166,8 @@ def open_split(
 
     Args:
         split: "train", "val" or "test".
-        frames, masks, truth: paths of the stores of frames, of masks, and of ground-truth masks.
+        frames, masks: paths of the stores of frames and of masks.
+        truth: the data set's parameters of ground-truth masks where an item shall have them.
         evaluation: as for `ClipDataset`.
         class_names: those of a trained model; None takes all labels of the data set, sorted.
         replace_masks: makes the reader that is used in place of the mask store's reader. Called with the mask store's
@@ -159,7 +175,7 @@ def open_split(
             mask store's reader.
 
     Raises:
-        ValueError: when the split has no usable video, or a label that the model does not know.
+        ValueError: when the split has no usable video, or a label that the model does not know; or as `open_truth`.
     """
     table = read_table(frames, [*COLUMNS, "split"])
     names = class_names if class_names is not None else sorted(table["label"].unique())

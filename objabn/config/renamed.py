@@ -20,27 +20,63 @@ RENAMED = {
 ADDED = {
     "decode.stride": 1,
     "segment.stride": 1,
+    "model.attention_convs": 3,
+    "model.attention_gamma": 0.0,
+    "model.class_pool": "mean",
+    "model.feature_pool": "mean",
+    "loss_weights.even": 0.0,
+    "train.push_centroid_lr": None,
+    "train.weight_decay": 0.0,
+    "train.pc_centroids": "one",
+    "train.pc_between": True,
     "train.report": "last",
     "train.threads": None,
     "train.depthwise": "channels_last",
     "train.compile": False,
     "train.deterministic": False,
+    "eval.flat_range": 1e-6,
+    "eval.entropy_bins": 10,
+    "eval.entropy_size": None,
+    "eval.ranking_videos": 0,
 }
+
+# Blocks that old runs' records lack as a whole. Grad-CAM was drawn at the split then, where it is nearly random. It
+# explains a network that it did not help to train: an old network is explained as well as a new one.
+ADDED_BLOCKS = {
+    "gradcam": {"layer": "res5"},
+}
+
+
+# A text in old files: the store; its masks were read with the threshold and the groups of `mask`.
+TRUTH = "truth: is a block now: {{store: {store}, score_threshold: 0.5, groups: [person, other]}}"
 
 
 def of_old_run(block: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of a data set's block, as a run's record has it, with all present parameters.
 
-    >>> list(of_old_run({"train": {"epochs": 4, "workers": 2}})["train"].items())[:2]
-    [('epochs', 4), ('report', 'last')]
+    >>> trained = of_old_run({"train": {"epochs": 4, "workers": 2}})["train"]
+    >>> trained["epochs"], trained["report"], "workers" in trained
+    (4, 'last', False)
     """
-    renamed = with_new_names(block)
+    renamed = _with_truth_block(with_new_names(block))
     for key, value in ADDED.items():
         parent, name = key.split(".")
         known = renamed.get(parent)
         if isinstance(known, dict) and (known.get("backend"), name) != ("import", "stride"):  # has masks of all frames
             known.setdefault(name, value)
+    for name, added in ADDED_BLOCKS.items():
+        renamed.setdefault(name, dict(added))
     return renamed
+
+
+def _with_truth_block(block: dict[str, Any]) -> dict[str, Any]:
+    """The block itself, or with a block in place of a text that names the store of the truth."""
+    if not isinstance(block.get("truth"), str):
+        return block
+    mask = block.get("mask")
+    names = ("score_threshold", "groups")
+    read = {name: mask[name] for name in names if name in mask} if isinstance(mask, dict) else {}
+    return {**block, "truth": {"store": block["truth"], **read}}
 
 
 def with_new_names(block: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,8 +121,14 @@ def rename_faults(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]
             for old, names in where.items()
             if names
         ]
+        faults += [
+            f"datasets.{name}.{TRUTH.format(store=block['truth'])}"
+            for name, block in datasets.items()
+            if isinstance(block, dict) and isinstance(block.get("truth"), str)
+        ]
         values["datasets"] = {
-            name: with_new_names(block) if isinstance(block, dict) else block for name, block in datasets.items()
+            name: _with_truth_block(with_new_names(block)) if isinstance(block, dict) else block
+            for name, block in datasets.items()
         }
     if isinstance(controls, dict):
         renamed = {}

@@ -44,16 +44,20 @@ class Loss(Block):
 
 
 class Control(Block):
-    """A row beside the loss configurations, always without PC."""
+    """A row beside the loss configurations."""
 
     attention: Literal["plain", "abn", "mask", "mha"]  # plain: the X3D without an attention branch
+    pc: bool  # with the PC loss
     masks: Literal["own", "shifted", "other"]  # that it is trained with (`wrong_masks`)
+    labels: Literal["own", "shuffled"]  # that it is trained with (`wrong_labels`); it is tested on its own ones
     set: dict[str, Any]  # dotted key within the data set's block, in one of CHANGEABLE -> its value for this row
 
     @model_validator(mode="after")
     def _has_masks(self) -> "Control":
         if self.masks != "own" and "o" not in MAPS[self.attention]:
             raise ValueError(f"masks: expected own ({self.attention} is trained without masks), got {self.masks!r}")
+        if self.pc and not MAPS[self.attention]:
+            raise ValueError(f"pc: expected false ({self.attention} has no attention branch), got true")
         return self
 
 

@@ -113,6 +113,14 @@ class Mask(Block):
     resize: Literal["nearest", "area", "max"]  # stored mask to the attention map's grid
 
 
+class Truth(Block):
+    """Ground-truth masks, for scoring only. They have a threshold and groups of their own, whatever `mask` says."""
+
+    store: Annotated[str, Field(min_length=1)]  # directory in the mask store's format (docs/truth.md)
+    score_threshold: Annotated[float, Field(gt=0, le=1)]
+    groups: Annotated[list[Group], Field(min_length=1)]  # of the truth's instances: those that count as the object
+
+
 class Model(Block):
     width_factor: Positive
     depth_factor: Positive
@@ -121,8 +129,12 @@ class Model(Block):
     frozen: Literal["stem", "res2", "res3", "res4"] | None  # last block that stays as pretrained
     attention_depth: Count  # residual blocks in the attention branch
     attention_channels: Count
-    attention_apply: Literal["multiply", "residual"]  # h1 * M, or h1 * M + h1 as in ABN's released code
-    mha_init: Literal["default", "identity"]
+    attention_convs: Literal[2, 3]  # of the branch's head: the text has two, ABN's released code three
+    attention_gamma: Share  # the last BatchNorm's weight with which the branch's blocks start; X3D: 0, ABN: 1
+    class_pool: Literal["mean", "max"]  # of the class maps, to the attention branch's logits
+    feature_pool: Literal["mean", "max", "flatten"]  # of the blocks' features, to f of the PC loss
+    attention_apply: Literal["multiply", "residual", "energy"]  # h1 * M | h1 * M + h1, ABN's | h1 * M at h1's energy
+    mha_init: Literal["default", "identity", "object"]  # of the mixer; h2 starts as h1 * M_u | as h1 * M_o
     foreground_prior: Annotated[float, Field(ge=0.001, le=0.999)]  # M_o starts about there, M_b at 1 - it; ABN: 0.5
     dropout: Annotated[float, Field(ge=0, lt=1)]
 
@@ -146,6 +158,7 @@ class LossWeights(Block):
     pc: NonNegative  # lambda_PC
     pc1: NonNegative  # lambda_PC1
     pc2: NonNegative  # lambda_PC2
+    even: NonNegative  # of the penalty on answers under an even weight; not the paper's
 
 
 class Train(Block):
@@ -157,7 +170,11 @@ class Train(Block):
     schedule: Literal["constant", "cosine"]  # of both
     centroid_std: Positive  # of the normal distribution the class centroids are drawn from
     centroid_lr: Positive | None  # null: lr
+    push_centroid_lr: Positive | None  # of the second set; null: lr
+    weight_decay: NonNegative  # of Adam, on all weights but the centroids
     pc_norm: Literal["l2", "squared"]
+    pc_centroids: Literal["one", "two"]  # two: a set that pulls and a set that pushes
+    pc_between: bool  # with the term of the centroids among themselves
     report: Literal["last", "best"]  # the epoch whose weights are kept: the last, or the one of the best val_top1
     threads: Count | None  # of a process on the CPU; they determine the last bits of every number; null: all cores
     devices: Count  # processes on a machine, one a GPU; each takes its share of batch_size
@@ -183,6 +200,14 @@ class Eval(Block):
     start: Literal["centre", "random"]
     views: Count  # clips a video, evenly spaced in time; their probabilities are averaged
     batch_size: Count
+    flat_range: Annotated[float, Field(gt=0, le=1)]  # a frame's map with less between min and max has no entropy
+    entropy_bins: Annotated[int, Field(ge=2)]
+    entropy_size: Count | None  # cells a side of the map that the entropy is of, resized bilinearly; null: its own grid
+    ranking_videos: Annotated[int, Field(ge=0)] | None  # of the first seed, with insertion and deletion; null: all
+
+
+class GradCam(Block):
+    layer: Literal["split", "res4", "res5"]  # whose features Grad-CAM and LayerCAM weight; none lies before the split
 
 
 class Machine(Block):
@@ -199,7 +224,7 @@ class Machine(Block):
 
 class Dataset(Block):
     videos: str  # directory that the paths in index.csv are relative to
-    truth: str | None  # ground-truth masks in the mask store's format, for scoring only
+    truth: Truth | None
     published: Literal["ucf101", "ssv2"] | None  # the paper's results that stand beside ours
     synthesize: Synthesize | None = None  # embedded data only
     decode: Decode
@@ -210,6 +235,7 @@ class Dataset(Block):
     loss_weights: LossWeights
     train: Train
     eval: Eval
+    gradcam: GradCam
     machine: Machine
 
     @model_validator(mode="after")

@@ -5,21 +5,28 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor
 
-from objabn.clips.batches import Batch, clip_tensors, loader, mask_tensors
+from objabn.clips.batches import Batch, Clips, clip_tensors, loader
 from objabn.clips.dataset import ClipDataset
-from objabn.config.rows import map_names
+from objabn.config.rows import MAPS, map_names
 from objabn.config.schema import Dataset
-from objabn.evaluation.localisation import energy_inside, iou_by_threshold, pointing
-from objabn.evaluation.maps import logits_and_maps
-from objabn.evaluation.metrics import is_flat, map_entropy, mean_over_frames, top_k
+from objabn.evaluation.insertion_deletion import areas_in_space, ranked_videos
+from objabn.evaluation.map_measures import map_measures
+from objabn.evaluation.map_replacement import other_answers
+from objabn.evaluation.maps import named_maps
+from objabn.evaluation.metrics import mean_known, top1_known, top_k
+from objabn.evaluation.paired_clips import PairedClips
+from objabn.evaluation.posthoc import posthoc_maps
 from objabn.evaluation.results import CURVE
+from objabn.evaluation.targets import target_measures, targets
 from objabn.model.device import make_fabric
 from objabn.model.network import ObjectABN
 from objabn.progress import progress
-from objabn.stores.masks import mask_iou
 
-MAP_THRESHOLD = 0.5  # a cell belongs to the attended region from here on
+Keep = Callable[[Batch, np.ndarray], None]
+_ANSWER, _OTHER = "probabilities", "probabilities under "  # of classes, (clips, L); the rest is numbers of maps
 
 
 def evaluate_run(
@@ -28,84 +35,113 @@ def evaluate_run(
     dataset: ClipDataset,
     params: Dataset,
     *,
-    keep: Callable[[Batch, np.ndarray], None] | None = None,
+    rank: bool = False,
+    keep: Keep | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Yield the results of one trained network, one line a video.
 
-    A table comes as soon as all views of a video are in.
+    A table comes as soon as all views of a video are in. Numbers are means over a clip's frames, then over views;
+    probabilities are means over views.
 
-    Columns: video, label, predicted, top1 and top5 (0 or 1), and for each map x of `map_names`: entropy_x (bits; NaN
-    when all its frames are flat), flat_share_x, iou_fit_x (against the training masks) and, where there is ground
-    truth, iou_truth_x, pointing_x, energy_x (NaN when no frame has a truth) and iou_curve_x, float32 (K,), the IoU
-    with the truth at each of `localisation.THRESHOLDS`; with ground truth also truth_area, the share of the grid's
-    cells that are truth in frames that have one: chance for pointing_x and energy_x. They are means over frames, then
-    over views, as are the probabilities. M_b is compared with the masks' inverse.
+    Columns: video, label, predicted, top1 and top5 (0 or 1), confidence (probability of the predicted class). Of a row
+    with an attention branch the top-1 under other maps (`other_answers`): top1_attention, top1_even, top1_other (if
+    there are two videos), top1_masks, and with ground truth top1_truth, NaN where a frame is not annotated. For each
+    map x of `evaluated_maps` the columns of `map_measures`. insertion_x and deletion_x for each of them but b, and
+    insertion_random and deletion_random: areas in space, NaN of videos that are not ranked. The columns of
+    `target_measures`.
 
     No more than a batch and a video's views are held at a time.
 
     Args:
-        keep: called with each batch and its maps, float32 (B, M, T, h, w); a `MapKeeper`.
+        rank: measure insertion and deletion, on `eval.ranking_videos` videos.
+        keep: called with each batch and its maps, float32 (B, M, T, h, w) in the order of `map_names`; a `MapKeeper`.
 
     Raises:
         ValueError: the network yields numbers that are not finite.
     """
     fabric = make_fabric(params)
     model = model.to(fabric.device).eval()
+    number = params.eval.ranking_videos if rank else 0
+    chosen = ranked_videos(dataset.labels, number)  # (V,)
+    clips: Clips = PairedClips(dataset, masks=False) if MAPS[attention] and len(dataset.table) > 1 else dataset
     size, workers = params.eval.batch_size, params.machine.loader_workers
-    batches = loader(dataset, size, workers=workers, device=fabric.device)
+    batches = loader(clips, size, workers=workers, device=fabric.device)
     total = -(-len(dataset) // size)
     waiting: dict[str, np.ndarray] = {}  # results of clips whose videos are not complete
     num_done = 0  # videos
     for batch in progress(batches, total=total, desc="evaluate", unit="batch"):
-        logits, maps = logits_and_maps(model, clip_tensors(batch, params.data.crop))
-        if not (logits.isfinite().all() and maps.isfinite().all()):
-            raise ValueError("the network's logits or maps are not finite: its training went wrong")
-        resizes = {"masks": params.mask.resize, "truth": "area"}
-        masks = {
-            key: mask_tensors(batch, key, model.map_size, resize).bool().cpu().numpy()
-            for key, resize in resizes.items()
-            if key in batch
-        }
-        clips = {"probabilities": logits.softmax(dim=1).cpu().numpy()}
-        values = maps.cpu().numpy()
-        clips |= _map_results(values, map_names(attention), masks)
-        if keep is not None:
-            keep(batch, values)
+        results = _clip_results(model, attention, batch, params, dataset, chosen, keep)
         if waiting:
-            clips = {name: np.concatenate([waiting[name], values]) for name, values in clips.items()}
-        num_videos = len(clips["probabilities"]) // dataset.views
+            results = {name: np.concatenate([waiting[name], values]) for name, values in results.items()}
+        num_videos = len(results[_ANSWER]) // dataset.views
         if num_videos:
-            yield _video_results(dataset, slice(num_done, num_done + num_videos), clips)
-        waiting = {name: values[num_videos * dataset.views :] for name, values in clips.items()}
+            yield _video_results(dataset, slice(num_done, num_done + num_videos), results)
+        waiting = {name: values[num_videos * dataset.views :] for name, values in results.items()}
         num_done += num_videos
     assert num_done == len(dataset.table)
 
 
-def _map_results(maps: np.ndarray, names: tuple[str, ...], masks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Results of each clip by name, float (B,) or (B, K), of maps (B, M, T, h, w) and masks bool (B, T, h, w)."""
-    results = {}
-    for number, name in enumerate(names):
-        one_map = maps[:, number]  # (B, T, h, w)
-        results[f"entropy_{name}"] = _mean_over_frames(map_entropy(one_map))
-        results[f"flat_share_{name}"] = is_flat(one_map).mean(axis=1)
-        targets = {key: ~mask if name == "b" else mask for key, mask in masks.items()}
-        for key, target in targets.items():
-            column = f"iou_{'fit' if key == 'masks' else 'truth'}_{name}"
-            results[column] = mask_iou(one_map >= MAP_THRESHOLD, target).mean(axis=1)
-        if "truth" in targets:
-            truth = targets["truth"]
-            results[f"pointing_{name}"] = _mean_over_frames(pointing(one_map, truth))
-            results[f"energy_{name}"] = _mean_over_frames(energy_inside(one_map, truth))
-            results[f"{CURVE}{name}"] = iou_by_threshold(one_map, truth).mean(axis=1)
-    if "truth" in masks:
-        areas = masks["truth"].mean(axis=(-2, -1))
-        results["truth_area"] = _mean_over_frames(np.where(areas > 0, areas, np.nan))
-    return results
+@torch.no_grad()
+def _clip_results(
+    model: ObjectABN,
+    attention: str,
+    batch: Batch,
+    params: Dataset,
+    dataset: ClipDataset,
+    chosen: np.ndarray,
+    keep: Keep | None,
+) -> dict[str, np.ndarray]:
+    """Results of each clip of a batch by name, (B,), (B, K) or (B, L).
+
+    Args:
+        chosen: bool (V,), whose maps' rankings are measured.
+    """
+    crop = params.data.crop
+    clips = clip_tensors(batch, crop)
+    found = posthoc_maps(model, clips, params.gradcam.layer)
+    masks = targets(batch, params, model.map_size)
+    answers = {_ANSWER: found.output.perception_logits}
+    if MAPS[attention]:
+        assert found.output.attention_logits is not None
+        others = other_answers(model, attention, batch, found.h1, found.output.maps, masks.masks, crop)
+        others = {"attention": found.output.attention_logits} | others
+        answers |= {_OTHER + name: logits for name, logits in others.items()}
+    maps = named_maps(found, attention)
+    if not all(each.isfinite().all() for each in (*answers.values(), *maps.values())):
+        raise ValueError("the network's logits or maps are not finite: its training went wrong")
+    values = {letter: each.cpu().numpy() for letter, each in maps.items()}
+    if keep is not None:
+        keep(batch, np.stack([values[letter] for letter in map_names(attention)], axis=1))
+    results = {name: logits.softmax(dim=1).cpu().numpy() for name, logits in answers.items()}
+    if (truth := results.get(f"{_OTHER}truth")) is not None:
+        truth[~masks.whole()] = np.nan  # a true map only where all frames are annotated
+    native = {letter: each[:, 0].cpu().numpy() for letter, each in found.native.items()}
+    results |= map_measures(values, native, masks, params.eval)
+    results |= _areas(model, clips, maps, found.classes, batch["row"], dataset, chosen)
+    return results | target_measures(masks)
 
 
-def _mean_over_frames(values: np.ndarray) -> np.ndarray:
-    """Mean of each clip's, or video's, values without NaN, float64 (B,) of (B, T)."""
-    return np.array([mean_over_frames(per_frame) for per_frame in values])
+def _areas(
+    model: ObjectABN,
+    clips: Tensor,
+    maps: dict[str, Tensor],
+    classes: Tensor,
+    rows: Tensor,
+    dataset: ClipDataset,
+    chosen: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Areas of insertion and deletion of each clip, (B,); NaN of clips whose videos are not chosen."""
+    ranking = {letter: each for letter, each in maps.items() if letter != "b"}
+    names = [f"{kind}_{letter}" for letter in (*ranking, "random") for kind in ("insertion", "deletion")]
+    areas = {name: np.full(len(clips), np.nan) for name in names}
+    numbers = rows.cpu().numpy()
+    if (at := np.flatnonzero(chosen[numbers])).size:
+        here = torch.from_numpy(at).to(clips.device)
+        videos = dataset.table["video"].iloc[numbers[at]]
+        ranked = {letter: each[here] for letter, each in ranking.items()}
+        for name, values in areas_in_space(model, clips[here], ranked, videos, classes[here]).items():
+            areas[name][at] = values
+    return areas
 
 
 def _video_results(dataset: ClipDataset, rows: slice, clips: dict[str, np.ndarray]) -> pd.DataFrame:
@@ -115,15 +151,21 @@ def _video_results(dataset: ClipDataset, rows: slice, clips: dict[str, np.ndarra
         name: values[: num_videos * views].reshape(num_videos, views, *values.shape[1:])
         for name, values in clips.items()
     }
-    probabilities = by_video.pop("probabilities").mean(axis=1)  # (videos, L)
+    labels = dataset.labels[rows]
+    probabilities = by_video.pop(_ANSWER).mean(axis=1)  # (videos, L)
     columns: dict[str, Any] = {
         "video": dataset.table["video"].iloc[rows].array,
         "label": dataset.table["label"].iloc[rows].array,
         "predicted": [dataset.class_names[number] for number in probabilities.argmax(axis=1)],
-        "top1": top_k(probabilities, dataset.labels[rows], 1).astype(int),
-        "top5": top_k(probabilities, dataset.labels[rows], 5).astype(int),
+        "top1": top_k(probabilities, labels, 1).astype(int),
+        "top5": top_k(probabilities, labels, 5).astype(int),
+        "confidence": probabilities.max(axis=1).astype(np.float64),
     }
     for name, values in by_video.items():
-        is_curve = name.startswith(CURVE)
-        columns[name] = list(values.mean(axis=1).astype(np.float32)) if is_curve else _mean_over_frames(values)
+        if name.startswith(_OTHER):
+            columns[f"top1_{name.removeprefix(_OTHER)}"] = top1_known(values.mean(axis=1), labels)
+        elif name.startswith(CURVE):
+            columns[name] = list(mean_known(values, axis=1).astype(np.float32))
+        else:
+            columns[name] = mean_known(values, axis=1)
     return pd.DataFrame(columns)

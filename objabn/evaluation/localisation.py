@@ -1,7 +1,8 @@
 """Measure how well attention maps lie on the ground truth, per frame, on the CPU.
 
 The ground truth is a mask on the maps' grid. Entropy says nothing of the place of a map's high values; these measures
-do. Shapes: h/w grid of the maps, K thresholds.
+do. A frame whose truth is empty has none of them (NaN): there is no place to find. Shapes: h/w grid of the maps, K
+thresholds.
 """
 
 import numpy as np
@@ -10,6 +11,7 @@ from objabn.evaluation.metrics import scale_frames
 from objabn.stores.masks import mask_iou
 
 THRESHOLDS = np.arange(1, 20) / 20  # (K,): 0.05, 0.10 ... 0.95 of a scaled map
+MAP_THRESHOLD = 0.5  # of a map as it is: a cell belongs to the attended region from here on
 
 
 def pointing(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -54,29 +56,49 @@ def energy_inside(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.where(truth.any(axis=(-2, -1)), shares, np.nan)
 
 
+def iou_of_region(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return the IoU of each map's attended region with the truth.
+
+    The region are the cells of at least 0.5. Returns float64 (...) in [0, 1]; NaN where the truth is empty.
+
+    Args:
+        maps: float (..., h, w) in [0, 1].
+        truth: bool (..., h, w).
+
+    >>> import numpy as np
+    >>> iou_of_region(np.array([[0.5, 0.9, 0.4]]), np.array([[False, True, True]])).item()
+    0.3333333333333333
+    """
+    return np.where(truth.any(axis=(-2, -1)), mask_iou(maps >= MAP_THRESHOLD, truth), np.nan)
+
+
 def iou_by_threshold(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Return the IoU of each map with the truth, at each of THRESHOLDS.
 
-    Returns float64 (..., K). A scaled map is cut at a threshold: the cells with at least that value are compared with
-    the truth. Maps are scaled as for the entropy, by the frame's own minimum and maximum, so that neither the level nor
-    the range of a map counts. As in `mask_iou`, an empty truth gives 0, and 1 only where no cell reaches the threshold
-    either. That is a flat map, whose IoU with any other truth is 0.
+    Returns float64 (..., K); NaN where the truth is empty. A scaled map is cut at a threshold: the cells with at least
+    that value are compared with the truth. Maps are scaled as for the entropy, by the frame's own minimum and maximum,
+    so that neither the level nor the range of a map counts. The IoU of a map that is the same everywhere is 0.
 
     Args:
         maps: float (..., h, w).
         truth: bool (..., h, w).
     """
     scaled = scale_frames(maps)
-    return np.stack([mask_iou(scaled >= threshold, truth) for threshold in THRESHOLDS], axis=-1)
+    curves = np.stack([mask_iou(scaled >= threshold, truth) for threshold in THRESHOLDS], axis=-1)
+    is_empty = ~np.asarray(truth.any(axis=(-2, -1)))
+    curves[is_empty] = np.nan
+    return curves
 
 
 def best_threshold(curves: np.ndarray) -> int:
     """Return the position in THRESHOLDS of the highest mean IoU over all videos.
 
     Of equal thresholds the lowest is taken. All videos share this threshold, as in MaxBoxAcc (Choe et al. 2020): to
-    choose a threshold for each frame one would have to know the truth.
+    choose a threshold for each frame one would have to know the truth. Videos without a truth, whose curves are NaN,
+    are left out; if there are no others, the position is 0.
 
     Args:
         curves: float (V, K), each video's IoU at each threshold.
     """
-    return int(curves.mean(axis=0, dtype=np.float64).argmax())
+    known = curves[~np.isnan(curves).any(axis=1)]
+    return int(known.mean(axis=0, dtype=np.float64).argmax()) if len(known) else 0

@@ -7,21 +7,23 @@ Shapes: B batch, M maps, T frames, C channels of h1, h/w grid of h1 and of the m
 
 from collections import defaultdict
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from objabn.clips.batches import clip_tensors, mask_tensors
+from objabn.clips.batches import Batch, clip_tensors, mask_tensors
 from objabn.clips.dataset import ClipDataset
 from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset
-from objabn.evaluation.conditions import batches, top1_table
-from objabn.evaluation.paired_clips import PairedClips
+from objabn.evaluation.conditions import batches, mean_over_views, top1_table
+from objabn.evaluation.paired_clips import PairedClips, other_clips
+from objabn.evaluation.targets import targets
 from objabn.model.device import make_fabric
 from objabn.model.network import ObjectABN
+from objabn.model.weighting import even_weights
 
 _CLIP = (2, 3, 4)  # T, h, w
-_EPS = 1e-12  # least energy of h1, for an h1 that is zero everywhere
 REPLACEMENTS = ("one", "inverse", "flat", "even", "other", "mask")
 
 
@@ -53,9 +55,7 @@ def replaced_maps(maps: Tensor, how: str, attention: str, new: Tensor | None = N
         raise ValueError(f"replacement: expected one of {', '.join(REPLACEMENTS)}, got {how!r}")
     assert new is not None, f"{how} needs something to put in the maps' place"
     if how == "even":
-        energy = new.square().mean(dim=1, keepdim=True)  # (B, 1, T, h, w)
-        weighted_energy = (maps.square() * energy).mean(dim=_CLIP, keepdim=True)
-        return (weighted_energy / energy.mean(dim=_CLIP, keepdim=True).clamp_min(_EPS)).sqrt().expand_as(maps)
+        return even_weights(new, maps).expand_as(maps)
     if how == "other":
         assert new.shape == maps.shape, f"{tuple(new.shape)}, expected {tuple(maps.shape)}"
         return new
@@ -66,6 +66,30 @@ def replaced_maps(maps: Tensor, how: str, attention: str, new: Tensor | None = N
 
 
 @torch.no_grad()
+def other_answers(
+    model: ObjectABN, attention: str, batch: Batch, h1: Tensor, maps: Tensor, masks: dict[str, Tensor], crop: int
+) -> dict[str, Tensor]:
+    """Compute the answers of a network under other maps than its own.
+
+    Returns y_p before softmax, float (B, L), by name: "even", one even weight of the same energy in place of each map;
+    "other", the maps of another video, where the batch has partners, whose clips pass through the network for it; and
+    each kind of masks in place of the map.
+
+    Args:
+        batch: as `PairedClips` or a `ClipDataset` gives it, on the model's device.
+        h1, maps: of the clips of the batch, (B, C, T, h, w) and (B, M, T, h, w).
+        masks: by kind, zeros and ones (B, T, h, w).
+    """
+    assert model.attention_branch is not None
+    new: dict[str, tuple[str, Tensor]] = {"even": ("even", h1)}
+    if "other_frames" in batch:
+        clips = clip_tensors(other_clips(batch), crop)
+        new["other"] = "other", model.attention_branch(model.extractor(clips))[1]
+    new |= {kind: ("mask", mask) for kind, mask in masks.items()}
+    return {name: model.perceive(h1, replaced_maps(maps, how, attention, given)) for name, (how, given) in new.items()}
+
+
+@torch.no_grad()
 def accuracy_under(model: ObjectABN, attention: str, dataset: ClipDataset, params: Dataset) -> pd.DataFrame:
     """Measure the top-1 of a trained network under each replacement of its maps.
 
@@ -73,7 +97,8 @@ def accuracy_under(model: ObjectABN, attention: str, dataset: ClipDataset, param
     top1_inverse, top1_flat, top1_even, top1_other. Where `dataset` has the masks of training there is top1_masks (these
     masks, resized as in training). Where `dataset` has true masks there is top1_truth (the cells that the true mask
     covers by half at least, as where IoU is measured). For both kinds of masks there is top1_*_any (the cells that the
-    mask covers at all: a limb that is thinner than half a cell is in no other column). Each top-1 is 0 or 1.
+    mask covers at all: a limb that is thinner than half a cell is in no other column). Each top-1 is 0 or 1; under true
+    masks NaN of a video with a frame that is not annotated.
 
     "other" takes the maps of the video's partner (`clips.partners`) at the same view. The partner's clip is read beside
     the video's own. So no more than two batches' maps are in memory, for one more pass through the extractor.
@@ -84,22 +109,29 @@ def accuracy_under(model: ObjectABN, attention: str, dataset: ClipDataset, param
     assert MAPS[attention], f"{attention} has no maps to replace"
     fabric = make_fabric(params)
     model = model.to(fabric.device).eval()
-    branch = model.attention_branch
+    branch, crop = model.attention_branch, params.data.crop
     assert branch is not None
-    resizes = {"masks": params.mask.resize, "truth": "area"}
     logits: dict[str, list[Tensor]] = defaultdict(list)
-    for batch in batches(PairedClips(dataset), len(dataset), params, "maps replaced"):
+    annotated: list[np.ndarray] = []
+    for batch in batches(PairedClips(dataset, masks=False), len(dataset), params, "maps replaced"):
         batch = fabric.to_device(batch)
-        h1 = model.extractor(clip_tensors(batch, params.data.crop))  # (B, C, T, h, w)
+        h1 = model.extractor(clip_tensors(batch, crop))  # (B, C, T, h, w)
         maps = branch(h1)[1]
-        partners = {name.removeprefix("other_"): value for name, value in batch.items() if name.startswith("other_")}
-        inputs = {"even": h1, "other": branch(model.extractor(clip_tensors(partners, params.data.crop)))[1]}
-        logits["top1"].append(model.perceive(h1, maps))
-        for how in ("one", "inverse", "flat", "even", "other"):
-            new_maps = replaced_maps(maps, how, attention, inputs.get(how))
-            logits[f"top1_{how}"].append(model.perceive(h1, new_maps))
-        for key in (name for name in resizes if name in batch):
-            for column, resize in ((f"top1_{key}", resizes[key]), (f"top1_{key}_any", "max")):
-                mask = mask_tensors(batch, key, model.map_size, resize)
-                logits[column].append(model.perceive(h1, replaced_maps(maps, "mask", attention, mask)))
-    return top1_table(logits, dataset)
+        found = targets(batch, params, model.map_size)
+        annotated.append(found.whole())
+        any_cell = {kind: mask_tensors(batch, kind, model.map_size, "max") for kind in found.masks}
+        answers = {"": model.perceive(h1, maps)}
+        answers |= {how: model.perceive(h1, replaced_maps(maps, how, attention)) for how in ("one", "inverse", "flat")}
+        answers |= other_answers(model, attention, batch, h1, maps, found.masks, crop)
+        answers |= {
+            f"{kind}_any": model.perceive(h1, replaced_maps(maps, "mask", attention, mask))
+            for kind, mask in any_cell.items()
+        }
+        for how, values in answers.items():
+            logits[f"top1_{how}" if how else "top1"].append(values)
+    table = top1_table(logits, dataset)
+    if "top1_truth" in table:
+        whole = mean_over_views(annotated, dataset) == 1  # (V,)
+        for name in ("top1_truth", "top1_truth_any"):
+            table[name] = table[name].where(whole)
+    return table

@@ -1,19 +1,33 @@
-"""Compute the maps of clips: a network's own, or Grad-CAM where it has none."""
+"""Compute the maps of clips: a network's own, and those that need no attention branch."""
 
 import torch
 from torch import Tensor
 
-from objabn.evaluation.gradcam import grad_cam
+from objabn.config.rows import GRAD_CAM, MAPS, POST_HOC
+from objabn.evaluation.posthoc import PostHoc, posthoc_maps
 from objabn.model.network import ObjectABN
 
 
 @torch.no_grad()
-def logits_and_maps(model: ObjectABN, clips: Tensor) -> tuple[Tensor, Tensor]:
+def logits_and_maps(model: ObjectABN, clips: Tensor, layer: str) -> tuple[Tensor, Tensor]:
     """Compute logits and maps of a batch of clips.
 
     Returns the perception branch's logits (B, L) and maps (B, M, T, h, w) in the order of `map_names`.
+
+    Args:
+        layer: of Grad-CAM, `gradcam.layer`.
     """
     if model.attention_branch is None:
-        return grad_cam(model.perception_branch, model.extractor(clips))
+        found = posthoc_maps(model, clips, layer)
+        return found.output.perception_logits, found.maps[GRAD_CAM]
     output = model(clips)
     return output.perception_logits, output.maps
+
+
+def named_maps(found: PostHoc, attention: str) -> dict[str, Tensor]:
+    """Return all maps of clips by letter, float (B, T, h, w).
+
+    Their order is that of `evaluated_maps`: the network's own, and the post-hoc ones.
+    """
+    own = {letter: found.output.maps[:, number] for number, letter in enumerate(MAPS[attention])}
+    return own | {letter: found.maps[letter][:, 0] for letter in POST_HOC}

@@ -8,16 +8,38 @@ from objabn.clips.partners import partners
 
 
 class PairedClips(TorchDataset[Batch]):
-    """The clips of a data set, each with its partner's of the same view: an item's `other_*` beside its own."""
+    """The clips of a data set, each with its partner's of the same view: an item's `other_*` beside its own.
 
-    def __init__(self, dataset: ClipDataset) -> None:
+    Args:
+        masks: False leaves out, and does not read, the partners' masks and truth.
+
+    Raises:
+        ValueError: there are fewer than two videos.
+    """
+
+    def __init__(self, dataset: ClipDataset, *, masks: bool = True) -> None:
         self.dataset = dataset
+        self._others = dataset if masks else dataset.without_masks()
         self.partners = partners(dataset.labels)
 
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, item: int) -> Batch:
+    def __getitem__(self, at: int | tuple[int, int]) -> Batch:
+        epoch, item = at if isinstance(at, tuple) else (0, at)
         number, view = divmod(item, self.dataset.views)
-        other = self.dataset[int(self.partners[number]) * self.dataset.views + view]
-        return self.dataset[item] | {f"other_{name}": value for name, value in other.items()}
+        own = self.dataset[epoch, item]
+        other = self._others[epoch, int(self.partners[number]) * self.dataset.views + view]
+        return own | {f"other_{name}": value for name, value in other.items()}
+
+    def most_bytes(self) -> int:
+        """Compute the bytes of the largest item, all frames cut to the crops."""
+        return self.dataset.most_bytes() + self._others.most_bytes()
+
+
+def other_clips(batch: Batch) -> Batch:
+    """Return the partners' part of a batch of `PairedClips`.
+
+    It has the names that a clip's own parts have.
+    """
+    return {name.removeprefix("other_"): value for name, value in batch.items() if name.startswith("other_")}

@@ -130,6 +130,7 @@ def explain(
         fps=fps,
         num_frames=count,
         promised_frames=info.container_frames,
+        evaluation=loaded.params.eval,
     )
     if overlay is not None:
         write_files(explanation, loaded, overlay)
@@ -154,7 +155,7 @@ def _seen(run: TrainedRun, names: list[str], box: np.ndarray, clips: Iterable[Pl
     Raises:
         ValueError: logits or maps that are not finite.
     """
-    data = run.params.data
+    data, layer = run.params.data, run.params.gradcam.layer
     pixels, most = _AT_ONCE[run.device.type]
     at_once = min(max(pixels // (data.num_frames * data.crop**2), 1), most)
     chosen = [run.maps.index(name) for name in names]
@@ -163,7 +164,7 @@ def _seen(run: TrainedRun, names: list[str], box: np.ndarray, clips: Iterable[Pl
         frames = torch.from_numpy(np.stack([clip.frames for clip in batch])).to(run.device)
         boxes = torch.from_numpy(box).to(run.device).expand(len(batch), 4)
         flips = torch.zeros(len(batch), dtype=torch.bool, device=run.device)
-        logits, maps = logits_and_maps(run.model, resample_clips(frames, boxes, flips, data.crop))
+        logits, maps = logits_and_maps(run.model, resample_clips(frames, boxes, flips, data.crop), layer)
         if not (logits.isfinite().all() and maps.isfinite().all()):
             raise ValueError(f"{run.directory}: its logits or maps are not finite: its training went wrong")
         probabilities, of_clips = logits.softmax(dim=1).cpu().numpy(), maps[:, chosen].cpu().numpy()

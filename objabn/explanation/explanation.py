@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from objabn.config.schema import Eval
 from objabn.evaluation.metrics import is_flat, map_entropy, mean_over_frames
 
 
@@ -31,6 +32,7 @@ class Explanation:
         fps: frames a second of the video; 25 where the file does not tell.
         num_frames: of the video that could be decoded.
         promised_frames: that the file promises, None where it does not; if more than `num_frames`, it is cut or broken.
+        evaluation: the run's parameters by which maps are measured.
     """
 
     video: str
@@ -46,6 +48,7 @@ class Explanation:
     fps: float
     num_frames: int
     promised_frames: int | None
+    evaluation: Eval
 
     @property
     def seconds(self) -> np.ndarray:
@@ -102,13 +105,14 @@ class Explanation:
             "frames_with_maps": len(self.frames),
             "top": [{"class": name, "probability": round(own, 6)} for name, own in self.top()],
             "clips": clips,
-            "maps": {name: _figures(maps) for name, maps in self.maps.items()},
+            "maps": {name: _figures(maps, self.evaluation) for name, maps in self.maps.items()},
         }
 
 
-def _figures(maps: np.ndarray) -> dict[str, float | None]:
-    entropy = mean_over_frames(map_entropy(maps))
+def _figures(maps: np.ndarray, evaluation: Eval) -> dict[str, float | None]:
+    flat_range = evaluation.flat_range
+    entropy = mean_over_frames(map_entropy(maps, flat_range, evaluation.entropy_bins, evaluation.entropy_size))
     return {
         "entropy_bits": None if np.isnan(entropy) else round(entropy, 6),
-        "flat_share": round(float(is_flat(maps).mean()), 6),
+        "flat_share": round(float(is_flat(maps, flat_range).mean()), 6),
     }

@@ -10,7 +10,8 @@ D feature size.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -18,9 +19,11 @@ from torch import Tensor, nn
 
 from objabn.config.rows import MAPS
 from objabn.config.schema import BLOCKS, Model
+from objabn.model.attention_branch import AttentionBranch
 from objabn.model.depthwise import memory_format, resolve_depthwise
 from objabn.model.fast_layers import convolve_by, quicken
-from objabn.model.x3d import init_weights, residual_stage, x3d_blocks
+from objabn.model.weighting import MapMixer, apply_map, even_weights
+from objabn.model.x3d import x3d_blocks
 
 
 class Output(NamedTuple):
@@ -29,107 +32,8 @@ class Output(NamedTuple):
     attention_logits: Tensor | None  # y_a before softmax, (B, L); None without an attention branch
     perception_logits: Tensor  # y_p before softmax, (B, L): the prediction
     maps: Tensor  # (B, M, T, h, w) in [0, 1]; M is 0 without an attention branch
-    features: Tensor | None  # f, (B, D): after the residual blocks, averaged over T, h, w; None likewise
-
-
-class AttentionBranch(nn.Module):
-    """Compute class logits and attention maps from the features h1.
-
-    The branch consists of residual blocks and of ABN's head. The head makes class maps. Pooled class maps give the
-    logits, and the same class maps give the attention maps.
-
-    Args:
-        in_channels: C. channels: D, of the residual blocks. depth: number of residual blocks.
-        num_classes: L.
-        priors: for each of the M maps the value in (0, 1) near which the map starts. 0.5 leaves the map's BatchNorm as
-            ABN has it. A map that is to be dark but for a small object has a long way to go from 0.5.
-    """
-
-    def __init__(self, in_channels: int, channels: int, depth: int, num_classes: int, priors: Sequence[float]) -> None:
-        super().__init__()
-        self.blocks = residual_stage(in_channels, channels, depth)
-        self.class_maps = nn.Sequential(
-            nn.BatchNorm3d(channels),
-            nn.Conv3d(channels, num_classes, kernel_size=1, bias=False),
-            nn.BatchNorm3d(num_classes),
-            nn.ReLU(),
-        )
-        self.classifier = nn.Conv3d(num_classes, num_classes, kernel_size=1)
-        norm = nn.BatchNorm3d(len(priors))
-        self.map_head = nn.Sequential(
-            nn.Conv3d(num_classes, len(priors), kernel_size=(1, 3, 3), padding=(0, 1, 1), bias=False),
-            norm,
-            nn.Sigmoid(),
-        )
-        init_weights(self)
-        with torch.no_grad():
-            norm.bias.copy_(torch.tensor(priors).logit())
-
-    def forward(self, h1: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return logits, attention maps and pooled features of h1.
-
-        Args:
-            h1: (B, C, T, h, w).
-
-        Returns:
-            Logits (B, L), maps (B, M, T, h, w) in [0, 1] and features (B, D).
-        """
-        blocks = self.blocks(h1)  # (B, D, T, h, w)
-        class_maps = self.class_maps(blocks)  # (B, L, T, h, w)
-        logits = self.classifier(class_maps).mean(dim=(2, 3, 4))  # (B, L)
-        # bfloat16 has no value between 0.996 and 1: there the sigmoid would be 1, and its gradient 0.
-        with torch.autocast("cpu" if h1.is_meta else h1.device.type, enabled=False):  # it does not know "meta"
-            maps = self.map_head(class_maps.float())
-        return logits, maps, blocks.mean(dim=(2, 3, 4))
-
-
-def apply_map(h1: Tensor, attention_map: Tensor, how: str = "multiply") -> Tensor:
-    """Weight features by a single attention map.
-
-    h2_{t,c} = h1_{t,c} M_t; float (B, C, T, h, w).
-
-    Args:
-        h1: (B, C, T, h, w).
-        attention_map: M_u or M_o, (B, 1, T, h, w) in [0, 1].
-        how: "multiply" (the paper's) or "residual" (h1 M + h1, as in ABN's released code).
-
-    Paper: Eq. (1), Sec. 3.1.
-    """
-    weighted = h1 * attention_map
-    return weighted + h1 if how == "residual" else weighted
-
-
-class MapMixer(nn.Module):
-    """Weight features by several attention maps, and mix the results.
-
-    Each map weights its own copy of h1. A 1x1x1 convolution mixes the M copies back to C channels.
-
-    Args:
-        channels: C. num_maps: M. how: as `apply_map`.
-        init: "default" or "identity", [I, 0, 0]: h2 starts as h1 weighted by the first map, M_u.
-    """
-
-    def __init__(self, channels: int, num_maps: int, how: str = "multiply", init: str = "default") -> None:
-        super().__init__()
-        self.how = how
-        self.conv = nn.Conv3d(channels * num_maps, channels, kernel_size=1)
-        if init == "identity":
-            nn.init.zeros_(self.conv.weight)
-            assert self.conv.bias is not None
-            nn.init.zeros_(self.conv.bias)
-            with torch.no_grad():
-                self.conv.weight[:, :channels, 0, 0, 0] = torch.eye(channels)
-
-    def forward(self, h1: Tensor, maps: Tensor) -> Tensor:
-        """Return the weighted and mixed features h2.
-
-        Shapes: h2 (B, C, T, h, w) of h1 (B, C, T, h, w) and maps (B, M, T, h, w).
-
-        Paper, Sec. 3.3: each map on each channel, h1^m_{t,c} = h1_{t,c} M_{m,t}, Eq. (4); concatenated along the
-        channels, h1' = cat(h1^1, ..., h1^M), Eq. (5); h2 = conv(h1'), Eq. (6).
-        """
-        weighted = [apply_map(h1, attention_map[:, None], self.how) for attention_map in maps.unbind(dim=1)]
-        return self.conv(torch.cat(weighted, dim=1))  # (B, M C, T, h, w) -> (B, C, T, h, w)
+    features: Tensor | None  # f, (B, D): after the residual blocks, pooled (`model.feature_pool`); None likewise
+    even_logits: Tensor | None = None  # y_p under one even weight, (B, L); in training with `with_even` only
 
 
 class ObjectABN(nn.Module):
@@ -138,10 +42,13 @@ class ObjectABN(nn.Module):
     Args:
         config: the block `model` of params.yaml.
         attention: "abn" (M_u), "mask" (M_o), "mha" (M_u, M_o, M_b), or "plain", the X3D without an attention branch.
-        pc: with trainable class centroids `centroids` (L, D) for the PC loss.
+        pc: with trainable class centroids `centroids` (L, D) for the PC loss; where `train.pc_centroids` is "two" also
+            `push_centroids` (L, D), a second set that only pushes.
         num_classes: L.
         num_frames, crop: of the clips that the network will see.
         centroid_std: standard deviation of the normal distribution that the centroids are drawn from.
+        push_centroids: whether there is a second set of centroids.
+        with_even: in training, `forward` also computes the answer under one even weight (`loss_weights.even`).
         depthwise: `train.depthwise`.
     """
 
@@ -155,6 +62,8 @@ class ObjectABN(nn.Module):
         num_frames: int,
         crop: int,
         centroid_std: float = 1.0,
+        push_centroids: bool = False,
+        with_even: bool = False,
         depthwise: str = "auto",
     ) -> None:
         super().__init__()
@@ -174,18 +83,22 @@ class ObjectABN(nn.Module):
         self.attention_branch: AttentionBranch | None = None
         self.mixer: MapMixer | None = None
         self.centroids: nn.Parameter | None = None
+        self.push_centroids: nn.Parameter | None = None
+        self.map_size = math.ceil(crop / 2**at)  # the stem and each stage halve the grid
+        self._with_even = with_even and bool(MAPS[attention])
         if maps := MAPS[attention]:
             channels = _out_channels(blocks[at - 1])
             starts = {"u": 0.5, "o": config.foreground_prior, "b": 1 - config.foreground_prior}
             priors = [starts[name] for name in maps]
-            self.attention_branch = AttentionBranch(
-                channels, config.attention_channels, config.attention_depth, num_classes, priors
-            )
+            self.attention_branch = AttentionBranch(channels, config, num_classes, priors)
             if len(maps) > 1:
                 self.mixer = MapMixer(channels, len(maps), config.attention_apply, config.mha_init)
             if pc:
-                self.centroids = nn.Parameter(torch.randn(num_classes, config.attention_channels) * centroid_std)
-        self.map_size = math.ceil(crop / 2**at)  # the stem and each stage halve the grid
+                cells = num_frames * self.map_size**2 if config.feature_pool == "flatten" else 1
+                shape = (num_classes, config.attention_channels * cells)
+                self.centroids = nn.Parameter(torch.randn(*shape) * centroid_std)
+                if push_centroids:
+                    self.push_centroids = nn.Parameter(torch.randn(*shape) * centroid_std)
         self._num_frozen = 0 if config.frozen is None else BLOCKS.index(config.frozen) + 1
         self.extractor[: self._num_frozen].requires_grad_(False)
         self._depthwise = depthwise
@@ -213,14 +126,30 @@ class ObjectABN(nn.Module):
         assert isinstance(projection, nn.Module)
         return [projection, *(layer for layer in (self.attention_branch, self.mixer) if layer is not None)]
 
+    @property
+    def class_centroids(self) -> tuple[Tensor, ...]:
+        """Return the sets of class centroids, each (L, D).
+
+        They are none, one, or one that pulls and one that pushes.
+        """
+        return tuple(each for each in (self.centroids, self.push_centroids) if each is not None)
+
     def forward(self, clips: Tensor) -> Output:
         """Return logits, maps and features of normalised clips, float32 (B, 3, T, S, S)."""
-        h1 = self.extractor(clips)  # (B, C, T, h, w)
+        return self.answer(self.extractor(clips))
+
+    def answer(self, h1: Tensor) -> Output:
+        """Return logits, maps and features of h1, the extractor's (B, C, T, h, w)."""
         if self.attention_branch is None:
             no_maps = h1[:, :0]  # (B, 0, T, h, w)
             return Output(None, self.perceive(h1, no_maps), no_maps, None)
         attention_logits, maps, features = self.attention_branch(h1)
-        return Output(attention_logits, self.perceive(h1, maps), maps, features)
+        logits, even_logits = self.perceive(h1, maps), None
+        if self.training and self._with_even:
+            with _as_tested(self.perception_branch):
+                even = even_weights(h1.detach(), maps.detach()).expand_as(maps)
+                even_logits = self.perceive(h1, even)
+        return Output(attention_logits, logits, maps, features, even_logits)
 
     def perceive(self, h1: Tensor, maps: Tensor) -> Tensor:
         """Return the logits y_p of features h1 under given attention maps.
@@ -244,3 +173,19 @@ def _out_channels(stage: nn.Module) -> int:
     """Return how many channels a residual stage yields."""
     convs = [module for module in stage.modules() if isinstance(module, nn.Conv3d)]
     return convs[-1].out_channels
+
+
+@contextmanager
+def _as_tested(layers: nn.Module) -> Iterator[None]:
+    """Compute with layers in evaluation mode, and put each layer's mode back.
+
+    What the network says under an even weight is asked for as it will be tested: with BatchNorm's running statistics,
+    which it leaves alone, and without dropout.
+    """
+    modes = {layer: layer.training for layer in layers.modules()}
+    layers.eval()
+    try:
+        yield
+    finally:
+        for layer, training in modes.items():
+            layer.training = training

@@ -37,6 +37,7 @@ class Run:
         pc: with the PC loss.
         control: the row's name if the row is a control.
         masks: which masks the row is trained with, "own", "shifted" or "other".
+        labels: which labels the row is trained with, "own" or "shuffled".
     """
 
     params: Dataset
@@ -45,6 +46,7 @@ class Run:
     seed: int
     control: str | None = None
     masks: str = "own"
+    labels: str = "own"
 
 
 def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict[str, Any]:
@@ -63,6 +65,7 @@ def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict
         "seed": run.seed,
         "control": run.control,
         "masks": run.masks,
+        "labels": run.labels,
         "class_names": class_names,
         "params": run.params.model_dump(),
         "threads": num_threads(run.params.train),
@@ -167,5 +170,7 @@ def build_model(run: Run, num_classes: int, *, pretrained: bool = True) -> Objec
         num_frames=params.data.num_frames,
         crop=params.data.crop,
         centroid_std=params.train.centroid_std,
+        push_centroids=params.train.pc_centroids == "two",
+        with_even=params.loss_weights.even > 0,
         depthwise=params.train.depthwise,
     )

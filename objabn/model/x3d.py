@@ -179,3 +179,13 @@ def residual_stage(in_channels: int, channels: int, depth: int) -> nn.Module:
 def init_weights(module: nn.Module) -> None:
     """Initialise a module's weights as pytorchvideo initialises an X3D."""
     init_net_weights(module)
+
+
+def set_final_gammas(stage: nn.Module, gamma: float) -> None:
+    """Set the weight of each residual block's last BatchNorm.
+
+    0, as X3D is initialised: a block starts as its shortcut alone. 1, as in ABN's released code: as a block.
+    """
+    for layer in stage.modules():
+        if isinstance(layer, nn.BatchNorm3d) and getattr(layer, "block_final_bn", False):
+            nn.init.constant_(layer.weight, gamma)

@@ -99,7 +99,7 @@ def count_row(params: Dataset, attention: str, num_classes: int, *, pc: bool = F
         forward = done.flops, done.floats
         total_loss(
             output, labels, attention=attention, union_masks=grid if "o" in MAPS[attention] else None,
-            centroids=network.centroids, weights=params.loss_weights, pc_norm=params.train.pc_norm,
+            centroids=network.class_centroids, weights=params.loss_weights, pc_norm=params.train.pc_norm,
         )[0].backward()  # fmt: skip
     trained = sum(value.numel() for value in network.parameters() if value.requires_grad)
     return Work(

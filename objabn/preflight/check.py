@@ -42,7 +42,7 @@ def check_needs(name: str, params: Params, *, running: str | None = None) -> lis
     index, found = None, list[Finding]()
     if dataset.synthesize is None:  # else it makes both itself
         index, found = read(name, dataset.videos)
-        found += videos_findings(name, dataset, index) + truth_findings(name, dataset) + groups_findings(name)
+        found += videos_findings(name, dataset, index) + truth_findings(name, dataset, index) + groups_findings(name)
     if counts := _counts(name, dataset, index, may_open=running is None):
         found += disk_findings(dataset, params.table, counts, done, at_a_time)
     elif running is None:

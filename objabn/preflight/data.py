@@ -17,6 +17,7 @@ from objabn.index.groups import FOLDER
 from objabn.index.table import class_names, read_index
 from objabn.preflight.findings import Finding, fault, ok, warning
 from objabn.stores.table import TABLE
+from objabn.stores.truth import TruthReader
 from objabn.system.checkouts import why_absent
 
 SAMPLED = 36  # videos of the index that are looked for
@@ -82,17 +83,31 @@ def videos_findings(name: str, dataset: Dataset, index: pd.DataFrame | None) -> 
     return [fault("decode", line) if surely or likely else warning("decode", line)]
 
 
-def truth_findings(name: str, dataset: Dataset) -> list[Finding]:
-    """Look for the true masks that the parameters name.
+def truth_findings(name: str, dataset: Dataset, index: pd.DataFrame | None = None) -> list[Finding]:
+    """Look for the true masks that the parameters name, and for what they cover.
 
-    They are read when all is segmented.
+    They are read when all is segmented. Without an index nothing is said of its videos.
     """
-    if dataset.truth is None or (Path(dataset.truth) / TABLE).is_file():
+    if dataset.truth is None:
         return []
-    key = f"datasets.{name}.truth"
-    line = f"{key}: expected null or a mask store (with {TABLE}), found none at {dataset.truth}"
-    line += why_absent(dataset.truth, key)
-    return [fault("segment", line)]
+    store, key = Path(dataset.truth.store), f"datasets.{name}.truth.store"
+    if not (store / TABLE).is_file():
+        line = f"{key}: expected a mask store (with {TABLE}), or truth: null, found none at {store}"
+        return [fault("segment", line + why_absent(store, key))]
+    try:
+        truth = TruthReader(dataset.truth)
+    except ValueError as error:
+        return [fault("segment", f"datasets.{name}.truth: {error}")]
+    if index is None:
+        return []
+    covered = index[[truth.has(video) for video in index["video"]]]
+    tested = int((covered["split"] == "test").sum())
+    line = f"{len(covered):,} of the {len(index):,} videos, {tested:,} of them test videos"
+    if tested:
+        return [ok("evaluate", f"{store}: has annotations of {line}")]
+    example = next(iter(truth.videos), "nothing")
+    expected = f"{key}: expected annotations of some of the test videos, on which maps are scored"
+    return [fault("segment", f"{expected}, got those of {line}; in it is {example}")]
 
 
 def _compare(rows: pd.DataFrame, videos: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -11,11 +11,13 @@ import pyarrow.compute as pc
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from objabn.config.schema import Truth
 from objabn.segmentation.quality import REPORT_SCORE, read_instances
 from objabn.segmentation.titles import save, write
 from objabn.stores.array import StoreReader
-from objabn.stores.frames import Reader, open_truth
+from objabn.stores.frames import Reader
 from objabn.stores.masks import GROUPS, union_mask
+from objabn.stores.truth import open_truth
 from objabn.system.files import replace_file
 
 NUM_VIDEOS, NUM_TYPICAL = 12, 8  # shown, and how many of them typical of their classes; the others are the worst
@@ -30,8 +32,9 @@ def choose(per_video: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Ids of the videos to show: typical ones, spread over the classes, and the worst of all.
 
     Worse is a lower IoU with the truth (of persons, where the segmenter finds any); without truth, more frames without
-    an instance, then fewer instances. A class's typical video is its median. The same numbers give the same choice.
-    At least one video has to have frames.
+    an instance, then fewer instances. A class's typical video is its median. With truth of some videos the worst are
+    among these, and so are the typical ones of the classes that have such videos. The same numbers give the same
+    choice. At least one video has to have frames.
     """
     usable = per_video[per_video["frames"] > 0].sort_values("video")
     by, ascending = ["empty_share", "instances_per_frame"], [False, True]
@@ -41,15 +44,20 @@ def choose(per_video: pd.DataFrame) -> tuple[list[str], list[str]]:
     order = usable.sort_values(by, ascending=ascending, kind="stable")
     classes = sorted(set(order["label"]))
     spread = np.linspace(0, len(classes) - 1, min(NUM_TYPICAL, len(classes))).round().astype(int)
-    of_class = [order["video"][order["label"] == classes[number]].tolist() for number in spread]
+    judged = order[order[by[0]].notna()]
+    of_class = [_of_class(judged, classes[number]) or _of_class(order, classes[number]) for number in spread]
     typical = [videos[len(videos) // 2] for videos in of_class]
-    worst = [video for video in order["video"] if video not in typical]
+    worst = [video for video in judged["video"] if video not in typical]
     return typical, worst[: NUM_VIDEOS - len(typical)]
 
 
-def _enlarged(planes: np.ndarray, group: str, size: tuple[int, int]) -> np.ndarray:
+def _of_class(per_video: pd.DataFrame, label: str) -> list[str]:
+    return per_video["video"][per_video["label"] == label].tolist()
+
+
+def _enlarged(planes: np.ndarray, group: str, size: tuple[int, int], least: float = REPORT_SCORE) -> np.ndarray:
     """The union of a group's instances, uint8 0 or 1, of `size` (width, height) and with smooth edges."""
-    mask = union_mask(planes, REPORT_SCORE, [group]).astype(np.float32)
+    mask = union_mask(planes, least, [group]).astype(np.float32)
     return (cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR) >= 0.5).astype(np.uint8)
 
 
@@ -58,13 +66,20 @@ def _outline(image: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int], 
     cv2.drawContours(image, outlines, -1, colour, thickness, cv2.LINE_AA)
 
 
-def overlay(frame: np.ndarray, planes: np.ndarray, instances: pd.DataFrame, truth: np.ndarray | None) -> np.ndarray:
+def overlay(
+    frame: np.ndarray,
+    planes: np.ndarray,
+    instances: pd.DataFrame,
+    truth: np.ndarray | None,
+    least_true: float = REPORT_SCORE,
+) -> np.ndarray:
     """A frame uint8 (H, W, 3) with its masks, uint8 (180, W', 3).
 
     Args:
         planes: score planes, uint8 (2, 128, 128).
         instances: the frame's rows of the table of instances; their boxes are drawn.
         truth: true planes, or None; their outlines are drawn.
+        least_true: least score of a true instance.
     """
     size = (round(frame.shape[1] * _HEIGHT / frame.shape[0]), _HEIGHT)
     image = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if frame.shape[0] > _HEIGHT else cv2.INTER_CUBIC)
@@ -79,12 +94,12 @@ def overlay(frame: np.ndarray, planes: np.ndarray, instances: pd.DataFrame, trut
         cv2.rectangle(image, (x0, y0), (x1, y1), COLOURS["person" if name == "person" else "other"], 1)
     if truth is not None:
         for group in GROUPS:
-            _outline(image, _enlarged(truth, group, size), TRUTH_COLOUR, 1)
+            _outline(image, _enlarged(truth, group, size, least_true), TRUTH_COLOUR, 1)
     return image
 
 
 def draw_masks(
-    per_video: pd.DataFrame, frames: Reader, store: Path, truth: Path | None, path: Path, stride: int = 1
+    per_video: pd.DataFrame, frames: Reader, store: Path, truth: Truth | None, path: Path, stride: int = 1
 ) -> None:
     """Write a PNG: for each of a dozen videos its numbers and a strip of frames with masks, boxes and true outlines.
 
@@ -92,7 +107,7 @@ def draw_masks(
         per_video: numbers of each video (`quality.video_quality`).
         frames: where the frames are read.
         store: the mask store.
-        truth: the store of true masks, where there is one.
+        truth: the data set's parameters of true masks, where there are any; frames without annotation get no outline.
         stride: `decode.stride`, by which the truth may have more frames.
     """
     typical, worst = choose(per_video)
@@ -103,16 +118,17 @@ def draw_masks(
     found_in = [pd.DataFrame(columns=columns), *(rows.to_pandas() for rows in read_instances(store, wanted, columns))]
     instances = pd.concat([each for each in found_in if len(each)] or found_in[:1])
     rows = {row["video"]: row for row in per_video.to_dict("records")}
-    strips = []
+    strips, least_true = [], truth.score_threshold if truth else REPORT_SCORE
     for video in videos:
         last = rows[video]["frames"] - 1
         shown = np.unique(np.linspace(0, last, NUM_FRAMES + 2).round().astype(int)[1:-1])
         images, planes = frames.read(video, shown), masks.read(video, shown)
-        true_planes = truths.read(video, shown) if truths else [None] * len(shown)
+        known = truths.known(video, shown) if truths else np.zeros(len(shown), bool)
+        true_planes = truths.read(video, shown) if truths else planes
         found = instances[instances["video"] == video]
         cells = [
-            overlay(image, plane, found[found["frame"] == number], true)
-            for number, image, plane, true in zip(shown, images, planes, true_planes, strict=True)
+            overlay(image, plane, found[found["frame"] == number], true if is_known else None, least_true)
+            for number, image, plane, true, is_known in zip(shown, images, planes, true_planes, known, strict=True)
         ]
         strips.append(_side_by_side(cells))
     least = "lowest IoU" if truth else "least found"
@@ -134,8 +150,9 @@ def _title(row: dict[Hashable, Any], kind: str) -> tuple[str, str]:
     """A video's name and its numbers."""
     numbers = f"{row['instances_per_frame']:.2f} instances a frame, a person in {row['person_share']:.0%} of frames"
     numbers += f", none at all in {row['empty_share']:.0%}"
-    if "iou_truth" in row:
-        numbers += f"; IoU {row['iou_truth']:.2f}, persons {row['iou_truth_person']:.2f}"
+    if not pd.isna(row.get("iou_truth", np.nan)):
+        numbers += f"; IoU {row['iou_truth']:.2f}"
+        numbers += f", persons {row['iou_truth_person']:.2f}" if "iou_truth_person" in row else ""
     return f"{row['video']}  ({row['split']}, {kind})", numbers
 
 

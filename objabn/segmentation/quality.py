@@ -1,7 +1,7 @@
 """How good the masks are: numbers of each video, and of the data set."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from objabn.config.schema import Truth
 from objabn.stores.array import StoreReader
-from objabn.stores.frames import open_truth
 from objabn.stores.masks import GROUPS, INSTANCES, mask_iou, union_mask
 from objabn.stores.table import REMEDY
+from objabn.stores.truth import TruthReader, open_truth
 
 REPORT_SCORE = 0.5  # least score of an instance that counts here, whatever training chooses later
 
@@ -41,29 +42,38 @@ def read_instances(store: Path, wanted: pc.Expression, columns: list[str]) -> It
         raise ValueError(f"{path}: is damaged; {REMEDY}") from error
 
 
-def video_quality(table: pd.DataFrame, store: Path, truth: Path | None, stride: int = 1) -> pd.DataFrame:
+def video_quality(table: pd.DataFrame, store: Path, truth: Truth | None, stride: int = 1) -> pd.DataFrame:
     """Measure the masks of each video, a row for each row of the table of videos, in its order.
 
     Columns: `video`, `label`, `split`, `frames`; per frame `instances_per_frame`, `empty_share` (frames without an
-    instance), `person_share` (frames with a person); where there is ground truth the IoU of the union of all instances
-    with the true one and that of persons only, mean over the frames: `iou_truth`, `iou_truth_person`. A video without
-    frames has none of them (NaN).
+    instance), `person_share` (frames with a person). Where there is ground truth: `truth_frames`, how many frames have
+    an annotation; the IoU of the union of all instances with the true one and that of persons only, mean over those of
+    these frames where not both are empty: `iou_truth`, `iou_truth_person`. Both unions are of the groups that the truth
+    annotates, whichever of them `truth.groups` names; without persons among them there is no `iou_truth_person`. A
+    video without frames has none of them (NaN), and one without such frames has no IoU.
 
     Args:
+        truth: the data set's parameters of ground truth; its threshold is the true instances'.
         stride: `decode.stride`, by which the truth may have more frames.
     """
     masks = StoreReader(store)
     truths = open_truth(truth, table, stride) if truth else None
     found = _count_instances(store)
-    names = ["instances_per_frame", "empty_share", "person_share"]
-    names += ["iou_truth", "iou_truth_person"] if truths is not None else []
+    names = ["instances_per_frame", "empty_share", "person_share", *_truth_columns(truths)]
     numbers = np.full((len(table), len(names)), np.nan)
     for row, (video, frames) in enumerate(zip(table["video"], table["frames"], strict=True)):
         if frames:
-            true_planes = truths.read_all(video) if truths is not None else None
-            numbers[row] = [found[video] / frames, *_measure(masks.read_all(video), true_planes)]
+            planes = masks.read_all(video)
+            agreement = _agreement(planes, truths, video) if truths is not None else []
+            numbers[row] = [found[video] / frames, *_shares(planes), *agreement]
     rounded = pd.DataFrame(numbers, index=table.index, columns=names).round(6)
     return pd.concat([table[["video", "label", "split", "frames"]], rounded], axis=1)
+
+
+def _truth_columns(truths: TruthReader | None) -> list[str]:
+    if truths is None:
+        return []
+    return ["truth_frames", "iou_truth", *(["iou_truth_person"] if "person" in truths.annotated_groups else [])]
 
 
 def _count_instances(store: Path) -> Counter[str]:
@@ -75,23 +85,37 @@ def _count_instances(store: Path) -> Counter[str]:
     return found
 
 
-def _measure(planes: np.ndarray, true_planes: np.ndarray | None) -> list[float]:
-    """What `video_quality` says of a video besides its number of instances, from score planes (frames, 2, ...)."""
-    found = {groups: union_mask(planes, REPORT_SCORE, groups) for groups in (GROUPS, GROUPS[:1])}
-    values = [1 - found[GROUPS].any(axis=(-2, -1)).mean(), found[GROUPS[:1]].any(axis=(-2, -1)).mean()]
-    if true_planes is not None:
-        for groups, mask in found.items():
-            true = union_mask(true_planes[: len(planes)], REPORT_SCORE, groups)
-            values.append(mask_iou(mask, true).mean())
-    return values
+def _shares(planes: np.ndarray) -> list[float]:
+    """Shares of frames without an instance, and with a person, from score planes (frames, 2, ...)."""
+    has_any, has_person = (union_mask(planes, REPORT_SCORE, each).any(axis=(-2, -1)) for each in (GROUPS, GROUPS[:1]))
+    return [1 - has_any.mean(), has_person.mean()]
+
+
+def _agreement(planes: np.ndarray, truths: TruthReader, video: str) -> list[float]:
+    """What `_truth_columns` names, of a video with these score planes (frames, 2, ...)."""
+    numbers = np.arange(len(planes))
+    known = truths.known(video, numbers)
+    if not known.any():
+        return [0, *[np.nan] * (len(_truth_columns(truths)) - 1)]
+    true_planes = truths.read(video, numbers[known])
+    groups = [truths.annotated_groups, *([GROUPS[:1]] if "person" in truths.annotated_groups else [])]
+    return [known.sum(), *(_mean_iou(planes[known], true_planes, truths.score_threshold, each) for each in groups)]
+
+
+def _mean_iou(planes: np.ndarray, true_planes: np.ndarray, least_true: float, groups: Sequence[str]) -> float:
+    """Mean IoU over the frames in which either union is not empty; NaN when both are in all of them."""
+    found, true = union_mask(planes, REPORT_SCORE, groups), union_mask(true_planes, least_true, groups)
+    some = (found | true).any(axis=(-2, -1))
+    return float(mask_iou(found[some], true[some]).mean()) if some.any() else np.nan
 
 
 def summarise(per_video: pd.DataFrame) -> dict[str, float]:
     """Summarise the masks of a data set from the numbers of its videos (`video_quality`).
 
     Keys: `frames`; `instances_per_frame`, `empty_share`, `person_share` over all frames; where there is ground truth
-    the mean over the videos, `iou_truth` and `iou_truth_person`, and over those of the test split, `iou_truth_test`
-    and `iou_truth_person_test`.
+    the mean over the videos with annotations, `iou_truth` and `iou_truth_person`, and over those of the test split,
+    `iou_truth_test` and `iou_truth_person_test`. Where annotations are missing, `truth_frames` and `truth_videos` tell
+    how many frames and videos have one.
 
     Raises:
         ValueError: when no video has frames.
@@ -107,7 +131,10 @@ def summarise(per_video: pd.DataFrame) -> dict[str, float]:
         **ious.mean(),
         **ious[usable["split"] == "test"].mean().add_suffix("_test"),
     }
-    return {name: round(float(value), 6) for name, value in report.items()}
+    if "truth_frames" in usable and (usable["truth_frames"] < usable["frames"]).any():
+        report["truth_frames"] = usable["truth_frames"].sum()
+        report["truth_videos"] = (usable["truth_frames"] > 0).sum()
+    return {name: round(float(value), 6) for name, value in report.items() if not pd.isna(value)}
 
 
 _TEXTS = ("video", "label", "split", "unit")  # columns of results/<ds>/segment.csv

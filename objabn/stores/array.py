@@ -174,7 +174,7 @@ class StoreReader:
         self._rows = RowNumbers(table["video"])
         self._offsets, self._lengths = table["offset"].to_numpy(), table["frames"].to_numpy()
         layout = open_layout(path, "r")
-        self._item_shape, self._per_chunk, self._per_shard = layout.item_shape, layout.per_chunk, layout.per_shard
+        self.item_shape, self._per_chunk, self._per_shard = layout.item_shape, layout.per_chunk, layout.per_shard
         self._is_jpeg = layout.quality is not None
         expected, length = int(table["frames"].sum()), layout.array.shape[0]
         if length != expected:
@@ -186,7 +186,7 @@ class StoreReader:
     @property
     def size(self) -> tuple[int, int]:
         """Return the height and width of an entry of a store of frames."""
-        height, width, _ = self._item_shape
+        height, width, _ = self.item_shape
         return height, width
 
     def num_frames(self, video: str) -> int:
@@ -225,8 +225,8 @@ class StoreReader:
 
     def _entries(self, places: np.ndarray) -> np.ndarray:
         """Return the entries at positions int (n,) of axis 0; decode each chunk that holds one of them once."""
-        result = np.empty((len(places), *self._item_shape), np.uint8)
-        entries = np.empty((self._per_chunk, *self._item_shape), np.uint8)  # of one chunk
+        result = np.empty((len(places), *self.item_shape), np.uint8)
+        entries = np.empty((self._per_chunk, *self.item_shape), np.uint8)  # of one chunk
         shards, within = np.divmod(places, self._per_shard)
         for shard in np.unique(shards).tolist():
             chunks = np.where(shards == shard, within // self._per_chunk, -1)

@@ -1,4 +1,4 @@
-"""Read frames from the frame store, or from video files (`decode.store: false`); open the ground truth beside them.
+"""Read frames from the frame store, or from video files (`decode.store: false`).
 
 With `decode.stride: n` a frame's number counts stored frames: frame i is the video's frame n * i.
 """
@@ -96,46 +96,3 @@ def open_frames(store: Path, videos: Path, decode: Decode) -> FrameReader:
         return StoreReader(store)
     table = read_table(store, ["video", "path", "frames", "digest"])
     return VideoFiles(table, videos, (decode.height, decode.width), decode.stride)
-
-
-class EveryNth:
-    """Read every n-th entry of each video of another reader, as if there were no others."""
-
-    def __init__(self, reader: Reader, stride: int) -> None:
-        self._reader, self._stride = reader, stride
-
-    def read(self, video: str, indices: np.ndarray) -> np.ndarray:
-        """Return the entries whose numbers are these times the stride, uint8 (n, ...)."""
-        return self._reader.read(video, indices * self._stride)
-
-    def read_all(self, video: str) -> np.ndarray:
-        """Return every n-th entry of a video, uint8 (frames, ...)."""
-        return self._reader.read_all(video)[:: self._stride]
-
-
-def open_truth(truth: Path, table: pd.DataFrame, stride: int) -> Reader:
-    """Open ground-truth masks of a data set's stored frames.
-
-    The masks may be of all frames of the videos, as the embedded data's are, or of the stored ones only.
-
-    Args:
-        truth: the store of ground-truth masks.
-        table: rows of the table of videos (columns video, frames, and status if it is known).
-        stride: `decode.stride`.
-
-    Raises:
-        ValueError: with a stride above 1, for masks of another number of frames.
-    """
-    reader = StoreReader(truth)
-    whole = table[table["status"] == "ok"] if "status" in table else table  # a truncated video has fewer than its masks
-    several = whole[whole["frames"] > 1].head(1)
-    if stride == 1 or several.empty:
-        return reader
-    video, frames = str(several["video"].iloc[0]), int(several["frames"].iloc[0])
-    found = reader.num_frames(video)
-    if found == frames:
-        return reader
-    if -(-found // stride) != frames:
-        expected = f"{frames} frames of {video}, or {(frames - 1) * stride + 1} to {frames * stride}"
-        raise ValueError(f"{truth}: expected {expected} without decode.stride {stride}, got {found}")
-    return EveryNth(reader, stride)

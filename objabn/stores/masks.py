@@ -69,7 +69,7 @@ def union_mask(planes: np.ndarray, threshold: float, groups: Sequence[str] = GRO
 def mask_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the intersection over union (IoU) of two masks, frame by frame.
 
-    Returns float64 (...,) for bool (..., h, w); 1 where both masks are empty.
+    Returns float64 (...,) for bool (..., h, w); NaN where both masks are empty: nothing was to be found.
 
     >>> import numpy as np
     >>> mask_iou(np.array([[True, True]]), np.array([[True, False]])).item()
@@ -77,7 +77,7 @@ def mask_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """
     intersection = np.logical_and(a, b).sum(axis=(-2, -1))
     union = np.logical_or(a, b).sum(axis=(-2, -1))
-    return np.where(union == 0, 1.0, intersection / np.maximum(union, 1))
+    return np.where(union == 0, np.nan, intersection / np.maximum(union, 1))
 
 
 def shard_length(num_frames: int) -> int:

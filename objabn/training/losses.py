@@ -6,7 +6,9 @@ Shapes: B batch, T frames, h/w grid of the attention maps, M maps, L classes, D 
 Every loss returns a float32 scalar, the mean over the batch.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -66,7 +68,15 @@ def _norm(difference: Tensor, kind: str) -> Tensor:
 
 
 def pc_loss(
-    features: Tensor, centroids: Tensor, labels: Tensor, *, pull: float = 1.0, push: float = 1e-3, norm: str = "l2"
+    features: Tensor,
+    centroids: Tensor,
+    labels: Tensor,
+    *,
+    pull: float = 1.0,
+    push: float = 1e-3,
+    norm: str = "l2",
+    push_centroids: Tensor | None = None,
+    between: bool = True,
 ) -> Tensor:
     """Compute the Prototype Conformity loss of features and class centroids.
 
@@ -83,6 +93,9 @@ def pc_loss(
         labels: y, int64 (B,) in [0, K).
         pull, push: lambda_PC1 and lambda_PC2.
         norm: "l2" (the paper's) or "squared".
+        push_centroids: a second set, float (K, D), which stands for w in all that is pushed, as in the code that
+            Mustafa et al. released; None takes one set for both, as the paper writes it.
+        between: False leaves the term ||w_y - w_j|| out, as that code does.
 
     Paper: Eq. (8), Sec. 3.4.
 
@@ -92,13 +105,47 @@ def pc_loss(
     >>> round(loss.item(), 3)
     4.3
     """
-    to_centroids = _norm(features[:, None] - centroids[None], norm)  # (B, K)
-    class_centroids = centroids[labels]  # (B, D), w_y
-    between = _norm(class_centroids[:, None] - centroids[None], norm)  # (B, K)
+    pushing = centroids if push_centroids is None else push_centroids
+    to_centroids = _norm(features[:, None] - pushing[None], norm)  # (B, K)
     is_other_class = torch.ones_like(to_centroids).scatter(1, labels[:, None], 0.0)  # (B, K), 0 at y
-    pulled = to_centroids.gather(1, labels[:, None])[:, 0]  # (B,)
-    pushed = ((to_centroids + between) * is_other_class).sum(dim=1) / max(len(centroids) - 1, 1)  # (B,)
+    if push_centroids is None:
+        pulled = to_centroids.gather(1, labels[:, None])[:, 0]  # (B,)
+    else:
+        pulled = _norm(features - centroids[labels], norm)  # (B,)
+    if between:
+        to_centroids = to_centroids + _norm(pushing[labels][:, None] - pushing[None], norm)  # (B, K)
+    pushed = (to_centroids * is_other_class).sum(dim=1) / max(len(centroids) - 1, 1)  # (B,)
     return (pull * pulled - push * pushed).mean()
+
+
+def even_loss(even_logits: Tensor) -> Tensor:
+    """Compute how far the answers under one even weight are from knowing nothing.
+
+    L_even = KL(u || p) = -log K - 1/K sum over k of log p_k, u the uniform distribution over the K classes: 0 where all
+    classes are equally probable. It is not in the paper: with it the network cannot answer once the map's place is
+    gone, so it has to use the map.
+
+    Args:
+        even_logits: y_p when each map is replaced by one weight of the same energy, float (B, K).
+
+    >>> import torch
+    >>> even_loss(torch.zeros(1, 4)).item()
+    0.0
+    """
+    num_classes = even_logits.shape[1]
+    return (-math.log(num_classes) - even_logits.float().log_softmax(dim=1).mean(dim=1)).mean()
+
+
+def scales(weights: LossWeights) -> Mapping[str, float]:
+    """Return what each term of the total loss is multiplied by, by the term's name."""
+    return {
+        "perception": 1.0,
+        "attention": weights.attention,
+        "mask": weights.mask,
+        "mha": weights.mha,
+        "pc": weights.pc,
+        "even": weights.even,
+    }
 
 
 def total_loss(
@@ -107,9 +154,10 @@ def total_loss(
     *,
     attention: str,
     union_masks: Tensor | None,
-    centroids: Tensor | None,
+    centroids: Sequence[Tensor],
     weights: LossWeights,
     pc_norm: str = "l2",
+    pc_between: bool = True,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Compute the scalar to minimise, and the scalar's unweighted terms by name.
 
@@ -117,23 +165,25 @@ def total_loss(
     L = L_per + lambda L_att + lambda_mha L_mha + lambda_PC L_PC            ("mha")
     L = L_per                                                               ("plain", the control)
 
-    L_per and L_att are cross entropies of the branches' logits.
+    With each of them lambda_even L_even where `output` has answers under an even weight (not the paper's). L_per and
+    L_att are cross entropies of the branches' logits.
 
     Args:
         output: of the network. The maps are those of `MAPS[attention]`; the features are read for the PC loss only.
         labels: int64 (B,).
         attention: "abn", "mask", "mha" or "plain".
         union_masks: M'_gt, float (B, T, h, w); not read for "abn" and "plain".
-        centroids: w, float (L, D), or None for a configuration without the PC loss.
+        centroids: w, float (L, D); and a second set that pushes, if there is one. Empty for a configuration without
+            the PC loss.
         weights: the lambdas.
-        pc_norm: as `pc_loss`.
+        pc_norm, pc_between: as `pc_loss`.
 
     Paper: Eq. (9), Eq. (10), Sec. 3.4.
 
     >>> import torch
     >>> logits, maps = torch.zeros(1, 2), torch.full((1, 1, 1, 2, 2), 0.5)
-    >>> weights = LossWeights(attention=0.0, background=0.0, mask=4.0, mha=0.0, pc=0.0, pc1=0.0, pc2=0.0)
-    >>> settings = {"attention": "mask", "union_masks": torch.ones(1, 1, 2, 2), "centroids": None, "weights": weights}
+    >>> weights = LossWeights(**{**dict.fromkeys(LossWeights.model_fields, 0.0), "mask": 4.0})
+    >>> settings = {"attention": "mask", "union_masks": torch.ones(1, 1, 2, 2), "centroids": (), "weights": weights}
     >>> total, terms = total_loss(Output(logits, logits, maps, None), torch.tensor([0]), **settings)
     >>> terms["mask"].item(), round(total.item(), 3)  # log 2 + 4 * 0.25
     (0.25, 1.693)
@@ -142,21 +192,19 @@ def total_loss(
     if output.attention_logits is not None:
         terms["attention"] = F.cross_entropy(output.attention_logits, labels)
     by_name = dict(zip(MAPS[attention], output.maps.unbind(dim=1), strict=True))
-    scale: Mapping[str, float] = {
-        "perception": 1.0,
-        "attention": weights.attention,
-        "mask": weights.mask,
-        "mha": weights.mha,
-        "pc": weights.pc,
-    }
     if "o" in by_name:
         assert union_masks is not None, f"{attention} needs union masks"
         if attention == "mask":
             terms["mask"] = mask_loss(by_name["o"], union_masks)
         else:
             terms["mha"] = mha_loss(by_name["o"], by_name["b"], union_masks, weights.background)
-    if centroids is not None:
+    if centroids:
         assert output.features is not None, "the PC loss needs the attention branch's features"
-        terms["pc"] = pc_loss(output.features, centroids, labels, pull=weights.pc1, push=weights.pc2, norm=pc_norm)
+        rates: dict[str, Any] = {"pull": weights.pc1, "push": weights.pc2, "norm": pc_norm, "between": pc_between}
+        second = centroids[1] if len(centroids) > 1 else None
+        terms["pc"] = pc_loss(output.features, centroids[0], labels, push_centroids=second, **rates)
+    if output.even_logits is not None:
+        terms["even"] = even_loss(output.even_logits)
+    scale = scales(weights)
     total = sum((scale[name] * term for name, term in terms.items()), start=torch.zeros_like(terms["perception"]))
     return total, terms

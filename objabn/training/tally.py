@@ -38,17 +38,16 @@ class Tally:
     def __init__(self, sums: Mapping[str, float], videos: Sequence[str], epoch: int) -> None:
         self.sums: Counter[str] = Counter(sums)
         self._videos, self._epoch = videos, epoch
-        self._names: tuple[str, ...] = ()
-        self._unread: list[tuple[Tensor, Tensor]] = []  # values and rows of each batch
+        self._unread: list[tuple[tuple[str, ...], Tensor, Tensor]] = []  # names, values and rows of each batch
 
     def add(self, values: Mapping[str, Tensor], rows: Tensor) -> None:
         """Take the values of a batch, float scalars, without waiting for the device.
 
         Args:
+            values: those of another batch may have other names.
             rows: of the batch's videos, int64 (B,).
         """
-        self._names = tuple(values)
-        self._unread.append((torch.stack(list(values.values())).detach(), rows))
+        self._unread.append((tuple(values), torch.stack(list(values.values())).detach(), rows))
 
     def read(self) -> dict[str, float]:
         """Add up all unread batches, and return the values of the last one.
@@ -56,10 +55,10 @@ class Tally:
         Raises:
             TrainingError: some are not finite. The message names the first batch that has such values.
         """
-        numbers = torch.stack([values for values, _ in self._unread]).tolist()  # waits for the device once
+        numbers = torch.cat([values for _, values, _ in self._unread]).tolist()  # waits for the device once
         last: dict[str, float] = {}
-        for of_batch, (_, rows) in zip(numbers, self._unread, strict=True):
-            last = dict(zip(self._names, of_batch, strict=True))
+        for names, _, rows in self._unread:
+            last, numbers = dict(zip(names, numbers, strict=False)), numbers[len(names) :]
             if bad := [name for name, value in last.items() if not math.isfinite(value)]:
                 videos = ", ".join(self._videos[row] for row in rows.tolist())
                 where = f"epoch {self._epoch + 1}; videos of the batch: {videos}"

@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from objabn.progress import Awaited, progress
 from objabn.training import collectives
 from objabn.training.checkpoint import Checkpoint, Parts, Position
 from objabn.training.gpu_memory import out_of_memory_in_one_line
-from objabn.training.losses import total_loss
+from objabn.training.gradient_shares import gradient_shares, probed_batches
+from objabn.training.losses import scales, total_loss
 from objabn.training.parallel import join_processes, synchronise
 from objabn.training.schedule import learning_rate
 from objabn.training.tally import Tally, reads_every
@@ -33,16 +35,16 @@ def make_optimiser(model: ObjectABN, params: Dataset) -> torch.optim.Optimizer:
     """Make Adam for all parameters that are not frozen.
 
     The parameters form groups with a learning rate each: the backbone, the layers that do not come from a pretrained
-    backbone (`new_layers`), and the class centroids.
+    backbone (`new_layers`), and each set of class centroids. `train.weight_decay` leaves centroids alone.
     """
     new = [value for layer in model.new_layers() for value in layer.parameters()]
-    apart = {id(value) for value in [*new, model.centroids]}
+    apart = {id(value) for value in [*new, *model.class_centroids]}
     backbone = [value for value in model.parameters() if value.requires_grad and id(value) not in apart]
-    lr = params.train.lr
+    lr, rates = params.train.lr, (params.train.centroid_lr, params.train.push_centroid_lr)
     groups: list[dict[str, Any]] = [{"params": backbone}, {"params": new, "lr": params.train.new_layers_lr or lr}]
-    if model.centroids is not None:
-        groups.append({"params": [model.centroids], "lr": params.train.centroid_lr or lr})
-    return torch.optim.Adam(groups, lr=lr, fused=True)
+    for centroids, rate in zip(model.class_centroids, rates, strict=False):
+        groups.append({"params": [centroids], "lr": rate or lr, "weight_decay": 0.0})
+    return torch.optim.Adam(groups, lr=lr, weight_decay=params.train.weight_decay, fused=True)
 
 
 def make_scheduler(optimiser: torch.optim.Optimizer, params: Dataset, steps: int) -> LambdaLR:
@@ -84,7 +86,8 @@ def train_epoch(
 ) -> dict[str, float]:
     """Train from `position` to the end of the epoch, and return the epoch's means.
 
-    The means over all batches of the epoch are `loss`, the terms of the loss, and `train_top1` in percent. Each step
+    The means over all batches of the epoch are `loss`, the terms of the loss, and `train_top1` in percent; over a few
+    batches `gradient_*`, the terms' shares of the gradient on the attention branch (`gradient_shares`). Each step
     follows the mean gradient of `train.accumulate` batches; the last step of the epoch takes the batches that are left.
     A GPU is waited for every `reads_every` steps only: then the terms are read, and a checkpoint may be kept. Adds to
     `position.waited`.
@@ -97,6 +100,7 @@ def train_epoch(
     params, dataset, epoch = run.params, batches.dataset, position.epoch
     accumulate, every = params.train.accumulate, reads_every(fabric.device)
     total_batches, waited = num_batches(dataset, params.train.batch_size), position.waited
+    probed = probed_batches(total_batches)
     tally = Tally(position.sums, dataset.table["video"].tolist(), epoch)
     loaded = Awaited(batches.epoch(epoch, position.batch))
     bar = progress(
@@ -115,21 +119,28 @@ def train_epoch(
             union = mask_tensors(batch, "masks", network.map_size, params.mask.resize)
         is_last = number == total_batches
         steps = number % accumulate == 0 or is_last
+        clips = clip_tensors(batch, params.data.crop)
+        terms_of = partial(
+            total_loss,
+            labels=batch["label"],
+            attention=run.attention,
+            union_masks=union,
+            centroids=network.class_centroids,
+            weights=params.loss_weights,
+            pc_norm=params.train.pc_norm,
+            pc_between=params.train.pc_between,
+        )
+        shares = {}
+        if number in probed:
+            shares = gradient_shares(network, clips, terms_of, scales(params.loss_weights), fabric)
         with fabric.no_backward_sync(model, enabled=not steps):
-            output = model(clip_tensors(batch, params.data.crop))
-            total, terms = total_loss(
-                output,
-                batch["label"],
-                attention=run.attention,
-                union_masks=union,
-                centroids=network.centroids,
-                weights=params.loss_weights,
-                pc_norm=params.train.pc_norm,
-            )
+            output = model(clips)
+            total, terms = terms_of(output)
             first_of_step = (number - 1) // accumulate * accumulate
             fabric.backward(total / min(accumulate, total_batches - first_of_step))
         hits = (output.perception_logits.argmax(dim=1) == batch["label"]).float().mean()
-        tally.add({"loss": total, **terms, "train_top1": 100 * hits}, batch["row"])
+        of_probes = {name: share * (total_batches / len(probed)) for name, share in shares.items()}  # their mean
+        tally.add({"loss": total, **terms, "train_top1": 100 * hits, **of_probes}, batch["row"])
         position.waited = waited + loaded.seconds
         reads = steps and (is_last or number // accumulate % every == 0)
         if reads:

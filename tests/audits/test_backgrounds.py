@@ -11,10 +11,13 @@ from torch import Tensor, nn
 
 from objabn.audits.backgrounds import GREY, ClipsWithPlates, accuracy_on_backgrounds, clean_plate, composite, variants
 from objabn.audits.summary import audit_numbers
+from objabn.clips.dataset import open_split
 from objabn.clips.geometry import MEAN, STD
 from objabn.clips.partners import partners
 from objabn.model.network import Output
+from objabn.stores.array import StoreReader
 from tests.helpers.clips import FRAMES, SIZE, open_made, parameters, write_stores
+from tests.helpers.truth import write_truth
 
 NOTHING, CLASSES = "nothing", ["a", "b", "c"]
 LEVELS = [0, 80, 160, 240]  # of nothing and of each class
@@ -153,6 +156,24 @@ def test_the_swapped_background_is_the_partners(synthetic, folder: Path) -> None
     for columns in (slice(0, 12), slice(20, SIZE)):  # all but the figure's soft edge
         assert torch.equal(found["pasted"][..., columns, :], found[""][..., columns, :])
     assert all(each.dtype == torch.uint8 and each.shape == found[""].shape for each in found.values())
+
+
+def test_videos_without_truth_are_not_cut_by_it(synthetic, folder: Path, tmp_path: Path) -> None:
+    """A frame of v4 has no annotation: neither v4 nor the video whose partner it is can be told about."""
+    params, masks = parameters(synthetic), StoreReader(folder / "masks")
+    planes = {f"v{number}": masks.read_all(f"v{number}") for number in range(9)}
+    spans = [(video, 0, 3 if video == "v4" else FRAMES) for video in planes]
+    truth = write_truth(tmp_path / "truth", planes, spans, ["person"])
+    dataset = open_split("test", params, folder / "frames", folder / "masks", seed=0, evaluation=params.eval,
+                         truth=truth, class_names=[NOTHING, *CLASSES])  # fmt: skip
+    table = accuracy_on_backgrounds(BACKGROUND, dataset, params, key="truth")
+    lost = {4, int(np.flatnonzero(partners(dataset.labels) == 4)[0])}
+    assert len(lost) == 2
+    for name in ("foreground", "background", "pasted", "swapped"):
+        assert set(np.flatnonzero(table[f"top1_{name}_truth"].isna())) == lost
+    assert table["top1"].tolist() == [1] * 9
+    table.loc[4, "top1"] = 0  # without truth: no part of the drop
+    assert audit_numbers(table)["swap_drop_truth"] == 100
 
 
 def test_without_true_masks_they_cannot_cut(synthetic, folder: Path) -> None:

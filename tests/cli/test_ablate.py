@@ -124,7 +124,9 @@ def test_ablate_leaves_the_workspace_alone_and_copies_the_tables(audited: set[st
         done = subprocess.run(command, cwd=clone, env=environment(cache), capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         folder = clone / "ablations/controls"
-        assert sorted(path.name for path in folder.iterdir()) == sorted(ablate.TABLES)
+        assert sorted(path.name for path in folder.iterdir()) == sorted(
+            table for tables in ablate.TARGETS.values() for table in tables
+        )
         audits = pd.read_csv(folder / "synthetic-audits.csv")
         assert audits["row"].unique().tolist() == ["plain", "shifted-masks", "abn", "mask"]
         compared = pd.read_csv(folder / "synthetic.csv")
@@ -142,11 +144,17 @@ def status(folder: Path) -> str:
 @pytest.mark.parametrize("name", ablate.RUNS)
 def test_what_a_run_sets_is_valid(name: str) -> None:
     params = load_params(ROOT / "params.yaml", ablate.settings(name, []))
-    assert (params.dataset, params.table.seeds, params.table.pc) == ("synthetic", [0, 1, 2], [False])
+    assert (params.dataset, params.table.seeds) == ("synthetic", [0, 1, 2])
+    assert params.table.pc == ([False, True] if name == "pc" else [False])
     assert params.table.attention == ["abn", "mask", "mha"]
-    every = list(params.controls)
-    assert params.table.controls == (every if name == "controls" else ["plain"])
+    assert bool(params.table.audits) == (name in ("controls", "biased"))
     assert params.datasets["synthetic"].synthesize.bias == (0.9 if name == "biased" else 0.0)
+
+
+def test_each_control_belongs_to_a_run() -> None:
+    params = load_params(ROOT / "params.yaml")
+    named = [load_params(ROOT / "params.yaml", ablate.settings(name, [])).table.controls for name in ablate.RUNS]
+    assert {control for controls in named for control in controls} == set(params.controls)
 
 
 def test_given_settings_win_and_stand_once() -> None:
@@ -160,7 +168,7 @@ def test_given_settings_win_and_stand_once() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("ablate nothing", "ablate: expected controls or biased, got nothing"),
+        ("ablate nothing", "ablate: expected controls, biased, pc, maps, got nothing"),
         ("ablate biased -S table.controls=[abn]", "params.yaml: table.controls.0: expected one of "),
         ("ablate -S table.seeds", "-S: expected key=value such as dataset=ucf101, got 'table.seeds'"),
     ],

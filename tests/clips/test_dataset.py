@@ -18,11 +18,13 @@ from objabn.clips.sampling import clip_starts, frame_indices
 from objabn.config.schema import Data, Dataset, Eval
 from objabn.stores.array import StoreReader, StoreWriter
 from objabn.stores.masks import union_mask
+from tests.helpers.truth import truth_of, write_truth
 
 SPAN = 7  # frames from the first to the last of a clip: 4 of every second one
 DATA = {"num_frames": 4, "frame_stride": 2, "crop": 32, "short_side_min": 36, "short_side_max": 48,
         "short_side_eval": 40, "flip": 0.5, "pad": "last"}  # fmt: skip
-EVAL = {"start": "centre", "views": 1, "batch_size": 16}
+EVAL = {"start": "centre", "views": 1, "batch_size": 16, "flat_range": 0.05, "entropy_bins": 10, "entropy_size": None,
+        "ranking_videos": 0}  # fmt: skip
 # video: label, split, frames, height and width of the original
 VIDEOS = {
     "t0": ("walk", "train", 9, 48, 64),
@@ -173,7 +175,7 @@ def test_threshold_and_groups_of_the_masks(stores, synthetic):
 
 def test_truth_is_read_beside_the_masks(stores, synthetic):
     params = synthetic.model_copy(update={"data": Data(**DATA)})
-    item = open_split("test", params, stores / "frames", None, seed=0, truth=stores / "masks")[0]
+    item = open_split("test", params, stores / "frames", None, seed=0, truth=truth_of(stores / "masks"))[0]
     assert "masks" not in item
     assert item["truth"].shape == (4, 128, 128)
 
@@ -433,8 +435,40 @@ def test_truth_of_all_frames_is_read_at_the_stored_ones(stores: Path, tmp_path: 
     decode = synthetic.decode.model_copy(update={"stride": 3})
     params = synthetic.model_copy(update={"data": Data(**DATA), "decode": decode})
     clips = open_split(
-        "test", params, stores / "frames", stores / "masks", seed=0, evaluation=Eval(**EVAL), truth=tmp_path
+        "test",
+        params,
+        stores / "frames",
+        stores / "masks",
+        seed=0,
+        evaluation=Eval(**EVAL),
+        truth=truth_of(tmp_path, params.mask.groups),
     )
     for item in (clips[number] for number in range(len(clips))):
         assert item["masks"].any()
         assert torch.equal(item["truth"], item["masks"])
+
+
+def test_truth_of_some_frames_with_a_threshold_and_groups_of_its_own(
+    stores: Path, tmp_path: Path, synthetic: Dataset
+) -> None:
+    """Of e0 frames 0 to 9 are annotated: a person scores 0.75 in the upper half, another thing 1 in the left one."""
+    planes = np.zeros((21, 2, 128, 128), np.uint8)
+    planes[:, 0, :64], planes[:, 1, :, :64] = 192, 255
+    write_truth(tmp_path / "truth", {"e0": planes}, [("e0", 0, 10)])
+    evaluation = Eval(**EVAL)
+    found = {}
+    for least, groups in ((0.5, ["person"]), (0.9, ["person"]), (0.5, ["person", "other"])):
+        for mask in ({"score_threshold": 0.5, "groups": ["person"]}, {"score_threshold": 1.0, "groups": ["other"]}):
+            changed = {"data": Data(**DATA), "mask": synthetic.mask.model_copy(update=mask)}
+            clips = open_split(
+                "test", synthetic.model_copy(update=changed), stores / "frames", stores / "masks", seed=0,
+                evaluation=evaluation, truth=truth_of(tmp_path / "truth", groups, least),
+            )  # fmt: skip
+            for number in range(len(clips)):
+                item = clips[number]
+                is_known = (item["frame_numbers"] < 10) & (clips.table["video"][int(item["row"])] == "e0")
+                assert torch.equal(item["truth_known"], is_known)
+                assert not item["truth"][~is_known].any()
+                areas = item["truth"][is_known].float().mean(dim=(1, 2)).tolist()
+                found.setdefault((least, len(groups)), set()).update(areas)
+    assert found == {(0.5, 1): {0.5}, (0.9, 1): {0.0}, (0.5, 2): {0.75}}

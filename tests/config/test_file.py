@@ -12,6 +12,7 @@ from objabn.config.selection import control_and_block
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "params.yaml").read_text()
+_CONTROL = {"attention": "mha", "masks": "own", "labels": "own", "set": {}}
 MOTION = {"backend": "motion", "stride": 1, "threshold": 25.0, "min_area": 0.002}
 
 
@@ -69,17 +70,19 @@ BROKEN = [
      "table.controls: expected each value once, got ['plain', 'plain']"),
     ("unknown control", edited("table.controls", ["abn"]),
      "table.controls.0: expected one of mask-area, mask-max, mha-default, other-masks, plain, shifted-masks, "
-     "got 'abn'"),
-    ("control named as a loss configuration", edited("controls.mask", {"attention": "mha", "masks": "own", "set": {}}),
+     "shuffled-labels, got 'abn'"),
+    ("control named as a loss configuration", edited("controls.mask", _CONTROL),
      "controls.mask: expected a name of a-z, 0-9, - and _, starting with a letter, other than abn, mask, mha, "
      "got 'mask'"),
-    ("control with a bad name", edited("controls.No maps", {"attention": "plain", "masks": "own", "set": {}}),
+    ("control with a bad name", edited("controls.No maps", _CONTROL),
      "controls.No maps: expected a name of a-z, 0-9, - and _, starting with a letter, other than abn, mask, mha, "
      "got 'No maps'"),
     ("unknown attention of a control", edited("controls.plain.attention", "none"),
      "controls.plain.attention: expected 'plain', 'abn', 'mask' or 'mha', got 'none'"),
     ("unknown masks of a control", edited("controls.other-masks.masks", "random"),
      "controls.other-masks.masks: expected 'own', 'shifted' or 'other', got 'random'"),
+    ("unknown labels of a control", edited("controls.shuffled-labels.labels", "random"),
+     "controls.shuffled-labels.labels: expected 'own' or 'shuffled', got 'random'"),
     ("wrong masks for a row without any", edited("controls.plain.masks", "shifted"),
      "controls.plain.masks: expected own (plain is trained without masks), got 'shifted'"),
     ("nothing said of what a control changes", edited("controls.plain.set", ...),

@@ -8,7 +8,7 @@ import yaml
 
 from objabn.config.faults import ParamsError
 from objabn.config.file import load_params, parse_params, read_yaml
-from objabn.config.renamed import RENAMED, old_names, with_new_names
+from objabn.config.renamed import RENAMED, of_old_run, old_names, with_new_names
 from objabn.config.schema import Dataset
 from objabn.evaluation.trained import load_trained
 from tests.helpers.runs import parameters, write_run
@@ -94,5 +94,27 @@ def test_a_run_of_an_older_version_is_still_read(synthetic: Dataset, tmp_path: P
     run = write_run(tmp_path / "run", params, "mask", pc=False)
     record = json.loads((run / "run.json").read_text())
     record["params"] = with_old_names(record["params"])
+    del record["params"]["gradcam"]
     (run / "run.json").write_text(json.dumps(record))
     assert load_trained(run).params == params
+
+
+def test_a_truth_that_is_a_text_is_told_its_block() -> None:
+    values = read_yaml(TEXT)
+    values["datasets"]["quick"]["truth"] = "masks/of/mine"
+    values["datasets"]["quick"]["mask"]["score_threshold"] = 2.0
+    with pytest.raises(ParamsError) as error:
+        parse_params(yaml.safe_dump(values))
+    assert "params.yaml: datasets.quick.truth: is a block now: {store: masks/of/mine, score_threshold: 0.5, " in str(
+        error.value
+    )
+    assert "datasets.quick.mask.score_threshold: expected less than or equal to 1, got 2.0" in str(error.value)
+
+
+def test_an_old_runs_truth_was_read_as_its_masks() -> None:
+    block = load_params(Path(__file__).parents[2] / "params.yaml").datasets["synthetic"].model_dump()
+    old = {**block, "truth": "some/store", "mask": {**block["mask"], "score_threshold": 0.75}}
+    truth = Dataset.model_validate(of_old_run(old)).truth
+    assert truth is not None
+    assert truth.model_dump() == {"store": "some/store", "score_threshold": 0.75, "groups": ["person"]}
+    assert of_old_run({**old, "truth": None})["truth"] is None

@@ -11,19 +11,25 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import top_k_accuracy_score
-from torch import nn
+from torch import Tensor, nn
 
+from objabn.audits.insertion_deletion import curves_of
 from objabn.clips.batches import clip_tensors, loader, mask_tensors
 from objabn.clips.dataset import ClipDataset
-from objabn.config.schema import Dataset
+from objabn.clips.partners import partners
+from objabn.config.schema import Dataset, GradCam
 from objabn.evaluation.evaluate import evaluate_run
+from objabn.evaluation.insertion_deletion import ranked_videos
 from objabn.evaluation.kept_maps import MapKeeper, read_maps, write_maps
 from objabn.evaluation.localisation import THRESHOLDS, energy_inside, iou_by_threshold, pointing
-from objabn.evaluation.metrics import is_flat, map_entropy, top_k
+from objabn.evaluation.metrics import calibration_error, is_flat, map_entropy, mean_known, top_k
 from objabn.evaluation.numbers import measure_of, over_seeds, read_numbers, write_numbers
+from objabn.evaluation.posthoc import posthoc_maps
 from objabn.evaluation.results import write_results
 from objabn.evaluation.summary import summarise
+from objabn.model.network import ObjectABN
 from objabn.stores.masks import mask_iou
+from tests.helpers.truth import AllKnown
 
 CLASSES = ["a", "b", "c"]
 
@@ -51,13 +57,14 @@ def params(synthetic: Dataset) -> Dataset:
     return synthetic.model_copy(
         update={
             "data": synthetic.data.model_copy(update=data),
+            "gradcam": GradCam(layer="split"),  # res5 of so small a clip is one cell
             "machine": synthetic.machine.model_copy(update={"loader_workers": 0}),
         }
     )
 
 
-def evaluation(params: Dataset, *, batch_size: int, views: int) -> Dataset:
-    return params.model_copy(update={"eval": params.eval.model_copy(update={"views": views, "batch_size": batch_size})})
+def evaluation(params: Dataset, **changes: object) -> Dataset:
+    return params.model_copy(update={"eval": params.eval.model_copy(update=changes)})
 
 
 def five_videos(params: Dataset, *, truth: bool = True) -> ClipDataset:
@@ -69,8 +76,23 @@ def five_videos(params: Dataset, *, truth: bool = True) -> ClipDataset:
     planes = Noise((2, 128, 128))
     return ClipDataset(
         table, CLASSES, Noise((32, 40, 3)), planes, params.data, params.mask,
-        seed=0, evaluation=params.eval, truth=planes if truth else None,
+        seed=0, evaluation=params.eval, truth=AllKnown(planes) if truth else None,
     )  # fmt: skip
+
+
+@pytest.fixture
+def make_lively(make_model: Callable) -> Callable:
+    """As `make_model`, but the answers differ from clip to clip, and the maps from cell to cell."""
+
+    def build(attention: str) -> ObjectABN:
+        model = make_model(attention=attention, pc=False).train()
+        nn.init.normal_(model.perception_branch[-1].proj.weight, 0, 2)
+        nn.init.normal_(model.attention_branch.map_head[0].weight, 0, 0.5)
+        for _ in range(20):  # statistics of the BatchNorms, with which no feature is dead
+            model(torch.randn(4, 3, 4, 32, 32))
+        return model.eval()
+
+    return build
 
 
 @pytest.mark.parametrize("attention", ["mha", "plain"])
@@ -92,14 +114,16 @@ def test_videos_come_as_soon_as_their_views_are_in(params: Dataset, make_model: 
     read = dataset._frames.videos
     assert read == []
     assert next(tables)["video"].tolist() == ["v0"]
-    assert read == ["v0"] * 3 + ["v1"]
+    other = [f"v{number}" for number in partners(dataset.labels)[:2]]
+    assert read == ["v0", other[0]] * 3 + ["v1", other[1]]  # a clip and its partner's
     assert [table["video"].tolist() for table in tables] == [["v1"], ["v2", "v3"], ["v4"]]
 
 
-def test_each_column_follows_its_definition(params: Dataset, make_model: Callable) -> None:
-    """Two views of each video, one by one."""
-    given = evaluation(params, batch_size=3, views=2)
-    model = make_model(attention="mha", pc=False).eval()
+def test_each_column_follows_its_definition(params: Dataset, make_lively: Callable) -> None:
+    """Two views of each video, one by one; Grad-CAM and LayerCAM of a layer whose maps have 2 x 2 cells."""
+    given = evaluation(params, batch_size=1, views=2, flat_range=0.02)
+    given = given.model_copy(update={"gradcam": GradCam(layer="res4")})
+    model = make_lively("mha")
     results = pd.concat(evaluate_run(model, "mha", five_videos(given), given), ignore_index=True)
     batches = list(loader(five_videos(given), 1, workers=0))
     for number, line in results.iterrows():
@@ -112,27 +136,43 @@ def test_each_column_follows_its_definition(params: Dataset, make_model: Callabl
                 mask_tensors(batch, key, 4, resize).bool()[0].numpy()
                 for key, resize in (("masks", given.mask.resize), ("truth", "area"))
             )
-            clips.append((output.maps[0].numpy(), fit, truth))
-        areas = [np.nanmean([frame.mean() if frame.any() else np.nan for frame in truth]) for _, _, truth in clips]
+            found = posthoc_maps(model, clip_tensors(batch, 32), "res4")
+            native = {name: values[0, 0].numpy() for name, values in found.native.items()}
+            maps = dict(zip("uob", output.maps[0].numpy(), strict=True))
+            maps |= {name: values[0, 0].numpy() for name, values in found.maps.items()}
+            clips.append((maps, native, fit, truth))
+        areas = [np.nanmean([frame.mean() if frame.any() else np.nan for frame in truth]) for *_, truth in clips]
         assert line["truth_area"] == pytest.approx(np.nanmean(areas))
         mean = sum(probabilities) / 2
         order = mean.argsort(descending=True).tolist()
         assert (line["label"], line["predicted"]) == (CLASSES[number % 3], CLASSES[order[0]])
         assert (line["top1"], line["top5"]) == (int(order[0] == number % 3), 1)
-        for at, name in enumerate("uob"):
+        assert line["confidence"] == pytest.approx(float(mean.max()), abs=1e-5)
+        assert line["empty_share"] == pytest.approx(np.mean([~truth.any(axis=(1, 2)) for *_, truth in clips]))
+        assert line["truth_share"] == 1
+        for name in "uobgslcm":
             kinds: dict[str, list] = {}
-            for maps, fit, truth in clips:
-                own, (fit, truth) = maps[at], (~fit, ~truth) if name == "b" else (fit, truth)
+            for maps, native, fit, truth in clips:
+                own, there = maps[name], truth.any(axis=(1, 2))  # the object's frames
+                assert there.any()  # in each of these clips
+                fits, true = (~mask[there] if name == "b" else mask[there] for mask in (fit, truth))
                 frames = {
-                    "entropy": map_entropy(own), "flat_share": is_flat(own),
-                    "iou_fit": mask_iou(own >= 0.5, fit), "iou_truth": mask_iou(own >= 0.5, truth),
-                    "pointing": pointing(own, truth), "energy": energy_inside(own, truth),
-                    "iou_curve": iou_by_threshold(own, truth),
+                    "entropy": map_entropy(own, 0.02), "entropy_object": map_entropy(own[there], 0.02),
+                    "flat_share": is_flat(own, 0.02), "flat_share_object": is_flat(own[there], 0.02),
+                    "range": np.ptp(own[there], axis=(1, 2)), "lit_empty": own[~there].mean(axis=(1, 2)),
+                    "flicker": np.abs(np.diff(own, axis=0)).mean(axis=(1, 2)),
+                    "iou_fit": mask_iou(own[there] >= 0.5, fits), "iou_truth": mask_iou(own[there] >= 0.5, true),
+                    "pointing": pointing(own[there], true), "energy": energy_inside(own[there], true),
+                    "iou_curve": iou_by_threshold(own[there], true),
                 }  # fmt: skip
+                if name in native:
+                    frames["entropy_native"] = map_entropy(native[name], 0.02)
                 for kind, values in frames.items():
-                    kinds.setdefault(kind, []).append(np.nanmean(values, axis=0))
+                    kinds.setdefault(kind, []).append(mean_known(values, axis=0))
             for kind, of_views in kinds.items():
-                np.testing.assert_allclose(line[f"{kind}_{name}"], np.nanmean(of_views, axis=0), atol=1e-4)
+                expected = mean_known(np.array(of_views), axis=0)
+                np.testing.assert_allclose(line[f"{kind}_{name}"], expected, atol=1e-4, err_msg=f"{kind} {name}")
+            assert (f"entropy_native_{name}" in line) == (name in "gl")
 
 
 @pytest.mark.parametrize(
@@ -185,7 +225,116 @@ def test_top_1_and_top_5_are_those_of_scikit_learn(data: st.DataObject) -> None:
 def test_without_truth_there_is_the_fit_alone(params: Dataset, make_model: Callable) -> None:
     model = make_model(attention="mask", pc=False)
     [results] = evaluate_run(model, "mask", five_videos(params, truth=False), params)
-    assert list(results)[5:] == ["entropy_o", "flat_share_o", "iou_fit_o"]
+    assert not [name for name in results if "truth" in name or name.startswith(("pointing", "energy", "iou_curve"))]
+    assert [name for name in results if name.endswith("_o")] == [
+        "entropy_o", "entropy_object_o", "flat_share_o", "flat_share_object_o", "range_o", "lit_empty_o", "flicker_o",
+        "iou_fit_o", "insertion_o", "deletion_o",
+    ]  # fmt: skip
+    assert list(results)[-2:] == ["empty_share", "object_area"]
+    answers = ["top1", "top5", "confidence", "top1_attention", "top1_even", "top1_other", "top1_masks"]
+    assert list(results)[3:10] == answers
+
+
+@pytest.mark.parametrize("attention", ["abn", "mha"])
+def test_answers_under_other_maps_are_those_of_the_network(params: Dataset, make_lively: Callable, attention) -> None:
+    """Computed here clip by clip, of two views a video: the mean probabilities decide."""
+    given = evaluation(params, batch_size=3, views=2)
+    model, dataset = make_lively(attention), five_videos(given)
+    results = pd.concat(evaluate_run(model, attention, dataset, given), ignore_index=True)
+    batches, other = list(loader(five_videos(given), 1, workers=0)), partners(dataset.labels)
+    rights: dict[str, list[int]] = {}
+    for number in range(5):
+        means: dict[str, list] = {}
+        for view in range(2):
+            batch = batches[2 * number + view]
+            with torch.no_grad():
+                h1 = model.extractor(clip_tensors(batch, 32))
+                attention_logits, maps, _ = model.attention_branch(h1)
+                others = model(clip_tensors(batches[2 * other[number] + view], 32)).maps
+                energy = h1.square().mean(dim=1, keepdim=True)
+                even = ((maps.square() * energy).mean(dim=(2, 3, 4)) / energy.mean(dim=(2, 3, 4))).sqrt()
+                mask = mask_tensors(batch, "masks", 4, given.mask.resize)[:, None]
+                answers = {
+                    "attention": attention_logits,
+                    "even": model.perceive(h1, even[..., None, None, None].expand_as(maps)),
+                    "other": model.perceive(h1, others),
+                    "masks": model.perceive(
+                        h1, mask if attention == "abn" else torch.cat([maps[:, :1], mask, 1 - mask], dim=1)
+                    ),
+                }
+            for name, logits in answers.items():
+                means.setdefault(name, []).append(logits.softmax(dim=1)[0])
+        for name, probabilities in means.items():
+            rights.setdefault(name, []).append(int(sum(probabilities).argmax() == dataset.labels[number]))
+    for name, expected in rights.items():
+        assert results[f"top1_{name}"].tolist() == expected, name
+
+
+def test_one_video_has_no_other_map_and_is_evaluated(params: Dataset, make_model: Callable) -> None:
+    whole = five_videos(params)
+    dataset = ClipDataset(
+        whole.table.iloc[:1], CLASSES, whole._frames, whole._masks, params.data, params.mask, seed=0,
+        evaluation=params.eval, truth=whole._truth,
+    )  # fmt: skip
+    [results] = evaluate_run(make_model(attention="mask", pc=False), "mask", dataset, params, rank=True)
+    assert "top1_other" not in results
+    assert {"top1_attention", "top1_even", "top1_masks", "top1_truth"} <= set(results)
+    assert results["insertion_o"].notna().all()
+
+
+class PartlyAnnotated(ClipDataset):
+    """The five videos, of which v0 has no annotation, v1 in its last two frames none, and the others all."""
+
+    def __getitem__(self, at: int | tuple[int, int]) -> dict[str, Tensor]:
+        item = super().__getitem__(at)
+        if "truth" not in item:  # a partner's, of which masks are not read
+            return item
+        known = torch.ones(4, dtype=torch.bool)
+        known[{0: 0, 1: 2}.get(int(item["row"]), 4) :] = False
+        return item | {"truth_known": known, "truth": item["truth"] * known[:, None, None]}
+
+
+def test_frames_without_annotation_take_no_part(params: Dataset, make_model: Callable) -> None:
+    whole, model = five_videos(params), make_model(attention="mask", pc=False)
+    partly = PartlyAnnotated(
+        whole.table, CLASSES, whole._frames, whole._masks, params.data, params.mask, seed=0, evaluation=params.eval,
+        truth=whole._truth,
+    )  # fmt: skip
+    [expected], [found] = (list(evaluate_run(model, "mask", each, params)) for each in (whole, partly))
+    assert found["truth_share"].tolist() == [0, 0.5, 1, 1, 1]
+    assert found["top1_truth"].isna().tolist() == [True, True, False, False, False]
+    truth = [name for name in found if "truth" in name or name.startswith(("pointing", "energy"))]
+    assert found.loc[0, [name for name in truth if name != "truth_share"]].isna().all()
+    assert np.isnan(found.loc[0, "iou_curve_o"]).all()
+    pd.testing.assert_frame_equal(found.iloc[2:], expected.iloc[2:])
+    # The segmenter's masks, here the same as the true ones, tell of the object where no annotation does.
+    same = [name for name in found if name.startswith(("entropy", "flat", "range", "lit", "iou_fit", "empty_share"))]
+    pd.testing.assert_frame_equal(found[same], expected[same])
+
+
+@pytest.mark.parametrize("views", [1, 2])
+def test_rankings_are_measured_on_videos_drawn_once(params: Dataset, make_model: Callable, views: int) -> None:
+    given = evaluation(params, batch_size=2, views=views, ranking_videos=3)
+    dataset = five_videos(given)
+    chosen = ranked_videos(dataset.labels, 3)
+    names = [f"{kind}_{name}" for kind in ("insertion", "deletion") for name in ("u", "o", *"gslcm", "random")]
+    found = {}
+    for rank in (True, False):
+        model = make_model(attention="mha", pc=False)
+        results = pd.concat(evaluate_run(model, "mha", dataset, given, rank=rank), ignore_index=True)
+        assert {name for name in results if name.startswith(("insertion", "deletion"))} == set(names)
+        assert results[names].notna().all(axis=1).tolist() == (chosen if rank else np.zeros(5, bool)).tolist()
+        found[rank] = results.drop(columns=names)
+    pd.testing.assert_frame_equal(found[True], found[False])
+
+
+def test_rankings_are_those_of_an_audit(params: Dataset, make_model: Callable) -> None:
+    given = evaluation(params, batch_size=5, ranking_videos=None)
+    dataset, model = five_videos(given), make_model(attention="mask", pc=False)
+    [results] = evaluate_run(model, "mask", dataset, given, rank=True)
+    expected = curves_of(model, "mask", dataset, given).per_video
+    for name in ("insertion_o", "deletion_o", "insertion_random"):
+        np.testing.assert_allclose(results[name], expected[name], atol=1e-5)
 
 
 def test_a_network_that_yields_nan_is_not_evaluated(params: Dataset, make_model: Callable) -> None:
@@ -245,12 +394,12 @@ def test_numbers_of_another_kind_are_a_clear_fault(tmp_path: Path) -> None:
 def test_every_number_can_be_had_from_the_file(
     tmp_path: Path, params: Dataset, make_model: Callable, attention: str, seeds: list[int]
 ) -> None:
-    given = evaluation(params, batch_size=4, views=2)
+    given = evaluation(params, batch_size=4, views=2, ranking_videos=2)
 
     def tables() -> Iterator[pd.DataFrame]:
         for seed in seeds:
             model = make_model(seed, attention=attention, pc=False)
-            for table in evaluate_run(model, attention, five_videos(given), given):
+            for table in evaluate_run(model, attention, five_videos(given), given, rank=seed == 0):
                 yield table.assign(seed=seed)
 
     write_results(tmp_path / "r.parquet", tables())
@@ -262,11 +411,16 @@ def test_every_number_can_be_had_from_the_file(
         values, key = table[name], measure_of(name)
         if name.startswith("iou_curve"):
             curves = np.stack(values)
+            assert np.isfinite(curves).all()
             best, letter = curves.mean(axis=0).argmax(), name[-1]
             key, values = ("iou_best", letter), pd.Series(curves[:, best])
             expected["best_threshold", letter] = (THRESHOLDS[best], 0.0 if len(seeds) > 1 else None)
         by_seed = values.groupby(table["seed"]).mean() * (100 if name.startswith("top") else 1)
-        expected[key] = (by_seed.mean(), by_seed.std() if len(seeds) > 1 else None)
+        if by_seed.notna().any():
+            expected[key] = (by_seed.mean(), by_seed.std() if by_seed.notna().sum() > 1 else None)
+    by_seed = [calibration_error(each["confidence"], each["top1"]) for _, each in table.groupby("seed")]
+    expected["ece", ""] = (np.mean(by_seed), np.std(by_seed, ddof=1) if len(seeds) > 1 else None)
+    expected["truth_videos", ""] = (5, 0.0 if len(seeds) > 1 else None)
     assert row.keys() == expected.keys()
     for key, (mean, spread) in expected.items():
         assert row[key].mean == pytest.approx(mean, abs=1e-6), key

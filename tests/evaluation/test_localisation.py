@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import jaccard_score
 
-from objabn.evaluation.localisation import THRESHOLDS, best_threshold, energy_inside, iou_by_threshold, pointing
+from objabn.evaluation.localisation import (
+    THRESHOLDS,
+    best_threshold,
+    energy_inside,
+    iou_by_threshold,
+    iou_of_region,
+    pointing,
+)
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -66,14 +73,29 @@ def test_iou_by_threshold_by_hand():
     [
         (TRUTH * 0.1 + 0.3, TRUTH, 1.0),  # neither level nor range counts
         (TRUTH * 0.1 + 0.3, ~TRUTH, 0.0),
-        (TRUTH * 0.1 + 0.3, EMPTY, 0.0),
+        (TRUTH * 0.1 + 0.3, EMPTY, np.nan),  # nothing is to be found
         (FLAT, TRUTH, 0.0),
         (FLAT, WHOLE, 0.0),
-        (FLAT, EMPTY, 1.0),
+        (FLAT, EMPTY, np.nan),
     ],
 )
 def test_iou_at_every_threshold(one_map, truth, expected):
-    assert iou_by_threshold(one_map, truth).tolist() == [expected] * 19
+    np.testing.assert_array_equal(iou_by_threshold(one_map, truth), [expected] * 19)
+
+
+@pytest.mark.parametrize(
+    ("one_map", "truth", "expected"),
+    [
+        ([[0.5, 0.49, 0.9], [0.0, 0.1, 0.2]], TRUTH, 1 / 3),  # two cells of at least .5, one of them of the two
+        ([[0.5, 0.7, 0.0], [0.0, 0.1, 0.2]], TRUTH, 1.0),
+        ([[0.4, 0.4, 0.0], [0.0, 0.1, 0.2]], TRUTH, 0.0),
+        ([[0.5, 0.7, 0.0], [0.0, 0.1, 0.2]], EMPTY, np.nan),
+        (DARK, EMPTY, np.nan),  # empty against empty is no IoU
+        (DARK, WHOLE, 0.0),
+    ],
+)
+def test_iou_of_the_attended_region_by_hand(one_map, truth, expected):
+    np.testing.assert_allclose(iou_of_region(np.array(one_map), truth), expected)
 
 
 @given(seed=seeds, share=st.floats(0.1, 0.9))
@@ -90,7 +112,7 @@ def test_iou_is_that_of_scikit_learn(seed, share):
 def test_frames_are_measured_one_by_one(seed):
     draw = np.random.default_rng(seed)
     maps, truth = draw.random((2, 3, 4, 5)).round(1), draw.random((2, 3, 4, 5)) < 0.1
-    for measure in (pointing, energy_inside, iou_by_threshold):
+    for measure in (pointing, energy_inside, iou_of_region, iou_by_threshold):
         singles = [
             [measure(own, true) for own, true in zip(*clip, strict=True)] for clip in zip(maps, truth, strict=True)
         ]
@@ -117,3 +139,11 @@ def test_the_threshold_is_one_for_all_videos():
     assert best_threshold(curves) == 4
     curves[1, 7] = 0.25
     assert best_threshold(curves) == 7
+
+
+def test_videos_without_a_truth_have_no_say_in_the_threshold():
+    curves = np.full((3, 19), 0.25)
+    curves[0, 7] = 0.5
+    curves[1:] = np.nan
+    assert best_threshold(curves) == 7
+    assert best_threshold(curves[1:]) == 0

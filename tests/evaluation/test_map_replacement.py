@@ -152,7 +152,7 @@ def test_other_is_the_partners_map_never_its_own(synthetic, folder: Path) -> Non
     dataset, model = open_made(folder, params, CLASSES, truth=False), Toy()
     table = accuracy_under(model, "mask", dataset, params)
     assert not any("truth" in name for name in table)
-    per_batch = 8  # own, one, inverse, flat, even, other, masks, masks_any
+    per_batch = 8  # own, one, inverse, flat, even, other, masks, masks_any; each batch's one after another
     own = torch.cat(model.seen[0::per_batch])[:, 0, 0].flatten(1).argmax(dim=1)
     other = torch.cat(model.seen[5::per_batch])[:, 0, 0].flatten(1).argmax(dim=1)
     assert own.tolist() == list(range(9))

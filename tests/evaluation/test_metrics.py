@@ -5,9 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objabn.evaluation.metrics import is_flat, map_entropy, mean_over_frames, top_k
+from objabn.evaluation.metrics import (
+    calibration_error,
+    flicker,
+    is_flat,
+    map_entropy,
+    map_range,
+    mean_over_frames,
+    resize_maps,
+    top_k,
+)
 
 seeds = st.integers(0, 2**32 - 1)
+LEAST = 1e-6  # a range that only rounding is below
 
 
 def noise(seed: int, *shape: int) -> np.ndarray:
@@ -23,18 +33,18 @@ def plain_entropy(one_map: np.ndarray) -> float:
 
 
 def test_uniform_noise_has_329_bits():
-    assert map_entropy(noise(0, 1000, 14, 14)).mean() == pytest.approx(3.29, abs=0.005)
+    assert map_entropy(noise(0, 1000, 14, 14), LEAST).mean() == pytest.approx(3.29, abs=0.005)
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.1, 0.47), (0.3, 0.88), (0.5, 1.0)])
 def test_binary_maps_by_the_share_they_cover(share, expected):
     binary = (np.arange(196) < round(196 * share)).astype(np.float32).reshape(14, 14)
-    assert map_entropy(binary) == pytest.approx(expected, abs=0.01)
+    assert map_entropy(binary, LEAST) == pytest.approx(expected, abs=0.01)
 
 
 def test_ten_equal_bins_are_the_most():
     evenly = (np.arange(100) // 10 / 9).reshape(10, 10)
-    assert map_entropy(evenly) == pytest.approx(np.log2(10))
+    assert map_entropy(evenly, LEAST) == pytest.approx(np.log2(10))
     assert pytest.approx(3.3219, abs=1e-4) == np.log2(10)
 
 
@@ -42,33 +52,97 @@ def test_ten_equal_bins_are_the_most():
 def test_equals_a_plain_histogram(seed, shape):
     maps = noise(seed, 2, 3, *shape)
     expected = [[plain_entropy(each) for each in clip] for clip in maps]
-    np.testing.assert_allclose(map_entropy(maps), expected, atol=1e-12)
+    np.testing.assert_allclose(map_entropy(maps, LEAST), expected, atol=1e-12)
 
 
 @given(seed=seeds, scale=st.floats(1e-3, 1e3), shift=st.floats(-10, 10))
 def test_scale_and_offset_do_not_matter(seed, scale, shift):
     maps = noise(seed, 14, 14)
-    assert map_entropy(maps * scale + shift) == pytest.approx(map_entropy(maps), abs=1e-9)
+    assert map_entropy(maps * scale + shift, LEAST) == pytest.approx(map_entropy(maps, LEAST), abs=1e-9)
 
 
 @given(seed=seeds, share=st.floats(0.05, 0.95), low=st.floats(0, 0.4), high=st.floats(0.6, 1))
 def test_two_values_never_exceed_a_bit(seed, share, low, high):
     binary = noise(seed, 14, 14) < share
-    assert 0 < map_entropy(np.where(binary, high, low)) <= 1
+    assert 0 < map_entropy(np.where(binary, high, low), LEAST) <= 1
 
 
-def test_flat_maps_have_no_entropy():
-    flat, almost, not_quite = np.full((4, 4), 0.3), np.full((4, 4), 0.3), np.full((4, 4), 0.3)
-    almost[0, 0] += 0.9e-6
-    not_quite[0, 0] += 1.1e-6
-    maps = np.stack([flat, almost, not_quite])
-    assert is_flat(maps).tolist() == [True, True, False]
-    assert np.isnan(map_entropy(maps)).tolist() == [True, True, False]
-    assert np.isnan(map_entropy(flat))
+@pytest.mark.parametrize(
+    ("flat_range", "flat"),
+    [(1e-6, [1, 0, 0, 0]), (0.02, [1, 1, 0, 0]), (0.05, [1, 1, 1, 0]), (0.5, [1, 1, 1, 1])],
+)
+def test_flat_maps_have_no_entropy(flat_range, flat):
+    """Half of a map's cells are higher than the others by 0, 0.01, 0.03 and 0.3: a bit, whatever the range."""
+    maps = 0.3 + np.array([0, 0.01, 0.03, 0.3])[:, None, None] * (np.arange(16).reshape(4, 4) % 2)
+    np.testing.assert_allclose(map_range(maps), [0, 0.01, 0.03, 0.3], atol=1e-12)
+    assert is_flat(maps, flat_range).tolist() == [bool(each) for each in flat]
+    expected = [np.nan if each else 1.0 for each in flat]
+    np.testing.assert_array_equal(map_entropy(maps, flat_range), expected)
+    assert np.isnan(map_entropy(np.full((4, 4), 0.3), flat_range))
+
+
+def test_a_dark_map_with_faint_noise_has_no_entropy():
+    """What is left of a map when the figure is taken out of the frame: range .04, which is not evidence of anything."""
+    faint = 0.04 * noise(0, 8, 14, 14)
+    assert (map_entropy(faint, 1e-6) > 2).all()
+    assert np.isnan(map_entropy(faint, 0.05)).all()
+    assert is_flat(faint, 0.05).all()
+
+
+def test_entropy_of_other_bins_by_hand():
+    """Scaled 0, 1/8 ... 7/8 and 1: of 2 bins 4 and 5 cells, of 4 bins 2, 2, 2 and 3, of 9 bins one each."""
+    steps = np.arange(9.0).reshape(3, 3)
+    for bins, counts in ((2, [4, 5]), (4, [2, 2, 2, 3]), (9, [1] * 9)):
+        shares = np.array(counts) / 9
+        assert map_entropy(steps, LEAST, bins) == pytest.approx(-(shares * np.log2(shares)).sum())
+
+
+def test_entropy_of_a_resized_map():
+    """Two cells become four: 0, 1/4, 3/4 and 1, each in a bin of its own; flat is said of the map itself."""
+    halves = np.array([[[0.0, 1.0], [0.0, 1.0]], [[0.2, 0.24], [0.2, 0.24]]])
+    assert map_entropy(halves, 0.05).tolist() == [1.0, pytest.approx(np.nan, nan_ok=True)]
+    assert map_entropy(halves, 0.05, size=4)[0] == 2.0
+    assert np.isnan(map_entropy(halves, 0.05, size=4)[1])
+    assert map_entropy(halves, 0.01, size=4)[1] == 2.0
+    np.testing.assert_allclose(resize_maps(halves, 4)[0], [[0, 0.25, 0.75, 1]] * 4)
+    np.testing.assert_array_equal(resize_maps(halves, None), halves)
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        ([[[0.2, 0.8]]], np.nan),  # a single frame
+        ([[[0.2, 0.8]], [[0.2, 0.8]]], 0.0),
+        ([[[0, 1]], [[1, 0]], [[0, 1]]], 1.0),  # all of it, each time
+        ([[[0, 0]], [[0.5, 0]], [[0.5, 0.25]]], 0.1875),  # (0.5 + 0 + 0 + 0.25) / 4
+    ],
+)
+def test_flicker_by_hand(frames, expected):
+    maps = np.array(frames, np.float32)
+    np.testing.assert_allclose(flicker(maps), expected)
+    np.testing.assert_allclose(flicker(np.stack([maps, 1 - maps])), [expected, expected], atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "correct", "expected"),
+    [
+        ([1.0, 1.0], [1, 1], 0.0),
+        ([1.0, 1.0], [0, 0], 1.0),
+        ([0.6, 0.6, 0.6, 0.6, 0.6], [1, 1, 1, 0, 0], 0.0),  # right as often as it says
+        ([0.95, 0.95, 0.3, 0.3], [1, 0, 0, 0], (2 * 0.45 + 2 * 0.3) / 4),
+        ([0.61, 0.65], [1, 0], 0.13),  # one bin (9/15, 10/15]: |1/2 - .63|
+        ([0.59, 0.65], [1, 0], (0.41 + 0.65) / 2),  # two bins
+        ([2 / 3, 2 / 3 + 1e-9], [0, 0], 2 / 3),  # 10/15 belongs to the bin below it
+        ([0.0], [0], 0.0),
+        ([], [], np.nan),
+    ],
+)
+def test_calibration_error_by_hand(confidence, correct, expected):
+    np.testing.assert_allclose(calibration_error(np.array(confidence), np.array(correct)), expected, atol=1e-8)
 
 
 def test_float32_maps_are_measured_in_float64():
-    entropy = map_entropy(noise(0, 2, 14, 14).astype(np.float32))
+    entropy = map_entropy(noise(0, 2, 14, 14).astype(np.float32), LEAST)
     assert (entropy.shape, entropy.dtype) == ((2,), np.float64)
 
 

@@ -16,7 +16,7 @@ from objabn.clips.dataset import open_split
 from objabn.clips.geometry import resample_clips
 from objabn.config.schema import Dataset
 from objabn.evaluation.maps import logits_and_maps
-from objabn.evaluation.metrics import map_entropy
+from objabn.evaluation.metrics import is_flat, map_entropy
 from objabn.evaluation.trained import TrainedRun
 from objabn.explanation import explain as explain_module
 from objabn.explanation.explain import explain, load
@@ -74,7 +74,7 @@ def test_the_network_sees_what_it_does_in_evaluation(
                            class_names=["jump", "walk"])  # fmt: skip
         [number] = np.flatnonzero(tests.table["video"] == "jump/exact")
         batch = {name: value[None] for name, value in tests[int(number)].items()}
-        logits, maps = logits_and_maps(run.model, clip_tensors(batch, CROP))
+        logits, maps = logits_and_maps(run.model, clip_tensors(batch, CROP), "res5")
         found = explain(store / "videos/jump/exact.mp4", run)
         np.testing.assert_array_equal(found.probabilities, logits.softmax(dim=1)[0].numpy())
         assert "".join(found.maps) == letters
@@ -95,7 +95,7 @@ def test_clips_end_to_end_are_those_of_the_store(checkout: Path, mha: TrainedRun
     for clip, (start, end) in enumerate(found.clip_frames.tolist()):
         frames = torch.from_numpy(reader.read("jump/long", np.arange(start, end, STRIDE)))[None]
         clips = resample_clips(frames, torch.from_numpy(found.box)[None], torch.tensor([False]), CROP)
-        logits, maps = logits_and_maps(mha.model, clips)
+        logits, maps = logits_and_maps(mha.model, clips, "res5")
         np.testing.assert_allclose(found.clip_probabilities[clip], logits.softmax(dim=1)[0].numpy(), atol=1e-6)
         own = found.clip == clip
         for number, letter in enumerate("uob"):
@@ -147,7 +147,8 @@ def test_a_short_video_is_padded_and_nothing_repeated_is_shown(
     frames = StoreReader(checkout / "data/ds/frames").read_all("walk/short")
     padded = frames[[0, 2, 3, 3] if pad == "last" else [0, 2, 0, 2]]
     boxes, flips = torch.from_numpy(found.box)[None], torch.tensor([False])
-    logits, maps = logits_and_maps(run.model, resample_clips(torch.from_numpy(padded)[None], boxes, flips, CROP))
+    clips = resample_clips(torch.from_numpy(padded)[None], boxes, flips, CROP)
+    logits, maps = logits_and_maps(run.model, clips, "res5")
     np.testing.assert_allclose(found.probabilities, logits.softmax(dim=1)[0].numpy(), atol=1e-6)
     np.testing.assert_allclose(found.maps["o"], maps[0, 1, :2].numpy(), atol=1e-6)
     assert len(read_video(tmp_path / "out/overlay.mp4")[0]) == 2
@@ -198,8 +199,12 @@ def test_what_the_json_says(tmp_path: Path, checkout: Path, mha: TrainedRun) -> 
         assert (each["class"], each["probability"]) == (CLASSES[own.argmax()], pytest.approx(own.max(), abs=1e-6))
     assert list(said["maps"]) == ["u", "b"]  # in the run's order
     for letter, figures in said["maps"].items():
-        entropy = float(np.nanmean(map_entropy(found.maps[letter])))
-        assert figures == {"entropy_bits": pytest.approx(entropy, abs=1e-5), "flat_share": 0.0}
+        least = mha.params.eval.flat_range
+        entropy, flat = np.nanmean(map_entropy(found.maps[letter], least)), is_flat(found.maps[letter], least).mean()
+        assert figures == {
+            "entropy_bits": pytest.approx(entropy, abs=1e-5),
+            "flat_share": pytest.approx(flat, abs=1e-6),
+        }
     assert torch.__version__.startswith(said["versions"]["torch"])
 
 

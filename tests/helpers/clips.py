@@ -7,6 +7,7 @@ import numpy as np
 from objabn.clips.dataset import ClipDataset, open_split
 from objabn.config.schema import Dataset
 from objabn.stores.array import StoreWriter
+from tests.helpers.truth import truth_of
 
 SIZE, GRID, FRAMES = 32, 4, 8  # pixels a side; cells a side, of 8 pixels; frames a video, every second in a clip
 
@@ -42,5 +43,6 @@ def write_stores(folder: Path, videos: dict[str, tuple[str, np.ndarray, np.ndarr
 
 def open_made(folder: Path, params: Dataset, class_names: list[str], *, truth: bool = True) -> ClipDataset:
     """Test clips of such stores; their masks are the truth too."""
+    own = truth_of(folder / "masks", params.mask.groups, params.mask.score_threshold)
     return open_split("test", params, folder / "frames", folder / "masks", seed=0, evaluation=params.eval,
-                      truth=folder / "masks" if truth else None, class_names=class_names)  # fmt: skip
+                      truth=own if truth else None, class_names=class_names)  # fmt: skip

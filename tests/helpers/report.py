@@ -15,6 +15,7 @@ from objabn.report.page.gallery import Stores, make_gallery
 from objabn.report.page.page import render
 from objabn.report.page.plots import all_plots
 from tests.helpers.comparisons import made_comparison
+from tests.helpers.truth import AllKnown, truth_of
 
 EVIL = '<script>alert("x")</script>'
 CLASSES = [EVIL, "it's & \"quoted\" 'twice'", "walk"]
@@ -124,7 +125,7 @@ def page(
     methods: bool = False,
 ) -> str:
     """The page of a made-up run; `folder` is where its picture of masks is drawn."""
-    dataset = dataset.model_copy(update={"published": published, "truth": "truth" if truth else None})
+    dataset = dataset.model_copy(update={"published": published, "truth": truth_of(Path("truth")) if truth else None})
     own, ids = list(seeds), video_ids(classes, num_videos)
     per_video = {
         row: results(row, letters, ids, truth=truth, flat=flat, classes=classes, seeds=own, methods=methods)
@@ -132,7 +133,7 @@ def page(
     }
     kept = {row: maps(letters, ids, flat) for row, letters in rows.items()}
     planes = Pixels((2, 128, 128), binary=True)
-    stores = Stores(Pixels((24, 32, 3)), planes, planes if truth else None)
+    stores = Stores(Pixels((24, 32, 3)), planes, AllKnown(planes) if truth else None)
     gallery, left_out = make_gallery(per_video, kept, own[0], stores, dataset)
     epochs = {"epoch": [1.0, 2.0], "loss": [2.0, 1.0], "train_top1": [50.0, 60.0], "val_top1": [40.0, 70.0]}
     labels = [classes[at % len(classes)] for at in range(len(ids))]

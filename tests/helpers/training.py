@@ -7,6 +7,7 @@ import numpy as np
 from objabn.clips.dataset import ClipDataset, open_split
 from objabn.config.schema import Dataset
 from objabn.stores.array import StoreWriter
+from tests.helpers.truth import truth_of
 
 BLOCK = {
     "videos": "videos",
@@ -23,19 +24,26 @@ BLOCK = {
     "mask": {"score_threshold": 0.5, "groups": ["person", "other"], "resize": "nearest"},
     "model": {
         "width_factor": 1.0, "depth_factor": 1.0, "split": "res3", "pretrained": None, "frozen": None,
-        "attention_depth": 1, "attention_channels": 8,
+        "attention_depth": 1, "attention_channels": 8, "attention_convs": 3, "attention_gamma": 0.0,
+        "class_pool": "mean", "feature_pool": "mean",
         "attention_apply": "multiply", "mha_init": "default", "foreground_prior": 0.5, "dropout": 0.5,
     },
     "loss_weights": {
         "attention": 1.0, "background": 1.0, "mask": 10.0, "mha": 10.0, "pc": 1e-4, "pc1": 1.0, "pc2": 1e-3,
+        "even": 0.0,
     },
     "train": {
         "epochs": 2, "batch_size": 4, "accumulate": 1, "lr": 1e-3, "new_layers_lr": None, "schedule": "constant",
-        "centroid_std": 1.0, "centroid_lr": None, "pc_norm": "l2", "report": "last", "threads": None,
+        "centroid_std": 1.0, "centroid_lr": None, "push_centroid_lr": None, "weight_decay": 0.0,
+        "pc_norm": "l2", "pc_centroids": "one", "pc_between": True, "report": "last", "threads": None,
         "devices": 1, "nodes": 1, "sync_batchnorm": False,
         "accelerator": "cpu", "precision": "32-true", "depthwise": "auto", "compile": False, "deterministic": False,
     },
-    "eval": {"start": "centre", "views": 1, "batch_size": 3},
+    "eval": {
+        "start": "centre", "views": 1, "batch_size": 3,
+        "flat_range": 0.05, "entropy_bins": 10, "entropy_size": None, "ranking_videos": 2,
+    },
+    "gradcam": {"layer": "res5"},
     "machine": {
         "decode_workers": None, "decode_timeout_sec": 60.0, "max_failed": 0.0, "segment_engine": "local",
         "segment_workers": None, "loader_workers": 0, "checkpoint_minutes": 10,
@@ -45,7 +53,7 @@ PARAMS = Dataset.model_validate(BLOCK)
 
 
 def split(stores: Path, name: str, params: Dataset = PARAMS) -> ClipDataset:
-    truth = stores / "truth" if name == "test" else None
+    truth = truth_of(stores / "truth") if name == "test" else None
     evaluation = None if name == "train" else params.eval
     return open_split(name, params, stores / "frames", stores / "masks", seed=0, evaluation=evaluation, truth=truth)
 

@@ -18,7 +18,7 @@ def step(model: nn.Module, network: ObjectABN, attention: str) -> list[Tensor]:
     union = torch.ones(2, 4, 4, 4) if "o" in MAPS[attention] else None
     output = model(clips)
     loss, _ = total_loss(
-        output, torch.tensor([0, 2]), attention=attention, union_masks=union, centroids=network.centroids,
+        output, torch.tensor([0, 2]), attention=attention, union_masks=union, centroids=network.class_centroids,
         weights=PARAMS.loss_weights,
     )  # fmt: skip
     loss.backward()

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from objabn.audits.backgrounds import variants
-from objabn.audits.insertion_deletion import clip_curves
 from objabn.clips.batches import clip_tensors, mask_tensors
 from objabn.config.rows import MAPS
-from objabn.evaluation.map_replacement import replaced_maps
+from objabn.evaluation.insertion_deletion import answer_probability, curves_in_space, curves_in_time
+from objabn.evaluation.map_replacement import other_answers, replaced_maps
 from objabn.evaluation.maps import logits_and_maps
 from objabn.model.network import ObjectABN
 from objabn.training.losses import total_loss
@@ -52,7 +52,7 @@ def test_a_training_step_stays_on_the_device(make_model, attention: str, pc: boo
         union = mask_tensors(batch, "masks", network.map_size, "area") if "o" in MAPS[attention] else None
         total, terms = total_loss(
             network(clip_tensors(batch, 32)), batch["label"], attention=attention, union_masks=union,
-            centroids=network.centroids, weights=PARAMS.loss_weights,
+            centroids=network.class_centroids, weights=PARAMS.loss_weights,
         )  # fmt: skip
     assert {value.device.type for value in (total, *terms.values())} == {"cuda"}
 
@@ -64,7 +64,8 @@ def test_evaluation_and_audits_stay_on_the_device(make_model, attention: str) ->
     with mode, torch.no_grad():
         batch = fake_batch()
         clips = clip_tensors(batch, 32)
-        logits, maps = logits_and_maps(network, clips)
+        paired = batch | {f"other_{name}": batch[name] for name in ("frames", "box", "flip")}
+        logits, maps = logits_and_maps(network, clips, "res5")
         found = [logits, maps]
         for frames in variants(batch).values():
             found.append(network(clip_tensors(batch | {"frames": frames}, 32)).perception_logits)
@@ -75,8 +76,8 @@ def test_evaluation_and_audits_stay_on_the_device(make_model, attention: str) ->
             for how in ("one", "inverse", "flat", "even", "other", "mask"):
                 found.append(network.perceive(h1, replaced_maps(maps, how, attention, given.get(how))))
 
-            def probability(edited: Tensor) -> Tensor:
-                return network(edited).perception_logits.softmax(dim=1)[:, 0]
-
-            found += clip_curves(clips, {"o": maps[:, 0]}, probability, (0.5,)).values()
+            found += other_answers(network, attention, paired, h1, maps, {"truth": mask}, 32).values()
+            probability = answer_probability(network, logits.argmax(dim=1))
+            for curves in (curves_in_space, curves_in_time):
+                found += curves(clips, {"o": maps[:, 0]}, probability, (0.5,)).values()
     assert {value.device.type for value in found} == {"cuda"}

@@ -16,7 +16,8 @@ from objabn.config.rows import MAPS
 from objabn.config.schema import BLOCKS
 from objabn.model import network
 from objabn.model.depthwise import memory_format
-from objabn.model.network import MapMixer, ObjectABN, apply_map
+from objabn.model.network import ObjectABN
+from objabn.model.weighting import MapMixer, apply_map
 from objabn.model.x3d import check_backbone, x3d_blocks
 from objabn.training.losses import total_loss
 
@@ -135,8 +136,8 @@ def test_gradients_reach_every_part(make_model):
     model = make_model().train()
     output = model(random_clips())
     total, _ = total_loss(
-        output, torch.tensor([0, 1]), attention="mha", union_masks=torch.ones(2, 4, 4, 4), centroids=model.centroids,
-        weights=WEIGHTS,
+        output, torch.tensor([0, 1]), attention="mha", union_masks=torch.ones(2, 4, 4, 4),
+        centroids=model.class_centroids, weights=WEIGHTS,
     )  # fmt: skip
     total.backward()
     assert with_gradient(model) == {"extractor", "attention_branch", "perception_branch", "mixer", "centroids"}
@@ -179,8 +180,8 @@ def test_frozen_blocks_stay_as_they_are_while_the_others_move(make_model, frozen
     model.eval()
     output = model.train()(random_clips())
     total, _ = total_loss(
-        output, torch.tensor([0, 1]), attention="mha", union_masks=torch.ones(2, 4, 4, 4), centroids=model.centroids,
-        weights=WEIGHTS.model_copy(update={"pc": 1.0}),
+        output, torch.tensor([0, 1]), attention="mha", union_masks=torch.ones(2, 4, 4, 4),
+        centroids=model.class_centroids, weights=WEIGHTS.model_copy(update={"pc": 1.0}),
     )  # fmt: skip
     total.backward()
     optimiser.step()

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from objabn.config.rows import MAPS
+from objabn.model.attention_branch import AttentionBranch
 from objabn.model.device import make_fabric
-from objabn.model.network import AttentionBranch
 from objabn.training.losses import total_loss
 from tests.helpers.training import PARAMS, changed
 
@@ -20,7 +20,7 @@ def step(make_model, attention: str, precision: str) -> tuple[Tensor, Tensor, Te
     union = (torch.arange(16) % 3 == 0).float().view(4, 4).expand(4, 4, 4, 4) if "o" in MAPS[attention] else None
     output = model(clips)
     loss, _ = total_loss(
-        output, torch.tensor([0, 1, 2, 0]), attention=attention, union_masks=union, centroids=network.centroids,
+        output, torch.tensor([0, 1, 2, 0]), attention=attention, union_masks=union, centroids=network.class_centroids,
         weights=PARAMS.loss_weights,
     )  # fmt: skip
     fabric.backward(loss)
@@ -42,7 +42,7 @@ def test_a_step_in_bf16_is_about_that_in_float32(make_model, attention: str) -> 
 def test_maps_have_a_gradient_in_bf16_where_they_are_almost_one() -> None:
     """The sigmoid of 6.5 is 0.9985, which bfloat16 rounds to 1."""
     torch.manual_seed(0)
-    branch = AttentionBranch(6, 8, 1, 3, [0.5]).train()
+    branch = AttentionBranch(6, PARAMS.model, 3, [0.5]).train()
     norm = branch.map_head[1]
     norm.weight.data.fill_(0.01)
     norm.bias.data.fill_(6.5)

@@ -57,7 +57,7 @@ def test_run_json_says_what_the_weights_are(tmp_path, synthetic):
     assert {name: run[name] for name in ("attention", "pc", "seed", "class_names")} == {
         "attention": "mha", "pc": True, "seed": 7, "class_names": ["jump", "walk"],
     }  # fmt: skip
-    assert (run["control"], run["masks"]) == (None, "own")
+    assert (run["control"], run["masks"], run["labels"]) == (None, "own", "own")
     assert Dataset.model_validate(run["params"]) == synthetic
     assert run["versions"]["objabn"] == __version__
     assert run["versions"]["torch"] == version("torch")

@@ -3,10 +3,14 @@
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from objabn.preflight.data import SAMPLED, groups_findings, read, truth_findings, videos_findings
 from tests.helpers.preflight import given, write_index, write_videos
+from tests.helpers.truth import write_truth
+
+TRUTH = "datasets.folder.truth={store: truth, score_threshold: 0.5, groups: [person]}"
 
 
 def look(*overrides: str, name: str = "folder") -> tuple[str, str]:
@@ -101,10 +105,37 @@ def test_videos_of_another_size(place: Path) -> None:
 
 
 def test_true_masks_that_are_not_there(place: Path) -> None:
-    (found,) = truth_findings("folder", given("datasets.folder.truth=truth").datasets["folder"])
-    expected = "expected null or a mask store (with videos.csv), found none at truth"
-    assert found.line == f"datasets.folder.truth: {expected}"
+    (found,) = truth_findings("folder", given(TRUTH).datasets["folder"])
+    expected = "expected a mask store (with videos.csv), or truth: null, found none at truth"
+    assert found.line == f"datasets.folder.truth.store: {expected}"
     assert truth_findings("folder", given().datasets["folder"]) == []
+
+
+def test_true_masks_of_some_videos(place: Path) -> None:
+    """Of a/0, b/1 (train), a/2, b/3 (test) and so on; of a/2 there is a frame without annotation."""
+    write_index("folder")
+    index, _ = read("folder")
+    planes = np.zeros((2, 2, 4, 4), np.uint8)
+
+    def look_at(spans: list[tuple[str, int, int]], videos: tuple[str, ...]) -> tuple[str, str]:
+        write_truth(Path("truth"), dict.fromkeys(videos, planes), spans, ["person"])
+        (found,) = truth_findings("folder", given(TRUTH).datasets["folder"], index)
+        return found.level, found.line
+
+    spans = [("a/0", 0, 2), ("a/2", 0, 1)]
+    assert look_at(spans, ("a/0", "a/2")) == (
+        "ok", "truth: has annotations of 2 of the 8 videos, 1 of them test videos"
+    )  # fmt: skip
+    key = "datasets.folder.truth.store: expected annotations of some of the test videos, on which maps are scored"
+    assert look_at(spans[:1], ("a/0", "a/2")) == (
+        "fault", f"{key}, got those of 1 of the 8 videos, 0 of them test videos; in it is a/0"
+    )  # fmt: skip
+    assert look_at([("clip", 0, 1)], ("clip",)) == (
+        "fault", f"{key}, got those of 0 of the 8 videos, 0 of them test videos; in it is clip"
+    )  # fmt: skip
+    level, line = look_at([("a/2", 0, 3)], ("a/2",))
+    assert level == "fault"
+    assert line.startswith("datasets.folder.truth: truth/annotated.parquet: expected spans within its 2 frames")
 
 
 def test_recordings_that_git_does_not_have(place: Path) -> None:

@@ -1,12 +1,14 @@
 """The contact sheet: which videos it shows, what is drawn where, and a file that opens."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
+from objabn.segmentation import contact_sheet
 from objabn.segmentation.contact_sheet import COLOURS, choose, draw_masks, overlay
 from objabn.segmentation.quality import video_quality
 from objabn.segmentation.segment import segment_videos
@@ -14,6 +16,7 @@ from objabn.segmentation.units import unit_names
 from objabn.stores.array import StoreReader, StoreWriter
 from objabn.stores.masks import GRID
 from tests.helpers.masks import found
+from tests.helpers.truth import truth_of, write_truth
 
 NO_INSTANCES = pd.DataFrame(columns=["class", "score", "x0", "y0", "x1", "y1"])
 
@@ -57,6 +60,34 @@ def test_what_is_worst_without_truth_or_persons(columns: dict, first: str) -> No
     assert not {"x", "y", "z"} & {*typical, *worst}
 
 
+def test_with_truth_of_some_videos_these_are_shown() -> None:
+    """Class c000 is v00, v02, ..., of which v02 and v06 have truth; c001 has none."""
+    nan = float("nan")
+    ious = [nan, nan, 0.75, nan, nan, nan, 0.25, nan]
+    typical, worst = choose(figures(2, iou_truth=ious, iou_truth_person=ious))
+    assert typical == ["v02", "v05"]
+    assert worst == ["v06"]
+
+
+def test_frames_without_annotation_get_no_outline(tmp_path: Path, table: pd.DataFrame) -> None:
+    """Shown are the frames 0, 1, 2 of `c` and 1, 2 of `a`; annotated is frame 1 of `c`."""
+    planes = StoreReader(tmp_path / "truth").read_all("c")
+    some = write_truth(tmp_path / "some", {"c": planes}, [("c", 1, 2)])
+    drawn = []
+
+    def note(*given: Any) -> np.ndarray:
+        drawn.append((given[3] is not None, given[4]))
+        return overlay(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contact_sheet, "overlay", note)
+        per_video = video_quality(table, tmp_path / "masks", some)
+        draw_masks(per_video, StoreReader(tmp_path / "frames"), tmp_path / "masks", some, tmp_path / "masks.png")
+    assert sum(has_truth for has_truth, _ in drawn) == 1
+    assert len(drawn) > 1
+    assert {least for _, least in drawn} == {0.5}
+
+
 def test_colours_of_groups_boxes_and_truth() -> None:
     planes, truth = np.zeros((2, 2, GRID, GRID), np.uint8)
     planes[0, :, :32], planes[1, :, 96:], planes[1, 40:60, 40:60] = 255, 255, 100  # the last one scores below 0.5
@@ -83,7 +114,7 @@ def test_a_picture(
     table: pd.DataFrame,
     with_truth: bool,
 ) -> None:
-    store, truth = tmp_path / "masks", tmp_path / "truth" if with_truth else None
+    store, truth = tmp_path / "masks", truth_of(tmp_path / "truth") if with_truth else None
     per_video, path = video_quality(table, store, truth), tmp_path / "new/masks.png"
     draw_masks(per_video, StoreReader(tmp_path / "frames"), store, truth, path)
     image = cv2.imread(str(path))

@@ -16,10 +16,11 @@ from objabn.stores.array import StoreReader, StoreWriter
 from objabn.stores.masks import GRID
 from objabn.system.cache import Cache
 from tests.helpers.masks import LENGTHS
+from tests.helpers.truth import truth_of, write_truth
 
 
 def test_each_video(tmp_path: Path, table: pd.DataFrame) -> None:
-    per_video = video_quality(table, tmp_path / "masks", tmp_path / "truth")
+    per_video = video_quality(table, tmp_path / "masks", truth_of(tmp_path / "truth"))
     assert list(per_video["video"]) == list(LENGTHS)
     assert list(per_video["split"]) == ["train", "train", "test"]
     a, failed, c = (row for _, row in per_video.iterrows())
@@ -42,12 +43,14 @@ def test_truth_of_all_frames_where_every_second_is_stored(tmp_path: Path, table:
         planes[::2] = truth.read_all(video)[:length]
         writer.append(planes, video=video)
     writer.close()
-    expected = video_quality(table, tmp_path / "masks", tmp_path / "truth")
-    pd.testing.assert_frame_equal(video_quality(table, tmp_path / "masks", tmp_path / "all", stride=2), expected)
+    expected = video_quality(table, tmp_path / "masks", truth_of(tmp_path / "truth"))
+    pd.testing.assert_frame_equal(
+        video_quality(table, tmp_path / "masks", truth_of(tmp_path / "all"), stride=2), expected
+    )
 
 
 def test_the_data_set(tmp_path: Path, table: pd.DataFrame) -> None:
-    per_video = video_quality(table, tmp_path / "masks", tmp_path / "truth")
+    per_video = video_quality(table, tmp_path / "masks", truth_of(tmp_path / "truth"))
     iou_c = (32 / 48 + 48 / 64 * 2) / 3
     assert summarise(per_video) == {
         "frames": 7,
@@ -59,6 +62,43 @@ def test_the_data_set(tmp_path: Path, table: pd.DataFrame) -> None:
         "iou_truth_test": pytest.approx(iou_c, abs=1e-6),
         "iou_truth_person_test": pytest.approx(1 / 3, abs=1e-6),
     }
+
+
+def test_truth_of_some_frames(tmp_path: Path, table: pd.DataFrame) -> None:
+    """Of `c` frames 0 and 2: 32 of 48 columns, 48 of 64; of persons 0, 16 of 32. Frame 1 counts for nothing."""
+    whole = StoreReader(tmp_path / "truth")
+    truth = write_truth(tmp_path / "some", {"c": whole.read_all("c")}, [("c", 0, 1), ("c", 2, 3)])
+    per_video = video_quality(table, tmp_path / "masks", truth)
+    a, failed, c = (row for _, row in per_video.iterrows())
+    assert c["truth_frames"] == 2
+    assert (c["iou_truth"], c["iou_truth_person"]) == pytest.approx(((32 / 48 + 48 / 64) / 2, 0.25), abs=1e-6)
+    assert a["truth_frames"] == 0
+    assert a[["iou_truth", "iou_truth_person"]].isna().all()
+    assert np.isnan(failed["truth_frames"])
+    report = summarise(per_video)
+    assert (report["truth_frames"], report["truth_videos"], report["frames"]) == (2, 1, 7)
+    assert report["iou_truth"] == report["iou_truth_test"] == pytest.approx(c["iou_truth"], abs=1e-6)
+
+
+def test_truth_of_one_group_is_compared_with_that_group(tmp_path: Path, table: pd.DataFrame) -> None:
+    """The dog of `c` is found and not annotated; of others alone there is nothing to say about persons."""
+    whole = StoreReader(tmp_path / "truth")
+    planes = {video: whole.read_all(video) for video in ("a", "c")}
+    spans = [("a", 0, 4), ("c", 0, 3)]
+    persons = video_quality(table, tmp_path / "masks", write_truth(tmp_path / "p", planes, spans, ["person"]))
+    assert persons["iou_truth"].tolist() == pytest.approx([0.5, np.nan, 1 / 3], abs=1e-6, nan_ok=True)
+    assert persons["iou_truth_person"].equals(persons["iou_truth"])
+    others = video_quality(table, tmp_path / "masks", write_truth(tmp_path / "o", planes, spans, ["other"]))
+    assert "iou_truth_person" not in others
+    assert others["iou_truth"].iloc[2] == 1.0
+
+
+def test_a_true_instance_has_a_threshold_of_its_own(tmp_path: Path, table: pd.DataFrame) -> None:
+    planes = StoreReader(tmp_path / "truth").read_all("a") // 4  # scores of 0.25
+    write_truth(tmp_path / "quarter", {"a": planes})
+    for least, expected in ((0.2, 0.5), (0.5, 0.0)):
+        found = video_quality(table, tmp_path / "masks", truth_of(tmp_path / "quarter", score_threshold=least))
+        assert found["iou_truth"].iloc[0] == expected
 
 
 def test_without_truth(tmp_path: Path, table: pd.DataFrame) -> None:
@@ -75,7 +115,7 @@ def test_nothing_found_at_all(tmp_path: Path, table: pd.DataFrame) -> None:
     store.mkdir()
     reader, cache = StoreReader(tmp_path / "frames"), Cache(tmp_path / "another")
     segment_videos(table, unit_names(table, {}), reader, store, make_segmenter=lambda: nothing, cache=cache)
-    report = summarise(video_quality(table, store, tmp_path / "truth"))
+    report = summarise(video_quality(table, store, truth_of(tmp_path / "truth")))
     assert (report["instances_per_frame"], report["empty_share"], report["person_share"]) == (0.0, 1.0, 0.0)
     assert report["iou_truth"] == 0.0
 

@@ -60,15 +60,20 @@ def given(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(
     ("line", "row"),
     [
-        ("--attention mask --pc true", ("mask", True, None, "own", "mask/pc-true")),
-        ("--pc False --attention mha", ("mha", False, None, "own", "mha/pc-false")),  # as DVC writes it
-        ("--control plain", ("plain", False, "plain", "own", "controls/plain")),
-        ("--control shifted-masks", ("mask", False, "shifted-masks", "shifted", "controls/shifted-masks")),
+        ("--attention mask --pc true", ("mask", True, None, "own", "own", "mask/pc-true")),
+        ("--pc False --attention mha", ("mha", False, None, "own", "own", "mha/pc-false")),  # as DVC writes it
+        ("--control plain", ("plain", False, "plain", "own", "own", "controls/plain")),
+        ("--control shifted-masks", ("mask", False, "shifted-masks", "shifted", "own", "controls/shifted-masks")),
+        (
+            "--control shuffled-labels",
+            ("mask", False, "shuffled-labels", "own", "shuffled", "controls/shuffled-labels"),
+        ),
     ],
 )
 def test_a_row_is_an_attention_with_pc_or_a_control(given, line: str, row: tuple) -> None:
     arguments, params, dataset = given(f"ucf101 {line} --seed 2")
-    assert (arguments.attention, arguments.pc, arguments.control, arguments.masks, arguments.row) == row
+    found = [getattr(arguments, name) for name in ("attention", "pc", "control", "masks", "labels", "row")]
+    assert tuple(found) == row
     assert (arguments.dataset, arguments.seed) == ("ucf101", 2)
     assert dataset == params.datasets["ucf101"]
 
@@ -111,7 +116,7 @@ def test_a_controls_parameters_are_changed_for_its_row_only(given) -> None:
 
 
 def test_an_unknown_control(given) -> None:
-    known = "mask-area, mask-max, mha-default, other-masks, plain, shifted-masks"
+    known = "mask-area, mask-max, mha-default, other-masks, plain, shifted-masks, shuffled-labels"
     with pytest.raises(ParamsError, match=rf"^params.yaml: controls.abn: missing; known: {known}$"):
         given("synthetic --control abn --seed 0")
 

@@ -14,6 +14,7 @@ from objabn.model.run import Run, build_model, run_record, save_run
 from stages.audit import main
 from tests.helpers.clips import FRAMES, SIZE, parameters, write_stores
 from tests.helpers.pipeline import row_numbers
+from tests.helpers.truth import truth_of
 
 ROOT = Path(__file__).parents[2]
 BACKGROUNDS = {f"top1_{form}{end}" for form in ("foreground", "background", "pasted", "swapped")
@@ -32,7 +33,8 @@ def repository(tmp_path: Path, synthetic, monkeypatch: pytest.MonkeyPatch) -> Pa
     params = parameters(synthetic)
     document = yaml.safe_load((ROOT / "params.yaml").read_text())
     document["table"]["seeds"] = [0, 1]
-    document["datasets"] = {"synthetic": params.model_dump() | {"truth": "data/synthetic/masks"}}
+    truth = truth_of(Path("data/synthetic/masks"), ["person"])
+    document["datasets"] = {"synthetic": params.model_dump() | {"truth": truth.model_dump()}}
     Path("params.yaml").write_text(yaml.safe_dump(document))
     draw, videos = np.random.default_rng(0), {}
     for number in range(5):

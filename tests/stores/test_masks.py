@@ -91,12 +91,13 @@ def test_score_planes_needs_as_many_scores_as_masks():
         ([1, 1, 0, 0], [0, 0, 1, 1], 0.0),
         ([1, 1, 1, 1], [1, 0, 0, 0], 0.25),
         ([0, 0, 0, 0], [1, 0, 0, 0], 0.0),
-        ([0, 0, 0, 0], [0, 0, 0, 0], 1.0),  # both empty
+        ([0, 0, 0, 0], [0, 0, 0, 0], np.nan),  # both empty: nothing was to be found
     ],
 )
 def test_mask_iou_by_hand(a, b, expected):
     first, second = np.array(a, bool).reshape(2, 2), np.array(b, bool).reshape(2, 2)
-    assert mask_iou(first, second) == mask_iou(second, first) == expected
+    np.testing.assert_equal(mask_iou(first, second), np.float64(expected))
+    np.testing.assert_equal(mask_iou(second, first), np.float64(expected))
 
 
 def test_mask_iou_is_per_frame():

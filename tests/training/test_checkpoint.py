@@ -328,9 +328,10 @@ def key(
     seed: int = 0,
     names: str = "ab",
     masks: str = "own",
+    labels: str = "own",
     code: str = "as it is",
 ) -> str:
-    record = run_record(Run(params, attention, pc, seed, None, masks), list(names), [folder / "index.csv"])
+    record = run_record(Run(params, attention, pc, seed, None, masks, labels), list(names), [folder / "index.csv"])
     return run_key(record, [folder / "store"], code)
 
 
@@ -344,6 +345,7 @@ def test_the_key_is_that_of_the_same_training_only(folder: Path, synthetic: Data
         key(folder, synthetic, names="abc"),
         key(folder, synthetic, masks="shifted"),
         key(folder, synthetic, masks="other"),
+        key(folder, synthetic, labels="shuffled"),
         key(folder, synthetic, code="edited"),
     ]
     with monkeypatch.context() as patched:

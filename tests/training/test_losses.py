@@ -10,7 +10,7 @@ from torch import Tensor
 
 from objabn.config.schema import LossWeights
 from objabn.model.network import Output
-from objabn.training.losses import mask_loss, mha_loss, pc_loss, total_loss
+from objabn.training.losses import even_loss, mask_loss, mha_loss, pc_loss, total_loss
 
 HALF = [[0.0, 1.0], [0.5, 0.5]]
 MASK = [[0.0, 1.0], [1.0, 0.0]]
@@ -80,6 +80,30 @@ def test_pc_loss_by_hand(features, centroids, labels, pull, push, l2, squared):
     assert pc_loss(*given_, pull=pull, push=push, norm="squared").item() == pytest.approx(squared, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, 5 - (10 + 5)),  # |f - w0| - (|f - w1| + |w0 - w1|)
+        ({"between": False}, 5 - 10),
+        ({"push_centroids": [[0.0, 1.0], [0.0, 3.0]]}, 5 - (3 + 2)),  # |f - w0| - (|f - v1| + |v0 - v1|)
+        ({"push_centroids": [[0.0, 1.0], [0.0, 3.0]], "between": False}, 5 - 3),
+        ({"push_centroids": [[0.0, 1.0], [0.0, 3.0]], "between": False, "norm": "squared"}, 25 - 9),
+    ],
+)
+def test_the_readings_of_the_pc_loss_by_hand(settings, expected):
+    given_ = {name: torch.tensor(value) if isinstance(value, list) else value for name, value in settings.items()}
+    found = pc_loss(torch.zeros(1, 2), torch.tensor(W2), torch.tensor([0]), pull=1, push=1, **given_)
+    assert found.item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_second_set_of_centroids_only_pushes_and_the_first_only_pulls():
+    pulls, pushes = (torch.tensor(W2, requires_grad=True) for _ in range(2))
+    pc_loss(torch.zeros(1, 2), pulls, torch.tensor([0]), pull=1, push=1, push_centroids=pushes).backward()
+    assert pulls.grad[1].tolist() == [0, 0]  # of another class: it has no part in the pull
+    assert pulls.grad[0].norm().item() == pytest.approx(1)
+    assert pushes.grad[1].norm().item() == pytest.approx(2)  # away from f and from v_0, which lie in one line
+
+
 @pytest.mark.parametrize("norm", ["l2", "squared"])
 def test_a_feature_on_its_centroid_has_finite_gradients(norm):
     features = torch.tensor([[3.0, 4.0]], requires_grad=True)
@@ -107,7 +131,7 @@ MAPS = {  # against MASK: M_o is off by 0.125, M_b by 0.5 from the inverse
     "mha": torch.stack([grid([[0.3, 0.3], [0.3, 0.3]]), grid(HALF), grid([[1.0, 0.0], [1.0, 0.0]])], dim=1),
 }
 NONE = LossWeights(**dict.fromkeys(LossWeights.model_fields, 0.0))
-PAPERS = LossWeights(attention=1.0, background=1.0, mask=10.0, mha=10.0, pc=1e-4, pc1=1.0, pc2=1e-3)
+PAPERS = LossWeights(attention=1.0, background=1.0, mask=10.0, mha=10.0, pc=1e-4, pc1=1.0, pc2=1e-3, even=0.0)
 
 
 def changed_weights(weights: LossWeights, **lambdas: float) -> LossWeights:
@@ -122,7 +146,7 @@ def total(attention: str, weights: LossWeights, pc: bool = True, **changed) -> t
         "labels": torch.tensor([0]),
         "attention": attention,
         "union_masks": grid(MASK),
-        "centroids": torch.tensor(W2) if pc else None,
+        "centroids": (torch.tensor(W2),) if pc else (),
         "weights": weights,
     }
     value, terms = total_loss(**{**inputs, **changed})
@@ -189,6 +213,23 @@ def test_pc_norm_reaches_the_pc_loss():
     assert total("abn", changed_weights(PAPERS, pc2=0), pc_norm="squared")[1]["pc"] == 25
 
 
+def test_the_readings_reach_the_pc_loss():
+    weights = changed_weights(PAPERS, pc2=1)
+    assert total("abn", weights, pc_between=False)[1]["pc"] == pytest.approx(5 - 10)
+    sets = (torch.tensor(W2), torch.tensor([[0.0, 1.0], [0.0, 3.0]]))
+    assert total("abn", weights, centroids=sets)[1]["pc"] == pytest.approx(5 - (3 + 2))
+
+
+def test_even_loss_by_hand():
+    """KL(u || p) of p = (3/4, 1/4): -log 2 - (log 3/4 + log 1/4) / 2 = log 2 - log(3) / 2; and 0 of the even answer."""
+    logits = torch.tensor([[log(3.0), 0.0], [5.0, 5.0]])
+    assert even_loss(logits).item() == pytest.approx((log(2) - log(3) / 2) / 2)
+    value, terms = total("mask", changed_weights(NONE, even=4), even_logits=logits[:1])
+    assert terms["even"] == pytest.approx(log(2) - log(3) / 2)
+    assert value == pytest.approx(L_PER + 4 * terms["even"])
+    assert "even" not in total("mask", changed_weights(NONE, even=4))[1]
+
+
 @pytest.mark.parametrize("attention", ["abn", "plain"])
 def test_without_an_object_map_the_masks_are_not_touched(attention):
     given_ = {"features": None, "pc": False}
@@ -211,7 +252,7 @@ def test_no_loss_falls_on_the_unconstrained_map():
     maps = MAPS["mha"].clone().requires_grad_()
     output = Output(**LOGITS, maps=maps, features=torch.zeros(1, 2))
     value, _ = total_loss(
-        output, torch.tensor([0]), attention="mha", union_masks=grid(MASK), centroids=None, weights=PAPERS
+        output, torch.tensor([0]), attention="mha", union_masks=grid(MASK), centroids=(), weights=PAPERS
     )
     value.backward()
     assert maps.grad.abs().sum(dim=(0, 2, 3, 4)).gt(0).tolist() == [False, True, True]

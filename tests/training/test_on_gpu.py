@@ -40,7 +40,7 @@ def computed(network: ObjectABN, attention: str, device: str) -> tuple[float, Te
         labels.to(device),
         attention=attention,
         union_masks=union.to(device),
-        centroids=network.centroids,
+        centroids=network.class_centroids,
         weights=LossWeights(**BLOCK["loss_weights"]),
     )
     loss.backward()

@@ -23,7 +23,7 @@ from objabn.model.run import Run, build_model, run_record, save_run
 from objabn.model.x3d import x3d_blocks
 from objabn.training.schedule import learning_rate
 from objabn.training.tally import TrainingError
-from objabn.training.train import train, train_and_save
+from objabn.training.train import make_optimiser, train, train_and_save
 from tests.helpers.training import PARAMS, changed, split
 
 ROWS = [*((attention, pc) for attention in LOSSES for pc in (False, True)), ("plain", False)]
@@ -44,8 +44,11 @@ def test_a_row_trains_saves_loads_and_evaluates(stores: Path, tmp_path: Path, at
     terms = {"perception", "attention"} | ({attention} - {"abn"}) | ({"pc"} if pc else set())
     if attention == "plain":
         terms = {"perception"}
+    shares = {f"gradient_{term}" for term in terms} if attention != "plain" else set()
     curves = pd.read_csv(tmp_path / "curves.csv")
-    assert set(curves) == {"epoch", "loss", "train_top1", "val_top1"} | terms
+    assert set(curves) == {"epoch", "loss", "train_top1", "val_top1"} | terms | shares
+    if shares:
+        np.testing.assert_allclose(curves[sorted(shares)].sum(axis=1), 1, rtol=1e-5)
     assert len(curves) == 2
 
     inputs = [stores / "frames/videos.csv"]
@@ -153,6 +156,25 @@ def test_centroids_may_have_their_own_learning_rate(stores: Path, tmp_path: Path
     start = build_model(Run(PARAMS, "mask", True, 0), 3).centroids
     assert (moved[None] - start).abs().max() < 0.01
     assert (moved[0.5] - start).abs().max() > 0.3
+
+
+def test_two_sets_of_centroids_have_rates_of_their_own(stores: Path, tmp_path: Path) -> None:
+    rates = {"centroid_lr": 1e-30, "push_centroid_lr": 0.5}
+    params = changed(train={"pc_centroids": "two", **rates, "epochs": 1}, loss_weights={"pc": 1.0})
+    torch.manual_seed(0)
+    network = run(stores, tmp_path, params=params)[0]
+    torch.manual_seed(0)
+    start = build_model(Run(params, "mask", True, 0), 3)
+    assert torch.equal(network.centroids, start.centroids)
+    assert (network.push_centroids - start.push_centroids).abs().max() > 0.3
+
+
+def test_weight_decay_shrinks_weights_and_leaves_centroids_alone(stores: Path, tmp_path: Path) -> None:
+    decays = {}
+    for decay in (0.0, 10.0):
+        optimiser = make_optimiser(build_model(Run(PARAMS, "mask", True, 0), 3), changed(train={"weight_decay": decay}))
+        decays[decay] = [group["weight_decay"] for group in optimiser.param_groups]
+    assert decays == {0.0: [0, 0, 0], 10.0: [10, 10, 0]}
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from objabn.report.overlays import palette
 from objabn.report.page.gallery_choice import Order, choose
 from objabn.stores.frames import Reader
 from objabn.stores.masks import union_mask
+from objabn.stores.truth import TruthReader
 
 MAX_PIXELS = 160  # side of a frame
 _QUALITY = 80  # of the frames' JPEG
@@ -32,7 +33,7 @@ class Stores(NamedTuple):
 
     frames: Reader
     masks: Reader
-    truth: Reader | None
+    truth: TruthReader | None
 
 
 def make_gallery(
@@ -89,8 +90,9 @@ def gallery(
         `pixels`: S; `colours`: 256 x RGB; `rows`: names; `orders`: name, words and videos, positions in `videos`;
         `videos`: id, label, `numbers` of the frames in the video, `strip` (a JPEG of the T grey frames, one below the
         other, as data: URL), `masks` and `truth` (grids of 0 and 1, or null) and `rows`: predicted, right and its
-        `maps`. A grid is `height`, `width` and `data`, uint8 (T, h, w); a map's has its name, entropy in bits (null
-        where it is flat) and iou with the truth, or the masks (null).
+        `maps`. A grid is `height`, `width` and `data`, uint8 (T, h, w); the truth's has `known` (T,), whether a frame
+        has an annotation, and is null where none has; a map's has its name, entropy in bits (null where it is flat)
+        and iou with the truth, or the masks (null).
     """
     chosen = list(dict.fromkeys(video for order in orders for video in order.videos))
     positions = {video: at for at, video in enumerate(chosen)}
@@ -129,12 +131,14 @@ def _seen(kept: KeptMaps, at: int, stores: Stores, params: Dataset, pixels: int)
         "numbers": (numbers * params.decode.stride).tolist(),
         "strip": jpeg_url(Image.fromarray(grey.reshape(-1, pixels)), _QUALITY),
     }
-    for name, reader, resize in (("masks", stores.masks, params.mask.resize), ("truth", stores.truth, "area")):
-        found[name] = None
-        if reader is not None:
-            union = union_mask(reader.read(video, numbers), params.mask.score_threshold, params.mask.groups)
-            cells = resample_masks(torch.from_numpy(union)[None], boxes, flips, grid, resize)[0]
-            found[name] = _grid(cells.byte().numpy())
+
+    def cells(union: np.ndarray, resize: str) -> dict[str, Any]:
+        return _grid(resample_masks(torch.from_numpy(union)[None], boxes, flips, grid, resize)[0].byte().numpy())
+
+    union = union_mask(stores.masks.read(video, numbers), params.mask.score_threshold, params.mask.groups)
+    found |= {"masks": cells(union, params.mask.resize), "truth": None}
+    if stores.truth is not None and (known := stores.truth.known(video, numbers)).any():
+        found["truth"] = {**cells(stores.truth.union(video, numbers), "area"), "known": known.tolist()}
     return found
 
 

@@ -38,8 +38,11 @@ _MASK_WORDS = {
     "iou_truth_person": "IoU with the truth, persons",
     "iou_truth_test": "IoU with the truth, test videos",
     "iou_truth_person_test": "IoU with the truth, test videos, persons",
+    "truth_frames": "frames with a true annotation",
+    "truth_videos": "videos with a true annotation",
 }
 _SHARES = ("empty_share", "person_share")
+_COUNTS = ("frames", "truth_frames", "truth_videos")
 
 
 def render(
@@ -191,7 +194,7 @@ def _facts(comparison: Comparison) -> list[str]:
 
 
 def _quality(key: str, value: float) -> str:
-    if key == "frames":
+    if key in _COUNTS:
         return f"{value:,.0f}"
     return f"{100 * value:.1f} %" if key in _SHARES else f"{value:.3f}"
 
@@ -200,7 +203,7 @@ def _worst(videos: pd.DataFrame) -> pd.DataFrame:
     """The videos whose masks are worst, as texts: by IoU with the truth, else by frames without an instance."""
     usable = videos[videos["frames"] > 0]
     by, ascending = ("iou_truth", True) if "iou_truth" in usable else ("empty_share", False)
-    worst = usable.sort_values([by, "video"], ascending=[ascending, True]).head(_WORST)
+    worst = usable[usable[by].notna()].sort_values([by, "video"], ascending=[ascending, True]).head(_WORST)
     cells = {"video": worst["video"], "split": worst["split"]}
     for key in ("instances_per_frame", "empty_share", "person_share", "iou_truth", "iou_truth_person"):
         if key in worst:

@@ -9,7 +9,7 @@ A video id is the column `video` of index.csv: the video's path without its suff
 and from PNG to PNG: everything spatial lives in normalised coordinates. Instances without a pixel are left out.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -51,35 +51,14 @@ def build(
     videos = coco.read(masks) if format == "coco" else {}
 
     def from_pngs(frames: np.ndarray, video: str) -> list[Instances]:
-        paths = _pngs(masks, video)
+        paths = pngs_of(masks, video)
         _check_length(str(Path(masks) / video), "PNGs", len(paths), len(frames), decode_stride)
-        found, any_void, grey, widest = [], False, GreyValues(), (0, Path(masks) / video)
-        for path in paths[::decode_stride]:
-            mode, values = _read_png(path)
-            labels = 1 + np.flatnonzero(np.bincount(values.ravel())[1:])
-            if mode == "L":  # a palette's values are no levels
-                grey.add(values)
-                widest = max(widest, (len(labels), path), key=lambda each: each[0])
-                if len(labels) > _MANY:  # to be told before all of them are placed
-                    _check_values(widest[1], grey)
-            instances = labels[labels != VOID] if mode == "P" else labels
-            found.append(_place((values == label, 1.0, class_name) for label in instances))
-            any_void |= len(instances) < len(labels)
-        _check_values(widest[1], grey)
-        if any_void and not any(len(each.scores) for each in found):
-            raise ValueError(
-                f"{Path(masks) / video}: expected instances, got only {VOID}, which is void in a palette image; "
-                "save masks of 0 and 255 as greyscale"
-            )
-        return found
+        return read_pngs(paths[::decode_stride], class_name)
 
     def from_coco(frames: np.ndarray, video: str) -> list[Instances]:
         images = _images(masks, videos, video)
         _check_length(f"{masks}: video {video}", "images", len(images), len(frames), decode_stride)
-        return [
-            _place((coco.mask(image, one), one.score, one.name or class_name) for one in image.annotations)
-            for image in images[::decode_stride]
-        ]
+        return [read_image(image, class_name) for image in images[::decode_stride]]
 
     return from_coco if format == "coco" else from_pngs
 
@@ -94,7 +73,7 @@ def video_key(*, masks: str, format: str = "png", **_: Any) -> Callable[[str], d
     videos = coco.read(masks) if format == "coco" else {}
 
     def of_pngs(video: str) -> dict[str, Any]:
-        return {"masks": [file_digest(path) for path in _pngs(masks, video)]}
+        return {"masks": [file_digest(path) for path in pngs_of(masks, video)]}
 
     def of_coco(video: str) -> dict[str, Any]:
         images = _images(masks, videos, video)
@@ -102,6 +81,34 @@ def video_key(*, masks: str, format: str = "png", **_: Any) -> Callable[[str], d
         return {"masks": unit_key(content=content)}
 
     return of_coco if format == "coco" else of_pngs
+
+
+def read_pngs(paths: Sequence[Path], class_name: str) -> list[Instances]:
+    """Instances of a video's PNGs, all in one folder. Raises: ValueError for a file that cannot be understood."""
+    found, any_void, grey, widest = [], False, GreyValues(), (0, paths[0].parent if paths else Path())
+    for path in paths:
+        mode, values = _read_png(path)
+        labels = 1 + np.flatnonzero(np.bincount(values.ravel())[1:])
+        if mode == "L":  # a palette's values are no levels
+            grey.add(values)
+            widest = max(widest, (len(labels), path), key=lambda each: each[0])
+            if len(labels) > _MANY:  # to be told before all of them are placed
+                _check_values(widest[1], grey)
+        instances = labels[labels != VOID] if mode == "P" else labels
+        found.append(_place((values == label, 1.0, class_name) for label in instances))
+        any_void |= len(instances) < len(labels)
+    _check_values(widest[1], grey)
+    if any_void and not any(len(each.scores) for each in found):
+        raise ValueError(
+            f"{paths[0].parent}: expected instances, got only {VOID}, which is void in a palette image; "
+            "save masks of 0 and 255 as greyscale"
+        )
+    return found
+
+
+def read_image(image: coco.Image, class_name: str) -> Instances:
+    """Instances of an image of a COCO json. Raises: ValueError for a segmentation that does not fit."""
+    return _place((coco.mask(image, one), one.score, one.name or class_name) for one in image.annotations)
 
 
 def _check_format(format: str) -> None:
@@ -125,7 +132,7 @@ def _images(masks: str, videos: dict[str, list[coco.Image]], video: str) -> list
     return videos[video]
 
 
-def _pngs(masks: str, video: str) -> list[Path]:
+def pngs_of(masks: str, video: str) -> list[Path]:
     """The PNGs of a video, in the order of their numbers. Raises: ValueError when there is no folder for them."""
     folder = Path(masks) / video
     if not folder.is_dir():

@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,9 @@ from objabn.report.names import Row
 from objabn.report.page.gallery import Stores, gallery, make_gallery, shared_rows
 from objabn.report.page.gallery_choice import MOST, PER_ORDER, Order, choose
 from objabn.stores.masks import union_mask
+from objabn.stores.truth import TruthReader
 from tests.helpers.report import FRAMES, GRID, Pixels, maps
+from tests.helpers.truth import AllKnown, write_truth
 
 ABN, MASK, PLAIN = Row("abn", False), Row("mask", True), Row("plain", False)
 
@@ -156,10 +159,24 @@ def test_what_the_page_gets_of_a_video(small: Dataset) -> None:
 def test_with_truth_overlap_is_with_the_truth(small: Dataset) -> None:
     tables = {ABN: table([1, 0], "u", [2.5, 2.25], [0.5, 0.25])}
     planes = Pixels((2, 128, 128), binary=True)
-    stores = Stores(Pixels((24, 32, 3)), planes, planes)
+    stores = Stores(Pixels((24, 32, 3)), planes, AllKnown(planes))
     shown = gallery([Order("n", "w", ["b"])], tables, {ABN: maps("u", ["a", "b"])}, stores, small)
     assert (shown["target"], shown["videos"][0]["rows"][0]["maps"][0]["iou"]) == ("the truth", 0.25)
     assert unpacked(shown["videos"][0]["truth"]).shape == (FRAMES, GRID, GRID)
+
+
+def test_truth_of_some_frames(small: Dataset, tmp_path: Path) -> None:
+    """Of b the frames 1, 3, 5, 7 are seen, of which 3 and 5 have an annotation; of a none has one."""
+    planes = np.full((9, 2, 128, 128), 255, np.uint8)
+    truth = write_truth(tmp_path / "truth", {"a": planes, "b": planes}, [("a", 0, 1), ("b", 2, 6)])
+    stores = Stores(Pixels((24, 32, 3)), Pixels((2, 128, 128), binary=True), TruthReader(truth))
+    tables = {ABN: table([1, 0], "u", [2.5, 2.25], [float("nan"), 0.25])}
+    shown = gallery([Order("n", "w", ["a", "b"])], tables, {ABN: maps("u", ["a", "b"])}, stores, small)
+    a, b = shown["videos"]
+    assert a["truth"] is None
+    assert b["truth"]["known"] == [False, True, True, False]
+    assert unpacked(b["truth"]).mean(axis=(1, 2)).tolist() == [0, 1, 1, 0]
+    assert (a["rows"][0]["maps"][0]["iou"], b["rows"][0]["maps"][0]["iou"]) == (None, 0.25)
 
 
 def test_frames_are_the_crop_in_grey(small: Dataset) -> None:

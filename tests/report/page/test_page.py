@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 from objabn.config.schema import Dataset
 from objabn.report.names import Row
 from objabn.report.page import page as page_module
+from objabn.report.page.page import _worst as worst_masks
 from objabn.report.page.page import picture_url, shown_parameters
 from objabn.report.page.plots import accuracy_plot
 from objabn.segmentation.quality import read_mask_quality
@@ -316,3 +317,11 @@ def test_ids_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
     found = read_mask_quality(path)
     assert found[["video", "label", "unit"]].to_numpy().tolist() == [["0001", "1.10", "007"], ["null", "NA", "12"]]
     assert found["empty_share"].isna().tolist() == [False, True]
+
+
+def test_worst_masks_with_truth_of_some_videos() -> None:
+    """Without truth of v1 its IoU is unknown, not the lowest."""
+    videos = pd.DataFrame({"video": ["v0", "v1", "v2"], "split": "test", "frames": 4, "instances_per_frame": 1.0})
+    worst = worst_masks(videos.assign(iou_truth=[0.75, np.nan, 0.5]))
+    assert worst["video"].tolist() == ["v2", "v0"]
+    assert worst["IoU with the truth"].tolist() == ["0.500", "0.750"]

@@ -63,13 +63,13 @@
     };
   };
 
-  // Masks: what they cover keeps its light, the rest is dark.
-  const maskPainter = ({ height, width, data: text }) => {
+  // Masks: what they cover keeps its light, the rest is dark; a frame of which nothing is known is half dark.
+  const maskPainter = ({ height, width, data: text, known }) => {
     const cells = bytes(text);
     return (pixels, grey, at) => {
       for (let to = 0; to < side * side; to++) {
         const y = Math.floor(Math.floor(to / side) * height / side), x = Math.floor((to % side) * width / side);
-        const light = cells[(at * height + y) * width + x] ? 1 : 0.25;
+        const light = known && !known[at] ? 0.5 : cells[(at * height + y) * width + x] ? 1 : 0.25;
         pixels[4 * to] = pixels[4 * to + 1] = pixels[4 * to + 2] = light * grey[to];
       }
     };
@@ -107,7 +107,11 @@
     const seen = addCard(`class ${own.label}`, "", "seen");
     number = addTile(seen, paintFrame, `frame of ${own.id}, class ${own.label}`, "frame", " ").lastElementChild;
     if (own.masks) addTile(seen, maskPainter(own.masks), "training mask: what it covers is light", "training mask");
-    if (own.truth) addTile(seen, maskPainter(own.truth), "truth: what it covers is light", "truth");
+    if (own.truth) {
+      const without = own.truth.known.filter((each) => !each).length;
+      const lines = without ? [`none of ${without} of ${own.truth.known.length} frames`] : [];
+      addTile(seen, maskPainter(own.truth), "truth: what it covers is light", "truth", ...lines);
+    }
     own.rows.forEach((row, at) => {
       const name = data.rows[at], verdict = row.right ? "right" : "wrong";
       const prediction = element("span", `${row.right ? "✓" : "✗"} ${row.predicted}`, verdict);

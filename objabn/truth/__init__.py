@@ -1,0 +1,1 @@
+"""Boxes and masks that people have drawn become a store of ground truth; one reader a module. No stage uses it."""

@@ -1,0 +1,91 @@
+"""Masks of one's own, of some videos and frames: PNGs or a COCO json, as the segmenter `import` reads them.
+
+The number in a PNG's or image's name is that of the video's frame. A frame without PNG or image is without annotation;
+one without instances shows no object.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from objabn.segmentation.segmenters import coco
+from objabn.segmentation.segmenters.imported import pngs_of, read_image, read_pngs
+from objabn.segmentation.segmenters.instances import Instances, planes_of
+from objabn.stores.masks import GRID, GROUPS
+from objabn.truth.videos import Video, Videos
+from objabn.truth.write import UNKNOWN, Masks, Read
+
+_NUMBER = re.compile(r"([0-9]+)\.[A-Za-z]+$")  # of a file's name
+
+
+def read_masks(
+    path: Path, videos: Videos, format: Literal["png", "coco"], *, class_name: str = "person", first: int = 0
+) -> Read:
+    """Read masks, video by video.
+
+    Args:
+        path: the directory of <video id>/<number>.png, or the COCO json.
+        videos: those of the data set.
+        class_name: of instances that come without a class.
+        first: the number of a video's first frame.
+
+    Raises:
+        ValueError: there is nothing of that kind at `path`; a file that cannot be understood.
+    """
+    if format == "coco":
+        return _from_coco(coco.read(str(path)), videos, class_name, first)
+    if not path.is_dir():
+        raise ValueError(f"{path}: expected a directory of <video id>/<number>.png, got none")
+    return _from_pngs(path, videos, class_name, first)
+
+
+def _from_coco(
+    content: dict[str, list[coco.Image]], videos: Videos, class_name: str, first: int
+) -> Iterator[tuple[str, Masks | str]]:
+    for name, images in content.items():
+        video = videos.find(name)
+        if video is None:
+            yield name, UNKNOWN
+            continue
+        numbers = _numbers([image.file_name for image in images], first, video)
+        if isinstance(numbers, str):
+            yield name, numbers
+            continue
+        chosen = {number: image for number, image in zip(numbers, images, strict=True) if number % video.stride == 0}
+        yield name, _masks(video, {number: read_image(image, class_name) for number, image in chosen.items()})
+
+
+def _from_pngs(folder: Path, videos: Videos, class_name: str, first: int) -> Iterator[tuple[str, Masks | str]]:
+    for name, video in videos.by_id.items():
+        if not (folder / name).is_dir():
+            continue
+        paths = pngs_of(str(folder), name)
+        numbers = _numbers([path.name for path in paths], first, video)
+        if isinstance(numbers, str):
+            yield name, numbers
+            continue
+        chosen = {number: path for number, path in zip(numbers, paths, strict=True) if number % video.stride == 0}
+        yield name, _masks(video, dict(zip(chosen, read_pngs(list(chosen.values()), class_name), strict=True)))
+
+
+def _numbers(names: list[str], first: int, video: Video) -> list[int] | str:
+    """The frames, from 0, of these files, or what is wrong with a number."""
+    found = [_NUMBER.search(name) for name in names]
+    numbers = [int(match[1]) - first if match else -1 for match in found]
+    for name, number in zip(names, numbers, strict=True):
+        if not 0 <= number < video.frames * video.stride:
+            last = first + video.frames * video.stride - 1
+            return f"expected numbers of frames from {first} to {last} (--first-frame), got {name}"
+    return numbers
+
+
+def _masks(video: Video, instances: dict[int, Instances]) -> Masks:
+    """Masks of the stored frames from the instances of some of the video's frames, which are all stored ones."""
+    known, planes = np.zeros(video.frames, bool), np.zeros((video.frames, len(GROUPS), GRID, GRID), np.uint8)
+    for number, found in instances.items():
+        known[number // video.stride] = True
+        planes[number // video.stride] = planes_of(found)
+    return Masks(known, planes)

@@ -1,0 +1,84 @@
+"""Which frames have an object, and how large it is: by hand."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from objabn.config.schema import Dataset
+from objabn.evaluation.targets import target_measures, targets
+
+nan = np.nan
+HALF, CELL, THIN, NONE = "half", "cell", "thin", "none"
+
+
+def plane(kind: str) -> Tensor:
+    """A mask uint8 (128, 128): the left half, one of 4 x 4 cells, a tenth of that cell's width, or nothing."""
+    mask = torch.zeros(128, 128, dtype=torch.uint8)
+    if kind == HALF:
+        mask[:, :64] = 1
+    elif kind != NONE:
+        mask[32:64, 32 : 64 if kind == CELL else 35] = 1
+    return mask
+
+
+def batch(**kinds: list[str]) -> dict[str, Tensor]:
+    """One clip whose crop is the whole frame, with masks of each kind by frame."""
+    made = {name: torch.stack([plane(kind) for kind in frames])[None] for name, frames in kinds.items()}
+    num_frames = len(next(iter(kinds.values()))) if kinds else 2
+    frames = torch.zeros(1, num_frames, 8, 8, 3, dtype=torch.uint8)
+    return {**made, "frames": frames, "box": torch.tensor([[0.0, 0, 1, 1]]), "flip": torch.tensor([False])}
+
+
+def known(*frames: int) -> dict[str, Tensor]:
+    return {"truth_known": torch.tensor([frames], dtype=torch.bool)}
+
+
+@pytest.mark.parametrize(
+    ("given", "objects", "empty", "expected"),
+    [
+        (  # the truth alone decides where it covers all frames
+            batch(masks=[NONE, HALF, CELL], truth=[CELL, NONE, HALF]), [1, 0, 1], [0, 1, 0],
+            {"empty_share": 1 / 3, "object_area": (1 / 16 + 1 / 2) / 2, "truth_area": (1 / 16 + 1 / 2) / 2,
+             "truth_share": 1},
+        ),
+        (  # the segmenter's masks where no frame is annotated
+            batch(masks=[HALF, NONE, CELL], truth=[NONE] * 3) | known(0, 0, 0), [1, 0, 1], [0, 1, 0],
+            {"empty_share": 1 / 3, "object_area": (1 / 16 + 1 / 2) / 2, "truth_area": nan, "truth_share": 0},
+        ),
+        (  # each where it tells
+            batch(masks=[NONE, HALF, NONE], truth=[CELL, NONE, NONE]) | known(1, 0, 1), [1, 1, 0], [0, 0, 1],
+            {"empty_share": 1 / 3, "object_area": (1 / 16 + 1 / 2) / 2, "truth_area": 1 / 16, "truth_share": 2 / 3},
+        ),
+        (  # an object that is thinner than half a cell: its frame is not empty, but it covers no cell
+            batch(masks=[NONE, NONE], truth=[THIN, CELL]), [1, 1], [0, 0],
+            {"empty_share": 0, "object_area": 1 / 32, "truth_area": 1 / 16, "truth_share": 1},
+        ),
+        (batch(masks=[NONE, NONE]), [0, 0], [1, 1], {"empty_share": 1, "object_area": nan}),
+        (  # nothing tells of the second frame
+            batch(truth=[HALF, NONE]) | known(1, 0), [1, 0], [0, 0],
+            {"empty_share": 0, "object_area": 1 / 2, "truth_area": 1 / 2, "truth_share": 1 / 2},
+        ),
+        (batch(), [0, 0], [0, 0], {"empty_share": nan, "object_area": nan}),
+    ],
+)  # fmt: skip
+def test_frames_with_an_object_by_hand(synthetic: Dataset, given, objects, empty, expected) -> None:
+    found = targets(given, synthetic, 4)
+    assert found.objects.astype(int).tolist() == [objects]
+    assert found.empty.astype(int).tolist() == [empty]
+    measures = target_measures(found)
+    assert measures.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(measures[name], [value], err_msg=name)
+
+
+def test_an_object_out_of_the_crop_is_none(synthetic: Dataset) -> None:
+    right = batch(masks=[HALF, HALF]) | {"box": torch.tensor([[0.5, 0, 1, 1]])}
+    assert targets(right, synthetic, 4).empty.all()
+
+
+def test_a_clip_is_annotated_when_all_its_frames_are(synthetic: Dataset) -> None:
+    given = batch(truth=[HALF, NONE])
+    assert targets(given, synthetic, 4).whole().tolist() == [True]
+    assert targets(given | known(1, 0), synthetic, 4).whole().tolist() == [False]
+    assert targets(batch(masks=[HALF]), synthetic, 4).whole().tolist() == [False]

@@ -63,9 +63,19 @@ def _difference(comparison: Comparison, asked: Asked) -> Difference | None:
 def _remarks(comparison: Comparison, question: Question) -> list[str]:
     """What has to be known beside an answer."""
     if question is USED:
-        return [*_hardly_used(comparison), _USED]
+        return [*_by_training(comparison), *_hardly_used(comparison), _USED]
     measured = ranked_words(comparison) if question is RANKED else None
     return [f"Insertion: more is better; deletion: less. Measured on {measured}."] if measured else []
+
+
+def _by_training(comparison: Comparison) -> list[str]:
+    """From where to where an even weight's costs go in the trainings of a row."""
+    told = []
+    for row in comparison.rows:
+        costs = comparison.by_training(row, "even")
+        if len(costs) > 1:
+            told.append(f"{row.name} {min(costs):z.1f} to {max(costs):z.1f}")
+    return [f"From training to training: {', '.join(told)} points."] if told else []
 
 
 def _is_of_pc(question: Question) -> bool:
@@ -146,7 +156,7 @@ def _claim(asked: Asked, found: Difference, sign: int) -> str:
         )
         return f"in {name} no claim, {limit} ({numbers})"
     among = " among so many comparisons" if found.beyond_noise else ""
-    return f"{nothing or f'in {name} nothing'} beyond noise{among} ({numbers})"
+    return f"{nothing or f'in {name} nothing beyond noise'}{among} ({numbers})"
 
 
 def _interval(numbers: Sequence[float | None], unit: str, form: str) -> str:

@@ -100,6 +100,13 @@ class Comparison:
             self._within[row, measure] = row_within(self.per_video[row], measure, self.recordings)
         return self._within[row, measure]
 
+    def by_training(self, row: Row, measure: str) -> list[float]:
+        """List a difference within a row, one of WITHIN, of each training; without those that lack it."""
+        table = self.per_video[row]
+        seeds = [of_seed for _, of_seed in table.groupby("seed")] if "seed" in table else []
+        found = [row_within(of_seed, measure, self.recordings) for of_seed in seeds]
+        return [each.mean for each in found if each is not None]
+
     @cached_property
     def masks_given(self) -> str:
         """Name the masks that stood in the maps' place: truth, or masks, the segmenter's."""

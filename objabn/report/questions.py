@@ -11,7 +11,7 @@ class Wording(NamedTuple):
     """How a measure's differences are told.
 
     Attributes:
-        nothing: what is said of a difference that is not beyond noise; its name where it is "".
+        nothing: what is said of a difference that is not beyond noise, where that is not "in `name` nothing ...".
     """
 
     less: str
@@ -34,7 +34,7 @@ WORDING = {
 # Within a row (`within.WITHIN`).
 WITHIN_WORDING = {
     "even": Wording("one even weight gains", "one even weight costs", "one even weight costs", " points", 1,
-                    "one even weight costs nothing"),
+                    "what one even weight costs is not beyond noise"),
     "pointing": Wording("highest on the truth less often, by", "highest on the truth more often, by", "pointing",
                         " points", 1),
     "iou_best": Wording("its best IoU with the truth lower by", "its best IoU with the truth higher by",

@@ -152,7 +152,7 @@ def test_a_stage_runs_its_own_file(stage: str) -> None:
         ("training/losses.py", {"train"}),
         ("training/wrong_masks.py", {"train"}),
         ("evaluation/metrics.py", {"evaluate", "audit", "study", "compare", "audits"}),
-        ("evaluation/localisation.py", {"evaluate", "study", "compare", "audits"}),
+        ("evaluation/localisation.py", {"evaluate", "audit", "study", "compare", "audits"}),
         ("clips/geometry.py", {"train", "evaluate", "audit", "compare"}),
         ("segmentation/segment.py", {"segment"}),
         ("segmentation/segmenters/rcnn.py", {"segment"}),

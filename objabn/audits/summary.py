@@ -26,6 +26,8 @@ def audit_numbers(per_video: pd.DataFrame) -> dict[str, float]:
 def summarise_audits(per_video: pd.DataFrame) -> pd.DataFrame:
     """Summarise the audits of a row as `evaluation.summary.summarise` does: a line for each seed, map and measure.
 
+    A number that does not exist (of frames without an object where all have one) has no line.
+
     Args:
         per_video: with a column `seed`.
     """
@@ -35,4 +37,4 @@ def summarise_audits(per_video: pd.DataFrame) -> pd.DataFrame:
         for name, value in audit_numbers(run.drop(columns="seed")).items()
         for measure, letter in [measure_of(name)]
     ]
-    return pd.DataFrame(lines, columns=COLUMNS)
+    return pd.DataFrame(lines, columns=COLUMNS).dropna().reset_index(drop=True)

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from objabn.config.rows import MAPS
+from objabn.audits.methods import measure_methods
+from objabn.audits.perturbation import perturbation_maps
+from objabn.config.rows import MAPS, evaluated_maps
 from objabn.evaluation.numbers import read_numbers
 from objabn.model.run import Run, build_model, run_record, save_run
 from stages.audit import main
@@ -46,6 +48,8 @@ def repository(tmp_path: Path, synthetic, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 def audit(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(perturbation_maps, "__kwdefaults__", {"num_masks": 4})  # of hundreds
+    monkeypatch.setattr(measure_methods, "__kwdefaults__", {"shares": (0, 1)})  # the ends of the curves alone
     monkeypatch.setattr(sys, "argv", ["audit.py", "synthetic", *line.split()])
     main()
 
@@ -67,18 +71,23 @@ def test_a_rows_audit(repository: Path, synthetic, monkeypatch, attention: str, 
 
     result = repository / "audits/synthetic" / f"{row}.csv"
     numbers, per_video = row_numbers(result), pd.read_parquet(result.with_suffix(".parquet"))
-    ranked = ["o", "random"] if MAPS[attention] else []
-    columns = (
-        {"top1"} | BACKGROUNDS | (REPLACED if ranked else set()) | {area + each for area in AREAS for each in ranked}
-    )
-    assert set(per_video) == {"video", "label", "seed"} | columns
-    assert set(numbers) == columns | DROPS
+    maps = [*evaluated_maps(attention), "p"]
+    ranked = [*maps, "random"]
+    columns = {"top1"} | BACKGROUNDS | (REPLACED if MAPS[attention] else set())
+    columns |= {area + each for area in AREAS for each in ranked}
+    of_maps = {f"{measure}_{each}" for measure in ("pointing", "energy", "iou_truth") for each in maps}
+    assert {"video", "label", "seed"} | columns | of_maps <= set(per_video)
+    assert columns | of_maps | DROPS <= set(numbers)
     assert read_numbers(result)["seed"].unique().tolist() == [0, 1]
     assert per_video["video"].tolist() == [f"v{number}" for number in range(5)] * 2
     assert per_video["seed"].tolist() == [0] * 5 + [1] * 5
     assert numbers["top1"] == pytest.approx(100 * per_video["top1"].mean())
     assert numbers["swap_drop"] == pytest.approx(numbers["top1"] - numbers["top1_swapped"])
     assert numbers["top1_pasted"] == numbers["top1_pasted_truth"]  # the same masks
-    curves = pd.read_csv(result.with_suffix(".curves.csv"))  # without lines where there is no map: DVC wants the file
+    curves = pd.read_csv(result.with_suffix(".curves.csv"))
     assert list(curves) == ["curve", "share", "probability", "seed"]
     assert set(curves["curve"]) == {area + each for area in AREAS for each in ranked}
+    sanity = pd.read_csv(result.with_suffix(".sanity.csv"))
+    assert list(sanity) == ["map", "step", "correlation", "compared", "seed"]
+    assert set(sanity["map"]) == {*MAPS[attention], "g", "s", "l"}
+    assert set(sanity["seed"]) == {0, 1}

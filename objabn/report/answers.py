@@ -35,7 +35,7 @@ def answers(comparison: Comparison) -> list[str]:
             if of_pc and _is_of_pc(question):
                 remarks, of_pc = [of_pc], None  # once
             told.append(" ".join([f"**{question.words}**", *sentences, *remarks]))
-        else:
+        elif not question.rare or {asked.row for asked in question.comparisons} & set(comparison.rows):
             untold.append(f"{question.words} {_missing(comparison, question)}")
     if untold:
         told.append(f"{UNANSWERED} {' '.join(untold)}")

@@ -13,7 +13,7 @@ from objabn.statistics.contrast import LEVEL, adjusted
 
 UNANSWERED = "**Not answered here:**"
 _USED = "Used means: the answer gets worse when only the place is taken away."
-HARDLY = 5.0  # points: a map is called hardly used where it is sure that an even weight costs less
+HARDLY = 5.0  # points: a map is called hardly used where an even weight costs less in every training
 _HOLM = (
     f"Within a question the comparisons are corrected for their number (Holm, {100 - 100 * LEVEL:g} %); the brackets "
     f"are plain {100 * LEVEL:g} % intervals."
@@ -35,7 +35,7 @@ def answers(comparison: Comparison) -> list[str]:
             if of_pc and _is_of_pc(question):
                 remarks, of_pc = [of_pc], None  # once
             told.append(" ".join([f"**{question.words}**", *sentences, *remarks]))
-        else:
+        elif not question.rare or {asked.row for asked in question.comparisons} & set(comparison.rows):
             untold.append(f"{question.words} {_missing(comparison, question)}")
     if untold:
         told.append(f"{UNANSWERED} {' '.join(untold)}")
@@ -63,9 +63,19 @@ def _difference(comparison: Comparison, asked: Asked) -> Difference | None:
 def _remarks(comparison: Comparison, question: Question) -> list[str]:
     """What has to be known beside an answer."""
     if question is USED:
-        return [*_hardly_used(comparison), _USED]
+        return [*_by_training(comparison), *_hardly_used(comparison), _USED]
     measured = ranked_words(comparison) if question is RANKED else None
     return [f"Insertion: more is better; deletion: less. Measured on {measured}."] if measured else []
+
+
+def _by_training(comparison: Comparison) -> list[str]:
+    """From where to where an even weight's costs go in the trainings of a row."""
+    told = []
+    for row in comparison.rows:
+        costs = comparison.by_training(row, "even")
+        if len(costs) > 1:
+            told.append(f"{row.name} {min(costs):z.1f} to {max(costs):z.1f}")
+    return [f"From training to training: {', '.join(told)} points."] if told else []
 
 
 def _is_of_pc(question: Question) -> bool:
@@ -74,20 +84,21 @@ def _is_of_pc(question: Question) -> bool:
 
 
 def _hardly_used(comparison: Comparison) -> list[str]:
-    """Name the rows whose map is sharper than abn's, while it is sure that its place is worth next to nothing."""
+    """Name the rows whose map is sharper than abn's, while its place is worth next to nothing in every training."""
     rows = []
     for row in comparison.rows:
-        sharper, lost = comparison.difference(row, REFERENCE, "entropy_object"), comparison.within(row, "even")
-        if sharper is None or lost is None or lost.high is None:
+        sharper = comparison.difference(row, REFERENCE, "entropy_object")
+        if row == REFERENCE or sharper is None or not sharper.beyond_noise or sharper.mean > 0:
             continue
-        if row != REFERENCE and sharper.beyond_noise and sharper.mean < 0 and lost.high < HARDLY:
+        costs = comparison.by_training(row, "even")
+        if costs and max(costs) < HARDLY:
             rows.append(f"{MAP_NAMES[comparison.compared_map(row, 'entropy_object') or 'o']} of {row.name}")
     if not rows:
         return []
     they, their = ("they are", "their") if len(rows) > 1 else ("it is", "its")
     return [
         f"Sharp and hardly used: {', '.join(rows)}; {they} sharper than abn's map, and yet an even weight in {their} "
-        f"place costs less than {HARDLY:g} points."
+        f"place costs less than {HARDLY:g} points in every training."
     ]
 
 
@@ -146,7 +157,7 @@ def _claim(asked: Asked, found: Difference, sign: int) -> str:
         )
         return f"in {name} no claim, {limit} ({numbers})"
     among = " among so many comparisons" if found.beyond_noise else ""
-    return f"{nothing or f'in {name} nothing'} beyond noise{among} ({numbers})"
+    return f"{nothing or f'in {name} nothing beyond noise'}{among} ({numbers})"
 
 
 def _interval(numbers: Sequence[float | None], unit: str, form: str) -> str:

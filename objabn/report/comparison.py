@@ -100,6 +100,13 @@ class Comparison:
             self._within[row, measure] = row_within(self.per_video[row], measure, self.recordings)
         return self._within[row, measure]
 
+    def by_training(self, row: Row, measure: str) -> list[float]:
+        """List a difference within a row, one of WITHIN, of each training; without those that lack it."""
+        table = self.per_video[row]
+        seeds = [of_seed for _, of_seed in table.groupby("seed")] if "seed" in table else []
+        found = [row_within(of_seed, measure, self.recordings) for of_seed in seeds]
+        return [each.mean for each in found if each is not None]
+
     @cached_property
     def masks_given(self) -> str:
         """Name the masks that stood in the maps' place: truth, or masks, the segmenter's."""
@@ -164,8 +171,8 @@ class Comparison:
 
         Columns: attention, pc, map, measure, mean, std (over the seeds), minus_abn, low, high (the difference to abn
         and its 95 % interval), p (of no difference), smallest (difference that the design sees), paper (the published
-        value); empty where there is none. Of the measures `within_*` (`within.WITHIN`) mean is the difference within
-        the row, and low to smallest are its own.
+        value); empty where there is none. `lost_even` is what one even weight costs. Of the measures `within_*`
+        (`within.WITHIN`) mean is the difference within the row, and low to smallest are its own.
         """
         lines = []
         for row in self.rows:
@@ -175,6 +182,11 @@ class Comparison:
                 published = self.published[row].get((measure, letter))
                 ends = difference[:5] if difference else (None,) * 5
                 lines.append((*row, letter, measure, *number, *ends, published.value if published else None))
+            if costs := self.by_training(row, "even"):
+                spread = float(pd.Series(costs).std(ddof=1)) if len(costs) > 1 else None
+                difference = self.differences[row].get("lost_even")
+                ends = difference[:5] if difference else (None,) * 5
+                lines.append((*row, "", "lost_even", sum(costs) / len(costs), spread, *ends, None))
             for measure in WITHIN:
                 if found := self.within(row, measure):
                     lines.append((*row, "", f"within_{measure}", found.mean, None, None, *found[1:5], None))

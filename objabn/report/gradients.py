@@ -38,8 +38,8 @@ def gradient_cells(comparison: Comparison) -> pd.DataFrame:
 
 def pc_warning(comparison: Comparison) -> str | None:
     """Warn of rows in which PC had less than one percent of the gradient; None where there are none."""
-    of_rows = {row: shares(comparison, row).get("gradient_pc") for row in comparison.rows if row.pc}
-    low = {row: share for row, share in of_rows.items() if share is not None and share < LEAST}
+    of_rows = {row: shares(comparison, row).get("gradient_pc") for row in comparison.rows}
+    low = {row: share for row, share in of_rows.items() if share is not None and share < LEAST and (share or row.pc)}
     if not low:
         return None
     told = ", ".join(f"{percent(share)} in {row.name}" for row, share in low.items())

@@ -28,7 +28,8 @@ from objabn.statistics.contrast import (
 from objabn.statistics.power import POWER, smallest_difference
 
 # What is compared -> its scale; 100: to points.
-MEASURES = {"top1": 100, "entropy_object": 1, "pointing": 100, "iou_truth": 1, "iou_best": 1}
+MEASURES = {"top1": 100, "lost_even": 100, "entropy_object": 1, "pointing": 100, "iou_truth": 1, "iou_best": 1}
+_LOST = "lost_even"  # top-1 that one even weight in the place of the maps costs: how much the map is used
 _SHARPNESS = "entropy_object"  # of frames with an object: in all others a map has nothing to be sharp about
 _OF_CURVES = "iou_best"  # at the threshold that is best over all videos and seeds: no mean over videos
 COLUMNS = (  # what is read of a row's results
@@ -95,13 +96,15 @@ def row_difference(
 ) -> Difference | None:
     """Tell how far two rows differ in one of MEASURES; None where one of them lacks it.
 
-    In points for top-1 and pointing, bits for the entropy of frames with an object. Of a map: of M_o where a row has
-    it, else of M_u, else of Grad-CAM. A video that lacks the measure in any training of either row is left out.
+    In points for top-1, for what of it one even weight costs, and for pointing, bits for the entropy of frames with an
+    object. Of a map: of M_o where a row has it, else of M_u, else of Grad-CAM. A video that lacks the measure in any
+    training of either row is left out.
 
     Args:
         own, other: results as `evaluate.evaluate_run` gives them, with `seed` where there are several.
         recordings: of each video (index) the recording that it is cut from; None: each is its own.
     """
+    own, other = (_with_lost(table) for table in (own, other)) if measure == _LOST else (own, other)
     names = [_column(table, measure) for table in (own, other)]
     if names[0] is None or names[1] is None:
         return None
@@ -228,12 +231,17 @@ def power_sentence() -> str:
 
 
 def _column(table: pd.DataFrame, measure: str) -> str | None:
-    if measure == "top1":
+    if measure in ("top1", _LOST):
         return measure if measure in table else None
     if measure == _OF_CURVES:
         return next((name for letter in COMPARED if (name := f"{CURVE}{letter}") in table), None)
     letter = compared_map(table.columns, measure)
     return column(measure, letter) if letter else None
+
+
+def _with_lost(table: pd.DataFrame) -> pd.DataFrame:
+    """Add what one even weight costs, where it is known."""
+    return table.assign(**{_LOST: table["top1"] - table["top1_even"]}) if "top1_even" in table else table
 
 
 def _by_video(table: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -21,6 +21,7 @@ USED = "used, points"  # heading
 # Difference to the row abn -> heading, decimals and unit.
 DIFFERENCES = {
     "top1": ("top-1 - abn", 1, " points"),
+    "lost_even": ("used - abn", 1, " points"),
     "entropy_object": ("entropy - abn", 2, " bits"),
     "pointing": ("pointing - abn", 1, " points"),
     "iou_truth": ("IoU truth - abn", 3, ""),
@@ -42,8 +43,8 @@ _USED_NOTE = (
 _FEW_CLASSES = 5  # so many or fewer: every answer is among the five most probable ones
 _FEW_CLASSES_NOTE = "top-5 of five classes or fewer is 100 % of any network, so it is not shown."
 _DIFFERENCE_NOTE = (
-    "Differences to the row abn without PC on the same videos: top-1 and pointing in points, entropy in bits; of M_o "
-    "where the row has it, else of M_u, for plain of Grad-CAM, against abn's M_u."
+    "Differences to the row abn without PC on the same videos: top-1, used and pointing in points, entropy in bits; of "
+    "M_o where the row has it, else of M_u, for plain of Grad-CAM, against abn's M_u."
 )
 _INTERVAL_NOTES = [
     "Brackets: 95 % intervals over trainings and recordings (Obuchowski and Rockette, seeds nested in rows, degrees of "

@@ -28,7 +28,7 @@ MEASURES: dict[str, tuple[str, int, str | None]] = {
     "lit_empty": ("lit where empty", 3, "mean of the map in frames without an object; 0 would be right, 1 for M_b"),
     "flicker": ("flicker", 3, "mean change of a cell from one frame to the next"),
 }
-_MEANS = ("range", "lit_empty", "flicker")  # their spread over seeds is not shown
+_MEANS = ("range", "lit_empty", "flicker", "entropy_native")  # their spread over seeds is not shown
 _OF_OBJECTS = "entropy_object"
 _INVERSE_NOTE = "M_b is compared with the inverse masks."
 _ALL_NOTE = "Every frame has an object, so the entropy of frames with one is the paper's, of all frames."

@@ -116,7 +116,8 @@ def method_notes(comparison: Comparison) -> list[str]:
     notes = [
         f"Grad-CAM, LayerCAM: at {at} (`gradcam.layer`), of the predicted class; Grad-CAM (split): at the end of the "
         "feature extractor, where the row's own maps lie. centre: a fixed bump in the middle of the frame; motion: how "
-        "much a cell changes between frames. These two know nothing of the network.",
+        "much a cell changes between frames. These two know nothing of the network, and a map that is no better than "
+        "they are has told nothing.",
         "passes: what a map costs beyond the answer. One backward pass gives Grad-CAM, Grad-CAM (split) and LayerCAM "
         "together.",
         "entropy: of frames with an object, on the grid of the row's own maps; own grid: on the method's, where it "
@@ -125,6 +126,7 @@ def method_notes(comparison: Comparison) -> list[str]:
     if ranked_words(comparison) is not None:
         notes.append(
             "insertion, deletion: area under the probability of the predicted class while the cells that the map ranks "
-            "first are shown on a blurred clip (more is better), or blurred (less is better); random: a random ranking."
+            "first are shown on a blurred clip (more is better), or blurred (less is better); random: a random "
+            "ranking. Insertion rewards a ranking that shows cells side by side, so look at the line of centre first."
         )
     return notes + _ranked_notes(comparison, "")

@@ -11,7 +11,7 @@ class Wording(NamedTuple):
     """How a measure's differences are told.
 
     Attributes:
-        nothing: what is said of a difference that is not beyond noise; its name where it is "".
+        nothing: what is said of a difference that is not beyond noise, where that is not "in `name` nothing ...".
     """
 
     less: str
@@ -25,6 +25,7 @@ class Wording(NamedTuple):
 # Between rows.
 WORDING = {
     "top1": Wording("less accurate by", "more accurate by", "top-1", " points", 1),
+    "lost_even": Wording("its map used less, by", "its map used more, by", "what one even weight costs", " points", 1),
     "entropy_object": Wording("sharper by", "less sharp by", "entropy", " bits", 2),
     "pointing": Wording("highest on the truth less often, by", "highest on the truth more often, by", "pointing",
                         " points", 1),
@@ -34,7 +35,7 @@ WORDING = {
 # Within a row (`within.WITHIN`).
 WITHIN_WORDING = {
     "even": Wording("one even weight gains", "one even weight costs", "one even weight costs", " points", 1,
-                    "one even weight costs nothing"),
+                    "what one even weight costs is not beyond noise"),
     "pointing": Wording("highest on the truth less often, by", "highest on the truth more often, by", "pointing",
                         " points", 1),
     "iou_best": Wording("its best IoU with the truth lower by", "its best IoU with the truth higher by",
@@ -60,6 +61,7 @@ class Question(NamedTuple):
         within: measures of `within.WITHIN` that are asked of every row with the map, and the sign that says yes.
         map: letter of the map that a row has to have for these; "": any of its own.
         missing: what an answer takes where no row has these measures.
+        rare: whether nothing is said of it where its rows are not there.
     """
 
     words: str
@@ -67,10 +69,11 @@ class Question(NamedTuple):
     within: tuple[tuple[str, int], ...] = ()
     map: str = ""
     missing: str = ""
+    rare: bool = False
 
 
-def _asked(words: str, *comparisons: tuple[Row, Row, str, int]) -> Question:
-    return Question(words, tuple(Asked(*comparison) for comparison in comparisons))
+def _asked(words: str, *comparisons: tuple[Row, Row, str, int], rare: bool = False) -> Question:
+    return Question(words, tuple(Asked(*comparison) for comparison in comparisons), rare=rare)
 
 
 def _with_pc(name: str) -> Row:
@@ -96,6 +99,14 @@ RANKED = Question(
     map="o",
     missing="It takes insertion and deletion (`eval.ranking_videos`) and rows with M_o.",
 )
+# Controls that read PC in another way, and those whose training or network is to make the map needed.
+_READINGS = ("pc-max", "pc-flatten", "pc-apart", "pc-squared", "pc-released", "pc-two", "pc-strong",
+             "pc-released-strong")  # fmt: skip
+_NEEDED = {
+    ABN: ("abn-even",),
+    MASK: ("mask-even", "mask-residual", "mask-energy"),
+    MHA: ("mha-even", "mha-object", "mha-object-even", "mha-energy"),
+}
 
 # A row, the row it is compared with, the measure, the sign of the difference that says yes (0: no such question). Names
 # other than those of the table's own rows are controls'.
@@ -131,6 +142,21 @@ QUESTIONS = (
     _asked(
         "Are the answers more accurate with PC?",
         *((_with_pc(row.attention), row, "top1", 1) for row in (ABN, MASK, MHA)),
+    ),
+    _asked(
+        "Are the maps sharper with another reading of PC?",
+        *((_without(name), MASK, *SHARPER) for name in _READINGS),
+        rare=True,
+    ),
+    _asked(
+        "Is the map used more where the training asks for it?",
+        *((_without(name), row, "lost_even", 1) for row, names in _NEEDED.items() for name in names),
+        rare=True,
+    ),
+    _asked(
+        "Does that cost accuracy?",
+        *((_without(name), row, "top1", -1) for row, names in _NEEDED.items() for name in names),
+        rare=True,
     ),
     _asked(
         "Is mha less accurate?",

@@ -46,7 +46,7 @@ def draw_table(comparison: Comparison, path: Path) -> None:
     above, bars, *below = figure.subplots(len(heights), 1, height_ratios=heights)
     _draw_entropies(bars, comparison, rows)
     if lost:
-        _draw_lost(below.pop(0), rows, lost)
+        _draw_lost(below.pop(0), rows, lost, {row: comparison.by_training(row, "even") for row in lost})
     for axes, (title, each) in zip((above, *below), parts.items(), strict=True):
         axes.set_title(title, fontsize=11 if axes is above else 9)
         _draw_cells(axes, each, _widths(each) / widest)
@@ -101,17 +101,20 @@ def _draw_entropies(axes: Axes, comparison: Comparison, rows: Sequence[Row]) -> 
     axes.legend(frameon=False, ncols=4, loc="lower right", bbox_to_anchor=(1, 1))
 
 
-def _draw_lost(axes: Axes, rows: Sequence[Row], lost: Mapping[Row, Difference]) -> None:
-    """Bars: the points of top-1 that one even weight costs, with intervals where they are known."""
+def _draw_lost(
+    axes: Axes, rows: Sequence[Row], lost: Mapping[Row, Difference], by_training: Mapping[Row, Sequence[float]]
+) -> None:
+    """Bars: the points of top-1 that one even weight costs, with intervals where they are known; a dot a training."""
     places = [rows.index(row) for row in lost]
     means = [each.mean for each in lost.values()]
     axes.bar(places, means, width=_BAR, color=_LOST)
-    for at, each in zip(places, lost.values(), strict=True):
+    for at, (row, each) in zip(places, lost.items(), strict=True):
+        axes.plot([at + _BAR] * len(by_training[row]), by_training[row], ".", color=_LOST)
         if each.low is not None and each.high is not None:
             axes.errorbar(at, each.mean, [[each.mean - each.low], [each.high - each.mean]], color="black", capsize=3)
     _name_rows(axes, rows)
     axes.set_xlim(-0.5, len(rows) - 0.5)
-    axes.set_ylabel("used: points lost\nto an even weight", fontsize=9)
+    axes.set_ylabel("used: points lost\nto an even weight\n(dots: trainings)", fontsize=8)
     axes.axhline(0, color="black", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
 

@@ -39,6 +39,14 @@ def test_pc_is_warned_of_below_one_percent() -> None:
     )
 
 
+def test_a_control_with_pc_is_warned_of_and_a_row_without_it_is_not() -> None:
+    notes = {"curves": {"0": {"gradient_pc": [0.001]}}}
+    control, none = Row("pc-max", False), Row("abn", False)
+    rows = {control: {"top1": 50.0}, none: {"top1": 50.0}}
+    trainings = {control: notes, none: {"curves": {"0": {"gradient_pc": [0.0]}}}}
+    assert "PC's share was 0.1 % in pc-max, so" in (pc_warning(made_comparison(rows, trainings=trainings)) or "")
+
+
 def test_the_warning_stands_once_beside_the_answers_about_pc() -> None:
     for first, second in (("entropy_object", "top1"), ("top1", "entropy_object")):
         comparison = made(0.0002)

@@ -151,6 +151,17 @@ def test_a_video_that_lacks_a_measure_in_any_seed_is_left_out_of_both_rows() -> 
     assert found[:4] == pytest.approx(by_hand(own[:, kept], other[:, kept], [NAMES[at] for at in kept]))
 
 
+def test_what_an_even_weight_costs_is_compared_between_rows() -> None:
+    """As if the loss were a column."""
+    top1 = np.random.default_rng(3).integers(0, 2, (4, 3, 24)).astype(float)
+    own, other = (results(NAMES, top1=top1[at], top1_even=top1[at + 1]) for at in (0, 2))
+    found = row_difference(own, other, "lost_even", in_fours())
+    groups = in_fours().to_list()
+    assert found is not None
+    assert found[:4] == pytest.approx(by_hand(100 * (top1[0] - top1[1]), 100 * (top1[2] - top1[3]), groups))
+    assert row_difference(own, other.drop(columns="top1_even"), "lost_even") is None
+
+
 def test_rows_that_share_no_video_or_have_other_numbers_of_seeds_are_not_compared() -> None:
     own = results(NAMES[:12], entropy_object_o=drawn()[:, :12])
     assert row_difference(own, results(NAMES[12:], entropy_object_u=drawn()[:, 12:]), "entropy_object") is None
@@ -202,7 +213,7 @@ def test_which_map_of_a_row_is_compared(letters: str, compared: str | None) -> N
 def test_rows_without_a_measure_are_not_compared_in_it() -> None:
     table = results(NAMES, top1=np.ones((1, 24)), entropy_object_u=np.ones((1, 24)))
     found = [row_difference(table, table, measure) for measure in MEASURES]
-    assert [each is not None for each in found] == [True, True, False, False, False]
+    assert [each is not None for each in found] == [True, False, True, False, False, False]
     assert row_difference(table, results(NAMES, top1=np.ones((1, 24))), "entropy_object") is None
 
 

@@ -400,8 +400,16 @@ def test_the_picture_shows_what_is_used(tmp_path: Path, monkeypatch: pytest.Monk
 def test_differences_within_a_row_are_among_all_numbers() -> None:
     mask = Row("mask", False)
     lost = results(list("abcdef"), top1=[[0.75] * 6], top1_even=[[0.5] * 6], entropy_o=[[1.0] * 6])
-    table = made_comparison({mask: {"top1": 75.0}}, per_video={mask: lost}).tidy()
-    assert table[["map", "measure", "mean"]].to_numpy().tolist() == [["", "top1", 75.0], ["", "within_even", 25.0]]
+    abn = lost.assign(top1_even=0.625)
+    numbers = {mask: {"top1": 75.0}, Row("abn", False): {}}
+    table = made_comparison(numbers, per_video={mask: lost, Row("abn", False): abn}).tidy()
+    assert table.set_index(["attention", "measure"])["minus_abn"].dropna().to_dict() == {
+        ("mask", "top1"): 0.0, ("mask", "lost_even"): 12.5
+    }  # fmt: skip
+    table = table[table["attention"] == "mask"]
+    assert table[["map", "measure", "mean"]].to_numpy().tolist() == [
+        ["", "top1", 75.0], ["", "lost_even", 25.0], ["", "within_even", 25.0]
+    ]  # fmt: skip
 
 
 def shown(axes: Axes) -> list[list[str]]:

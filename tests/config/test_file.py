@@ -12,7 +12,7 @@ from objabn.config.selection import control_and_block
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "params.yaml").read_text()
-_CONTROL = {"attention": "mha", "masks": "own", "labels": "own", "set": {}}
+_CONTROL = {"attention": "mha", "pc": False, "masks": "own", "labels": "own", "set": {}}
 MOTION = {"backend": "motion", "stride": 1, "threshold": 25.0, "min_area": 0.002}
 
 
@@ -69,8 +69,7 @@ BROKEN = [
     ("repeated control", edited("table.controls", ["plain", "plain"]),
      "table.controls: expected each value once, got ['plain', 'plain']"),
     ("unknown control", edited("table.controls", ["abn"]),
-     "table.controls.0: expected one of mask-area, mask-max, mha-default, other-masks, plain, shifted-masks, "
-     "shuffled-labels, got 'abn'"),
+     f"table.controls.0: expected one of {', '.join(sorted(read_yaml(TEXT)['controls']))}, got 'abn'"),
     ("control named as a loss configuration", edited("controls.mask", _CONTROL),
      "controls.mask: expected a name of a-z, 0-9, - and _, starting with a letter, other than abn, mask, mha, "
      "got 'mask'"),
@@ -83,6 +82,8 @@ BROKEN = [
      "controls.other-masks.masks: expected 'own', 'shifted' or 'other', got 'random'"),
     ("unknown labels of a control", edited("controls.shuffled-labels.labels", "random"),
      "controls.shuffled-labels.labels: expected 'own' or 'shuffled', got 'random'"),
+    ("PC for a row without an attention branch", edited("controls.plain.pc", True),
+     "controls.plain.pc: expected false (plain has no attention branch), got true"),
     ("wrong masks for a row without any", edited("controls.plain.masks", "shifted"),
      "controls.plain.masks: expected own (plain is trained without masks), got 'shifted'"),
     ("nothing said of what a control changes", edited("controls.plain.set", ...),
@@ -242,7 +243,11 @@ def test_the_papers_values_stand_in_the_file() -> None:
         assert (dataset.model.pretrained, dataset.model.dropout) == ("kinetics400", 0.5)
         assert dataset.loss_weights.model_dump() == {
             "attention": 1, "background": 1, "mask": 10, "mha": 10, "pc": 1e-4, "pc1": 1, "pc2": 1e-3,
+            "even": 0,
         }  # fmt: skip
+        assert (dataset.train.weight_decay, dataset.train.pc_centroids, dataset.train.pc_between) == (0, "one", True)
+        assert (dataset.model.attention_convs, dataset.model.feature_pool, dataset.eval.start) == (3, "mean", "random")
+        assert (dataset.eval.entropy_bins, dataset.eval.entropy_size) == (10, None)
         assert (dataset.segment.backend, dataset.segment.weights) == ("detectron2", "zoo")
         assert dataset.segment.model == "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml"
         assert (dataset.train.lr, dataset.train.batch_size, dataset.mask.score_threshold) == (1e-4, 16, 0.5)

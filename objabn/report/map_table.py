@@ -31,6 +31,7 @@ MEASURES: dict[str, tuple[str, int, str | None]] = {
 _MEANS = ("range", "lit_empty", "flicker", "entropy_native")  # their spread over seeds is not shown
 _OF_OBJECTS = "entropy_object"
 _INVERSE_NOTE = "M_b is compared with the inverse masks."
+_TRUTHS = "the truth's mask is"
 _ALL_NOTE = "Every frame has an object, so the entropy of frames with one is the paper's, of all frames."
 
 
@@ -82,7 +83,11 @@ def _empty_frames(comparison: Comparison) -> list[str]:
         return []
     if not comparison.empty_share:
         return [_ALL_NOTE]
-    by = "the truth's mask is" if comparison.params.truth else "the segmenter's masks are"
+    by = "the segmenter's masks are"
+    if comparison.params.truth:
+        by = (
+            "the truth's mask or, where a frame is not annotated, the segmenter's is" if _truth(comparison) else _TRUTHS
+        )
     return [
         f"{100 * comparison.empty_share:.1f} % of the frames have no object, since {by} empty there. The entropy of "
         "all frames is the paper's. Pointing, energy and IoU are of frames with an object."

@@ -46,6 +46,14 @@ def test_without_truth_it_is_the_segmenter_that_found_nothing(synthetic: Dataset
     )
 
 
+def test_where_truth_is_partial_the_segmenter_tells_of_the_other_frames() -> None:
+    rows = {MASK: numbers("o", 0.25) | {"truth_videos": 24.0, "truth_share": 0.125}}
+    assert map_notes(made_comparison(rows))[0].startswith(
+        "25.0 % of the frames have no object, since the truth's mask or, where a frame is not annotated, the "
+        "segmenter's is empty there."
+    )
+
+
 def test_where_every_frame_has_an_object_one_column_of_entropy_stands_for_both() -> None:
     comparison = made_comparison({ABN: numbers("u", 0.0), MASK: numbers("o", 0.0)})
     assert list(map_cells(comparison))[3:] == ["entropy", "flat", "range", "flicker"]

@@ -68,7 +68,7 @@ def map_cells(comparison: Comparison) -> pd.DataFrame:
 
 def measure_notes(comparison: Comparison, cells: pd.DataFrame) -> list[str]:
     """Say what the headings mean, of those of MEASURES that are there."""
-    flat_range = getattr(comparison.params.eval, "flat_range", 0.05)
+    flat_range = comparison.params.eval.flat_range
     noted = {heading: note for heading, _, note in MEASURES.values() if note and heading in cells}
     return [f"{heading}: {note.format(flat_range=flat_range)}." for heading, note in noted.items()]
 

@@ -111,7 +111,7 @@ def _ranked_notes(comparison: Comparison, without: str) -> list[str]:
 
 def method_notes(comparison: Comparison) -> list[str]:
     """What is needed to read the table of methods."""
-    layer = getattr(getattr(comparison.params, "gradcam", None), "layer", "split")
+    layer = comparison.params.gradcam.layer
     at = "the split" if layer == "split" else layer
     notes = [
         f"Grad-CAM, LayerCAM: at {at} (`gradcam.layer`), of the predicted class; Grad-CAM (split): at the end of the "

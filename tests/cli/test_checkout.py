@@ -118,7 +118,7 @@ def test_what_the_package_offers() -> None:
     assert set(objabn.__all__) <= set(dir(objabn))
     assert objabn.losses.__name__ == "objabn.training.losses"
     assert objabn.metrics.__name__ == "objabn.evaluation.metrics"
-    assert objabn.AttentionBranch.__module__ == "objabn.model.network"
+    assert objabn.AttentionBranch.__module__ == "objabn.model.attention_branch"
     assert callable(objabn.explain)
     with pytest.raises(AttributeError, match="module 'objabn' has no attribute 'nonsense'"):
         _ = objabn.nonsense

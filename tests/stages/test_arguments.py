@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from objabn.config.faults import ParamsError
+from objabn.config.file import load_params
 from stages.arguments import parse
 from stages.paths import Paths, row_path
 
@@ -116,7 +117,7 @@ def test_a_controls_parameters_are_changed_for_its_row_only(given) -> None:
 
 
 def test_an_unknown_control(given) -> None:
-    known = "mask-area, mask-max, mha-default, other-masks, plain, shifted-masks, shuffled-labels"
+    known = ", ".join(sorted(load_params(ROOT / "params.yaml").controls))
     with pytest.raises(ParamsError, match=rf"^params.yaml: controls.abn: missing; known: {known}$"):
         given("synthetic --control abn --seed 0")
 

@@ -5,8 +5,6 @@ Measures, trains nothing.
 `python -m stages.audit DATASET --attention mask --pc false`, or `--control plain`
 """
 
-from functools import reduce
-
 from objabn.config.rows import MAPS
 from stages.arguments import parse
 from stages.entry import run_stage
@@ -23,7 +21,7 @@ def main() -> None:
     from objabn.audits.backgrounds import accuracy_on_backgrounds
     from objabn.audits.methods import measure_methods
     from objabn.audits.sanity import cascading_randomisation
-    from objabn.audits.summary import summarise_audits
+    from objabn.audits.summary import side_by_side, summarise_audits
     from objabn.evaluation.map_replacement import accuracy_under
     from objabn.evaluation.numbers import write_numbers
     from objabn.system.files import write_bytes, write_text
@@ -41,7 +39,7 @@ def main() -> None:
             found.append(measured)
             curves.append(mean.assign(seed=seed))
             sanity.append(cascading_randomisation(model, attention, clips, dataset).assign(seed=seed))
-            per_seed.append(reduce(pd.merge, found).assign(seed=seed))  # on the columns that they share
+            per_seed.append(side_by_side(found).assign(seed=seed))
     result, per_video = Paths(arguments.dataset).audit(arguments.row), pd.concat(per_seed)
     write_bytes(result.with_suffix(".parquet"), per_video.to_parquet(index=False))
     for end, tables in ((".curves.csv", curves), (".sanity.csv", sanity)):

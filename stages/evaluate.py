@@ -31,8 +31,9 @@ def main() -> None:
     def results_of_seeds() -> Iterator[pd.DataFrame]:
         for seed, run, clips in trained_runs(arguments, params, dataset):
             is_first = seed == params.table.seeds[0]
+            ranked = is_first or dataset.eval.ranking_videos is None
             keeper = MapKeeper(clips, run.attention) if is_first else None
-            for results in evaluate_run(run.model, run.attention, clips, dataset, rank=is_first, keep=keeper):
+            for results in evaluate_run(run.model, run.attention, clips, dataset, rank=ranked, keep=keeper):
                 yield results.assign(seed=seed)
             if keeper is not None:
                 write_maps(result.with_suffix(".npz"), keeper.kept())

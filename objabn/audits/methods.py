@@ -72,14 +72,15 @@ def measure_methods(
         given = posthoc_maps(model, clips, params.gradcam.layer)
         maps, videos = named_maps(given, attention), dataset.table["video"].iloc[rows].tolist()
         ranking = with_random({letter: each for letter, each in maps.items() if letter != "b"}, videos)
-        results = _curves(model, clips, ranking, given.classes, shares)
+        ties = ranking["random"]
+        results = _curves(model, clips, ranking, given.classes, shares, ties)
         results |= _measures(maps, {letter: each[:, 0] for letter, each in given.native.items()}, batch, params)
         if (at := np.flatnonzero(drawn[rows])).size:
             here = torch.from_numpy(at).to(clips.device)
             some, answers = clips[here], given.classes[here]
             seen = perturbation_maps(model, some, [videos[place] for place in at], answers)
             own = {PERTURBATION: seen[:, 0]}
-            of_some = _curves(model, some, own, answers, shares)
+            of_some = _curves(model, some, own, answers, shares, ties[here])
             of_some |= _measures(own, {}, {name: value[here] for name, value in batch.items()}, params)
             results |= {name: _spread(values, at, len(clips)) for name, values in of_some.items()}
         found.append((len(clips), results))
@@ -89,11 +90,18 @@ def measure_methods(
 
 
 def _curves(
-    model: ObjectABN, clips: Tensor, ranking: Mapping[str, Tensor], answers: Tensor, shares: Sequence[float]
+    model: ObjectABN,
+    clips: Tensor,
+    ranking: Mapping[str, Tensor],
+    answers: Tensor,
+    shares: Sequence[float],
+    ties: Tensor,
 ) -> dict[str, np.ndarray]:
     """Curves of clips by name, (B, n + 1)."""
     probability = answer_probability(model, answers)
-    curves = curves_in_space(clips, ranking, probability, shares) | curves_in_time(clips, ranking, probability, shares)
+    curves: dict[str, Tensor] = {}
+    for of in (curves_in_space, curves_in_time):
+        curves |= of(clips, ranking, probability, shares, ties=ties)
     return {name: values.cpu().numpy() for name, values in curves.items()}
 
 

@@ -27,6 +27,7 @@ from objabn.clips.dataset import ClipDataset
 from objabn.config.rows import MAPS
 from objabn.config.schema import BLOCKS, Dataset
 from objabn.evaluation.conditions import batches
+from objabn.evaluation.metrics import is_flat
 from objabn.evaluation.posthoc import posthoc_maps
 from objabn.model.device import make_fabric
 from objabn.model.network import ObjectABN
@@ -102,7 +103,8 @@ def cascading_randomisation(
     Columns: map (letters u, o, b as far as the row has them; g, s, l), step (of `cascade`; "another class": the trained
     network's map of the second most probable class; "centre prior": the centre prior in the map's place), correlation
     (Spearman's of a frame's cells, the mean over a clip's frames, then over clips; NaN where no frame is left) and
-    compared (share of the frames that are; those of which one map is flat have no order).
+    compared (share of the frames that are: those of which the trained network's map is flat, `eval.flat_range`, or the
+    other one is the same everywhere, have no order).
 
     Maps are of the class that the trained network answers, whatever the random ones would. The first view of each
     video is taken.
@@ -124,6 +126,9 @@ def cascading_randomisation(
     layer = params.gradcam.layer
     trained = _maps(model, attention, clips, answers, layer)
     prior = trained.pop(_CENTRE)
+    for letter, values in trained.items():  # a flat map has no order; of a random network's any order counts
+        flat = is_flat(values, params.eval.flat_range)[..., None, None]
+        trained[letter] = np.where(flat, values.mean(axis=(-2, -1), keepdims=True), values)
     lines = _lines(CLASS, trained, _maps(model, attention, clips, seconds, layer))
     for step, network in randomised(model, seed):
         lines += _lines(step, trained, _maps(network, attention, clips, answers, layer))

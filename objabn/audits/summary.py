@@ -1,8 +1,22 @@
 """The numbers of an audited row: a tidy table with a line for each seed and measure."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from objabn.evaluation.numbers import COLUMNS, measure_of
+
+
+def side_by_side(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Join the tables of several audits of the same videos, a line a video, of a column that several have the first.
+
+    Each computes the answers of whole clips again, which may differ in a tie.
+    """
+    joined, *others = tables
+    for table in others:
+        new = [name for name in table if name not in joined]
+        joined = joined.merge(table[["video", *new]], on="video", validate="one_to_one")
+    return joined
 
 
 def audit_numbers(per_video: pd.DataFrame) -> dict[str, float]:

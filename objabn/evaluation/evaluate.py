@@ -103,7 +103,7 @@ def _clip_results(
     answers = {_ANSWER: found.output.perception_logits}
     if MAPS[attention]:
         assert found.output.attention_logits is not None
-        others = other_answers(model, attention, batch, found.h1, found.output.maps, masks.masks, crop)
+        others = other_answers(model, attention, batch, found.h1, found.output.maps, masks.taught, crop)
         others = {"attention": found.output.attention_logits} | others
         answers |= {_OTHER + name: logits for name, logits in others.items()}
     maps = named_maps(found, attention)

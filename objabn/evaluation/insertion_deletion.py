@@ -55,12 +55,24 @@ def ranked_videos(classes: np.ndarray, number: int | None) -> np.ndarray:
     return chosen
 
 
-def ranks(values: Tensor) -> Tensor:
+def ranks(values: Tensor, ties: Tensor | None = None) -> Tensor:
     """Return the place of each value in its row, int64 (..., n): 0 is the largest.
 
-    Equal values have places in the order in which they stand.
+    Equal values have places in the order of `ties`. Without it they have them in the order in which they stand: the
+    cells of a map that is 0 in half of a frame would come row by row, side by side, which insertion rewards.
+
+    Args:
+        ties: as `values`, numbers of which no two in a row are equal.
+
+    >>> import torch
+    >>> ranks(torch.tensor([0.0, 2.0, 0.0]), ties=torch.tensor([0.3, 0.2, 0.1])).tolist()
+    [2, 0, 1]
     """
-    return values.argsort(dim=-1, descending=True, stable=True).argsort(dim=-1)
+    if ties is None:
+        return values.argsort(dim=-1, descending=True, stable=True).argsort(dim=-1)
+    order = ties.argsort(dim=-1)
+    places = ranks(values.gather(-1, order))
+    return torch.empty_like(places).scatter_(-1, order, places)
 
 
 def counts(total: int, shares: Sequence[float] = SHARES) -> np.ndarray:
@@ -130,7 +142,12 @@ Probability = Callable[[Tensor], Tensor]  # of the answer, (B,), for clips (B, 3
 
 
 def curves_in_space(
-    clips: Tensor, rankings: Mapping[str, Tensor], probability: Probability, shares: Sequence[float] = SHARES
+    clips: Tensor,
+    rankings: Mapping[str, Tensor],
+    probability: Probability,
+    shares: Sequence[float] = SHARES,
+    *,
+    ties: Tensor,
 ) -> dict[str, Tensor]:
     """Compute the curves of clips whose cells come or go.
 
@@ -139,12 +156,13 @@ def curves_in_space(
     Args:
         clips: (B, 3, T, S, S).
         rankings: by name what ranks the cells, float (B, T, h, w).
+        ties: what ranks cells that a ranking holds equal, a random ranking (B, T, h, w).
     """
     away = blurred(clips)
     whole, nothing = probability(clips), probability(away)
     curves = {}
     for name, values in rankings.items():
-        cells = ranks(values.flatten(2)).unflatten(2, values.shape[2:])  # (B, T, h, w)
+        cells = ranks(values.flatten(2), ties.flatten(2)).unflatten(2, values.shape[2:])  # (B, T, h, w)
         points = counts(cells[0, 0].numel(), shares)[1:-1].tolist()
         shown = [probability(patched(away, clips, cells < count)) for count in points]
         taken = [probability(patched(clips, away, cells < count)) for count in points]
@@ -154,7 +172,12 @@ def curves_in_space(
 
 
 def curves_in_time(
-    clips: Tensor, rankings: Mapping[str, Tensor], probability: Probability, shares: Sequence[float] = SHARES
+    clips: Tensor,
+    rankings: Mapping[str, Tensor],
+    probability: Probability,
+    shares: Sequence[float] = SHARES,
+    *,
+    ties: Tensor,
 ) -> dict[str, Tensor]:
     """Compute the curves of clips whose frames come or go.
 
@@ -164,7 +187,7 @@ def curves_in_time(
     whole, still = probability(clips), probability(frozen(clips, none))
     curves = {}
     for name, values in rankings.items():
-        frames = ranks(values.mean(dim=(2, 3)))  # (B, T)
+        frames = ranks(values.mean(dim=(2, 3)), ties.mean(dim=(2, 3)))  # (B, T)
         points = counts(frames.shape[1], shares)[1:-1].tolist()
         shown = [probability(frozen(clips, frames < count)) for count in points]
         taken = [probability(frozen(clips, frames >= count)) for count in points]
@@ -209,5 +232,5 @@ def areas_in_space(
     """
     given = with_random(rankings, videos)
     at = counts(given["random"][0, 0].numel())
-    curves = curves_in_space(clips, given, answer_probability(model, answers))
+    curves = curves_in_space(clips, given, answer_probability(model, answers), ties=given["random"])
     return {name: area(at / at[-1], values.cpu().numpy().astype(np.float64)) for name, values in curves.items()}

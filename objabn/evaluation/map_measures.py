@@ -9,12 +9,11 @@ import numpy as np
 
 from objabn.config.schema import Eval
 from objabn.evaluation.localisation import energy_inside, iou_by_threshold, iou_of_region, pointing
-from objabn.evaluation.metrics import flicker, is_flat, map_entropy, map_range, mean_known
+from objabn.evaluation.metrics import FLAT_RANGES, flicker, is_flat, map_entropy, map_range, mean_known
 from objabn.evaluation.results import CURVE
 from objabn.evaluation.targets import KINDS, Targets
 
 # Where to call a map flat is a choice. The entropies under these choices tell how much hangs on it.
-FLAT_RANGES = (1e-6, 0.02, 0.05)
 
 
 def map_measures(
@@ -24,14 +23,14 @@ def map_measures(
 
     Returns float64 (B,) by column, or (B, K) of a curve, means over the clip's frames.
 
-    Columns of a map x. Its shape: `entropy_x`, in bits, over all frames that are not flat, the paper's figure;
-    `entropy_at_R_x`, the same where flat is a range below R, for each of FLAT_RANGES, whatever `eval.flat_range` is;
-    `entropy_object_x`, over the frames of `entropy_x` that have an object; `entropy_native_x`, the entropy of the same
-    map on the grid of its own layer, where that is another; `flat_share_x` and `flat_share_object_x`; `range_x`,
-    max - min over frames with an object. Where nothing is: `lit_empty_x`, the map's mean over frames without an
-    object. In time: `flicker_x`. On the object, over frames that have one: `iou_fit_x`, the IoU of the cells from 0.5
-    on with the segmenter's mask, and with ground truth `iou_truth_x`, `pointing_x`, `energy_x` and `iou_curve_x`. Each
-    is NaN where no frame has a say.
+    Columns of a map x. Its shape: `entropy_x`, in bits, over all frames, the paper's figure, which knows no flat frames
+    (only a map that is the same everywhere has no entropy); `entropy_object_x`, over frames that have an object and are
+    not flat; `entropy_native_x`, that of the same map on the grid of its own layer, where that is another;
+    `entropy_object_at_R_x`, with R in the place of `eval.flat_range`, for each of FLAT_RANGES; `flat_share_x` and
+    `flat_share_object_x`; `range_x`, max - min over frames with an object. Where nothing is: `lit_empty_x`, the map's
+    mean over frames without an object. In time: `flicker_x`. On the object, over frames that have one: `iou_fit_x`, the
+    IoU of the cells from 0.5 on with the segmenter's mask, and with ground truth `iou_truth_x`, `pointing_x`,
+    `energy_x` and `iou_curve_x`. Each is NaN where no frame has a say.
 
     M_b is compared with the inverse of the masks.
 
@@ -52,17 +51,19 @@ def _shape(
     letter: str, maps: np.ndarray, native: np.ndarray | None, found: Targets, params: Eval
 ) -> dict[str, np.ndarray]:
     """Measure what no mask is needed for but to choose frames."""
-    entropy = _entropy(maps, params, min(*FLAT_RANGES, params.flat_range))
-    flat = is_flat(maps, params.flat_range)
-    kept = np.where(flat, np.nan, entropy)
+    entropy, flat = _entropy(maps, params), is_flat(maps, params.flat_range)
+
+    def of_objects(values: np.ndarray, left_out: np.ndarray) -> np.ndarray:
+        return mean_known(np.where(found.objects & ~left_out, values, np.nan), axis=1)
+
     results = {
-        f"entropy_{letter}": mean_known(kept, axis=1),
-        f"entropy_object_{letter}": mean_known(np.where(found.objects, kept, np.nan), axis=1),
+        f"entropy_{letter}": mean_known(entropy, axis=1),
+        f"entropy_object_{letter}": of_objects(entropy, flat),
     }
     if native is not None:
-        results[f"entropy_native_{letter}"] = mean_known(_entropy(native, params, params.flat_range), axis=1)
+        results[f"entropy_native_{letter}"] = of_objects(_entropy(native, params), is_flat(native, params.flat_range))
     for least in FLAT_RANGES:
-        results[f"entropy_at_{least:g}_{letter}"] = mean_known(np.where(is_flat(maps, least), np.nan, entropy), axis=1)
+        results[f"entropy_object_at_{least:g}_{letter}"] = of_objects(entropy, is_flat(maps, least))
     lit = np.asarray(maps, np.float64).mean(axis=(-2, -1))
     return results | {
         f"flat_share_{letter}": flat.mean(axis=1),
@@ -73,8 +74,8 @@ def _shape(
     }
 
 
-def _entropy(maps: np.ndarray, params: Eval, flat_range: float) -> np.ndarray:
-    return map_entropy(maps, flat_range, params.entropy_bins, params.entropy_size)
+def _entropy(maps: np.ndarray, params: Eval) -> np.ndarray:
+    return map_entropy(maps, FLAT_RANGES[0], params.entropy_bins, params.entropy_size)
 
 
 def _place(letter: str, maps: np.ndarray, target: np.ndarray, kind: str) -> dict[str, np.ndarray]:

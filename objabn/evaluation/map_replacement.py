@@ -27,7 +27,9 @@ _CLIP = (2, 3, 4)  # T, h, w
 REPLACEMENTS = ("one", "inverse", "flat", "even", "other", "mask")
 
 
-def replaced_maps(maps: Tensor, how: str, attention: str, new: Tensor | None = None) -> Tensor:
+def replaced_maps(
+    maps: Tensor, how: str, attention: str, new: Tensor | None = None, *, apply: str = "multiply"
+) -> Tensor:
     """Replace all maps of a clip in the same way; return float (B, M, T, h, w).
 
     Args:
@@ -36,13 +38,14 @@ def replaced_maps(maps: Tensor, how: str, attention: str, new: Tensor | None = N
             "one": 1, nothing is weighted.
             "inverse": 1 - M.
             "flat": each map's own mean over the clip.
-            "even": the single weight w under which h1 keeps the energy that h1 has under the map, sum (w h1)^2 =
-            sum (M h1)^2. "one" and "flat" also change the scale of h2, to which the perception branch is sensitive;
-            "even" takes away the place alone.
+            "even": the single weight w under which h1 keeps the energy that it has under the map (`even_weights`).
+            "one" and "flat" also change the scale of h2, to which the perception branch is sensitive; "even" takes away
+            the place alone.
             "other": the maps `new`.
             "mask": M_o becomes the union mask `new`, M_b becomes 1 minus the mask. There is no mask for M_u, so M_u
             stays. But where M_u is the only map (abn), M_u becomes the mask too. That tells whether the network can
             read an attention that it was never taught.
+        apply: `model.attention_apply`, on which "even" depends.
         new: for "even" h1 (B, C, T, h, w); for "other" maps as `maps`; for "mask" zeros and ones (B, T, h, w).
     """
     if how == "one":
@@ -55,7 +58,7 @@ def replaced_maps(maps: Tensor, how: str, attention: str, new: Tensor | None = N
         raise ValueError(f"replacement: expected one of {', '.join(REPLACEMENTS)}, got {how!r}")
     assert new is not None, f"{how} needs something to put in the maps' place"
     if how == "even":
-        return even_weights(new, maps).expand_as(maps)
+        return even_weights(new, maps, apply).expand_as(maps)
     if how == "other":
         assert new.shape == maps.shape, f"{tuple(new.shape)}, expected {tuple(maps.shape)}"
         return new
@@ -86,7 +89,11 @@ def other_answers(
         clips = clip_tensors(other_clips(batch), crop)
         new["other"] = "other", model.attention_branch(model.extractor(clips))[1]
     new |= {kind: ("mask", mask) for kind, mask in masks.items()}
-    return {name: model.perceive(h1, replaced_maps(maps, how, attention, given)) for name, (how, given) in new.items()}
+    apply = model.attention_apply
+    return {
+        name: model.perceive(h1, replaced_maps(maps, how, attention, given, apply=apply))
+        for name, (how, given) in new.items()
+    }
 
 
 @torch.no_grad()
@@ -94,11 +101,10 @@ def accuracy_under(model: ObjectABN, attention: str, dataset: ClipDataset, param
     """Measure the top-1 of a trained network under each replacement of its maps.
 
     Returns one row a video; views are averaged. Columns: video, label, top1 (the network's own maps), top1_one,
-    top1_inverse, top1_flat, top1_even, top1_other. Where `dataset` has the masks of training there is top1_masks (these
-    masks, resized as in training). Where `dataset` has true masks there is top1_truth (the cells that the true mask
-    covers by half at least, as where IoU is measured). For both kinds of masks there is top1_*_any (the cells that the
-    mask covers at all: a limb that is thinner than half a cell is in no other column). Each top-1 is 0 or 1; under true
-    masks NaN of a video with a frame that is not annotated.
+    top1_inverse, top1_flat, top1_even, top1_other. Where `dataset` has the masks of training there is top1_masks, and
+    where it has true masks top1_truth: both brought to the map's grid as in training (`mask.resize`). For both
+    kinds of masks there is top1_*_any (the cells that the mask covers at all: a limb that is thinner than a cell may be
+    in no other column). Each top-1 is 0 or 1; under true masks NaN of a video with a frame that is not annotated.
 
     "other" takes the maps of the video's partner (`clips.partners`) at the same view. The partner's clip is read beside
     the video's own. So no more than two batches' maps are in memory, for one more pass through the extractor.
@@ -122,7 +128,7 @@ def accuracy_under(model: ObjectABN, attention: str, dataset: ClipDataset, param
         any_cell = {kind: mask_tensors(batch, kind, model.map_size, "max") for kind in found.masks}
         answers = {"": model.perceive(h1, maps)}
         answers |= {how: model.perceive(h1, replaced_maps(maps, how, attention)) for how in ("one", "inverse", "flat")}
-        answers |= other_answers(model, attention, batch, h1, maps, found.masks, crop)
+        answers |= other_answers(model, attention, batch, h1, maps, found.taught, crop)
         answers |= {
             f"{kind}_any": model.perceive(h1, replaced_maps(maps, "mask", attention, mask))
             for kind, mask in any_cell.items()

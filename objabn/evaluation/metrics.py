@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 MAX_BITS = math.log2(10)  # the largest entropy of the paper's 10 bins, 3.3219
 CALIBRATION_BINS = 15
+FLAT_RANGES = (1e-6, 0.02, 0.05)  # the first: rounding, below which no entropy is known
 _NO_RANGE = 1e-6  # a range below this is rounding: nothing is divided by it
 
 
@@ -133,6 +134,28 @@ def calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = C
     numbers = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
     gaps = np.bincount(numbers, weights=correct - confidence, minlength=bins)  # n * (share right - mean confidence)
     return float(np.abs(gaps).sum() / confidence.size)
+
+
+def calibration_error_by_chance(confidence: np.ndarray, bins: int = CALIBRATION_BINS, draws: int = 200) -> float:
+    """Return the ECE that these answers would have on average if they were calibrated.
+
+    Answers are drawn right or wrong by their own confidence, and none of them is a calibration error. Yet of few
+    answers a bin's share of right ones is off by chance, always upwards in the ECE.
+
+    Args:
+        confidence: as `calibration_error`.
+
+    >>> import numpy as np
+    >>> few, many = (calibration_error_by_chance(np.full(number, 0.9)) for number in (20, 2000))
+    >>> round(few, 2), round(many, 3)
+    (0.05, 0.005)
+    """
+    draw = np.random.default_rng(0)
+    confidence = np.asarray(confidence, np.float64)
+    if not confidence.size:
+        return float("nan")
+    drawn = (calibration_error(confidence, draw.random(confidence.size) < confidence, bins) for _ in range(draws))
+    return float(np.mean(list(drawn)))
 
 
 def top_k(probabilities: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:

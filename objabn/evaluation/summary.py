@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from objabn.evaluation.localisation import THRESHOLDS, best_threshold
-from objabn.evaluation.metrics import calibration_error
+from objabn.evaluation.metrics import calibration_error, calibration_error_by_chance
 from objabn.evaluation.numbers import COLUMNS, measure_of
 from objabn.evaluation.results import CURVE, IDS, column_names, read_column
 
@@ -19,7 +19,8 @@ def summarise(results: Path) -> pd.DataFrame:
     Columns: seed; map, its letter, or "" for a measure of no map; measure; value. top1 (also under other maps) and top5
     are in percent, entropies in bits, everything else in [0, 1]. Of each curve of IoU by threshold there are
     `iou_best`, at the one threshold that is best over all videos and seeds, and `best_threshold`, that one. Of the
-    confidence there is besides `ece`, the expected calibration error over the videos; of the share of annotated frames
+    confidence there is besides `ece`, the expected calibration error over the videos, and `ece_by_chance`, that of
+    calibrated answers with the same confidences; of the share of annotated frames
     `truth_videos`, how many videos have such frames. A number that does not exist (the entropy of a seed all of whose
     maps are flat) has no line.
 
@@ -47,9 +48,12 @@ def summarise(results: Path) -> pd.DataFrame:
 def _counted(results: Path, name: str, values: np.ndarray, seeds: np.ndarray) -> list[tuple[int, str, str, float]]:
     """Lines of each seed that are no mean of a column."""
     if name == "confidence":
-        correct = read_column(results, "top1")
-        errors = {seed: calibration_error(values[seeds == seed], correct[seeds == seed]) for seed in np.unique(seeds)}
-        return [(seed, "", "ece", round(error, 6)) for seed, error in errors.items()]
+        lines, correct = [], read_column(results, "top1")
+        for seed in np.unique(seeds):
+            own = values[seeds == seed]
+            lines.append((seed, "", "ece", round(calibration_error(own, correct[seeds == seed]), 6)))
+            lines.append((seed, "", "ece_by_chance", round(calibration_error_by_chance(own), 6)))
+        return lines
     if name == "truth_share":
         return [(seed, "", "truth_videos", float((values[seeds == seed] > 0).sum())) for seed in np.unique(seeds)]
     return []

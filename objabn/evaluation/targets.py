@@ -25,12 +25,14 @@ class Targets:
     Attributes:
         masks: by kind, "masks" (the segmenter's, as in training) and "truth" (cells that the true mask covers by half
             at least), on the device, float32 (B, T, h, w) of zeros and ones; those that the data set has.
+        taught: both brought to the grid as the masks of training are (`mask.resize`), as a row knows masks.
         known: which frames are annotated, bool (B, T); none where there is no truth.
         objects: which frames have an object, bool (B, T).
         empty: which frames have none. A frame of which no mask tells is neither.
     """
 
     masks: dict[str, Tensor]
+    taught: dict[str, Tensor]
     known: np.ndarray
     objects: np.ndarray
     empty: np.ndarray
@@ -58,6 +60,7 @@ def targets(batch: Batch, params: Dataset, size: int) -> Targets:
     resizes = {"masks": params.mask.resize, "truth": "area"}
     kinds = [kind for kind in KINDS if kind in batch]
     masks = {kind: mask_tensors(batch, kind, size, resizes[kind]) for kind in kinds}
+    taught = {kind: mask_tensors(batch, kind, size, params.mask.resize) for kind in kinds}
     covered = {kind: _anything(batch, kind, size) for kind in kinds}
     frames = (len(batch["box"]), batch["frames"].shape[1])  # (B, T)
     known = np.full(frames, "truth" in batch)
@@ -66,7 +69,7 @@ def targets(batch: Batch, params: Dataset, size: int) -> Targets:
     none = np.zeros(frames, bool)
     told = known | ("masks" in batch)
     objects = np.where(known, covered.get("truth", none), covered.get("masks", none))
-    return Targets(masks, known, objects, told & ~objects)
+    return Targets(masks, taught, known, objects, told & ~objects)
 
 
 def _anything(batch: Batch, kind: str, size: int) -> np.ndarray:
@@ -77,18 +80,19 @@ def _anything(batch: Batch, kind: str, size: int) -> np.ndarray:
 def target_measures(found: Targets) -> dict[str, np.ndarray]:
     """Measure the objects of each clip, float64 (B,) by name.
 
-    `empty_share`, frames without an object; `object_area`, the share of the grid's cells that the object covers, over
-    frames with one. With ground truth also `truth_area`, the share of cells that are truth in frames that have such
-    cells: chance for pointing and energy; and `truth_share`, frames that are annotated.
+    `empty_share`, frames without an object; `object_area`, the share of the grid's cells that the segmenter's mask
+    covers, over frames in which it covers some: of one kind in all videos, while truth may be of some. With ground
+    truth also `truth_area`, the share of cells that are truth in frames that have such cells: chance for pointing and
+    energy; and `truth_share`, frames that are annotated.
     """
     masks = found.on_cpu()
     areas = {kind: mask.mean(axis=(-2, -1)) for kind, mask in masks.items()}  # (B, T)
     none = np.full(found.objects.shape, np.nan)
-    area = np.where(found.known, areas.get("truth", none), areas.get("masks", none))
+    area = areas.get("masks", none)
     told = found.objects | found.empty
     results = {
         "empty_share": mean_known(np.where(told, found.empty, np.nan), axis=1),
-        "object_area": mean_known(np.where(found.objects, area, np.nan), axis=1),
+        "object_area": mean_known(np.where(area > 0, area, np.nan), axis=1),
     }
     if "truth" in masks:
         seen = found.known & (areas["truth"] > 0)

@@ -147,7 +147,7 @@ class ObjectABN(nn.Module):
         logits, even_logits = self.perceive(h1, maps), None
         if self.training and self._with_even:
             with _as_tested(self.perception_branch):
-                even = even_weights(h1.detach(), maps.detach()).expand_as(maps)
+                even = even_weights(h1.detach(), maps.detach(), self.attention_apply).expand_as(maps)
                 even_logits = self.perceive(h1, even)
         return Output(attention_logits, logits, maps, features, even_logits)
 

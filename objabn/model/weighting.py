@@ -29,15 +29,16 @@ def apply_map(h1: Tensor, attention_map: Tensor, how: str = "multiply") -> Tenso
     return weighted + h1 if how == "residual" else weighted
 
 
-def even_weights(h1: Tensor, maps: Tensor) -> Tensor:
+def even_weights(h1: Tensor, maps: Tensor, how: str = "multiply") -> Tensor:
     """Return for each map the one weight that keeps the energy which h1 has under it.
 
-    It is the w of sum (w h1)^2 = sum (M h1)^2, the sums over C, T, h and w: the map's place is gone, its
-    strength stays.
+    It is the w of sum (w h1)^2 = sum (M h1)^2, the sums over C, T, h and w: the map's place is gone, its strength
+    stays. Where the map adds to h1 it is the w of sum (h1 + w h1)^2 = sum (h1 + M h1)^2.
 
     Args:
         h1: (B, C, T, h, w).
         maps: (B, M, T, h, w).
+        how: as `apply_map`.
 
     Returns:
         (B, M, 1, 1, 1).
@@ -47,8 +48,10 @@ def even_weights(h1: Tensor, maps: Tensor) -> Tensor:
     5.0
     """
     energy = h1.square().mean(dim=1, keepdim=True)  # (B, 1, T, h, w)
-    weighted = (maps.square() * energy).mean(dim=_CLIP, keepdim=True)
-    return (weighted / energy.mean(dim=_CLIP, keepdim=True).clamp_min(_EPS)).clamp_min(_EPS).sqrt()
+    added = 1 if how == "residual" else 0
+    weighted = ((maps + added).square() * energy).mean(dim=_CLIP, keepdim=True)
+    share = weighted / energy.mean(dim=_CLIP, keepdim=True).clamp_min(_EPS)
+    return share.clamp_min(_EPS).sqrt() - added
 
 
 class MapMixer(nn.Module):

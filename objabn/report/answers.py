@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from objabn.config.rows import LOSSES
 from objabn.report.comparison import Comparison
 from objabn.report.gradients import pc_warning
 from objabn.report.intervals import MAX_FLAT, Difference, scope
@@ -47,8 +48,8 @@ def answers(comparison: Comparison) -> list[str]:
 def _known(comparison: Comparison, question: Question) -> dict[Asked, Difference]:
     """The differences that answer a question, of those rows that have them."""
     asked = list(question.comparisons)
-    for row in comparison.rows:
-        if question.map in ("", *comparison.own_maps(row)):
+    for row in comparison.rows:  # a control may be there to fail: it stands in the tables, not in a verdict
+        if row.attention in LOSSES and question.map in ("", *comparison.own_maps(row)):
             asked += [Asked(row, None, measure, wanted) for measure, wanted in question.within]
     found = {each: _difference(comparison, each) for each in asked}
     return {each: difference for each, difference in found.items() if difference is not None}
@@ -65,7 +66,24 @@ def _remarks(comparison: Comparison, question: Question) -> list[str]:
     if question is USED:
         return [*_by_training(comparison), *_hardly_used(comparison), _USED]
     measured = ranked_words(comparison) if question is RANKED else None
-    return [f"Insertion: more is better; deletion: less. Measured on {measured}."] if measured else []
+    if measured is None:
+        return []
+    return [f"Insertion: more is better; deletion: less. Measured on {measured}.", *_of_the_centre(comparison)]
+
+
+def _of_the_centre(comparison: Comparison) -> list[str]:
+    """What a map that knows nothing of the network has, where that is more than what the rows' own maps have."""
+    pairs = {
+        row: (comparison.number(row, "insertion", "c"), comparison.number(row, "insertion", "o"))
+        for row in comparison.rows
+    }
+    better = [row.name for row, (centre, own) in pairs.items() if centre and own and centre.mean > own.mean]
+    if not better:
+        return []
+    return [
+        f"In {', '.join(better)} the centre prior, which knows nothing of the network, has more insertion than M_o: "
+        "insertion rewards cells side by side, so it alone is no proof of a good map."
+    ]
 
 
 def _by_training(comparison: Comparison) -> list[str]:
@@ -97,8 +115,8 @@ def _hardly_used(comparison: Comparison) -> list[str]:
         return []
     they, their = ("they are", "their") if len(rows) > 1 else ("it is", "its")
     return [
-        f"Sharp and hardly used: {', '.join(rows)}; {they} sharper than abn's map, and yet an even weight in {their} "
-        f"place costs less than {HARDLY:g} points in every training."
+        f"Sharp, and not shown to be used: {', '.join(rows)}; {they} sharper than abn's map, and yet an even weight in "
+        f"{their} place costs less than {HARDLY:g} points in every training."
     ]
 
 

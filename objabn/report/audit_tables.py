@@ -45,18 +45,19 @@ LOSSES = {
     "background gap": ("top1_pasted{cut}", "top1_swapped{cut}", 100, 1),
 }
 _REPLACED_NOTES = """\
-Top-1 % of the trained row when its maps are replaced and nothing else. A row that uses its map loses with 1 - M and
-with another video's; one that does not stays as it is, however good its map looks.
+Top-1 % of the trained row when its maps are replaced and nothing else. A row that uses the place of its map loses with
+`even`. With 1 - M or another video's map a row may lose without needing its own, since they point to a wrong place; a
+row that loses with none of these does not look at its map, however good it is.
 
 - even: one weight everywhere, under which the features keep their energy: what is lost is what the place was worth.
 - flat: each map's own mean; 1: nothing is weighted. These two change the scale of the features as well.
 - another video's: the maps of a test video of another class.
 - masks, truth: M_o becomes the segmenter's or the true mask, M_b its inverse; in the row abn, M_u becomes it.
-- any: cells that are covered at all, not by half at least."""
+- any: cells that are covered at all."""
 _LOSSES_NOTES = """\
 Differences within a row, top-1 in points, areas in [0, 1]; the tables below say what each means. More than 0 with a
-star: the map is used, its order counts, it ranks better than Grad-CAM on the same network, or the row leans on the
-background. A star says that the 95 % interval excludes 0; each is judged by itself."""
+star: the map is used (even), a wrong map misleads, the map's order counts, it ranks better than Grad-CAM on the same
+network, or the row leans on the background. A star says that the 95 % interval excludes 0; each is judged by itself."""
 _BACKGROUNDS_NOTES = """\
 Top-1 % on clips that masks cut into figure and background, the label staying the figure's.
 
@@ -99,14 +100,15 @@ def losses(per_video: pd.DataFrame, recordings: pd.Series | None) -> dict[str, D
     """Measure what a row loses, by heading of LOSSES, over its trainings and the recordings of its videos.
 
     Insertion and deletion are M_o's where the row has it, else M_u's, else Grad-CAM's; figures are cut by the true
-    masks where there are some, else by the segmenter's.
+    masks where all videos have them, else by the segmenter's.
 
     Args:
         per_video: the row's audit of each video and seed.
         recordings: of each video (index) the recording that it is cut from; None: each is its own.
     """
     letter = compared_map(per_video.columns, "insertion") or "u"
-    cut = "_truth" if "top1_swapped_truth" in per_video else ""
+    of_truth = per_video.get("top1_swapped_truth", pd.Series(dtype=float))
+    cut = "_truth" if len(of_truth) and of_truth.notna().all() else ""
     found = {}
     for heading, (whole, less, scale, _) in LOSSES.items():
         names = [name.format(map=letter, cut=cut) for name in (whole, less)]

@@ -14,6 +14,7 @@ from objabn.report.names import MAP_NAMES, Row, compared_map
 SIZES = ("small", "medium", "large")  # thirds of the videos, by the share of the frame that the object covers
 SIZES_TITLE, CLASSES_TITLE = "Maps by the object's size", "The classes with the worst maps"
 _WORST_CLASSES, _WORST_VIDEOS = 3, 10
+_AREAS = {"truth_area": "the truth", "object_area": "the segmenter's mask"}
 _LEAST = 3 * 2  # videos, that thirds of them say anything
 _HEADINGS = {"pointing": ("pointing %", 1, 100), "iou_truth": ("IoU truth", 3, 1), "iou_fit": ("IoU fit", 3, 1),
              "entropy_object": ("entropy", 2, 1)}  # fmt: skip
@@ -58,16 +59,24 @@ def measured(comparison: Comparison) -> dict[Row, pd.DataFrame]:
 def object_sizes(comparison: Comparison) -> pd.Series:
     """Sort the videos into thirds by their object's mean area, of equals by id; index video, values of SIZES.
 
-    Empty where no row knows areas, or of fewer than six videos.
+    The area is that of the truth where all videos have one, else of the segmenter's masks. Empty where no row knows
+    areas, or of fewer than six videos.
     """
     for table in comparison.per_video.values():
-        if "object_area" in table:
-            areas = table.groupby("video")["object_area"].mean().dropna().sort_index()
+        if area := _area(table):
+            areas = table.groupby("video")[area].mean().dropna().sort_index()
             if len(areas) < _LEAST:
                 return pd.Series(dtype=object)
             thirds = (areas.rank(method="first") - 1) * len(SIZES) // len(areas)
             return thirds.astype(int).map(dict(enumerate(SIZES)))
     return pd.Series(dtype=object)
+
+
+def _area(table: pd.DataFrame) -> str | None:
+    """Name the column of the objects' sizes: of one kind for all videos."""
+    if "truth_area" in table and table["truth_area"].notna().all():
+        return "truth_area"
+    return "object_area" if "object_area" in table else None
 
 
 def grouped(comparison: Comparison) -> pd.DataFrame:
@@ -116,13 +125,13 @@ def size_notes(comparison: Comparison) -> list[str]:
     """Say what small and large are here."""
     sizes = object_sizes(comparison)
     for table in comparison.per_video.values():
-        if len(sizes) and "object_area" in table:
-            areas = table.groupby("video")["object_area"].mean().reindex(sizes.index)
+        if len(sizes) and (area := _area(table)):
+            areas = table.groupby("video")[area].mean().reindex(sizes.index)
             most = areas.groupby(sizes).max()
             counts = ", ".join(str(int((sizes == size).sum())) for size in SIZES)
             return [
-                f"Thirds of the test videos ({counts}) by the share of the map's cells that the object covers: small "
-                f"up to {100 * most['small']:.1f} %, medium up to {100 * most['medium']:.1f} %, large up to "
+                f"Thirds of the test videos ({counts}) by the share of the map's cells that {_AREAS[area]} covers: "
+                f"small up to {100 * most['small']:.1f} %, medium up to {100 * most['medium']:.1f} %, large up to "
                 f"{100 * most['large']:.1f} %. Of the map that a row is compared by, means over all seeds."
             ]
     return []
@@ -146,7 +155,7 @@ def worst_class_cells(comparison: Comparison) -> pd.DataFrame:
     texts: Mapping[str, list[str]] = {"worst": [], "best": []}
     for row in comparison.rows:
         of_row = means[row.name].dropna().sort_values(kind="stable") if row.name in means else pd.Series(dtype=float)
-        texts["worst"].append(", ".join(f"{name} {value:.3f}" for name, value in of_row.iloc[:_WORST_CLASSES].items()))
+        texts["worst"].append("; ".join(f"{name} {value:.3f}" for name, value in of_row.iloc[:_WORST_CLASSES].items()))
         texts["best"].append(", ".join(f"{name} {value:.3f}" for name, value in of_row.iloc[-1:].items()))
     letters = [compared_map(comparison.per_video[row].columns, kind) for row in comparison.rows]
     cells["map"] = [MAP_NAMES[letter] if letter else "" for letter in letters]

@@ -24,7 +24,7 @@ from objabn.system.files import read_json
 # What is read of the results of a row.
 COLUMNS = (
     *COMPARED, *WITHIN_COLUMNS, "top5", "label", "predicted", "top1_attention", "insertion_random",
-    "object_area",
+    "object_area", "truth_area",
     *(column(measure, letter) for measure in ("entropy", "iou_truth", "iou_fit") for letter in KEPT),
 )  # fmt: skip
 

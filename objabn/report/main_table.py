@@ -34,7 +34,7 @@ _NOTES = [
 ]
 _ECE_NOTE = (
     "ECE: how far the probability of the predicted class is from the share of right answers, the mean over 15 bins of "
-    "that probability; 0 is calibrated."
+    "that probability."
 )
 _USED_NOTE = (
     "used: points of top-1 that are lost when one even weight, of the same energy, stands in the place of the row's "
@@ -95,11 +95,21 @@ def main_notes(comparison: Comparison) -> list[str]:
     return [
         *_NOTES[:1],
         *[_FEW_CLASSES_NOTE] * is_empty_of_meaning(comparison, "top5"),
-        *[_ECE_NOTE] * has_ece,
+        *[f"{_ECE_NOTE}{_ece_by_chance(comparison)}"] * has_ece,
         *[_USED_NOTE] * is_used,
         *_NOTES[1:],
         *_chosen_epoch(comparison),
     ]
+
+
+def _ece_by_chance(comparison: Comparison) -> str:
+    """What ECE calibrated answers would have, of the same probabilities and as many videos."""
+    known = [number.mean for row in comparison.rows if (number := comparison.number(row, "ece_by_chance"))]
+    if not known:
+        return ""
+    least, most = f"{min(known):.3f}", f"{max(known):.3f}"
+    reach = least if least == most else f"{least} to {most}"
+    return f" Calibrated answers with these rows' probabilities would have {reach} by chance, of as many videos."
 
 
 def _chosen_epoch(comparison: Comparison) -> list[str]:

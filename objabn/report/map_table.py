@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from objabn.evaluation.metrics import FLAT_RANGES
 from objabn.report.cells import number_text
 from objabn.report.comparison import Comparison
 from objabn.report.names import MAP_NAMES, Row
@@ -32,7 +33,9 @@ _MEANS = ("range", "lit_empty", "flicker", "entropy_native")  # their spread ove
 _OF_OBJECTS = "entropy_object"
 _INVERSE_NOTE = "M_b is compared with the inverse masks."
 _TRUTHS = "the truth's mask is"
-_ALL_NOTE = "Every frame has an object, so the entropy of frames with one is the paper's, of all frames."
+_ALL_NOTE = (
+    "Every frame has an object: the paper's entropy, of all frames, is that of frames with one, but for flat ones."
+)
 
 
 def measure_text(comparison: Comparison, row: Row, measure: str, letter: str, heading: str, decimals: int) -> str:
@@ -75,7 +78,25 @@ def measure_notes(comparison: Comparison, cells: pd.DataFrame) -> list[str]:
 
 def map_notes(comparison: Comparison) -> list[str]:
     """What else is needed to read the table of maps: frames without an object, how much truth there is, chance."""
-    return [*_empty_frames(comparison), *_truth(comparison), *_chance(comparison), _INVERSE_NOTE]
+    notes = [*_empty_frames(comparison), *_other_ranges(comparison), *_truth(comparison), *_chance(comparison)]
+    return [*notes, _INVERSE_NOTE]
+
+
+def _other_ranges(comparison: Comparison) -> list[str]:
+    """The entropies of frames with an object when other ranges than `eval.flat_range` were flat."""
+    told, known = [], False
+    for row in comparison.rows:
+        for letter in comparison.kept_maps(row):
+            at = [comparison.number(row, f"{_OF_OBJECTS}_at_{least:g}", letter) for least in FLAT_RANGES]
+            texts = [f"{number.mean:.3f}" for number in at if number]
+            known = known or bool(texts)
+            if len(set(texts)) > 1:
+                told.append(f"{row.name} {MAP_NAMES[letter]} {', '.join(texts)}")
+    if not known:
+        return []
+    ranges = ", ".join(f"{least:g}" for least in FLAT_RANGES)
+    others = f"{'; '.join(told)}; all others stay" if told else "all stay"
+    return [f"Entropy of frames with an object, were a range below {ranges} flat: {others} as they are."]
 
 
 def _empty_frames(comparison: Comparison) -> list[str]:
@@ -90,7 +111,8 @@ def _empty_frames(comparison: Comparison) -> list[str]:
         )
     return [
         f"{100 * comparison.empty_share:.1f} % of the frames have no object, since {by} empty there. The entropy of "
-        "all frames is the paper's. Pointing, energy and IoU are of frames with an object."
+        "all frames is the paper's; there a dark map's noise counts as if it were a shape. Pointing, energy and IoU are "
+        "of frames whose mask fills at least one cell by half."
     ]
 
 

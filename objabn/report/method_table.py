@@ -6,6 +6,7 @@ from objabn.config.rows import POST_HOC
 from objabn.evaluation.passes import passes_text
 from objabn.report.cells import difference_text, number_text
 from objabn.report.comparison import Comparison
+from objabn.report.intervals import MAX_FLAT
 from objabn.report.main_table import row_cells
 from objabn.report.map_table import MEASURES, measure_text
 from objabn.report.names import MAP_NAMES, Row
@@ -18,6 +19,7 @@ _RANDOM = "random"
 # Measure -> heading, decimals.
 _MEASURES = {
     "entropy_object": ("entropy", 3),
+    "flat_share_object": ("flat", 3),
     "entropy_native": ("entropy, own grid", 3),
     **{measure: MEASURES[measure][:2] for measure in ("pointing", "energy", "iou_truth", "iou_best")},
     "insertion": ("insertion", 3),
@@ -121,7 +123,8 @@ def method_notes(comparison: Comparison) -> list[str]:
         "passes: what a map costs beyond the answer. One backward pass gives Grad-CAM, Grad-CAM (split) and LayerCAM "
         "together.",
         "entropy: of frames with an object, on the grid of the row's own maps; own grid: on the method's, where it "
-        "is another.",
+        f"is another. flat: share of these frames whose map has a range below {comparison.params.eval.flat_range:g}; "
+        f"no entropy has them, so beyond {100 * MAX_FLAT:g} % call no map sharp.",
     ]
     if ranked_words(comparison) is not None:
         notes.append(

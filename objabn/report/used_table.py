@@ -21,14 +21,14 @@ _NOTES = [
     "not need its map may lose by this, too.",
 ]
 _MASKS_NOTES = {
-    "truth": "true masks: M_o becomes the true mask, M_b its inverse, where all of a clip is annotated; in the row abn "
-    "M_u becomes it, an attention that the row was never taught.",
+    "truth": "true masks: M_o becomes the true mask, brought to the map's grid as the masks of training are "
+    "(`mask.resize`), M_b its inverse; in the row abn M_u becomes it, an attention that the row was never taught.",
     "masks": "the segmenter's masks: M_o becomes the mask that it was taught, M_b its inverse; in the row abn M_u "
     "becomes it, an attention that the row was never taught.",
 }
 _STARS_NOTE = (
     "Brackets: 95 % intervals of the loss, over the trainings of the row and the test recordings; a star says that it "
-    "excludes 0."
+    "excludes 0. Each is judged by itself here; in words, the rows are corrected for their number."
 )
 
 
@@ -37,7 +37,7 @@ def used_cells(comparison: Comparison) -> pd.DataFrame:
 
     Under the row's number; empty where nothing was replaced.
     """
-    headings = {"even": "own - even weight", "other": "own - another video's"}
+    headings = {"attention": "y_p - y_a", "even": "own - even weight", "other": "own - another video's"}
     headings["masks"] = f"own - {_MASKS[comparison.masks_given]}"
     cells = row_cells(comparison)
     cells["top-1 %"] = [number_text(comparison.number(row, "top1"), 2) for row in comparison.rows]

@@ -25,6 +25,7 @@ class Within(NamedTuple):
 
 
 WITHIN = {
+    "attention": Within("top1", "top1_attention", 100, 1),
     "even": Within("top1", "top1_even", 100, 1),
     "other": Within("top1", "top1_other", 100, 1),
     "masks": Within("top1", "top1_{masks}", 100, 1),
@@ -33,7 +34,7 @@ WITHIN = {
     "insertion": Within("insertion_{own}", "insertion_g", 1, 3),
     "deletion": Within("deletion_{own}", "deletion_g", 1, 3),
 }
-USED = ("even", "other", "masks")  # top-1 lost when something else stands in the place of the maps
+USED = ("attention", "even", "other", "masks")  # top-1 lost: y_p - y_a; when something else stands in the maps' place
 AGAINST_GRAD_CAM = ("pointing", "iou_best", "insertion", "deletion")
 _OWN = ("o", "u")  # of a row's own maps the first that it has is compared
 _MASKS = ("truth", "masks")
@@ -46,8 +47,8 @@ COLUMNS = tuple(  # what is read of a row's results
 
 
 def masks_of(table: pd.DataFrame) -> str:
-    """Name the masks that stand in the maps' place: truth where a video has it, else masks, the segmenter's."""
-    return "truth" if "top1_truth" in table and table["top1_truth"].notna().any() else "masks"
+    """Name the masks that stand in the maps' place: truth where all videos have it, else masks, the segmenter's."""
+    return "truth" if "top1_truth" in table and table["top1_truth"].notna().all() else "masks"
 
 
 def own_map(table: pd.DataFrame) -> str | None:

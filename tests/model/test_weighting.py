@@ -19,6 +19,13 @@ def test_an_even_weight_keeps_the_energy() -> None:
     assert several.flatten().tolist() == pytest.approx([EVEN, 1.0])
 
 
+def test_an_even_weight_that_is_added_keeps_the_energy_too() -> None:
+    even = even_weights(H1, MAP, "residual")
+    assert even.item() == pytest.approx(((2.25 * 68 + 80) / (68 + 80)) ** 0.5 - 1)
+    of_map, of_even = (apply_map(H1, each, "residual").square().sum() for each in (MAP, even.expand_as(MAP)))
+    torch.testing.assert_close(of_even, of_map)
+
+
 def test_energy_brings_back_elsewhere_what_the_map_takes_away() -> None:
     weighted = apply_map(H1, MAP, "energy")
     torch.testing.assert_close(weighted, H1 * MAP / EVEN)

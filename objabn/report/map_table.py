@@ -34,7 +34,7 @@ _OF_OBJECTS = "entropy_object"
 _INVERSE_NOTE = "M_b is compared with the inverse masks."
 _TRUTHS = "the truth's mask is"
 _ALL_NOTE = (
-    "Every frame has an object: the paper's entropy, of all frames, is that of frames with one, but for flat ones."
+    "Every frame has an object: the paper's entropy, of all frames, differs from that beside it by flat frames alone."
 )
 
 

@@ -54,7 +54,7 @@ from objabn.synthetic.synthesize import write_videos
 from objabn.system.waiting import wait_passively
 from objabn.system.workers import num_cores
 from objabn.training.checkpoint import Parts, Position
-from objabn.training.losses import total_loss
+from objabn.training.losses import settings, total_loss
 from objabn.training.train import make_optimiser, make_scheduler, train_epoch
 
 MEAN, STD = 0.45, 0.225
@@ -107,7 +107,7 @@ def step(network: ObjectABN, adam: Any, params: Dataset, attention: str, clips: 
     output = network(clips)
     loss, _ = total_loss(
         output, labels, attention=attention, union_masks=union, centroids=network.class_centroids,
-        weights=params.loss_weights, pc_norm=params.train.pc_norm,
+        **settings(params),
     )  # fmt: skip
     marks.append(now())
     adam.zero_grad()

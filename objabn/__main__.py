@@ -22,7 +22,7 @@ COMMANDS = {
     "index": "list a data set's videos in data/<dataset>/index.csv",
     "truth": "make a store of ground truth from boxes of UCF101-24 or Something-Else, or masks",
     "cache": "what the side cache holds; `cache prune` frees what is not needed",
-    "ablate": "controls and audits over seeds, on the embedded data (an hour)",
+    "ablate": "controls and audits over seeds, readings of PC, maps that matter: on the embedded data (hours)",
     "pretrain": "train the embedded data set's own pretrained weights",
 }
 ANYWHERE = ("explain",)  # commands that need no checkout

@@ -14,7 +14,7 @@ from objabn.model import device as devices
 from objabn.model.network import Output
 from objabn.model.run import Run, build_model
 from objabn.stores.masks import GRID
-from objabn.training.losses import total_loss
+from objabn.training.losses import settings, total_loss
 from objabn.training.train import make_optimiser
 
 ROOT = Path(__file__).parents[2]
@@ -96,8 +96,7 @@ class Training:
             attention=self.attention,
             union_masks=union,
             centroids=self.network.class_centroids,
-            weights=self.params.loss_weights,
-            pc_norm=self.params.train.pc_norm,
+            **settings(self.params),
         )
         return loss, output
 

@@ -46,10 +46,14 @@ RUNS = {
         _NO_AUDITS,
     ),
     "maps": (
-        "table.controls=[abn-even,mask-even,mha-even,mha-object,mha-object-even,mask-residual,mask-energy,mha-energy]",
+        "table.controls=[abn-even,mask-even,mha-even,mha-object,mha-object-even,mha-no-bias,mask-residual,mask-energy,"
+        "mha-energy]",
         _NO_AUDITS,
     ),
 }
+
+
+DEFAULT = ("controls", "biased")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -59,7 +63,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Runs experiments of DVC's in temporary directories and copies their tables to ablations/<name>/. "
         "The workspace stays as it is.",
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(RUNS)} (default: all)")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"which of {', '.join(RUNS)} (default: {', '.join(DEFAULT)})"
+    )
     add_overrides(parser, "after what a run sets itself")
     parser.set_defaults(run=run)
 
@@ -76,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ValueError: an unknown name, or parameters at fault.
     """
-    names = args.names or list(RUNS)
+    names = args.names or list(DEFAULT)
     if unknown := [name for name in names if name not in RUNS]:
         raise ValueError(f"ablate: expected {', '.join(RUNS)}, got {', '.join(unknown)}")
     for name in names:

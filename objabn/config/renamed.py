@@ -24,6 +24,7 @@ ADDED = {
     "model.attention_gamma": 0.0,
     "model.class_pool": "mean",
     "model.feature_pool": "mean",
+    "model.mixer_bias": True,
     "loss_weights.even": 0.0,
     "train.push_centroid_lr": None,
     "train.weight_decay": 0.0,

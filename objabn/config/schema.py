@@ -135,6 +135,7 @@ class Model(Block):
     feature_pool: Literal["mean", "max", "flatten"]  # of the blocks' features, to f of the PC loss
     attention_apply: Literal["multiply", "residual", "energy"]  # h1 * M | h1 * M + h1, ABN's | h1 * M at h1's energy
     mha_init: Literal["default", "identity", "object"]  # of the mixer; h2 starts as h1 * M_u | as h1 * M_o
+    mixer_bias: bool  # of the mixer; no map weights it
     foreground_prior: Annotated[float, Field(ge=0.001, le=0.999)]  # M_o starts about there, M_b at 1 - it; ABN: 0.5
     dropout: Annotated[float, Field(ge=0, lt=1)]
 

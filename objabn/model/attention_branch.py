@@ -64,12 +64,16 @@ class AttentionBranch(nn.Module):
         blocks = self.blocks(h1)  # (B, D, T, h, w)
         norm, conv, scale, relu = self.class_maps
         scores = scale(conv(norm(blocks)))  # (B, L, T, h, w)
+        # Without a convolution of their own the logits are the pooled scores, which may be negative, as logits must:
+        # pooled here, since the ReLU works in place.
+        logits = pooled(scores, self._class_pool) if self.classifier is None else None
         class_maps = relu(scores)  # (B, L, T, h, w)
-        # Without a convolution of their own the logits are the pooled scores, which may be negative, as logits must.
-        logits = pooled(scores if self.classifier is None else self.classifier(class_maps), self._class_pool)
+        if self.classifier is not None:
+            logits = pooled(self.classifier(class_maps), self._class_pool)
         # bfloat16 has no value between 0.996 and 1: there the sigmoid would be 1, and its gradient 0.
         with torch.autocast("cpu" if h1.is_meta else h1.device.type, enabled=False):  # it does not know "meta"
             maps = self.map_head(class_maps.float())
+        assert logits is not None
         return logits, maps, pooled(blocks, self._feature_pool)
 
 

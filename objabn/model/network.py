@@ -85,14 +85,15 @@ class ObjectABN(nn.Module):
         self.centroids: nn.Parameter | None = None
         self.push_centroids: nn.Parameter | None = None
         self.map_size = math.ceil(crop / 2**at)  # the stem and each stage halve the grid
-        self._with_even = with_even and bool(MAPS[attention])
+        self.with_even = with_even and bool(MAPS[attention])
         if maps := MAPS[attention]:
             channels = _out_channels(blocks[at - 1])
             starts = {"u": 0.5, "o": config.foreground_prior, "b": 1 - config.foreground_prior}
             priors = [starts[name] for name in maps]
             self.attention_branch = AttentionBranch(channels, config, num_classes, priors)
             if len(maps) > 1:
-                self.mixer = MapMixer(channels, len(maps), config.attention_apply, config.mha_init)
+                settings = config.attention_apply, config.mha_init
+                self.mixer = MapMixer(channels, len(maps), *settings, bias=config.mixer_bias)
             if pc:
                 cells = num_frames * self.map_size**2 if config.feature_pool == "flatten" else 1
                 shape = (num_classes, config.attention_channels * cells)
@@ -145,7 +146,7 @@ class ObjectABN(nn.Module):
             return Output(None, self.perceive(h1, no_maps), no_maps, None)
         attention_logits, maps, features = self.attention_branch(h1)
         logits, even_logits = self.perceive(h1, maps), None
-        if self.training and self._with_even:
+        if self.training and self.with_even:
             with _as_tested(self.perception_branch):
                 even = even_weights(h1.detach(), maps.detach(), self.attention_apply).expand_as(maps)
                 even_logits = self.perceive(h1, even)

@@ -61,18 +61,21 @@ class MapMixer(nn.Module):
 
     Args:
         channels: C. num_maps: M. how: as `apply_map`.
+        bias: whether the convolution has a bias, which no map weights.
         init: "default", or "identity", [I, 0, 0]: h2 starts as h1 weighted by the first map, M_u; or "object",
             [0, I, 0]: by the second, M_o.
     """
 
-    def __init__(self, channels: int, num_maps: int, how: str = "multiply", init: str = "default") -> None:
+    def __init__(
+        self, channels: int, num_maps: int, how: str = "multiply", init: str = "default", *, bias: bool = True
+    ) -> None:
         super().__init__()
         self.how = how
-        self.conv = nn.Conv3d(channels * num_maps, channels, kernel_size=1)
+        self.conv = nn.Conv3d(channels * num_maps, channels, kernel_size=1, bias=bias)
         if init != "default":
             nn.init.zeros_(self.conv.weight)
-            assert self.conv.bias is not None
-            nn.init.zeros_(self.conv.bias)
+            if self.conv.bias is not None:
+                nn.init.zeros_(self.conv.bias)
             with torch.no_grad():
                 first = channels if init == "object" else 0
                 self.conv.weight[:, first : first + channels, 0, 0, 0] = torch.eye(channels)

@@ -31,6 +31,7 @@ from objabn.stores.table import read_table
 from objabn.synthetic.scenes import make_scene, plan
 from objabn.synthetic.synthesize import write_videos
 from objabn.system.workers import num_cores
+from objabn.training.gradient_shares import probed_batches
 from objabn.training.train import train, validate
 
 VIDEOS, MOST_FRAMES = 3, 1000  # of the data set: so many, none longer
@@ -212,7 +213,7 @@ def _steps(
     train_set, test_set = clips(batch * steps, None), clips(batch, VALIDATION)
     with quiet():
         with Clock() as whole:
-            network, timing = train(Run(short, attention, False, 0), train_set, test_set, place)
+            network, timing = train(Run(short, attention, False, 0), train_set, test_set, place, probe=False)
         with Clock() as validation:
             validate(network, Loader(test_set, batch, workers=0), short, make_fabric(short))
         with Clock() as evaluating:
@@ -224,6 +225,8 @@ def _steps(
         with Clock() as loading:
             loaded = sum(len(each["label"]) for each in loader(train_set, batch, workers=0))
     train_sec = max(timing["train_seconds"] - validation.sec, 0.0) / (batch * steps)
+    epoch = max(counts.train // params.train.batch_size, 1)
+    train_sec *= 1 + len(probed_batches(epoch)) / epoch  # a look at the gradient's shares takes about a step
     workers = min(params.machine.loader_workers, num_cores())
     hidden = workers and make_fabric(params).device.type != "cpu"  # behind a GPU's steps; a CPU does both
     load_sec = loading.sec / loaded

@@ -20,7 +20,7 @@ from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset, Detectron2, Torchvision
 from objabn.model.run import Run, build_model
 from objabn.segmentation.segmenters.detectron2 import MODEL as DETECTRON2
-from objabn.training.losses import total_loss
+from objabn.training.losses import settings, total_loss
 
 FLOAT_BYTES = {"32-true": 4, "bf16-mixed": 2}  # of an activation, by precision
 _ADAM_BYTES = 7 * 4  # a parameter: weight, gradient and two moments are read, three are written, always float32
@@ -99,7 +99,7 @@ def count_row(params: Dataset, attention: str, num_classes: int, *, pc: bool = F
         forward = done.flops, done.floats
         total_loss(
             output, labels, attention=attention, union_masks=grid if "o" in MAPS[attention] else None,
-            centroids=network.class_centroids, weights=params.loss_weights, pc_norm=params.train.pc_norm,
+            centroids=network.class_centroids, **settings(params),
         )[0].backward()  # fmt: skip
     trained = sum(value.numel() for value in network.parameters() if value.requires_grad)
     return Work(

@@ -105,7 +105,7 @@ _READINGS = ("pc-max", "pc-flatten", "pc-apart", "pc-squared", "pc-released", "p
 _NEEDED = {
     ABN: ("abn-even",),
     MASK: ("mask-even", "mask-residual", "mask-energy"),
-    MHA: ("mha-even", "mha-object", "mha-object-even", "mha-energy"),
+    MHA: ("mha-even", "mha-object", "mha-object-even", "mha-no-bias", "mha-energy"),
 }
 
 # A row, the row it is compared with, the measure, the sign of the difference that says yes (0: no such question). Names

@@ -17,6 +17,11 @@ def rank() -> int:
     return dist.get_rank() if _several() else 0
 
 
+def processes() -> int:
+    """Return how many processes the training has."""
+    return dist.get_world_size() if _several() else 1
+
+
 def agreed(value: bool, device: torch.device) -> bool:
     """Return the first process's decision in every process.
 

@@ -4,13 +4,14 @@ A term whose share is a thousandth does not shape the maps, whatever its weight 
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
 from objabn.model.network import ObjectABN, Output
+from objabn.training import collectives
 
 PROBES = 4  # at most so many batches an epoch
 _EVERY = 20  # and no more than one of so many batches, since a probe costs most of a step
@@ -36,7 +37,7 @@ def gradient_shares(
 
     A share is the norm of the term's weighted gradient over the sum of all terms' norms, a float32 scalar in [0, 1];
     norms of terms that pull against each other add up, too. By name, `gradient_perception` and so on. Empty without an
-    attention branch.
+    attention branch. The penalty L_even has none.
 
     The training does not notice: BatchNorm's statistics and the generators of random numbers are put back.
 
@@ -55,18 +56,24 @@ def gradient_shares(
             h1 = network.extractor(clips)
         with fabric.autocast():
             _, terms = terms_of(network.answer(h1))
-        norms = {name: _norm(weights[name] * term, blocks) for name, term in terms.items()}
+        gradients = {
+            name: _gradient(weights[name] * term, blocks)
+            for name, term in terms.items()
+            if name != "even"  # the even weight is cut off from the maps
+        }
     with torch.no_grad():
         for buffer, before in statistics:
             buffer.copy_(before)
+    # Of the mean gradient, which all processes follow.
+    norms = {name: (collectives.total(each) / collectives.processes()).norm() for name, each in gradients.items()}
     whole = torch.stack(list(norms.values())).sum().clamp_min(torch.finfo(torch.float32).tiny)
     return {f"{PREFIX}{name}": norm / whole for name, norm in norms.items()}
 
 
-def _norm(term: Tensor, parameters: list[torch.nn.Parameter]) -> Tensor:
-    """Norm of a term's gradient, float32; 0 where the term does not depend on the parameters."""
-    if not term.requires_grad:
-        return torch.zeros((), device=term.device)
-    gradients = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
-    squares = [gradient.float().square().sum() for gradient in gradients if gradient is not None]
-    return torch.stack(squares).sum().sqrt() if squares else torch.zeros((), device=term.device)
+def _gradient(term: Tensor, parameters: list[torch.nn.Parameter]) -> Tensor:
+    """Return a term's gradient in a row, float32; zeros where the term does not depend on a parameter."""
+    found: Sequence[Tensor | None] = [None] * len(parameters)
+    if term.requires_grad:
+        found = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
+    parts = [torch.zeros_like(value) if each is None else each for value, each in zip(parameters, found, strict=True)]
+    return torch.cat([each.float().flatten() for each in parts])

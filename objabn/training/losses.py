@@ -8,14 +8,14 @@ Every loss returns a float32 scalar, the mean over the batch.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from objabn.config.rows import MAPS
-from objabn.config.schema import LossWeights
+from objabn.config.schema import Dataset, LossWeights
 from objabn.model.network import Output
 
 _EPS = 1e-12  # inside the root of a norm: its gradient at 0 is then 0, not NaN
@@ -123,7 +123,7 @@ def even_loss(even_logits: Tensor) -> Tensor:
 
     L_even = KL(u || p) = -log K - 1/K sum over k of log p_k, u the uniform distribution over the K classes: 0 where all
     classes are equally probable. It is not in the paper: with it the network cannot answer once the map's place is
-    gone, so it has to use the map.
+    gone, so it has to use the map. It moves what lies around the map, not the map: the even weight has no gradient.
 
     Args:
         even_logits: y_p when each map is replaced by one weight of the same energy, float (B, K).
@@ -134,6 +134,23 @@ def even_loss(even_logits: Tensor) -> Tensor:
     """
     num_classes = even_logits.shape[1]
     return (-math.log(num_classes) - even_logits.float().log_softmax(dim=1).mean(dim=1)).mean()
+
+
+class Settings(TypedDict):
+    """What `total_loss` takes of the parameters of a data set."""
+
+    weights: LossWeights
+    pc_norm: str
+    pc_between: bool
+
+
+def settings(params: Dataset) -> Settings:
+    """Return what `total_loss` takes of the parameters of a data set."""
+    return {
+        "weights": params.loss_weights,
+        "pc_norm": params.train.pc_norm,
+        "pc_between": params.train.pc_between,
+    }
 
 
 def scales(weights: LossWeights) -> Mapping[str, float]:

@@ -25,7 +25,7 @@ from objabn.training import collectives
 from objabn.training.checkpoint import Checkpoint, Parts, Position
 from objabn.training.gpu_memory import out_of_memory_in_one_line
 from objabn.training.gradient_shares import gradient_shares, probed_batches
-from objabn.training.losses import scales, total_loss
+from objabn.training.losses import scales, settings, total_loss
 from objabn.training.parallel import join_processes, synchronise
 from objabn.training.schedule import learning_rate
 from objabn.training.tally import Tally, reads_every
@@ -83,6 +83,8 @@ def train_epoch(
     batches: Loader,
     position: Position,
     checkpoint: Checkpoint | None,
+    *,
+    probe: bool = True,
 ) -> dict[str, float]:
     """Train from `position` to the end of the epoch, and return the epoch's means.
 
@@ -90,7 +92,7 @@ def train_epoch(
     batches `gradient_*`, the terms' shares of the gradient on the attention branch (`gradient_shares`). Each step
     follows the mean gradient of `train.accumulate` batches; the last step of the epoch takes the batches that are left.
     A GPU is waited for every `reads_every` steps only: then the terms are read, and a checkpoint may be kept. Adds to
-    `position.waited`.
+    `position.waited`. Without `probe` no shares are measured.
 
     Raises:
         TrainingError: the loss or one of its terms is not finite.
@@ -100,7 +102,7 @@ def train_epoch(
     params, dataset, epoch = run.params, batches.dataset, position.epoch
     accumulate, every = params.train.accumulate, reads_every(fabric.device)
     total_batches, waited = num_batches(dataset, params.train.batch_size), position.waited
-    probed = probed_batches(total_batches)
+    probed = probed_batches(total_batches) if probe else set()
     tally = Tally(position.sums, dataset.table["video"].tolist(), epoch)
     loaded = Awaited(batches.epoch(epoch, position.batch))
     bar = progress(
@@ -120,15 +122,15 @@ def train_epoch(
         is_last = number == total_batches
         steps = number % accumulate == 0 or is_last
         clips = clip_tensors(batch, params.data.crop)
+        if network.with_even:  # its penalty reads BatchNorm's statistics, which are each process's own
+            collectives.share_statistics(network)
         terms_of = partial(
             total_loss,
             labels=batch["label"],
             attention=run.attention,
             union_masks=union,
             centroids=network.class_centroids,
-            weights=params.loss_weights,
-            pc_norm=params.train.pc_norm,
-            pc_between=params.train.pc_between,
+            **settings(params),
         )
         shares = {}
         if number in probed:
@@ -165,6 +167,7 @@ def train(
     checkpoint: Checkpoint | None = None,
     *,
     parallel: bool = False,
+    probe: bool = True,
 ) -> tuple[ObjectABN, dict[str, Any]]:
     """Train a network, and return it with the timing.
 
@@ -177,6 +180,7 @@ def train(
         checkpoint: keeps the state of the training, and restores the state after an interruption; None keeps nothing.
         parallel: True in a process that `processes` started. Each process takes its slice of every batch, and all
             processes follow the mean gradient. False trains in this process alone, whatever `train.devices` says.
+        probe: False leaves the gradient's shares out, for those who measure time.
 
     Raises:
         TrainingError: the loss or one of its terms is not finite, or the GPU's memory does not hold a batch.
@@ -222,7 +226,7 @@ def train(
     ):
         write_rows(file, position.rows, header=True)
         while position.epoch < params.train.epochs:
-            means = train_epoch(model, parts, fabric, run, train_batches, position, checkpoint)
+            means = train_epoch(model, parts, fabric, run, train_batches, position, checkpoint, probe=probe)
             top1 = validate(network, validation_batches, params, fabric)
             row = {"epoch": position.epoch + 1, **means, "val_top1": top1}
             write_rows(file, [row], header=not position.rows)

@@ -25,7 +25,7 @@ BLOCK = {
     "model": {
         "width_factor": 1.0, "depth_factor": 1.0, "split": "res3", "pretrained": None, "frozen": None,
         "attention_depth": 1, "attention_channels": 8, "attention_convs": 3, "attention_gamma": 0.0,
-        "class_pool": "mean", "feature_pool": "mean",
+        "class_pool": "mean", "feature_pool": "mean", "mixer_bias": True,
         "attention_apply": "multiply", "mha_init": "default", "foreground_prior": 0.5, "dropout": 0.5,
     },
     "loss_weights": {

@@ -111,8 +111,8 @@ def _empty_frames(comparison: Comparison) -> list[str]:
         )
     return [
         f"{100 * comparison.empty_share:.1f} % of the frames have no object, since {by} empty there. The entropy of "
-        "all frames is the paper's; there a dark map's noise counts as if it were a shape. Pointing, energy and IoU are "
-        "of frames whose mask fills at least one cell by half."
+        "all frames is the paper's; there a dark map's noise counts as if it were a shape. Pointing, energy and IoU "
+        "are of frames whose mask fills at least one cell by half."
     ]
 
 

@@ -15,7 +15,10 @@ from objabn.plan.costs import Counts, training_sec
 from objabn.plan.operations import FLOAT_BYTES, Work, count_row, segmenter_flops
 from objabn.plan.units import duration, size
 
-_NO_EFFECT = {"pretrained": None, "mha_init": "default", "foreground_prior": 0.5, "dropout": 0.5}  # on these figures
+_NO_EFFECT = {  # on these figures
+    "pretrained": None, "mha_init": "default", "foreground_prior": 0.5, "dropout": 0.5, "attention_gamma": 0.0,
+    "mixer_bias": True,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def test_two_convolutions_pool_the_class_maps_themselves(make_model: Callable) -
         "classifier"
     }
     scores = []
-    two.class_maps[2].register_forward_hook(lambda layer, inputs, output: scores.append(output))
+    two.class_maps[2].register_forward_hook(lambda layer, inputs, output: scores.append(output.clone()))
     logits, maps, _ = two(h1_of(two))
     torch.testing.assert_close(logits, scores[0].mean(dim=(2, 3, 4)))
     assert (logits < 0).any()  # pooled before the ReLU

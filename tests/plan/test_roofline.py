@@ -59,7 +59,7 @@ def test_rows_of_the_same_network_share_a_line() -> None:
     found = of(
         "table.attention=[abn, mha]", "table.pc=[false, true]", "table.seeds=[0, 1]",
         "table.controls=[plain, mha-default, mask-area, other-masks, wide]",
-        "controls.wide={attention: mha, masks: own, labels: own, set: {model.width_factor: 3.0}}",
+        "controls.wide={attention: mha, pc: false, masks: own, labels: own, set: {model.width_factor: 3.0}}",
     )  # fmt: skip
     assert [(row.name, row.runs) for row in found.rows] == [
         ("abn", 4), ("mha, mha-default", 6), ("plain", 2), ("mask-area, other-masks", 4), ("wide", 2),

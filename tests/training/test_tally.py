@@ -39,14 +39,14 @@ def test_reading_waits_once_for_all_batches(monkeypatch: pytest.MonkeyPatch) -> 
         add(tally, number, 1.0)
     assert waits == []
     tally.read()
-    assert waits == [(5, 2)]
+    assert waits == [(10,)]
 
 
 def test_no_graph_is_kept() -> None:
     """It would hold the activations of all batches since the last reading."""
     tally = Tally({}, VIDEOS, 0)
     add(tally, 0, 1.0)
-    assert not tally._unread[0][0].requires_grad
+    assert not tally._unread[0][1].requires_grad
 
 
 def test_the_first_batch_with_a_value_that_is_not_finite_is_named() -> None:
@@ -54,6 +54,18 @@ def test_the_first_batch_with_a_value_that_is_not_finite_is_named() -> None:
     for number, (loss, term) in enumerate([(1.0, 1.0), (math.nan, math.inf), (math.nan, 1.0)]):
         add(tally, number, loss, term)
     with pytest.raises(TrainingError, match=r"^loss and mask not finite in epoch 3; videos of the batch: v1, v2$"):
+        tally.read()
+
+
+def test_batches_may_have_values_of_other_names() -> None:
+    tally = Tally({"loss": 1.0}, VIDEOS, 0)
+    tally.add({"loss": torch.tensor(2.0), "gradient_pc": torch.tensor(0.5)}, torch.tensor([0]))
+    tally.add({"loss": torch.tensor(4.0)}, torch.tensor([1]))
+    assert tally.read() == {"loss": 4.0}
+    assert tally.sums == {"loss": 7.0, "gradient_pc": 0.5}
+    tally.add({"loss": torch.tensor(1.0)}, torch.tensor([2]))
+    tally.add({"loss": torch.tensor(1.0), "gradient_pc": torch.tensor(math.nan)}, torch.tensor([3]))
+    with pytest.raises(TrainingError, match=r"^gradient_pc not finite in epoch 1; videos of the batch: v3$"):
         tally.read()
 
 

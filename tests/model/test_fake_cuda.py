@@ -81,5 +81,5 @@ def test_evaluation_and_audits_stay_on_the_device(make_model, attention: str) ->
             found += other_answers(network, attention, paired, h1, maps, {"truth": mask}, 32).values()
             probability = answer_probability(network, logits.argmax(dim=1))
             for curves in (curves_in_space, curves_in_time):
-                found += curves(clips, {"o": maps[:, 0]}, probability, (0.5,)).values()
+                found += curves(clips, {"o": maps[:, 0]}, probability, (0.5,), ties=maps[:, 0]).values()
     assert {value.device.type for value in found} == {"cuda"}

@@ -6,6 +6,7 @@ from objabn.config.rows import LOSSES
 from objabn.report.comparison import Comparison
 from objabn.report.gradients import pc_warning
 from objabn.report.intervals import MAX_FLAT, Difference, scope
+from objabn.report.map_table import has_two_entropies
 from objabn.report.method_table import ranked_words
 from objabn.report.names import MAP_NAMES, REFERENCE, Row
 from objabn.report.published import published_difference
@@ -197,7 +198,7 @@ def _papers(comparison: Comparison, asked: Asked) -> str:
         return ""
     wording = WORDING[asked.measure]
     size = f"{abs(found):.{wording.decimals}f}{wording.unit}"
-    frames = ", of all frames" * bool(asked.measure == "entropy_object" and comparison.empty_share)
+    frames = ", of all frames" * bool(asked.measure == "entropy_object" and has_two_entropies(comparison))
     return f" (the paper{frames}: {size} {'lower' if found < 0 else 'higher'})"
 
 

@@ -2,7 +2,8 @@
 
 In space the cells of every frame are ranked by the map, and what is away is blurred. In time the frames are ranked by
 the map's energy, its mean over the cells (h2 = h1 * M: what the map lets through of a frame), and what is away is
-frozen: it repeats another frame. Beside each map a random ranking, without which an area says nothing.
+frozen: it repeats another frame. Beside each map a random ranking, without which an area says nothing. Cells that a
+map holds equal come in random order, so a map that is flat or dark in half of a frame ranks there at random.
 
 Each point of a curve is a pass of the whole network. So an evaluation measures some videos in space alone
 (`ranked_videos`, `areas_in_space`), an audit all videos in space and time (`audits.methods`).

@@ -13,8 +13,6 @@ from objabn.evaluation.metrics import FLAT_RANGES, flicker, is_flat, map_entropy
 from objabn.evaluation.results import CURVE
 from objabn.evaluation.targets import KINDS, Targets
 
-# Where to call a map flat is a choice. The entropies under these choices tell how much hangs on it.
-
 
 def map_measures(
     maps: Mapping[str, np.ndarray], native: Mapping[str, np.ndarray], found: Targets, params: Eval

@@ -6,6 +6,7 @@ from objabn.config.rows import LOSSES
 from objabn.report.comparison import Comparison
 from objabn.report.gradients import pc_warning
 from objabn.report.intervals import MAX_FLAT, Difference, scope
+from objabn.report.map_table import has_two_entropies
 from objabn.report.method_table import ranked_words
 from objabn.report.names import MAP_NAMES, REFERENCE, Row
 from objabn.report.published import published_difference
@@ -14,7 +15,7 @@ from objabn.statistics.contrast import LEVEL, adjusted
 
 UNANSWERED = "**Not answered here:**"
 _USED = "Used means: the answer gets worse when only the place is taken away."
-HARDLY = 5.0  # points: a map is called hardly used where an even weight costs less in every training
+HARDLY = 5.0  # points: a map is not shown to be used where an even weight costs less in every training
 _HOLM = (
     f"Within a question the comparisons are corrected for their number (Holm, {100 - 100 * LEVEL:g} %); the brackets "
     f"are plain {100 * LEVEL:g} % intervals."
@@ -48,11 +49,16 @@ def answers(comparison: Comparison) -> list[str]:
 def _known(comparison: Comparison, question: Question) -> dict[Asked, Difference]:
     """The differences that answer a question, of those rows that have them."""
     asked = list(question.comparisons)
-    for row in comparison.rows:  # a control may be there to fail: it stands in the tables, not in a verdict
-        if row.attention in LOSSES and question.map in ("", *comparison.own_maps(row)):
+    for row in _judged(comparison):
+        if question.map in ("", *comparison.own_maps(row)):
             asked += [Asked(row, None, measure, wanted) for measure, wanted in question.within]
     found = {each: _difference(comparison, each) for each in asked}
     return {each: difference for each, difference in found.items() if difference is not None}
+
+
+def _judged(comparison: Comparison) -> list[Row]:
+    """The rows of which is told what they are within themselves; a control may be there to fail, and has its tables."""
+    return [row for row in comparison.rows if row.attention in LOSSES]
 
 
 def _difference(comparison: Comparison, asked: Asked) -> Difference | None:
@@ -75,7 +81,7 @@ def _of_the_centre(comparison: Comparison) -> list[str]:
     """What a map that knows nothing of the network has, where that is more than what the rows' own maps have."""
     pairs = {
         row: (comparison.number(row, "insertion", "c"), comparison.number(row, "insertion", "o"))
-        for row in comparison.rows
+        for row in _judged(comparison)
     }
     better = [row.name for row, (centre, own) in pairs.items() if centre and own and centre.mean > own.mean]
     if not better:
@@ -89,7 +95,7 @@ def _of_the_centre(comparison: Comparison) -> list[str]:
 def _by_training(comparison: Comparison) -> list[str]:
     """From where to where an even weight's costs go in the trainings of a row."""
     told = []
-    for row in comparison.rows:
+    for row in _judged(comparison):
         costs = comparison.by_training(row, "even")
         if len(costs) > 1:
             told.append(f"{row.name} {min(costs):z.1f} to {max(costs):z.1f}")
@@ -104,7 +110,7 @@ def _is_of_pc(question: Question) -> bool:
 def _hardly_used(comparison: Comparison) -> list[str]:
     """Name the rows whose map is sharper than abn's, while its place is worth next to nothing in every training."""
     rows = []
-    for row in comparison.rows:
+    for row in _judged(comparison):
         sharper = comparison.difference(row, REFERENCE, "entropy_object")
         if row == REFERENCE or sharper is None or not sharper.beyond_noise or sharper.mean > 0:
             continue
@@ -192,7 +198,7 @@ def _papers(comparison: Comparison, asked: Asked) -> str:
         return ""
     wording = WORDING[asked.measure]
     size = f"{abs(found):.{wording.decimals}f}{wording.unit}"
-    frames = ", of all frames" * bool(asked.measure == "entropy_object" and comparison.empty_share)
+    frames = ", of all frames" * bool(asked.measure == "entropy_object" and has_two_entropies(comparison))
     return f" (the paper{frames}: {size} {'lower' if found < 0 else 'higher'})"
 
 

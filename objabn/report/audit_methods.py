@@ -41,8 +41,8 @@ the answer, in passes of the network for a clip; one backward pass gives Grad-CA
 _SANITY_NOTES = """\
 How like a map stays to that of the trained network when its layers are drawn anew, from the answer backwards: each
 column has the layers of those to its left drawn anew, too. Spearman's rank correlation of a frame's cells; 1: the same
-order, 0: none in common. Frames of which one of the two maps is flat have no order and are left out; compared: the
-least share of frames that are left.
+order, 0: none in common. Frames of which the trained network's map is flat (`eval.flat_range`), or the other one is the
+same everywhere, have no order and are left out; compared: the least share of frames that are left.
 
 - A map that tells why the network answered must change with the projection, and with the class. One that stays near 1
   shows what is in the clip, whatever the network has learnt.

@@ -97,20 +97,20 @@ class Comparison:
     def within(self, row: Row, measure: str) -> Difference | None:
         """Tell what a row loses, or gains, within itself (`within.WITHIN`); None where it lacks one of the two."""
         if (row, measure) not in self._within:
-            self._within[row, measure] = row_within(self.per_video[row], measure, self.recordings)
+            self._within[row, measure] = row_within(self.per_video[row], measure, self.recordings, self.masks_given)
         return self._within[row, measure]
 
     def by_training(self, row: Row, measure: str) -> list[float]:
         """List a difference within a row, one of WITHIN, of each training; without those that lack it."""
         table = self.per_video[row]
         seeds = [of_seed for _, of_seed in table.groupby("seed")] if "seed" in table else []
-        found = [row_within(of_seed, measure, self.recordings) for of_seed in seeds]
+        found = [row_within(of_seed, measure, self.recordings, self.masks_given) for of_seed in seeds]
         return [each.mean for each in found if each is not None]
 
     @cached_property
     def masks_given(self) -> str:
         """Name the masks that stood in the maps' place: truth, or masks, the segmenter's."""
-        return masks_of(pd.concat([table.filter(["top1_truth"]) for table in self.per_video.values()]))
+        return masks_of(self.per_video.values())
 
     @cached_property
     def empty_share(self) -> float:

@@ -8,6 +8,7 @@ import pandas as pd
 from objabn.report.cells import difference_text, number_text, short_difference
 from objabn.report.comparison import Comparison
 from objabn.report.intervals import MAX_FLAT, power_sentence, scope, smallest_words
+from objabn.report.map_table import has_two_entropies
 from objabn.report.names import KEPT, MAP_NAMES
 
 # Measure and letter of the map -> heading and decimals, in the table's order. Entropies are the paper's, of all frames.
@@ -144,8 +145,8 @@ def difference_cells(comparison: Comparison) -> pd.DataFrame:
 def difference_notes(comparison: Comparison) -> list[str]:
     """What is needed to read the differences: what they are, why they have no interval, what the design can see."""
     told = [_DIFFERENCE_NOTE]
-    if comparison.empty_share:
-        told.append("Entropies here are those of frames with an object.")
+    if has_two_entropies(comparison):
+        told.append("Entropies here are those of frames with an object whose map is not flat.")
     if not comparison.has_intervals:
         return [*told, scope(len(comparison.seeds), comparison.num_recordings, has_intervals=False)]
     seen = []

@@ -14,7 +14,8 @@ MEASURES: dict[str, tuple[str, int, str | None]] = {
     "flat_share_object": (
         "flat",
         3,
-        "share of the frames with an object whose map has a range below {flat_range:g}; no entropy has them",
+        "share of the frames with an object whose map has a range below {flat_range:g}; "
+        "the entropy of frames with an object leaves them out",
     ),
     "pointing": ("pointing %", 1, "frames whose map is highest on the truth; a flat map scores the truth's area"),
     "energy": ("energy inside", 3, "share of the map's sum that lies on the truth; a flat map scores the truth's area"),
@@ -33,9 +34,9 @@ _MEANS = ("range", "lit_empty", "flicker", "entropy_native")  # their spread ove
 _OF_OBJECTS = "entropy_object"
 _INVERSE_NOTE = "M_b is compared with the inverse masks."
 _TRUTHS = "the truth's mask is"
-_ALL_NOTE = (
-    "Every frame has an object: the paper's entropy, of all frames, differs from that beside it by flat frames alone."
-)
+_ALL_NOTE = "Every frame has an object: "
+_TWO_NOTE = "the paper's entropy, of all frames, differs from that beside it by flat frames alone."
+_ONE_NOTE = "the paper's entropy, of all frames, is that of frames with one, too; no flat frame changes it."
 
 
 def measure_text(comparison: Comparison, row: Row, measure: str, letter: str, heading: str, decimals: int) -> str:
@@ -51,7 +52,8 @@ def measure_text(comparison: Comparison, row: Row, measure: str, letter: str, he
 def map_cells(comparison: Comparison) -> pd.DataFrame:
     """Write what is measured of each row's own maps, Grad-CAM's where it has none, under the row's number.
 
-    Empty when no row has a map. Where all frames have an object there is one column of entropy.
+    Empty when no row has a map. Where all frames have an object and no flat one makes a difference, there is one
+    column of entropy.
     """
     lines, index = [], []
     for at, row in enumerate(comparison.rows):
@@ -59,14 +61,21 @@ def map_cells(comparison: Comparison) -> pd.DataFrame:
             cells = {
                 heading: measure_text(comparison, row, measure, letter, heading, decimals)
                 for measure, (heading, decimals, _) in MEASURES.items()
-                if measure != _OF_OBJECTS or comparison.empty_share
             }
             if any(cells.values()):
                 lines.append({"attention": row.attention, "PC": "yes" * row.pc, "map": MAP_NAMES[letter], **cells})
                 index.append(at)
     measured = pd.DataFrame(lines, index=index)
+    all_frames, of_objects = (MEASURES[measure][0] for measure in ("entropy", _OF_OBJECTS))
+    if lines and not comparison.empty_share and measured[all_frames].equals(measured[of_objects]):
+        measured = measured.drop(columns=of_objects)
     shown = [heading for heading in measured if heading in ("attention", "PC", "map") or measured[heading].any()]
     return measured[shown]
+
+
+def has_two_entropies(comparison: Comparison) -> bool:
+    """Whether the entropy of frames with an object, of which differences are, is another than the paper's."""
+    return MEASURES[_OF_OBJECTS][0] in map_cells(comparison)
 
 
 def measure_notes(comparison: Comparison, cells: pd.DataFrame) -> list[str]:
@@ -88,22 +97,22 @@ def _other_ranges(comparison: Comparison) -> list[str]:
     for row in comparison.rows:
         for letter in comparison.kept_maps(row):
             at = [comparison.number(row, f"{_OF_OBJECTS}_at_{least:g}", letter) for least in FLAT_RANGES]
-            texts = [f"{number.mean:.3f}" for number in at if number]
-            known = known or bool(texts)
+            texts = [f"{number.mean:.3f}" if number else "-" for number in at]  # -: all are flat
+            known = known or any(at)
             if len(set(texts)) > 1:
                 told.append(f"{row.name} {MAP_NAMES[letter]} {', '.join(texts)}")
     if not known:
         return []
     ranges = ", ".join(f"{least:g}" for least in FLAT_RANGES)
-    others = f"{'; '.join(told)}; all others stay" if told else "all stay"
-    return [f"Entropy of frames with an object, were a range below {ranges} flat: {others} as they are."]
+    others = f"{'; '.join(told)}; no other changes" if told else "none changes"
+    return [f"Entropy of frames with an object, were a range below {ranges} flat: {others}."]
 
 
 def _empty_frames(comparison: Comparison) -> list[str]:
     if not any(comparison.number(row, "empty_share") for row in comparison.rows):
         return []
     if not comparison.empty_share:
-        return [_ALL_NOTE]
+        return [_ALL_NOTE + (_TWO_NOTE if has_two_entropies(comparison) else _ONE_NOTE)]
     by = "the segmenter's masks are"
     if comparison.params.truth:
         by = (

@@ -1,5 +1,6 @@
 """Differences within a row: what it loses without its map, and its own map against Grad-CAM on the same network."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import pandas as pd
@@ -46,9 +47,14 @@ COLUMNS = tuple(  # what is read of a row's results
 )
 
 
-def masks_of(table: pd.DataFrame) -> str:
-    """Name the masks that stand in the maps' place: truth where all videos have it, else masks, the segmenter's."""
-    return "truth" if "top1_truth" in table and table["top1_truth"].notna().all() else "masks"
+def masks_of(tables: Iterable[pd.DataFrame]) -> str:
+    """Name the masks that stand in the maps' place, of the same kind in all rows whose maps were replaced.
+
+    "truth" where all videos of all these rows have it, else "masks", the segmenter's.
+    """
+    replaced = [table for table in tables if not table.filter(["top1_masks", "top1_truth"]).empty]
+    known = ["top1_truth" in table and table["top1_truth"].notna().all() for table in replaced]
+    return "truth" if known and all(known) else "masks"
 
 
 def own_map(table: pd.DataFrame) -> str | None:
@@ -56,15 +62,16 @@ def own_map(table: pd.DataFrame) -> str | None:
     return next((each for each in _OWN if any(name.endswith(f"_{each}") for name in map(str, table))), None)
 
 
-def row_within(table: pd.DataFrame, measure: str, recordings: pd.Series | None) -> Difference | None:
+def row_within(table: pd.DataFrame, measure: str, recordings: pd.Series | None, masks: str) -> Difference | None:
     """Measure a difference within a row, one of WITHIN; None where the row lacks one of the two measures.
 
     Args:
         table: the row's results of each video and seed.
         recordings: of each video (index) the recording that it is cut from; None: each is its own.
+        masks: those that stand in the maps' place, "truth" or "masks".
     """
     own, (whole, less, scale, _) = own_map(table), WITHIN[measure]
     if own is None:
         return None
-    names = [name.format(own=own, masks=masks_of(table)) for name in (whole, less)]
+    names = [name.format(own=own, masks=masks) for name in (whole, less)]
     return loss_within(table, names[0], names[1], recordings, scale)

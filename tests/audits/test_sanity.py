@@ -15,7 +15,7 @@ from torch import nn
 from objabn.audits.sanity import CENTRE, CLASS, cascade, cascading_randomisation, randomised, rank_correlation
 from objabn.clips.batches import clip_tensors
 from objabn.config.rows import MAPS
-from objabn.config.schema import GradCam
+from objabn.config.schema import Dataset, GradCam
 from objabn.evaluation.posthoc import posthoc_maps
 from tests.helpers.clips import FRAMES, SIZE, open_made, parameters, write_stores
 
@@ -96,9 +96,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def called_flat(params: Dataset, flat_range: float) -> Dataset:
+    """Parameters with which a map is flat below this range."""
+    return params.model_copy(update={"eval": params.eval.model_copy(update={"flat_range": flat_range})})
+
+
 @pytest.mark.parametrize("attention", ["plain", "mask", "mha"])
 def test_what_depends_on_what(synthetic, folder: Path, make_model: Callable, attention: str) -> None:
-    params = parameters(synthetic, views=2).model_copy(update={"gradcam": GradCam(layer="split")})
+    params = called_flat(parameters(synthetic, views=2), 1e-6).model_copy(update={"gradcam": GradCam(layer="split")})
     dataset, model = open_made(folder, params, ["a", "b", "c"]), make_model(attention=attention, pc=False)
     for weight in model.parameters():
         nn.init.normal_(weight, 0.0, 0.3)
@@ -121,7 +126,7 @@ def test_what_depends_on_what(synthetic, folder: Path, make_model: Callable, att
 
 
 def test_the_centre_priors_line_is_the_trained_maps_own(synthetic, folder: Path, make_model: Callable) -> None:
-    params = parameters(synthetic)
+    params = called_flat(parameters(synthetic), 1e-6)  # an untrained network's maps hardly vary
     dataset, model = open_made(folder, params, ["a", "b", "c"]), make_model(attention="mask", pc=False).eval()
     table = cascading_randomisation(model, "mask", dataset, params).set_index(["map", "step"])
     items = [dataset[number] for number in range(5)]
@@ -131,3 +136,26 @@ def test_the_centre_priors_line_is_the_trained_maps_own(synthetic, folder: Path,
     expected = rank_correlation(found.output.maps[:, 0].numpy(), prior).mean()
     assert table.loc[("o", CENTRE), "correlation"] == pytest.approx(expected, abs=1e-5)
     assert table.loc[("o", CENTRE), "compared"] == 1
+
+
+def test_frames_whose_trained_map_is_flat_are_left_out(synthetic, folder: Path, make_model: Callable) -> None:
+    """The network's own M_o calls half of its 20 frames flat; of a random network's map any order counts."""
+    dataset, model = open_made(folder, parameters(synthetic), ["a", "b", "c"]), make_model(attention="mask", pc=False)
+    model = model.eval()
+    items = [dataset[number] for number in range(5)]
+    batch = {name: torch.stack([item[name] for item in items]) for name in items[0]}
+    found = posthoc_maps(model, clip_tensors(batch, SIZE), "res5")
+    own, prior = found.output.maps[:, 0].numpy(), found.maps["c"][:, 0].numpy()
+    ranges = np.ptp(own, axis=(2, 3))  # (5, 4)
+    params = called_flat(parameters(synthetic), float(np.median(ranges)))
+    table = cascading_randomisation(model, "mask", dataset, params).set_index(["map", "step"])
+    of_frames = np.where(ranges < params.eval.flat_range, np.nan, rank_correlation(own, prior))
+    kept = ~np.isnan(of_frames).all(axis=1)
+    assert table.loc[("o", CENTRE), "compared"] == pytest.approx(0.5)
+    assert table.loc[("o", CENTRE), "correlation"] == pytest.approx(
+        np.nanmean(of_frames[kept], axis=1).mean(), abs=1e-5
+    )
+    assert (table.loc["o"].loc[BEHIND, "compared"] == 0.5).all()
+    whole = cascading_randomisation(model, "mask", dataset, called_flat(params, 1.1))
+    assert (whole["compared"] == 0).all()
+    assert whole["correlation"].isna().all()

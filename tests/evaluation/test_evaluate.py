@@ -21,7 +21,14 @@ from objabn.evaluation.evaluate import evaluate_run
 from objabn.evaluation.insertion_deletion import areas_in_space, ranked_videos
 from objabn.evaluation.kept_maps import MapKeeper, read_maps, write_maps
 from objabn.evaluation.localisation import THRESHOLDS, energy_inside, iou_by_threshold, pointing
-from objabn.evaluation.metrics import calibration_error, is_flat, map_entropy, mean_known, top_k
+from objabn.evaluation.metrics import (
+    calibration_error,
+    calibration_error_by_chance,
+    is_flat,
+    map_entropy,
+    mean_known,
+    top_k,
+)
 from objabn.evaluation.numbers import measure_of, over_seeds, read_numbers, write_numbers
 from objabn.evaluation.posthoc import posthoc_maps
 from objabn.evaluation.results import write_results
@@ -142,6 +149,8 @@ def test_each_column_follows_its_definition(params: Dataset, make_lively: Callab
             clips.append((maps, native, fit, truth))
         areas = [np.nanmean([frame.mean() if frame.any() else np.nan for frame in truth]) for *_, truth in clips]
         assert line["truth_area"] == pytest.approx(np.nanmean(areas))
+        areas = [np.mean([frame.mean() for frame in fit if frame.any()]) for *_, fit, _ in clips]
+        assert line["object_area"] == pytest.approx(np.mean(areas))
         mean = sum(probabilities) / 2
         order = mean.argsort(descending=True).tolist()
         assert (line["label"], line["predicted"]) == (CLASSES[number % 3], CLASSES[order[0]])
@@ -156,7 +165,10 @@ def test_each_column_follows_its_definition(params: Dataset, make_lively: Callab
                 assert there.any()  # in each of these clips
                 fits, true = (~mask[there] if name == "b" else mask[there] for mask in (fit, truth))
                 frames = {
-                    "entropy": map_entropy(own, 0.02), "entropy_object": map_entropy(own[there], 0.02),
+                    "entropy": map_entropy(own, 1e-6), "entropy_object": map_entropy(own[there], 0.02),
+                    "entropy_object_at_1e-06": map_entropy(own[there], 1e-6),
+                    "entropy_object_at_0.02": map_entropy(own[there], 0.02),
+                    "entropy_object_at_0.05": map_entropy(own[there], 0.05),
                     "flat_share": is_flat(own, 0.02), "flat_share_object": is_flat(own[there], 0.02),
                     "range": np.ptp(own[there], axis=(1, 2)), "lit_empty": own[~there].mean(axis=(1, 2)),
                     "flicker": np.abs(np.diff(own, axis=0)).mean(axis=(1, 2)),
@@ -165,7 +177,7 @@ def test_each_column_follows_its_definition(params: Dataset, make_lively: Callab
                     "iou_curve": iou_by_threshold(own[there], true),
                 }  # fmt: skip
                 if name in native:
-                    frames["entropy_native"] = map_entropy(native[name], 0.02)
+                    frames["entropy_native"] = map_entropy(native[name][there], 0.02)
                 for kind, values in frames.items():
                     kinds.setdefault(kind, []).append(mean_known(values, axis=0))
             for kind, of_views in kinds.items():
@@ -226,7 +238,8 @@ def test_without_truth_there_is_the_fit_alone(params: Dataset, make_model: Calla
     [results] = evaluate_run(model, "mask", five_videos(params, truth=False), params)
     assert not [name for name in results if "truth" in name or name.startswith(("pointing", "energy", "iou_curve"))]
     assert [name for name in results if name.endswith("_o")] == [
-        "entropy_o", "entropy_object_o", "entropy_at_1e-06_o", "entropy_at_0.02_o", "entropy_at_0.05_o",
+        "entropy_o", "entropy_object_o",
+        "entropy_object_at_1e-06_o", "entropy_object_at_0.02_o", "entropy_object_at_0.05_o",
         "flat_share_o", "flat_share_object_o", "range_o", "lit_empty_o", "flicker_o",
         "iou_fit_o", "insertion_o", "deletion_o",
     ]  # fmt: skip
@@ -268,6 +281,7 @@ def test_answers_under_other_maps_are_those_of_the_network(params: Dataset, make
             rights.setdefault(name, []).append(int(sum(probabilities).argmax() == dataset.labels[number]))
     for name, expected in rights.items():
         assert results[f"top1_{name}"].tolist() == expected, name
+    assert results["top1_truth"].tolist() == results["top1_masks"].tolist()  # the same masks, resized alike
 
 
 def test_one_video_has_no_other_map_and_is_evaluated(params: Dataset, make_model: Callable) -> None:
@@ -399,6 +413,10 @@ def test_numbers_that_are_no_means_by_hand(tmp_path: Path) -> None:
     found = {(seed, measure, letter): value for seed, letter, measure, value in table.itertuples(index=False)}
     expected = {
         (0, "ece", ""): (0.1 + 0.7) / 2, (1, "ece", ""): 0.2,
+        # Each alone in its bin: off by 0.1 of 90 % and by 0.9 of 10 %, 2 p (1 - p) on average. Of two in one bin with
+        # 0.8: |2 - 1.6|, |1 - 1.6| and |0 - 1.6| of 64, 32 and 4 %, divided by two.
+        (0, "ece_by_chance", ""): pytest.approx((0.18 + 0.42) / 2, abs=0.03),
+        (1, "ece_by_chance", ""): pytest.approx((0.64 * 0.4 + 0.32 * 0.6 + 0.04 * 1.6) / 2, abs=0.03),
         (0, "confidence", ""): 0.8, (1, "confidence", ""): 0.8,
         (0, "truth_videos", ""): 1, (1, "truth_videos", ""): 2,
         (0, "truth_share", ""): 0.25, (1, "truth_share", ""): 0.75,
@@ -407,7 +425,7 @@ def test_numbers_that_are_no_means_by_hand(tmp_path: Path) -> None:
         (0, "iou_best", "u"): 0.75, (1, "iou_best", "u"): 0.25,
     }  # fmt: skip
     for key, value in expected.items():
-        assert found[key] == pytest.approx(value), key
+        assert found[key] == (pytest.approx(value) if isinstance(value, float | int) else value), key
     assert (1, "insertion", "u") not in found
 
 
@@ -450,6 +468,8 @@ def test_every_number_can_be_had_from_the_file(
             expected[key] = (by_seed.mean(), by_seed.std() if by_seed.notna().sum() > 1 else None)
     by_seed = [calibration_error(each["confidence"], each["top1"]) for _, each in table.groupby("seed")]
     expected["ece", ""] = (np.mean(by_seed), np.std(by_seed, ddof=1) if len(seeds) > 1 else None)
+    by_seed = [calibration_error_by_chance(each["confidence"]) for _, each in table.groupby("seed")]
+    expected["ece_by_chance", ""] = (np.mean(by_seed), np.std(by_seed, ddof=1) if len(seeds) > 1 else None)
     expected["truth_videos", ""] = (5, 0.0 if len(seeds) > 1 else None)
     assert row.keys() == expected.keys()
     for key, (mean, spread) in expected.items():

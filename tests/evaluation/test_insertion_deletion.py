@@ -1,5 +1,7 @@
 """Insertion and deletion: each step by hand, and curves of networks whose answer is known in closed form."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor
 from objabn.evaluation.insertion_deletion import (
     SHARES,
     area,
+    areas_in_space,
     blurred,
     counts,
     curves_in_space,
@@ -32,6 +35,22 @@ from objabn.evaluation.insertion_deletion import (
 )
 def test_ranks_by_hand(values, expected) -> None:
     assert ranks(torch.tensor([values, values])).tolist() == [expected, expected]
+
+
+@pytest.mark.parametrize(
+    ("values", "ties", "expected"),
+    [
+        ([0.1, 0.9, 0.5], [0.7, 0.1, 0.4], [2, 0, 1]),  # none are equal
+        ([0.5, 0.5, 0.5], [0.7, 0.1, 0.4], [2, 0, 1]),
+        ([0.2, 0.7, 0.2, 0.7], [0.4, 0.3, 0.1, 0.2], [3, 1, 2, 0]),
+    ],
+)
+def test_equal_cells_come_in_the_order_of_ties(values, ties, expected) -> None:
+    others = [1 - tie for tie in ties]  # each row has its own
+    found = ranks(torch.tensor([[values, values]]), torch.tensor([[ties, others]]))
+    assert found.shape == (1, 2, len(values))
+    assert found[0, 0].tolist() == expected
+    assert found[0, 1].tolist() == ranks(torch.tensor(values), torch.tensor(others)).tolist()
 
 
 QUARTERS = (0, 0.25, 0.5, 0.75, 1)
@@ -131,7 +150,8 @@ def cell_clips() -> tuple[Tensor, Tensor]:
 
 def test_a_network_that_reads_one_cell() -> None:
     clips, cells = cell_clips()
-    curves = curves_in_space(clips, {"o": cells, "b": 1 - cells}, probability_of_cell(1, 2), QUARTERS)
+    rankings, ties = {"o": cells, "b": 1 - cells}, noise("v", (2, 4, 4))[None]
+    curves = curves_in_space(clips, rankings, probability_of_cell(1, 2), QUARTERS, ties=ties)
     assert curves["insertion_o"].tolist() == [[0, 1, 1, 1, 1]]
     assert curves["deletion_o"].tolist() == [[1, 0, 0, 0, 0]]
     assert curves["insertion_b"].tolist() == [[0, 0, 0, 0, 1]]
@@ -140,18 +160,55 @@ def test_a_network_that_reads_one_cell() -> None:
     assert area(counts(16, QUARTERS) / 16, curves["deletion_o"].numpy()).tolist() == [0.125]
 
 
-def test_a_flat_map_ranks_cells_in_the_order_in_which_they_stand() -> None:
+def test_a_flat_map_ranks_cells_at_random() -> None:
+    """The cell that counts comes where `ties` have it, here fourth, not where it stands, seventh."""
     clips, cells = cell_clips()
-    curves = curves_in_space(clips, {"u": torch.full_like(cells, 0.5)}, probability_of_cell(1, 2), EVERY_CELL)
-    assert curves["insertion_u"].tolist() == [[0] * 7 + [1] * 10]  # it is the seventh
+    ties = torch.arange(16.0).reshape(4, 4)
+    ties[1, 2] = 2.5
+    given = {"u": torch.full_like(cells, 0.5), "o": cells}
+    curves = curves_in_space(clips, given, probability_of_cell(1, 2), EVERY_CELL, ties=ties.expand(1, 2, 4, 4))
+    assert curves["insertion_u"].tolist() == [[0] * 4 + [1] * 13]
+    assert curves["deletion_u"].tolist() == [[1] * 4 + [0] * 13]
+    assert curves["insertion_o"].tolist() == [[0] + [1] * 16]  # no tie
+
+
+def test_frames_that_are_equal_come_at_random() -> None:
+    numbers = torch.arange(4.0)[None, None, :, None, None].expand(1, 3, 4, 32, 32)
+    ties = torch.tensor([0.5, 0.3, 0.2, 0.1])[None, :, None, None].expand(1, 4, 4, 4)
+    has_first = lambda each: (each[:, 0, 1, 0, 0] == 1).float()  # noqa: E731
+    curves = curves_in_time(numbers, {"u": torch.full((1, 4, 4, 4), 0.5)}, has_first, QUARTERS, ties=ties)
+    assert curves["insertion_time_u"].tolist() == [[0, 0, 0, 1, 1]]  # frames 3, 2, 1, 0
+
+
+@torch.no_grad()
+def test_areas_break_ties_by_the_videos_own_noise() -> None:
+    """A flat map's curve is that of the random ranking read from its end."""
+
+    class Cell(torch.nn.Module):
+        def forward(self, clips: Tensor) -> SimpleNamespace:
+            sure = 50 * probability_of_cell(1, 2)(clips)
+            return SimpleNamespace(perception_logits=torch.stack([sure - 25, 25 - sure], dim=1))
+
+    clips, cells = cell_clips()
+    clips = clips[:, :, :1]
+    places = {}
+    for video in ("v", "x"):
+        given = {"u": torch.full_like(cells[:, :1], 0.5)}
+        areas = areas_in_space(Cell(), clips, given, [video], torch.tensor([0]))
+        places[video] = int((noise(video, (4, 4)) < noise(video, (4, 4))[1, 2]).sum())  # of the cell, from 0
+        at = counts(16)
+        shown = [float(count > places[video]) for count in at]
+        expected = area(at / 16, np.array([shown])).tolist()
+        assert areas["insertion_u"].tolist() == pytest.approx(expected)
+        assert areas["deletion_u"].tolist() == pytest.approx([1 - expected[0]])
+    assert places["v"] != places["x"]
 
 
 def test_a_network_that_reads_one_frame() -> None:
     numbers = torch.arange(4.0)[None, None, :, None, None].expand(1, 3, 4, 32, 32)
     energy = torch.tensor([0.1, 0.8, 0.3, 0.2])[None, :, None, None].expand(1, 4, 4, 4)
-    curves = curves_in_time(
-        numbers, {"o": energy, "b": 1 - energy}, lambda each: (each[:, 0, 1, 0, 0] == 1).float(), QUARTERS
-    )
+    rankings, has_first = {"o": energy, "b": 1 - energy}, lambda each: (each[:, 0, 1, 0, 0] == 1).float()
+    curves = curves_in_time(numbers, rankings, has_first, QUARTERS, ties=noise("v", (4, 4, 4))[None])
     assert curves["insertion_time_o"].tolist() == [[0, 1, 1, 1, 1]]  # ranked first
     assert curves["deletion_time_o"].tolist() == [[1, 0, 0, 0, 0]]
     assert curves["insertion_time_b"].tolist() == [[0, 0, 0, 0, 1]]  # ranked last
@@ -163,8 +220,8 @@ def test_where_every_cell_counts_alike_no_ranking_is_better(seed: int) -> None:
     draw = torch.Generator().manual_seed(seed)
     clips = torch.randn(2, 3, 2, 32, 32, generator=draw)
     share = lambda each: (each == clips).float().mean(dim=(1, 2, 3, 4))  # noqa: E731
-    rankings = {"o": torch.rand(2, 2, 4, 4, generator=draw)}
-    curves = curves_in_space(clips, rankings, share) | curves_in_time(clips, rankings, share)
+    rankings, ties = {"o": torch.rand(2, 2, 4, 4, generator=draw)}, torch.rand(2, 2, 4, 4, generator=draw)
+    curves = curves_in_space(clips, rankings, share, ties=ties) | curves_in_time(clips, rankings, share, ties=ties)
     expected = torch.tensor(counts(16) / 16, dtype=torch.float32).expand(2, -1)
     torch.testing.assert_close(curves["insertion_o"], expected)
     torch.testing.assert_close(curves["deletion_o"], 1 - expected)

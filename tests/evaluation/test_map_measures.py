@@ -14,16 +14,23 @@ MAPS = np.array([[[0.9, 0.1]], [[0.3, 0.7]], [[0.6, 0.6]], [[0.2, 0.21]]])
 OBJECT = np.array([[[1, 0]], [[1, 0]], [[1, 1]], [[0, 0]]], bool)
 
 
-def found(truth: np.ndarray | None = OBJECT, known: tuple = (1, 1, 1, 1), wide: bool = False) -> Targets:
-    """What is compared with: masks as the truth, which covers the frames `known`; `wide`: no masks, only frames."""
-    if wide:
-        return Targets({}, np.zeros((1, 4), bool), np.ones((1, 4), bool), np.zeros((1, 4), bool))
+def found(
+    truth: np.ndarray | None = OBJECT, known: tuple = (1, 1, 1, 1), frames: tuple[int, ...] | None = None
+) -> Targets:
+    """What is compared with: masks as the truth, which covers the frames `known`.
+
+    Args:
+        frames: no masks at all, and which frames have an object.
+    """
+    if frames is not None:
+        objects = np.array([frames], bool)
+        return Targets({}, {}, np.zeros((1, len(frames)), bool), objects, ~objects)
     masks = {"masks": torch.from_numpy(OBJECT[None]).float()}
     is_known = np.array([known], bool) & (truth is not None)
     if truth is not None:
         masks["truth"] = torch.from_numpy((truth & is_known[0][:, None, None])[None]).float()
     objects = OBJECT.any(axis=(1, 2))[None]
-    return Targets(masks, is_known, objects, ~objects)
+    return Targets(masks, masks, is_known, objects, ~objects)
 
 
 @pytest.fixture
@@ -39,11 +46,11 @@ def measured(how: Eval, letter: str = "o", maps: np.ndarray = MAPS, **given) -> 
 def test_columns_of_a_map_by_hand(how: Eval) -> None:
     curve = measured(how).pop("iou_curve")
     expected = {
-        "entropy": 1.0,  # two frames whose cells differ: a bit each; the third and the fourth are flat
-        "entropy_at_1e-06": 1.0,  # of three frames: the fourth, 0.01 between its cells, has a bit too
-        "entropy_at_0.02": 1.0,
-        "entropy_at_0.05": 1.0,
-        "entropy_object": 1.0,
+        "entropy": 1.0,  # of three frames whose cells differ: a bit each; the third is the same everywhere
+        "entropy_object": 1.0,  # of the first and the second
+        "entropy_object_at_1e-06": 1.0,
+        "entropy_object_at_0.02": 1.0,
+        "entropy_object_at_0.05": 1.0,
         "flat_share": 1 / 2,
         "flat_share_object": 1 / 3,
         "range": (0.8 + 0.4 + 0) / 3,
@@ -61,30 +68,36 @@ def test_columns_of_a_map_by_hand(how: Eval) -> None:
     np.testing.assert_allclose(curve, 1 / 3)  # scaled, the first map is the object, the second its reverse; one is flat
 
 
-def test_entropy_on_frames_with_an_object_leaves_out_what_the_papers_figure_counts(how: Eval) -> None:
-    """The fourth frame, without an object, has a bit of its own when 0.01 is a range: the first two have them too."""
-    maps = MAPS.copy()
-    maps[0] = 0.9  # flat
-    numbers = measured(how.model_copy(update={"flat_range": 0.005}), maps=maps)
-    assert (numbers["entropy"], numbers["entropy_object"]) == (1.0, 1.0)
-    assert (numbers["flat_share"], numbers["flat_share_object"]) == (2 / 4, 2 / 3)
-    maps[1] = 0.5
-    numbers = measured(how.model_copy(update={"flat_range": 0.005}), maps=maps)
-    assert numbers["entropy"] == 1.0  # of the empty frame alone
-    assert np.isnan(numbers["entropy_object"])
+FAINT = np.array([0, 1 / 3, 2 / 3, 1])  # a frame of four cells: two bits, at any range but 0
+SHARP = np.array([0, 0, 1, 1])  # one bit
+
+
+def test_the_papers_entropy_is_of_all_frames_whatever_is_called_flat(how: Eval) -> None:
+    """Four frames: sharp, faint, the same everywhere, and a faint one without an object."""
+    maps = np.stack([SHARP, 0.03 * FAINT, np.full(4, 0.5), 0.03 * FAINT])[:, None]
+    for flat_range, of_objects, flat in ((0.05, 1, (3, 2)), (0.02, (1 + 2) / 2, (1, 1))):
+        given = how.model_copy(update={"flat_range": flat_range})
+        numbers = measured(given, maps=maps, frames=(1, 1, 1, 0))
+        assert numbers["entropy"] == pytest.approx((1 + 2 + 2) / 3)  # of the third nothing can be measured
+        assert numbers["entropy_object"] == pytest.approx(of_objects)
+        assert (numbers["flat_share"], numbers["flat_share_object"]) == pytest.approx((flat[0] / 4, flat[1] / 3))
+    numbers = measured(how, maps=maps, frames=(0, 1, 1, 0))
+    assert numbers["entropy"] == pytest.approx((1 + 2 + 2) / 3)
+    assert np.isnan(numbers["entropy_object"])  # both are flat
+    assert np.isnan(measured(how, maps=np.full((2, 1, 4), 0.5), frames=(1, 1))["entropy"])
 
 
 def test_how_much_hangs_on_where_a_map_is_flat(how: Eval) -> None:
-    """Four cells a frame: a bit in the first, and two bits in each of three faint ones, of ranges .005, .03 and .06."""
-    faint = np.array([0, 1 / 3, 2 / 3, 1])
-    maps = np.stack([[0, 0, 1, 1], 0.005 * faint, 0.03 * faint, 0.06 * faint])[:, None]
-    for flat_range in (0.03 + 1e-9, 1e-9):
-        numbers = measured(how.model_copy(update={"flat_range": flat_range}), maps=maps, wide=True)
-        assert numbers["entropy_at_1e-06"] == pytest.approx((1 + 2 + 2 + 2) / 4)
-        assert numbers["entropy_at_0.02"] == pytest.approx((1 + 2 + 2) / 3)
-        assert numbers["entropy_at_0.05"] == pytest.approx((1 + 2) / 2)
-        expected = (1 + 2) / 2 if flat_range > 0.03 else (1 + 2 + 2 + 2) / 4
-        assert numbers["entropy"] == pytest.approx(expected)
+    """A bit in the first, two in each of three faint ones, of ranges .005, .03 and .06; the fifth has no object."""
+    maps = np.stack([SHARP, 0.005 * FAINT, 0.03 * FAINT, 0.06 * FAINT, SHARP])[:, None]
+    for flat_range, of_objects in ((0.03 + 1e-9, (1 + 2) / 2), (1e-9, (1 + 2 + 2 + 2) / 4)):
+        given = how.model_copy(update={"flat_range": flat_range})
+        numbers = measured(given, maps=maps, frames=(1, 1, 1, 1, 0))
+        assert numbers["entropy_object_at_1e-06"] == pytest.approx((1 + 2 + 2 + 2) / 4)
+        assert numbers["entropy_object_at_0.02"] == pytest.approx((1 + 2 + 2) / 3)
+        assert numbers["entropy_object_at_0.05"] == pytest.approx((1 + 2) / 2)
+        assert numbers["entropy_object"] == pytest.approx(of_objects)
+        assert numbers["entropy"] == pytest.approx((1 + 2 + 2 + 2 + 1) / 5)
 
 
 def test_the_background_map_is_compared_with_the_inverse_on_frames_with_an_object(how: Eval) -> None:
@@ -110,8 +123,8 @@ def test_frames_that_are_not_annotated_have_no_say_in_truth(how: Eval) -> None:
 
 def test_a_clip_without_an_object_has_no_numbers_of_place(how: Eval) -> None:
     none = found()
-    none = Targets({kind: 0 * mask for kind, mask in none.masks.items()}, none.known, none.objects & False,
-                   none.empty | True)  # fmt: skip
+    masks = {kind: 0 * mask for kind, mask in none.masks.items()}
+    none = Targets(masks, masks, none.known, none.objects & False, none.empty | True)
     numbers = map_measures({"o": MAPS[None]}, {}, none, how)
     assert numbers["lit_empty_o"][0] == pytest.approx(MAPS.mean())
     assert numbers["entropy_o"][0] == 1.0
@@ -125,8 +138,11 @@ def test_without_truth_there_are_no_columns_of_it(how: Eval) -> None:
 
 
 def test_entropy_on_the_layers_own_grid(how: Eval) -> None:
-    native = np.array([[[[0.0, 0.5, 1.0, 1.0]]] * 4])  # of 4 cells: a quarter, a quarter and a half
+    """Of frames with an object that are not flat there: the second, which is not flat on M's grid, and the fourth."""
+    native = np.array([[[[0.0, 0.5, 1, 1]], [[0.4, 0.42, 0.44, 0.44]], [[0, 0, 1, 1]], [[0, 0.3, 0.6, 1]]]])
     numbers = map_measures({"g": MAPS[None], "s": MAPS[None]}, {"g": native}, found(), how)
-    assert numbers["entropy_native_g"][0] == pytest.approx(1.5)
-    assert numbers["entropy_g"][0] == 1.0
     assert "entropy_native_s" not in numbers
+    assert numbers["entropy_native_g"][0] == pytest.approx((1.5 + 1) / 2)  # a quarter, a quarter and a half; two halves
+    numbers = map_measures({"g": MAPS[None]}, {"g": native}, found(), how.model_copy(update={"flat_range": 0.02}))
+    assert numbers["entropy_native_g"][0] == pytest.approx((1.5 + 1.5 + 1) / 3)
+    assert numbers["entropy_g"][0] == 1.0

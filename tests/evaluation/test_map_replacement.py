@@ -14,7 +14,7 @@ from objabn.clips.dataset import ClipDataset
 from objabn.clips.geometry import MEAN, STD
 from objabn.clips.partners import partners
 from objabn.evaluation.evaluate import evaluate_run
-from objabn.evaluation.map_replacement import REPLACEMENTS, accuracy_under, replaced_maps
+from objabn.evaluation.map_replacement import REPLACEMENTS, accuracy_under, other_answers, replaced_maps
 from tests.helpers.clips import FRAMES, SIZE, open_made, parameters, write_stores
 
 LEVELS = {"dim": 51, "half": 102, "bright": 204}  # of a video's bright cell, by class
@@ -41,6 +41,18 @@ def test_replacements_by_hand(how, given, expected) -> None:
     given = None if given is None else maps_of(*given)
     found = replaced_maps(maps_of(0, 0.25, 0.5, 1), how, "mask", given)
     torch.testing.assert_close(found, maps_of(*expected))
+
+
+def test_an_even_weight_of_a_map_that_is_added_keeps_the_energy_of_the_sum() -> None:
+    """(1 + 1/4)^2 * 4 and (1 + 1)^2 * 4 of the two cells that are not 0, of 4 + 4: 22.25 / 8."""
+    maps, h1 = maps_of(0, 0.25, 0.5, 1), maps_of(0, 2, 0, 2)
+    expected = maps_of(*[2.78125**0.5 - 1] * 4)
+    torch.testing.assert_close(replaced_maps(maps, "even", "mask", h1, apply="residual"), expected)
+    model = Toy()
+    for apply, weight in (("residual", 2.78125**0.5 - 1), ("multiply", (17 / 32) ** 0.5)):
+        model.attention_apply = apply
+        other_answers(model, "mask", {}, h1, maps, {}, SIZE)
+        torch.testing.assert_close(model.seen[-1], maps_of(*[weight] * 4))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +110,7 @@ class Bright(nn.Module):
 class Toy(nn.Module):
     """Its answer is the class whose level is the nearest to what M lets through of a frame; keeps the maps it saw."""
 
-    map_size = 4
+    map_size, attention_apply = 4, "multiply"
 
     def __init__(self) -> None:
         super().__init__()
@@ -193,6 +205,10 @@ def test_a_limb_thinner_than_half_a_cell_is_only_in_the_mask_of_any_cell(synthet
     for key in ("masks", "truth"):
         assert table[f"top1_{key}"].tolist() == [1, 0, 0]  # nothing comes through
         assert table[f"top1_{key}_any"].tolist() == [1, 1, 1]
+    params = params.model_copy(update={"mask": params.mask.model_copy(update={"resize": "max"})})
+    table = accuracy_under(Toy(), "mask", open_made(tmp_path / "made", params, CLASSES), params)
+    for key in ("masks", "truth"):  # both as the masks of training, which here were of any cell
+        assert table[f"top1_{key}"].tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize("attention", ["abn", "mask", "mha"])

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from objabn.evaluation.metrics import (
     calibration_error,
+    calibration_error_by_chance,
     flicker,
     is_flat,
     map_entropy,
@@ -139,6 +140,18 @@ def test_flicker_by_hand(frames, expected):
 )
 def test_calibration_error_by_hand(confidence, correct, expected):
     np.testing.assert_allclose(calibration_error(np.array(confidence), np.array(correct)), expected, atol=1e-8)
+
+
+def test_calibration_error_by_chance_by_hand():
+    """An answer of 0.75 is off by 0.25, or once in four times by 0.75: 0.375 on average, and two in a bin less."""
+    assert calibration_error_by_chance(np.array([0.75]), draws=20_000) == pytest.approx(0.375, abs=0.01)
+    of_two = (0.5625 * 0.5 + 0.375 * 0.5 + 0.0625 * 1.5) / 2
+    assert calibration_error_by_chance(np.array([0.75, 0.75]), draws=20_000) == pytest.approx(of_two, abs=0.01)
+    assert calibration_error_by_chance(np.array([0.75, 0.25]), draws=20_000) == pytest.approx(0.375, abs=0.01)
+    assert calibration_error_by_chance(np.ones(9)) == 0
+    assert np.isnan(calibration_error_by_chance(np.array([])))
+    one, again = (calibration_error_by_chance(np.array([0.3, 0.6, 0.7])) for _ in range(2))
+    assert one == again
 
 
 def test_float32_maps_are_measured_in_float64():

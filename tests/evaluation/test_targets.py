@@ -38,8 +38,8 @@ def known(*frames: int) -> dict[str, Tensor]:
     ("given", "objects", "empty", "expected"),
     [
         (  # the truth alone decides where it covers all frames
-            batch(masks=[NONE, HALF, CELL], truth=[CELL, NONE, HALF]), [1, 0, 1], [0, 1, 0],
-            {"empty_share": 1 / 3, "object_area": (1 / 16 + 1 / 2) / 2, "truth_area": (1 / 16 + 1 / 2) / 2,
+            batch(masks=[NONE, HALF, HALF], truth=[CELL, NONE, HALF]), [1, 0, 1], [0, 1, 0],
+            {"empty_share": 1 / 3, "object_area": 1 / 2, "truth_area": (1 / 16 + 1 / 2) / 2,
              "truth_share": 1},
         ),
         (  # the segmenter's masks where no frame is annotated
@@ -48,16 +48,20 @@ def known(*frames: int) -> dict[str, Tensor]:
         ),
         (  # each where it tells
             batch(masks=[NONE, HALF, NONE], truth=[CELL, NONE, NONE]) | known(1, 0, 1), [1, 1, 0], [0, 0, 1],
-            {"empty_share": 1 / 3, "object_area": (1 / 16 + 1 / 2) / 2, "truth_area": 1 / 16, "truth_share": 2 / 3},
+            {"empty_share": 1 / 3, "object_area": 1 / 2, "truth_area": 1 / 16, "truth_share": 2 / 3},
         ),
         (  # an object that is thinner than half a cell: its frame is not empty, but it covers no cell
-            batch(masks=[NONE, NONE], truth=[THIN, CELL]), [1, 1], [0, 0],
-            {"empty_share": 0, "object_area": 1 / 32, "truth_area": 1 / 16, "truth_share": 1},
+            batch(masks=[CELL, THIN], truth=[THIN, CELL]), [1, 1], [0, 0],
+            {"empty_share": 0, "object_area": 1 / 16, "truth_area": 1 / 16, "truth_share": 1},
+        ),
+        (  # the segmenter's mask is of the frames that it covers, with an object or without
+            batch(masks=[HALF, CELL], truth=[NONE, NONE]), [0, 0], [1, 1],
+            {"empty_share": 1, "object_area": (1 / 2 + 1 / 16) / 2, "truth_area": nan, "truth_share": 1},
         ),
         (batch(masks=[NONE, NONE]), [0, 0], [1, 1], {"empty_share": 1, "object_area": nan}),
         (  # nothing tells of the second frame
             batch(truth=[HALF, NONE]) | known(1, 0), [1, 0], [0, 0],
-            {"empty_share": 0, "object_area": 1 / 2, "truth_area": 1 / 2, "truth_share": 1 / 2},
+            {"empty_share": 0, "object_area": nan, "truth_area": 1 / 2, "truth_share": 1 / 2},
         ),
         (batch(), [0, 0], [0, 0], {"empty_share": nan, "object_area": nan}),
     ],
@@ -70,6 +74,17 @@ def test_frames_with_an_object_by_hand(synthetic: Dataset, given, objects, empty
     assert measures.keys() == expected.keys()
     for name, value in expected.items():
         np.testing.assert_allclose(measures[name], [value], err_msg=name)
+
+
+@pytest.mark.parametrize(("resize", "taught"), [("nearest", 0), ("area", 0), ("max", 1 / 16)])
+def test_both_kinds_of_masks_are_taught_as_in_training(synthetic: Dataset, resize: str, taught: float) -> None:
+    """A figure that is thinner than half a cell: what a map is compared with is by half, what it was taught is not."""
+    params = synthetic.model_copy(update={"mask": synthetic.mask.model_copy(update={"resize": resize})})
+    found = targets(batch(masks=[THIN], truth=[THIN]), params, 4)
+    assert found.taught.keys() == {"masks", "truth"}
+    for mask in (found.masks["masks"], *found.taught.values()):
+        assert (float(mask.mean()), float(mask[0, 0, 1, 1])) == (taught, 16 * taught)
+    assert float(found.masks["truth"].mean()) == 0
 
 
 def test_an_object_out_of_the_crop_is_none(synthetic: Dataset) -> None:

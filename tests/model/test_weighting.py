@@ -46,11 +46,14 @@ def test_object_starts_as_the_second_map_alone() -> None:
     assert torch.equal(MapMixer(5, 3, init="object")(h1, maps), h1 * maps[:, 1:2])
 
 
-@pytest.mark.parametrize("attention", ["abn", "mask", "mha"])
-def test_training_asks_for_the_even_answer_as_it_is_tested(make_model: Callable, attention: str) -> None:
+@pytest.mark.parametrize(
+    ("attention", "how"), [("abn", "multiply"), ("mask", "multiply"), ("mha", "multiply"), ("mask", "residual")]
+)
+def test_training_asks_for_the_even_answer_as_it_is_tested(make_model: Callable, attention: str, how: str) -> None:
     """BatchNorm's running statistics, which stay as the real answer's pass leaves them, and no dropout."""
     clips = torch.randn(2, 3, 4, 32, 32, generator=torch.Generator().manual_seed(0))
-    network, same = (make_model(attention=attention, with_even=even).train() for even in (True, False))
+    given = {"attention": attention, "attention_apply": how}
+    network, same = (make_model(**given, with_even=even).train() for even in (True, False))
     output = network(clips)
     same(clips)
     for name, value in network.state_dict().items():
@@ -59,7 +62,7 @@ def test_training_asks_for_the_even_answer_as_it_is_tested(make_model: Callable,
     h1 = network.extractor(clips)
     maps = network.attention_branch(h1)[1]
     network.perception_branch.eval()
-    expected = network.perceive(h1, even_weights(h1, maps).expand_as(maps))
+    expected = network.perceive(h1, even_weights(h1, maps, how).expand_as(maps))
     torch.testing.assert_close(output.even_logits, expected)
     assert network.eval()(clips).even_logits is None
     assert same(clips).even_logits is None

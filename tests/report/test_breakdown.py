@@ -44,6 +44,25 @@ def test_thirds_by_area_of_equals_the_first_by_id_is_smaller() -> None:
     }  # fmt: skip
 
 
+def test_thirds_are_by_truth_where_all_videos_have_it() -> None:
+    """Of one kind for all videos: the truth's areas are the other way around, 0.05 more in the second seed."""
+    areas = [0.2, 0.4, 0.3, 0.6, 0.5, 0.1, 0.7]
+    comparison = made()
+    mask = comparison.per_video[MASK]
+    comparison.per_video[MASK] = mask.assign(truth_area=[*areas, *(each + 0.1 for each in areas)])
+    assert object_sizes(comparison).to_dict() == {
+        "v5": "small", "v0": "small", "v2": "small", "v1": "medium", "v4": "medium", "v3": "large", "v6": "large"
+    }  # fmt: skip
+    assert size_notes(comparison)[0].startswith(
+        "Thirds of the test videos (3, 2, 2) by the share of the map's cells that the truth covers: small up to 35.0 "
+        "%, medium up to 55.0 %, large up to 75.0 %."
+    )
+    one_less = comparison.per_video[MASK]["truth_area"].where(mask["video"] != "v3")
+    comparison.per_video[MASK] = mask.assign(truth_area=one_less)
+    assert object_sizes(comparison).equals(object_sizes(made()))
+    assert "the segmenter's mask covers" in size_notes(comparison)[0]
+
+
 def test_too_few_videos_have_no_thirds() -> None:
     comparison = made()
     comparison.per_video[MASK].loc[lambda of: of["video"] == "v0", "object_area"] = np.nan
@@ -62,8 +81,9 @@ def test_sizes_by_hand() -> None:
     assert cells.iloc[0]["IoU truth, small"] == "0.150"
     assert cells.iloc[0]["pointing %, small"] == ""
     assert size_notes(made()) == [
-        "Thirds of the test videos (2, 2, 2) by the share of the map's cells that the object covers: small up to "
-        "15.0 %, medium up to 25.0 %, large up to 45.0 %. Of the map that a row is compared by, means over all seeds."
+        "Thirds of the test videos (2, 2, 2) by the share of the map's cells that the segmenter's mask covers: small "
+        "up to 15.0 %, medium up to 25.0 %, large up to 45.0 %. Of the map that a row is compared by, means over all "
+        "seeds."
     ]
 
 
@@ -74,7 +94,7 @@ def test_classes_by_hand() -> None:
     cells = worst_class_cells(made())
     assert [list(cells), cells.iloc[1].to_list()] == [
         ["attention", "PC", "map", "lowest IoU truth", "highest"],
-        ["mask", "", "M_o", "sit 0.250, wave 0.250, run 0.600", "kick 0.750"],
+        ["mask", "", "M_o", "sit 0.250; wave 0.250; run 0.600", "kick 0.750"],
     ]
     assert cells.iloc[0]["highest"] == "wave 0.150"  # all alike
 

@@ -35,7 +35,8 @@ def test_frames_without_an_object_have_columns_of_their_own() -> None:
         "flat: share of the frames with an object whose map has a range below 0.05"
         in measure_notes(comparison, cells)[1]
     )
-    assert "Entropies here are those of frames with an object." in difference_notes(comparison)
+    assert measure_notes(comparison, cells)[1].endswith("; the entropy of frames with an object leaves them out.")
+    assert "Entropies here are those of frames with an object whose map is not flat." in difference_notes(comparison)
 
 
 def test_without_truth_it_is_the_segmenter_that_found_nothing(synthetic: Dataset) -> None:
@@ -57,8 +58,42 @@ def test_where_truth_is_partial_the_segmenter_tells_of_the_other_frames() -> Non
 def test_where_every_frame_has_an_object_one_column_of_entropy_stands_for_both() -> None:
     comparison = made_comparison({ABN: numbers("u", 0.0), MASK: numbers("o", 0.0)})
     assert list(map_cells(comparison))[3:] == ["entropy", "flat", "range", "flicker"]
-    assert map_notes(comparison)[0].startswith("Every frame has an object, so the entropy of frames with one is the")
+    assert map_notes(comparison)[0] == (
+        "Every frame has an object: the paper's entropy, of all frames, is that of frames with one, too; no flat frame "
+        "changes it."
+    )
     assert "Entropies here" not in " ".join(difference_notes(comparison))
+
+
+def test_where_flat_frames_alone_make_a_difference_there_are_two_columns_of_entropy() -> None:
+    """All frames have an object; the paper's figure counts flat ones as well, here with 1 bit more on average."""
+    comparison = made_comparison({ABN: numbers("u", 0.0), MASK: numbers("o", 0.0) | {"entropy_o": 3.0}})
+    cells = map_cells(comparison)
+    assert cells[["entropy", "entropy, object"]].to_numpy().tolist() == [["2.000", "2.000"], ["3.000", "2.000"]]
+    assert map_notes(comparison)[0] == (
+        "Every frame has an object: the paper's entropy, of all frames, differs from that beside it by flat frames "
+        "alone."
+    )
+    assert "whose map is not flat" in " ".join(difference_notes(comparison))
+
+
+AT = ("entropy_object_at_1e-06", "entropy_object_at_0.02", "entropy_object_at_0.05")
+
+
+def at_ranges(letter: str, *entropies: float) -> dict[str, float]:
+    return numbers(letter, 0.25) | {f"{name}_{letter}": value for name, value in zip(AT, entropies, strict=False)}
+
+
+def test_entropies_were_other_ranges_flat() -> None:
+    """Those of abn are the same to the third decimal; those of mha's M_o are all flat below the last range."""
+    of_mha = at_ranges("u", 2.0, 2.0, 2.0) | at_ranges("o", 1.25, 1.5)
+    rows = {ABN: at_ranges("u", 2.0, 2.0004, 2.0), MASK: at_ranges("o", 1.0, 1.5, 1.75), Row("mha", False): of_mha}
+    told = "Entropy of frames with an object, were a range below 1e-06, 0.02, 0.05 flat:"
+    assert map_notes(made_comparison(rows))[1] == (
+        f"{told} mask M_o 1.000, 1.500, 1.750; mha M_o 1.250, 1.500, -; no other changes."
+    )
+    assert map_notes(made_comparison({ABN: rows[ABN]}))[1] == f"{told} none changes."
+    assert told not in " ".join(map_notes(made_comparison({ABN: numbers("u", 0.25)})))
 
 
 def test_the_papers_difference_is_of_all_frames() -> None:
@@ -66,6 +101,8 @@ def test_the_papers_difference_is_of_all_frames() -> None:
     for empty, papers in ((0.25, "(the paper, of all frames: 1.04 bits lower)"), (0.0, "(the paper: 1.04 bits lower)")):
         rows = {ABN: numbers("u", empty), MASK: numbers("o", empty) | sharper}
         assert papers in answers(made_comparison(rows, published="ucf101"))[0]
+    rows[MASK] |= {"entropy_o": 2.5}  # with flat frames, which the paper's figure has and ours has not
+    assert "(the paper, of all frames: 1.04 bits lower)" in answers(made_comparison(rows, published="ucf101"))[0]
 
 
 @pytest.mark.parametrize(

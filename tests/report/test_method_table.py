@@ -29,9 +29,11 @@ def numbers(letters: str, **more: float) -> dict[str, float]:
 def test_own_maps_stand_before_the_methods_and_the_random_ranking_behind() -> None:
     of_mask = numbers("ogslcm", insertion_o=0.625, deletion_o=0.25, insertion_random=0.375, deletion_random=0.3125)
     of_mask |= {"entropy_native_g": 0.75, "entropy_native_g_std": 0.25}
+    of_mask |= {"flat_share_object_o": 0.03125, "flat_share_object_m": 0.5}
     cells = method_cells(made_comparison({PLAIN: numbers("gs"), MASK: of_mask}))
-    assert list(cells) == ["attention", "PC", "map", "passes", "entropy", "entropy, own grid", "pointing %",
-                           "energy inside", "IoU truth", "IoU best (at)", "insertion", "deletion"]  # fmt: skip
+    assert list(cells) == ["attention", "PC", "map", "passes", "entropy", "flat", "entropy, own grid",
+                           "pointing %", "energy inside", "IoU truth", "IoU best (at)", "insertion",
+                           "deletion"]  # fmt: skip
     assert cells.index.to_list() == [0, 0, *[1] * 7]
     assert cells[["attention", "map", "passes", "entropy", "pointing %"]].to_numpy().tolist() == [
         ["plain", "Grad-CAM", "1 backward", "1.000", "0.0"],
@@ -44,6 +46,7 @@ def test_own_maps_stand_before_the_methods_and_the_random_ranking_behind() -> No
         ["mask", "motion", "0", "1.500", "50.0"],
         ["mask", "random", "", "", ""],
     ]
+    assert cells["flat"].to_list() == ["", "", "0.031", "", "", "", "", "0.500", ""]
     assert cells["entropy, own grid"].to_list() == ["", "", "", "0.750", "", "", "", "", ""]
     assert cells["IoU best (at)"].to_list() == ["0.500 (0.30)"] * 8 + [""]
     assert cells["insertion"].to_list() == ["", "", "0.625", "", "", "", "", "", "0.375"]
@@ -119,6 +122,23 @@ def test_one_seed_of_rankings_has_numbers_and_all_seeds_have_a_verdict() -> None
         "Insertion: more is better; deletion: less. Measured on all 6 test videos, seeds 0, 1, 2."
     )
     assert against_notes(every)[-1] == "Insertion and deletion: of all 6 test videos, seeds 0, 1, 2."
+
+
+@pytest.mark.parametrize(("centre", "told"), [(0.625, True), (0.5, False)])
+def test_a_centre_prior_with_more_insertion_is_told(centre: float, told: bool) -> None:
+    """Of rows, not of controls; where the row's own map has as much or more, nothing is said."""
+    control = Row("mask-even", False)
+    rows = {MASK: numbers("ogc", insertion_o=0.5, insertion_c=centre),
+            Row("mha", False): numbers("uogc", insertion_o=0.75, insertion_c=0.625),
+            control: numbers("ogc", insertion_o=0.25, insertion_c=0.75)}  # fmt: skip
+    comparison = made_comparison(rows, per_video=dict.fromkeys(rows, measured(ranked_seeds=3)), seeds=range(3))
+    sentence = (
+        "In mask the centre prior, which knows nothing of the network, has more insertion than M_o: insertion rewards "
+        "cells side by side, so it alone is no proof of a good map."
+    )
+    assert in_words(comparison).endswith(f"seeds 0, 1, 2. {sentence}") == told
+    assert ("the centre prior" in in_words(comparison)) == told
+    assert "mask-even" not in in_words(comparison)
 
 
 def test_place_is_asked_of_m_o_alone() -> None:

@@ -17,7 +17,13 @@ from objabn.report.tables import to_markdown
 from tests.helpers.comparisons import EMBEDDED, made_comparison, results
 
 RESULTS = {
-    Row("abn", False): {"top1": 50.0, "top5": 90.0, "entropy_u": 2.7512, "flat_share_object_u": 0.0},
+    Row("abn", False): {
+        "top1": 50.0,
+        "top5": 90.0,
+        "entropy_object_u": 2.7512,
+        "entropy_u": 2.7512,
+        "flat_share_object_u": 0.0,
+    },
     Row("mask", True): {
         "top1": 62.5,
         "top5": 95.0,
@@ -76,6 +82,7 @@ def test_all_numbers_are_a_tidy_table() -> None:
         ("plain", False, "", "top5", 88.0, None, *nothing, None),
         ("abn", False, "", "top1", 50.0, None, *nothing, None),
         ("abn", False, "", "top5", 90.0, None, *nothing, None),
+        ("abn", False, "u", "entropy_object", 2.7512, None, *nothing, None),
         ("abn", False, "u", "entropy", 2.7512, None, *nothing, None),
         ("abn", False, "u", "flat_share_object", 0.0, None, *nothing, None),
         ("mask", True, "", "top1", 62.5, None, 12.5, 7.03125, 18.0, 0.25, 7.8125, None),

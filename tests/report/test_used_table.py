@@ -49,13 +49,13 @@ def rows(seeds: int = 3, truth: float = 0.85) -> dict[Row, pd.DataFrame]:
 
 def test_the_table_by_hand() -> None:
     cells = used_cells(compared(rows()))
+    branches, masks = "+40.0 [+37.5, +42.5] *", "+5.0 [+2.5, +7.5] *"
     assert [list(cells), *cells.to_numpy().tolist()] == [
-        ["attention", "PC", "top-1 %", "y_a: top-1 %", "own - even weight", "own - another video's",
+        ["attention", "PC", "top-1 %", "y_a: top-1 %", "y_p - y_a", "own - even weight", "own - another video's",
          "own - true masks"],
-        ["abn", "", "90.00", "50.00 ± 0.00", "+0.0 [-2.5, +2.5]", "+15.0 [+12.5, +17.5] *", "+5.0 [+2.5, +7.5] *"],
-        ["mask", "", "90.00", "50.00 ± 0.00", "+20.0 [+17.5, +22.5] *", "+15.0 [+12.5, +17.5] *",
-         "+5.0 [+2.5, +7.5] *"],
-        ["mha", "", "90.00", "50.00 ± 0.00", "+1.0 [-1.5, +3.5]", "+15.0 [+12.5, +17.5] *", "+5.0 [+2.5, +7.5] *"],
+        ["abn", "", "90.00", "50.00 ± 0.00", branches, "+0.0 [-2.5, +2.5]", "+15.0 [+12.5, +17.5] *", masks],
+        ["mask", "", "90.00", "50.00 ± 0.00", branches, "+20.0 [+17.5, +22.5] *", "+15.0 [+12.5, +17.5] *", masks],
+        ["mha", "", "90.00", "50.00 ± 0.00", branches, "+1.0 [-1.5, +3.5]", "+15.0 [+12.5, +17.5] *", masks],
     ]  # fmt: skip
     assert cells.index.to_list() == [0, 1, 2]  # plain has no map to replace
 
@@ -73,15 +73,17 @@ def test_without_true_masks_the_segmenters_stand_in_the_maps_place(truth: bool) 
     assert list(used_cells(compared(without)))[-1] == "own - the segmenter's masks"
 
 
-def test_a_video_without_truth_is_left_out() -> None:
-    """Half annotated in part: the loss is that of the other half."""
+def test_true_masks_stand_in_the_maps_place_where_all_videos_have_them() -> None:
+    """Where half are annotated in part, true masks would be of some videos and what they are compared with of all."""
     tables = rows()
     some = tables[MASK]["video"].isin(["a", "b", "c"])
     tables[MASK] = tables[MASK].assign(top1_truth=np.where(some, NAN, 0.8))
+    cells = used_cells(compared(tables))  # of the segmenter's masks, in all rows
+    assert cells["own - the segmenter's masks"].str.split().str[0].to_list() == ["+40.0"] * 3
+    tables[MASK] = tables[MASK].assign(top1_truth=0.8)
     found = compared(tables).within(MASK, "masks")
     assert found is not None
     assert found.mean == pytest.approx(10)
-    assert found.low is None  # three recordings
 
 
 def test_the_first_table_tells_it_at_once() -> None:
@@ -91,8 +93,22 @@ def test_the_first_table_tells_it_at_once() -> None:
     assert cells["used, points"].to_list() == ["0.0", "20.0 *", "1.0", ""]
     assert cells["ECE"].to_list() == ["0.062"] * 4
     assert [note.split(":")[0] for note in main_notes(comparison)][1:3] == ["ECE", "used"]
+    assert main_notes(comparison)[1].endswith("the mean over 15 bins of that probability.")
     only = {PLAIN: table("g", top1=0.9)}
     assert "used, points" not in main_cells(compared(only))
+
+
+@pytest.mark.parametrize(
+    ("chances", "told"), [((0.03125, 0.05), "0.031 to 0.050"), ((0.0501, 0.0499), "0.050"), ((None, 0.05), "0.050")]
+)
+def test_ece_stands_beside_that_of_calibrated_answers(chances: tuple, told: str) -> None:
+    given = {row: {"ece": 0.0625} for row in (ABN, MASK)}
+    for row, chance in zip(given, chances, strict=True):
+        given[row] |= {"ece_by_chance": chance} if chance else {}
+    [note] = [each for each in main_notes(made_comparison(given)) if each.startswith("ECE")]
+    assert note.endswith(
+        f" Calibrated answers with these rows' probabilities would have {told} by chance, of as many videos."
+    )
 
 
 def test_one_seed_has_no_interval() -> None:
@@ -111,30 +127,30 @@ MEANS = "Used means: the answer gets worse when only the place is taken away."
 NOTHING = "what one even weight costs is not beyond noise"
 
 
-def test_the_answer_in_words_names_the_sharp_map_that_is_hardly_used() -> None:
+def test_the_answer_in_words_names_the_sharp_map_that_is_not_shown_to_be_used() -> None:
     tables = rows()
     tables[MASK] = tables[MASK].assign(entropy_object_o=lambda of: 1.5 + 0.01 * of["seed"])
     tables[MHA] = tables[MHA].assign(entropy_object_o=lambda of: 1.0 + 0.01 * of["seed"])
     assert answer(tables) == (
         f"In part. abn: {NOTHING} (+0.0 points [-2.5, +2.5]). mask: one even weight costs 20.0 points [17.5, 22.5]. "
         f"mha: {NOTHING} (+1.0 points [-1.5, +3.5]). From training to training: abn -1.0 to 1.0, mask 19.0 to 21.0, "
-        "mha 0.0 to 2.0 points. Sharp and hardly used: M_o of mha; it is sharper than abn's map, and yet an even "
-        f"weight in its place costs less than 5 points in every training. {MEANS}"
+        "mha 0.0 to 2.0 points. Sharp, and not shown to be used: M_o of mha; it is sharper than abn's map, and yet an "
+        f"even weight in its place costs less than 5 points in every training. {MEANS}"
     )
 
 
-def test_a_sharp_map_that_one_training_uses_is_not_called_hardly_used() -> None:
+def test_a_sharp_map_that_one_training_uses_is_not_named() -> None:
     tables = rows()
     tables[MHA] = tables[MHA].assign(
         entropy_object_o=lambda of: 1.0 + 0.01 * of["seed"],
         top1_even=lambda of: of["top1"] - 0.049 - 0.001 * of["seed"],
     )
     tables[ABN] = tables[ABN].assign(entropy_object_u=lambda of: 2.5 + 0.01 * of["seed"])
-    assert "hardly used" not in answer(tables)  # 4.9, 5.0 and 5.1 points
+    assert "not shown" not in answer(tables)  # 4.9, 5.0 and 5.1 points
     tables[MHA] = tables[MHA].assign(top1_even=lambda of: of["top1"] - 0.047 - 0.001 * of["seed"])
-    assert "hardly used: M_o of mha; it is" in answer(tables)
+    assert "not shown to be used: M_o of mha; it is" in answer(tables)
     tables[MHA] = tables[MHA].assign(entropy_object_o=lambda of: 2.5 + 0.01 * of["seed"])  # no sharper than abn's
-    assert "hardly used" not in answer(tables)
+    assert "not shown" not in answer(tables)
 
 
 def test_a_row_that_gains_is_the_opposite_and_one_seed_has_no_verdict() -> None:
@@ -159,3 +175,17 @@ def test_the_rows_are_judged_together() -> None:
     found = answer(tables)
     assert found.startswith(f"Not beyond noise. abn: {NOTHING} among so many comparisons (+3.0 points")
     assert answer({MASK: tables[MASK], **{PLAIN: tables[PLAIN]}}).startswith("Yes. mask: one even weight costs 3.0 po")
+
+
+def test_controls_stand_in_the_table_and_in_no_verdict() -> None:
+    """A control whose map is sharp and whose answer gains by an even weight, beside a row that loses."""
+    control = Row("mask-even", False)
+    tables = {ABN: rows()[ABN], MASK: rows()[MASK], control: table("o", top1=0.7, top1_even=0.9)}
+    tables[control] = tables[control].assign(entropy_object_o=lambda of: 1.0 + 0.01 * of["seed"])
+    tables[ABN] = tables[ABN].assign(entropy_object_u=lambda of: 2.5 + 0.01 * of["seed"])
+    assert used_cells(compared(tables))["own - even weight"].to_list()[-1] == "-20.0 [-22.5, -17.5] *"
+    assert answer(tables) == (
+        f"In part. abn: {NOTHING} (+0.0 points [-2.5, +2.5]). mask: one even weight costs 20.0 points [17.5, 22.5]. "
+        f"From training to training: abn -1.0 to 1.0, mask 19.0 to 21.0 points. {MEANS}"
+    )
+    assert not [each for each in answers(compared({control: tables[control]})) if each.startswith(f"**{USED.words}**")]

@@ -140,8 +140,9 @@ def test_what_is_used_and_other_methods_stand_there(tmp_path: Path, synthetic: D
     assert tables["comparison of the rows"][0] == ["row", "accuracy", "map", "entropy, bits"]
     assert tables["comparison of the rows"][1][2] == "used, points"
     assert [line[0] for line in tables["whether the map is used"]] == ["row", "abn", "mha + PC"]
-    assert tables["whether the map is used"][0][3:] == ["own - even weight", "own - another video's",
-                                                        "own - the segmenter's masks"]  # fmt: skip
+    assert tables["whether the map is used"][0][3:] == [
+        "yp - ya", "own - even weight", "own - another video's", "own - the segmenter's masks"
+    ]  # fmt: skip
     assert [line[:2] for line in tables["own maps against Grad-CAM"][1:]] == [["abn", "Mu"], ["mha + PC", "Mo"]]
     assert [line[:3] for line in tables["methods on the same networks"][1:]] == [
         ["abn", "Mu", "0"], ["abn", "Grad-CAM", "1 backward"], ["abn", "random", ""],

@@ -27,13 +27,15 @@ def main() -> None:
     from objabn.segmentation.units import dataset_units
     from objabn.stores.frames import open_frames
     from objabn.stores.table import check_missing, read_table
+    from objabn.stores.truth import open_truth
     from objabn.system.cache import Cache
     from objabn.system.files import replace_dir, write_text
     from objabn.system.gpus import leased_gpus
     from objabn.system.locks import one_at_a_time
 
     table = read_table(paths.data("frames"))
-    check_missing(table, dataset.machine.max_failed)  # before the expensive part
+    check_missing(table, dataset.machine.max_failed)  # this and the truth before the expensive part
+    truths = open_truth(dataset.truth, table, dataset.decode.stride) if dataset.truth else None
     frames = open_frames(paths.data("frames"), Path(dataset.videos), dataset.decode)
     masks = paths.data("masks")
     names = dataset_units(table, dataset)
@@ -59,11 +61,11 @@ def main() -> None:
                 overlap=on_gpu,
             )
         print(f"{segmented} videos segmented, {cached} found in the side cache")
-        per_video = video_quality(table, masks, dataset.truth, dataset.decode.stride)
+        per_video = video_quality(table, masks, truths)
         units = per_video.assign(unit=names)
         write_text(paths.segment_report, json.dumps(summarise(per_video), indent=2) + "\n")
         write_text(paths.segment_report.with_suffix(".csv"), units.to_csv(index=False, lineterminator="\n"))
-        draw_masks(per_video, frames, masks, dataset.truth, paths.mask_picture, dataset.decode.stride)
+        draw_masks(per_video, frames, masks, truths, paths.mask_picture)
 
 
 if __name__ == "__main__":

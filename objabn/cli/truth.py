@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LAYOUTS = {"ucf101-24": "ucf101", "something-else": "ssv2", "png": None, "coco": None}  # and the data set of each
 _EXAMPLES = 3  # names that are shown of what is left out
+_RENAME = "rename the directory, and name the new one in params.yaml"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,7 +42,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "png: the directory of <video id>/<frame number>.png; coco: the json",
     )
     add("--dataset", help="its block in params.yaml (default: ucf101, ssv2; none for png and coco)")
-    add("--out", type=Path, help="directory of the store (default: data/<dataset>/truth); what is there is replaced")
+    add("--out", type=Path, help="directory of the store (default: data/<dataset>/truth); a store there is replaced")
     add("--first-frame", type=int, default=0, metavar="N", help="png, coco: the number of a first frame (default: 0)")
     add("--class-name", default="person", help="png, coco: of instances without a class (default: person)")
     parser.set_defaults(run=run)
@@ -51,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     """Write the store and print what it covers, what is left out and the block of params.yaml; 0.
 
     Raises:
-        ValueError: no such data set, its videos are not decoded, or what the readers refuse.
+        ValueError: no such data set, its videos are not decoded, something else than a truth store stands where it
+            shall be written, or what the readers refuse.
     """
     name = args.dataset or LAYOUTS[args.layout]
     if name is None:
@@ -69,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
     from objabn.truth.videos import Videos
     from objabn.truth.write import write_store
 
+    store = args.out or Path("data", name, "truth")
+    is_new = _is_free(store)
     frames = Path("data", name, "frames")
     if not (frames / TABLE).is_file():
         made = f"`dvc repro decode@{name}` with `dataset: {name}` makes it"
@@ -76,21 +80,38 @@ def run(args: argparse.Namespace) -> int:
     table = read_table(frames)
     videos = Videos(table, dataset.decode.stride)
     read, groups = _read(args, videos)
-    store = args.out or Path("data", name, "truth")
     written = write_store(store, videos, read, groups)
     tested = set(table["video"][table["split"] == "test"])
     print(f"wrote {store}: annotations of {written.frames:,} frames of {len(written.videos):,} videos, ", end="")
     print(f"{len(tested & set(written.videos)):,} of them test videos; {name} has {len(videos):,} videos")
     for reason, names in written.left_out.items():
-        print(f"left out {len(names):,} annotated videos, such as {', '.join(names[:_EXAMPLES])}: {reason}")
+        example = f" (of {names[0]}: {details})" if (details := written.details[reason]) else ""
+        print(f"left out {len(names):,} annotated videos, such as {', '.join(names[:_EXAMPLES])}: {reason}{example}")
+    if not is_new:
+        print(f"results that were made with the old {store} are stale, and DVC does not see it: {_RENAME}")
     block = [f"store: {store.as_posix()}", "score_threshold: 0.5", "groups:", *(f"  - {each}" for each in groups)]
     print("\n".join([f"params.yaml: datasets.{name}.truth has to be", *(f"      {line}" for line in block)]))
     return 0
 
 
+def _is_free(store: Path) -> bool:
+    """Whether nothing stands at the place of a store, or an empty directory; False for a truth store.
+
+    Raises:
+        ValueError: for anything else, such as the decoded frames: it would be lost.
+    """
+    from objabn.stores.truth import ANNOTATED
+
+    if not store.exists() or (store.is_dir() and not any(store.iterdir())):
+        return True
+    if not (store / ANNOTATED).is_file():
+        got = "another directory" if store.is_dir() else "a file"
+        raise ValueError(f"{store}: expected a truth store (with {ANNOTATED}) to replace, or nothing, got {got}")
+    return False
+
+
 def _read(args: argparse.Namespace, videos: Videos) -> tuple[Read, tuple[str, ...]]:
     """What the layout's reader makes of the annotations, and the groups that they tell of."""
-    from objabn.stores.masks import GROUPS
     from objabn.truth import masks, something_else, ucf101_24
 
     first, *_ = paths = args.annotations
@@ -99,5 +120,4 @@ def _read(args: argparse.Namespace, videos: Videos) -> tuple[Read, tuple[str, ..
     if args.layout == "something-else":
         return something_else.read_something_else(paths, videos), (something_else.GROUP,)
     read = masks.read_masks(first, videos, args.layout, class_name=args.class_name, first=args.first_frame)
-    of_pngs = GROUPS[:1] if args.class_name == "person" else GROUPS[1:]
-    return read, of_pngs if args.layout == "png" else GROUPS
+    return read, masks.groups_of(first, args.layout, args.class_name)

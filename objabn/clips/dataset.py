@@ -177,7 +177,7 @@ def open_split(
     Raises:
         ValueError: when the split has no usable video, or a label that the model does not know; or as `open_truth`.
     """
-    table = read_table(frames, [*COLUMNS, "split"])
+    table = read_table(frames, [*COLUMNS, "split", *(["status"] if truth else [])])
     names = class_names if class_names is not None else sorted(table["label"].unique())
     rows = table[(table["split"] == split) & (table["frames"] > 0)]
     if rows.empty:

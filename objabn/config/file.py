@@ -124,4 +124,16 @@ def _override(values: dict, given: str) -> None:
     except (yaml.YAMLError, ValueError):
         raise ParamsError(f"-S {given}: {key}: expected a YAML value, got {text!r}") from None
     if missing := put(values, key, value):
-        raise ParamsError(f"-S {given}: {missing}: not a known block of parameters")
+        what = "not a known block of parameters"
+        if _is_null(values, missing.split(".")):
+            what = f"is null; set all of the block at once: -S '{missing}={{NAME: VALUE, ...}}'"
+        raise ParamsError(f"-S {given}: {missing}: {what}")
+
+
+def _is_null(values: Any, keys: Sequence[str]) -> bool:
+    """Whether there is such a key, in blocks that are blocks, and its value is null."""
+    for key in keys:
+        if not isinstance(values, dict) or key not in values:
+            return False
+        values = values[key]
+    return values is None

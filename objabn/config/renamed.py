@@ -1,8 +1,11 @@
 """Parameters that had another name, or that were not there: what an old params.yaml is told, how an old run is read."""
 
+import math
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
+
+import yaml
 
 # Within a data set's block: the old key and the new one.
 RENAMED = {
@@ -48,10 +51,6 @@ ADDED_BLOCKS = {
 }
 
 
-# A text in old files: the store; its masks were read with the threshold and the groups of `mask`.
-TRUTH = "truth: is a block now: {{store: {store}, score_threshold: 0.5, groups: [person, other]}}"
-
-
 def of_old_run(block: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of a data set's block, as a run's record has it, with all present parameters.
 
@@ -71,7 +70,10 @@ def of_old_run(block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_truth_block(block: dict[str, Any]) -> dict[str, Any]:
-    """The block itself, or with a block in place of a text that names the store of the truth."""
+    """The block itself, or with a block in place of a text that names the store of the truth.
+
+    Masks of the truth were read with the threshold and the groups of `mask` then.
+    """
     if not isinstance(block.get("truth"), str):
         return block
     mask = block.get("mask")
@@ -123,7 +125,7 @@ def rename_faults(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]
             if names
         ]
         faults += [
-            f"datasets.{name}.{TRUTH.format(store=block['truth'])}"
+            f"datasets.{name}.truth: is a block now: {_flow(_with_truth_block(with_new_names(block))['truth'])}"
             for name, block in datasets.items()
             if isinstance(block, dict) and isinstance(block.get("truth"), str)
         ]
@@ -149,6 +151,11 @@ def rename_faults(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]
             renamed[name] = {**control, "set": {new[key]: changes[key] for key in changes if key not in moved}}
         values["controls"] = renamed
     return values, faults
+
+
+def _flow(block: Mapping[str, Any]) -> str:
+    """A block in one line of YAML."""
+    return yaml.safe_dump(dict(block), default_flow_style=True, sort_keys=False, width=math.inf).strip()
 
 
 def _new_name(key: Any) -> Any:

@@ -86,7 +86,7 @@ def videos_findings(name: str, dataset: Dataset, index: pd.DataFrame | None) -> 
 def truth_findings(name: str, dataset: Dataset, index: pd.DataFrame | None = None) -> list[Finding]:
     """Look for the true masks that the parameters name, and for what they cover.
 
-    They are read when all is segmented. Without an index nothing is said of its videos.
+    `segment` reads them first of all. Without an index nothing is said of its videos.
     """
     if dataset.truth is None:
         return []

@@ -11,13 +11,12 @@ import pyarrow.compute as pc
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from objabn.config.schema import Truth
 from objabn.segmentation.quality import REPORT_SCORE, read_instances
 from objabn.segmentation.titles import save, write
 from objabn.stores.array import StoreReader
 from objabn.stores.frames import Reader
 from objabn.stores.masks import GROUPS, union_mask
-from objabn.stores.truth import open_truth
+from objabn.stores.truth import TruthReader
 from objabn.system.files import replace_file
 
 NUM_VIDEOS, NUM_TYPICAL = 12, 8  # shown, and how many of them typical of their classes; the others are the worst
@@ -98,27 +97,24 @@ def overlay(
     return image
 
 
-def draw_masks(
-    per_video: pd.DataFrame, frames: Reader, store: Path, truth: Truth | None, path: Path, stride: int = 1
-) -> None:
+def draw_masks(per_video: pd.DataFrame, frames: Reader, store: Path, truths: TruthReader | None, path: Path) -> None:
     """Write a PNG: for each of a dozen videos its numbers and a strip of frames with masks, boxes and true outlines.
 
     Args:
         per_video: numbers of each video (`quality.video_quality`).
         frames: where the frames are read.
         store: the mask store.
-        truth: the data set's parameters of true masks, where there are any; frames without annotation get no outline.
-        stride: `decode.stride`, by which the truth may have more frames.
+        truths: true masks, where there are any; frames without annotation get no outline.
     """
     typical, worst = choose(per_video)
     videos = [*typical, *worst]
-    masks, truths = StoreReader(store), open_truth(truth, per_video, stride) if truth else None
+    masks = StoreReader(store)
     wanted = pc.field("video").isin(videos) & (pc.field("score") >= np.float32(REPORT_SCORE))
     columns = ["video", "frame", "class", "score", "x0", "y0", "x1", "y1"]
     found_in = [pd.DataFrame(columns=columns), *(rows.to_pandas() for rows in read_instances(store, wanted, columns))]
     instances = pd.concat([each for each in found_in if len(each)] or found_in[:1])
     rows = {row["video"]: row for row in per_video.to_dict("records")}
-    strips, least_true = [], truth.score_threshold if truth else REPORT_SCORE
+    strips, least_true = [], truths.score_threshold if truths else REPORT_SCORE
     for video in videos:
         last = rows[video]["frames"] - 1
         shown = np.unique(np.linspace(0, last, NUM_FRAMES + 2).round().astype(int)[1:-1])
@@ -131,10 +127,10 @@ def draw_masks(
             for number, image, plane, true, is_known in zip(shown, images, planes, true_planes, known, strict=True)
         ]
         strips.append(_side_by_side(cells))
-    least = "lowest IoU" if truth else "least found"
+    least = "lowest IoU" if truths else "least found"
     titles = [_title(rows[video], least if video in worst else "typical") for video in videos]
     with replace_file(path) as partial:
-        save(_sheet(strips, titles, truth is not None), partial)
+        save(_sheet(strips, titles, truths is not None), partial)
 
 
 def _side_by_side(cells: list[np.ndarray]) -> np.ndarray:
@@ -152,7 +148,8 @@ def _title(row: dict[Hashable, Any], kind: str) -> tuple[str, str]:
     numbers += f", none at all in {row['empty_share']:.0%}"
     if not pd.isna(row.get("iou_truth", np.nan)):
         numbers += f"; IoU {row['iou_truth']:.2f}"
-        numbers += f", persons {row['iou_truth_person']:.2f}" if "iou_truth_person" in row else ""
+    if not pd.isna(row.get("iou_truth_person", np.nan)):
+        numbers += f", persons {row['iou_truth_person']:.2f}"
     return f"{row['video']}  ({row['split']}, {kind})", numbers
 
 

@@ -10,11 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from objabn.config.schema import Truth
 from objabn.stores.array import StoreReader
 from objabn.stores.masks import GROUPS, INSTANCES, mask_iou, union_mask
 from objabn.stores.table import REMEDY
-from objabn.stores.truth import TruthReader, open_truth
+from objabn.stores.truth import TruthReader
 
 REPORT_SCORE = 0.5  # least score of an instance that counts here, whatever training chooses later
 
@@ -42,7 +41,7 @@ def read_instances(store: Path, wanted: pc.Expression, columns: list[str]) -> It
         raise ValueError(f"{path}: is damaged; {REMEDY}") from error
 
 
-def video_quality(table: pd.DataFrame, store: Path, truth: Truth | None, stride: int = 1) -> pd.DataFrame:
+def video_quality(table: pd.DataFrame, store: Path, truths: TruthReader | None) -> pd.DataFrame:
     """Measure the masks of each video, a row for each row of the table of videos, in its order.
 
     Columns: `video`, `label`, `split`, `frames`; per frame `instances_per_frame`, `empty_share` (frames without an
@@ -53,11 +52,9 @@ def video_quality(table: pd.DataFrame, store: Path, truth: Truth | None, stride:
     video without frames has none of them (NaN), and one without such frames has no IoU.
 
     Args:
-        truth: the data set's parameters of ground truth; its threshold is the true instances'.
-        stride: `decode.stride`, by which the truth may have more frames.
+        truths: ground truth, where there is any; its threshold is the true instances'.
     """
     masks = StoreReader(store)
-    truths = open_truth(truth, table, stride) if truth else None
     found = _count_instances(store)
     names = ["instances_per_frame", "empty_share", "person_share", *_truth_columns(truths)]
     numbers = np.full((len(table), len(names)), np.nan)

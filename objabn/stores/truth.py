@@ -189,7 +189,8 @@ def open_truth(truth: Truth, table: pd.DataFrame, stride: int) -> TruthReader:
         stride: `decode.stride`.
 
     Raises:
-        ValueError: none of the videos has an annotation; or masks of another number of frames; or as `TruthReader`.
+        ValueError: none of the videos has an annotation; or one of them has masks of another number of frames, where
+            truncated videos, which lost some, do not count; or as `TruthReader`.
     """
     reader = TruthReader(truth, 1)
     covered = table[[reader.has(video) for video in table["video"]]]
@@ -198,17 +199,20 @@ def open_truth(truth: Truth, table: pd.DataFrame, stride: int) -> TruthReader:
         raise ValueError(
             f"{truth.store}: expected annotations of some of the {len(table)} videos, {example}, got none of them"
         )
-    whole = covered[covered["status"] == "ok"] if "status" in covered else covered  # a truncated one has fewer frames
-    several = whole[whole["frames"] > 1].head(1)
-    if several.empty:
-        return reader
-    video, frames = str(several["video"].iloc[0]), int(several["frames"].iloc[0])
-    found = reader.num_frames(video)
-    if found == frames or (stride == 1 and found > frames):
-        return reader
-    if stride == 1 or -(-found // stride) != frames:
-        expected = f"{frames} frames of {video}"
-        if stride > 1:
-            expected += f", or {(frames - 1) * stride + 1} to {frames * stride} without decode.stride {stride}"
-        raise ValueError(f"{truth.store}: expected {expected}, got {found}")
-    return TruthReader(truth, stride)
+    whole = covered[covered["status"] == "ok"] if "status" in covered else covered
+    whole = whole[whole["frames"] > 1]  # one frame is the first with any stride
+    frames = whole["frames"].to_numpy()
+    found = np.array([reader.num_frames(video) for video in whole["video"]], np.int64)
+    of_stored = found == frames if stride > 1 else found >= frames
+    of_all = (-(-found // stride) == frames) & (stride > 1)
+    if of_stored.all() or of_all.all():
+        return reader if of_stored.all() else TruthReader(truth, stride)
+    is_all = bool(of_all[0])  # what the first video tells
+    at = int(np.argmin(of_all if is_all else of_stored))
+    between = f"{(frames[at] - 1) * stride + 1} to {frames[at] * stride}"
+    expected = f"{between if is_all else frames[at]} frames of {whole['video'].iloc[at]}"
+    if at and stride > 1:
+        expected += f", as {whole['video'].iloc[0]} has masks of {'all' if is_all else 'the stored'} frames"
+    elif stride > 1:
+        expected += f", or {between} without decode.stride {stride}"
+    raise ValueError(f"{truth.store}: expected {expected}, got {found[at]}")

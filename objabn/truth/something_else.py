@@ -18,7 +18,7 @@ import numpy as np
 from objabn.stores.masks import GROUPS
 from objabn.truth.boxes import Boxes, clip_boxes
 from objabn.truth.videos import Video, Videos
-from objabn.truth.write import UNKNOWN, Read
+from objabn.truth.write import UNKNOWN, LeftOut, Read
 
 GROUP = "other"  # hands, too: no box is a person's
 _FPS, _HEIGHT = 12.0, 240  # of the annotated frames
@@ -47,7 +47,7 @@ def read_something_else(paths: Sequence[Path], videos: Videos) -> Read:
     return _read(files, videos)
 
 
-def _read(files: Sequence[Path], videos: Videos) -> Iterator[tuple[str, Boxes | str]]:
+def _read(files: Sequence[Path], videos: Videos) -> Iterator[tuple[str, Boxes | LeftOut]]:
     for file in files:
         for name, entry in _entries(file):
             video = videos.find(name)
@@ -86,7 +86,7 @@ def _behind_space(text: str, at: int) -> int:
     return match.end() if match else at
 
 
-def _of_stored(video: Video, entry: Any) -> Boxes | str:
+def _of_stored(video: Video, entry: Any) -> Boxes | LeftOut:
     """The boxes of the stored frames, or what is wrong with the entry."""
     frames: dict[int, list[list[float]]] = {}
     try:
@@ -95,10 +95,12 @@ def _of_stored(video: Video, entry: Any) -> Boxes | str:
             sides = [[float(each["box2d"][side]) for side in ("x1", "y1", "x2", "y2")] for each in frame["labels"]]
             frames.setdefault(number - 1, []).extend(sides)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        return f"its boxes cannot be read: {type(error).__name__} {error}"
+        return LeftOut("its boxes cannot be read", f"{type(error).__name__} {error}")
     nearest, is_near = _annotated_frames(video)
-    if frames and max(frames) > nearest[-1] + _MOST_BEYOND:
-        return "its boxes are of a longer video"
+    last = (video.most_frames - 1) / _rate(video)
+    if frames and max(frames) > last + _MOST_BEYOND and video.is_whole:
+        details = f"the last at frame {max(frames)}, where the video ends at {last:.1f}, 12 frames a second"
+        return LeftOut("its boxes are of a longer video", details)
     known = is_near & np.isin(nearest, list(frames))
     width = video.width * _HEIGHT / video.height
     numbers = [at for at in np.flatnonzero(known).tolist() for _ in frames[int(nearest[at])]]
@@ -111,9 +113,12 @@ def _of_stored(video: Video, entry: Any) -> Boxes | str:
 
 def _annotated_frames(video: Video) -> tuple[np.ndarray, np.ndarray]:
     """Number from 0 of the annotated frame that is nearest to each stored one, and whether it is near, (frames,)."""
-    rate = video.fps * video.stride / _FPS
-    if not rate > 0 or abs(rate - 1) <= _SAME_FPS:
-        rate = 1.0  # what is measured of a video's rate is a little off
-    at = np.arange(video.frames) * video.stride / rate
+    at = np.arange(video.frames) * video.stride / _rate(video)
     nearest = np.rint(at)
     return nearest.astype(np.int64), np.abs(at - nearest) <= _NEAR
+
+
+def _rate(video: Video) -> float:
+    """How many of the video's frames come for an annotated one; what is measured of a rate is a little off."""
+    rate = video.fps * video.stride / _FPS
+    return rate if rate > 0 and abs(rate - 1) > _SAME_FPS else 1.0

@@ -21,7 +21,7 @@ from objabn.stores.masks import GROUPS
 from objabn.truth.boxes import Boxes, clip_boxes
 from objabn.truth.unpickle import load_pickle
 from objabn.truth.videos import Video, Videos
-from objabn.truth.write import UNKNOWN, Read
+from objabn.truth.write import UNKNOWN, LeftOut, Read
 
 GROUP = "person"
 _WIDTH, _HEIGHT = 320, 240  # pixels of the annotated frames
@@ -46,7 +46,7 @@ def read_ucf101_24(path: Path, videos: Videos) -> Read:
     return _read_tubes(path, videos)
 
 
-def _read_xgtfs(folder: Path, videos: Videos) -> Iterator[tuple[str, Boxes | str]]:
+def _read_xgtfs(folder: Path, videos: Videos) -> Iterator[tuple[str, Boxes | LeftOut]]:
     files = sorted(folder.rglob("*.xgtf"))
     if not files:
         raise ValueError(f"{folder}: expected <class>/<video>.xgtf below it, got none")
@@ -57,15 +57,15 @@ def _read_xgtfs(folder: Path, videos: Videos) -> Iterator[tuple[str, Boxes | str
             yield name, UNKNOWN
             continue
         try:
-            numbers, boxes = _boxes_of_xgtf(ElementTree.parse(file).getroot())
+            num_frames, numbers, boxes = _boxes_of_xgtf(ElementTree.parse(file).getroot())
         except (ElementTree.ParseError, ValueError) as error:
-            yield name, f"its xgtf cannot be read: {' '.join(str(error).split())}"
+            yield name, LeftOut("its xgtf cannot be read", " ".join(str(error).split()))
             continue
-        yield name, _of_stored(video, numbers, boxes)
+        yield name, _of_stored(video, num_frames, numbers, boxes)
 
 
-def _boxes_of_xgtf(root: ElementTree.Element) -> tuple[np.ndarray, np.ndarray]:
-    """Frames int64 (n,) and boxes x, y, width, height float64 (n, 4), both from 0. Raises: ValueError."""
+def _boxes_of_xgtf(root: ElementTree.Element) -> tuple[int | None, np.ndarray, np.ndarray]:
+    """Length, frames int64 (n,) and boxes x, y, width, height float64 (n, 4), both from 0. Raises: ValueError."""
     sources = [each for each in root.iter(f"{_VIPER}sourcefile") if each.find(f"{_VIPER}object") is not None]
     if not sources:
         raise ValueError("expected a sourcefile with objects, got none")
@@ -82,14 +82,21 @@ def _boxes_of_xgtf(root: ElementTree.Element) -> tuple[np.ndarray, np.ndarray]:
                 raise ValueError(f"expected a bbox with framespan, x, y, width and height, got {box.attrib}") from error
             numbers += frames
             boxes += [sides] * len(frames)
-    return np.array(numbers, np.int64), np.array(boxes, np.float64).reshape(-1, 4)
+    return _length(sources[0]), np.array(numbers, np.int64), np.array(boxes, np.float64).reshape(-1, 4)
+
+
+def _length(source: ElementTree.Element) -> int | None:
+    """How many frames an xgtf says that its video has; None where it does not say, or 0."""
+    value = source.find(f"{_VIPER}file/{_VIPER}attribute[@name='NUMFRAMES']/{_DATA}dvalue")
+    text = value.get("value", "") if value is not None else ""
+    return int(text) or None if text.isdecimal() else None
 
 
 def _is_true(value: ElementTree.Element) -> bool:
     return value.get("value", "").lower() in ("true", "1")
 
 
-def _read_tubes(path: Path, videos: Videos) -> Iterator[tuple[str, Boxes | str]]:
+def _read_tubes(path: Path, videos: Videos) -> Iterator[tuple[str, Boxes | LeftOut]]:
     content = load_pickle(path)
     database = content.get("db", content) if isinstance(content, dict) else None
     if not isinstance(database, dict) or not database or not all(isinstance(each, dict) for each in database.values()):
@@ -106,13 +113,9 @@ def _read_tubes(path: Path, videos: Videos) -> Iterator[tuple[str, Boxes | str]]
             numbers, boxes = _boxes_of_tubes(entry)
             num_frames = int(entry["numf"])
         except (KeyError, TypeError, ValueError) as error:
-            yield str(name), f"its tubes cannot be read: {' '.join(str(error).split())}"
+            yield str(name), LeftOut("its tubes cannot be read", " ".join(str(error).split()))
             continue
-        apart = max((video.frames - 1) * video.stride + 1 - num_frames, num_frames - video.frames * video.stride, 0)
-        if apart > max(_MOST_APART, _MOST_APART_SHARE * num_frames):
-            yield str(name), "its tubes are of a video of another length"
-            continue
-        yield str(name), _of_stored(video, numbers, boxes)
+        yield str(name), _of_stored(video, num_frames, numbers, boxes)
 
 
 def _boxes_of_tubes(entry: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -127,13 +130,21 @@ def _boxes_of_tubes(entry: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(numbers), np.concatenate(boxes)
 
 
-def _of_stored(video: Video, numbers: np.ndarray, boxes: np.ndarray) -> Boxes:
-    """The boxes of the stored frames.
+def _of_stored(video: Video, num_frames: int | None, numbers: np.ndarray, boxes: np.ndarray) -> Boxes | LeftOut:
+    """The boxes of the stored frames, or that they are of another video.
 
     Args:
+        num_frames: how many the annotations say that the video has; None where they do not say.
         numbers: of the video's frames, from 0; those beyond its end are left out.
         boxes: x, y, width, height in pixels, from 0.
     """
+    if num_frames is not None and video.is_whole:
+        least = (video.frames - 1) * video.stride + 1
+        apart = max(least - num_frames, num_frames - video.most_frames)
+        if apart > max(_MOST_APART, _MOST_APART_SHARE * num_frames):
+            has = str(least) if least == video.most_frames else f"{least} to {video.most_frames}"
+            details = f"they say {num_frames} frames, it has {has}"
+            return LeftOut("its boxes are of a video of another length", details)
     corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
     corners, is_inside = clip_boxes(corners / [_WIDTH, _HEIGHT, _WIDTH, _HEIGHT])
     stored, rest = np.divmod(numbers, video.stride)

@@ -24,9 +24,16 @@ class Masks(NamedTuple):
     planes: np.ndarray  # score planes, uint8 (frames, 2, 128, 128)
 
 
+class LeftOut(NamedTuple):
+    """Why a video's annotations are left out."""
+
+    reason: str  # the same text for all videos of that fault: they are counted by it
+    details: str = ""  # of this video
+
+
 Annotation = Boxes | Masks
-Read = Iterable[tuple[str, Annotation | str]]  # name of a video, and its annotation or why it has none
-UNKNOWN = "not among the data set's decoded videos"
+Read = Iterable[tuple[str, Annotation | LeftOut]]  # name of a video, and its annotation or why it has none
+UNKNOWN = LeftOut("not among the data set's decoded videos")
 
 
 class Written(NamedTuple):
@@ -35,6 +42,7 @@ class Written(NamedTuple):
     videos: list[str]  # ids
     frames: int  # with an annotation
     left_out: dict[str, list[str]]  # names of the annotations' videos by reason
+    details: dict[str, str]  # of the first of these videos by reason, "" where the reason says all
 
 
 def write_store(store: Path, videos: Videos, annotations: Read, groups: Sequence[str]) -> Written:
@@ -53,18 +61,20 @@ def write_store(store: Path, videos: Videos, annotations: Read, groups: Sequence
     """
     num_frames = sum(video.frames for video in videos.by_id.values())
     spans, frames = list[tuple[str, int, int]](), 0
-    left_out, written = dict[str, list[str]](), dict[str, None]()
+    left_out, details, written = dict[str, list[str]](), dict[str, str](), dict[str, None]()
     with replace_dir(store) as place:
         shape = (len(GROUPS), GRID, GRID)
         writer = StoreWriter(place, shape, level=ZSTD_LEVEL, frames_per_shard=shard_length(num_frames))
         for name, found in progress(annotations, desc="truth", unit="video"):
             video = videos.find(name)
-            if not isinstance(found, str) and video is not None and video.id in written:
-                found = "annotated twice"
-            elif not isinstance(found, str) and not found.known.any():
-                found = "no annotation of a stored frame"
-            if isinstance(found, str) or video is None:
-                left_out.setdefault(found if isinstance(found, str) else UNKNOWN, []).append(name)
+            if not isinstance(found, LeftOut) and video is not None and video.id in written:
+                found = LeftOut("annotated twice")
+            elif not isinstance(found, LeftOut) and not found.known.any():
+                found = LeftOut("no annotation of a stored frame")
+            if isinstance(found, LeftOut) or video is None:
+                why = found if isinstance(found, LeftOut) else UNKNOWN
+                left_out.setdefault(why.reason, []).append(name)
+                details.setdefault(why.reason, why.details)
                 continue
             writer.append(draw_boxes(found) if isinstance(found, Boxes) else found.planes, video=video.id)
             written[video.id] = None
@@ -72,8 +82,9 @@ def write_store(store: Path, videos: Videos, annotations: Read, groups: Sequence
             frames += int(found.known.sum())
         if not written:
             reason, names = next(iter(left_out.items()), ("no annotations", ["nothing"]))
+            told = ": ".join(filter(None, (reason, details.get(reason))))
             expected = f"expected some of the {len(videos)} decoded videos, such as {next(iter(videos.by_id), 'none')}"
-            raise ValueError(f"annotations: {expected}, got none of them; {names[0]}: {reason}")
+            raise ValueError(f"annotations: {expected}, got none of them; {names[0]}: {told}")
         writer.close()
         write_annotated(place, spans, groups)
-    return Written(list(written), frames, left_out)
+    return Written(list(written), frames, left_out, details)

@@ -81,6 +81,11 @@ def test_boxes_of_something_else_into_another_place(tmp_path: Path, capsys: pyte
         (["--dataset", "quick"], "data/quick/frames/videos.csv: expected the table of the decoded videos, found none;"),
         (["b"], "truth ucf101-24: --annotations, expected one path, got 2"),
         ([], "a: expected a folder of xgtf files or pyannot.pkl, got no such file"),
+        (
+            ["--out", "data/ucf101/frames"],
+            "data/ucf101/frames: expected a truth store (with annotated.parquet) to replace, or nothing, got another",
+        ),
+        (["--out", "params.yaml"], "params.yaml: expected a truth store (with annotated.parquet) to replace, or"),
     ],
 )
 def test_what_is_missing_is_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], line: str) -> None:
@@ -89,6 +94,63 @@ def test_what_is_missing_is_one_line(capsys: pytest.CaptureFixture[str], argumen
     assert error.startswith(line)
     assert error.count("\n") == 1
     assert not Path("data/ucf101/truth").exists()
+    assert Path("data/ucf101/frames/videos.csv").is_file()
+
+
+def test_a_store_is_replaced_and_an_empty_directory_filled(capsys: pytest.CaptureFixture[str]) -> None:
+    stale = (
+        "results that were made with the old mine are stale, and DVC does not see it: rename the directory, and name"
+    )
+    Path("mine").mkdir()
+    for end, is_stale in ((3, False), (4, True)):
+        write_pickle(Path("pyannot.pkl"), {"d/b": entry(5, tube(0, [[1, 1, 160, 240]] * end))})
+        assert run("ucf101-24", "--annotations", "pyannot.pkl", "--out", "mine") == 0
+        out = capsys.readouterr().out
+        assert f"wrote mine: annotations of {end} frames of 1 videos" in out
+        assert [line.startswith(stale) for line in out.splitlines()].count(True) == is_stale
+
+
+def test_a_reason_is_one_line_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    videos = {"d/b": entry(5, tube(0, [[1, 1, 8, 8]])), "d/a": entry(99), "a": entry(98), "x": entry(5)}
+    write_pickle(Path("pyannot.pkl"), videos)
+    assert run("ucf101-24", "--annotations", "pyannot.pkl") == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("left out")] == [
+        "left out 2 annotated videos, such as d/a, a: its boxes are of a video of another length "
+        "(of d/a: they say 99 frames, it has 5)",
+        "left out 1 annotated videos, such as x: not among the data set's decoded videos",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("categories", "arguments", "groups"),
+    [
+        (["Person"], [], ["person"]),
+        (["dog", "cat"], [], ["other"]),
+        (["dog", "person"], [], ["person", "other"]),
+        ([], [], ["person"]),
+        ([], ["--class-name", "dog"], ["other"]),
+        (["person", None], ["--class-name", "dog"], ["person", "other"]),  # an annotation without a category
+    ],
+)
+def test_a_json_annotates_the_groups_of_its_categories(
+    capsys: pytest.CaptureFixture[str], categories: list[str | None], arguments: list[str], groups: list[str]
+) -> None:
+    annotation = {"id": 1, "image_id": 1, "category_id": 0 if categories else None, "bbox": [0, 0, 4, 8]}
+    content = {
+        "images": [{"id": 1, "file_name": "d/b/0.jpg", "height": 8, "width": 8}],
+        "annotations": [annotation, *([annotation | {"category_id": None}] if None in categories else [])],
+        "categories": [{"id": at, "name": name} for at, name in enumerate(categories) if name],
+    }
+    Path("a.json").write_text(json.dumps(content))
+    assert run("coco", "--annotations", "a.json", "--dataset", "ucf101", *arguments) == 0
+    assert capsys.readouterr().out.partition("groups:\n")[2].split() == [f for each in groups for f in ("-", each)]
+    for group in ("person", "other"):
+        truth = Truth(store="data/ucf101/truth", score_threshold=0.5, groups=[group])
+        if group in groups:
+            assert open_truth(truth, read_table(Path("data/ucf101/frames")), 1).annotated_groups == tuple(groups)
+        else:
+            with pytest.raises(ValueError, match=f"expected truth.groups that it annotates .*, got {group}$"):
+                open_truth(truth, read_table(Path("data/ucf101/frames")), 1)
 
 
 def test_masks_of_some_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

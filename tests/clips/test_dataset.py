@@ -51,7 +51,8 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for video, (label, split, num_frames, height, width) in VIDEOS.items():
         frames = draw.integers(0, 256, (num_frames, 12, 16, 3), dtype=np.uint8)
         frames[:, 0, 0, 0] = np.arange(num_frames)
-        writers["frames"].append(frames, video=video, label=label, split=split, height=height, width=width)
+        row = {"label": label, "split": split, "status": "ok", "height": height, "width": width}
+        writers["frames"].append(frames, video=video, **row)
         blocks = draw.integers(0, 256, (num_frames, 2, 8, 8), dtype=np.uint8)
         writers["masks"].append(blocks.repeat(16, axis=2).repeat(16, axis=3), video=video)
     for writer in writers.values():
@@ -472,3 +473,20 @@ def test_truth_of_some_frames_with_a_threshold_and_groups_of_its_own(
                 areas = item["truth"][is_known].float().mean(dim=(1, 2)).tolist()
                 found.setdefault((least, len(groups)), set()).update(areas)
     assert found == {(0.5, 1): {0.5}, (0.9, 1): {0.0}, (0.5, 2): {0.75}}
+
+
+def test_truth_of_all_frames_of_truncated_videos(tmp_path: Path, synthetic: Dataset) -> None:
+    """Stored is every second frame. `cut` lost the end of its seven; its first frames are those of the truth."""
+    (tmp_path / "frames").mkdir()
+    writer = StoreWriter(tmp_path / "frames", (4, 4, 3), frames_per_shard=16)
+    for video, num_frames, status in (("cut", 2, "truncated"), ("whole", 3, "ok")):
+        row = {"label": "a", "split": "test", "status": status, "height": 4, "width": 4}
+        writer.append(np.zeros((num_frames, 4, 4, 3), np.uint8), video=video, **row)
+    writer.close()
+    planes = np.zeros((7, 2, 128, 128), np.uint8)
+    planes[2, 0] = 255  # the second stored frame
+    truth = write_truth(tmp_path / "truth", {"cut": planes, "whole": planes[:6]})
+    decode = synthetic.decode.model_copy(update={"stride": 2})
+    params = synthetic.model_copy(update={"data": Data(**{**DATA, "frame_stride": 1}), "decode": decode})
+    clips = open_split("test", params, tmp_path / "frames", None, seed=0, evaluation=Eval(**EVAL), truth=truth)
+    assert [clips[at]["truth"].float().mean(dim=(1, 2)).tolist() for at in (0, 1)] == [[0, 1, 1, 1], [0, 1, 0, 0]]

@@ -268,3 +268,27 @@ def test_audits_are_of_rows_without_pc() -> None:
     message = "table.audits: expected [] without false in pc (they are of rows without PC), got ['rows']"
     with pytest.raises(ParamsError, match=re.escape(message)):
         parse_params(yaml.safe_dump(values), "params.yaml")
+
+
+def test_a_null_block_is_set_as_a_whole() -> None:
+    line = "datasets.ucf101.truth: is null; set all of the block at once: -S 'datasets.ucf101.truth={NAME: VALUE, ...}'"
+    with pytest.raises(ParamsError) as error:
+        parse_params(TEXT, overrides=["datasets.ucf101.truth.store=a/b"])
+    assert str(error.value) == f"-S datasets.ucf101.truth.store=a/b: {line}"
+    with pytest.raises(ParamsError, match=r"datasets.ucf101.truht: not a known block of parameters$"):
+        parse_params(TEXT, overrides=["datasets.ucf101.truht.store=a/b"])
+    block = "{store: a/b, score_threshold: 0.5, groups: [person]}"
+    truth = parse_params(TEXT, overrides=[f"datasets.ucf101.truth={block}"]).datasets["ucf101"].truth
+    assert truth is not None
+    assert truth.model_dump() == {"store": "a/b", "score_threshold": 0.5, "groups": ["person"]}
+
+
+def test_the_same_block_is_set_by_dvc(tmp_path: Path) -> None:
+    """`dvc exp run -S` has a grammar of its own, of Hydra."""
+    from dvc.utils.hydra import apply_overrides
+
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT)
+    given = "datasets.ucf101.truth={store: a/b, score_threshold: 0.5, groups: [person]}"
+    apply_overrides(path, [given])
+    assert load_params(path).model_dump() == parse_params(TEXT, overrides=[given]).model_dump()

@@ -102,12 +102,17 @@ def test_a_run_of_an_older_version_is_still_read(synthetic: Dataset, tmp_path: P
 def test_a_truth_that_is_a_text_is_told_its_block() -> None:
     values = read_yaml(TEXT)
     values["datasets"]["quick"]["truth"] = "masks/of/mine"
-    values["datasets"]["quick"]["mask"]["score_threshold"] = 2.0
+    values["datasets"]["quick"]["mask"].update(score_threshold=2.0, groups=["other", "person"])
+    values["datasets"]["ucf101"]["truth"] = "store"
+    values["datasets"]["ucf101"]["mask"].update(score_threshold=0.75, groups=["person"])
     with pytest.raises(ParamsError) as error:
         parse_params(yaml.safe_dump(values))
-    assert "params.yaml: datasets.quick.truth: is a block now: {store: masks/of/mine, score_threshold: 0.5, " in str(
-        error.value
-    )
+    lines = str(error.value).splitlines()
+    for name, block in (
+        ("quick", "{store: masks/of/mine, score_threshold: 2.0, groups: [other, person]}"),
+        ("ucf101", "{store: store, score_threshold: 0.75, groups: [person]}"),
+    ):
+        assert f"params.yaml: datasets.{name}.truth: is a block now: {block}" in lines
     assert "datasets.quick.mask.score_threshold: expected less than or equal to 1, got 2.0" in str(error.value)
 
 

@@ -71,7 +71,7 @@ def write_stores(folder: Path) -> Path:
         writers[name] = StoreWriter(folder / name, shape, frames_per_shard=64)
     for number in range(13):
         split, label = ("train" if number < 8 else "test"), "abc"[number % 3]
-        row = {"video": f"v{number}", "label": label, "split": split, "height": 64, "width": 80}
+        row = {"video": f"v{number}", "label": label, "split": split, "status": "ok", "height": 64, "width": 80}
         writers["frames"].append(draw.integers(0, 256, (10, 32, 40, 3), dtype=np.uint8), **row)
         planes = np.zeros((10, 2, 128, 128), np.uint8)
         planes[:, 0, 32:96, 32:96] = 255

@@ -51,5 +51,6 @@ class AllKnown:
 
 def videos_of(*videos: Video) -> Videos:
     """Decoded videos that annotations may be of; all of one stride."""
-    columns = ["video", "frames", "stride", "fps", "height", "width"]
-    return Videos(pd.DataFrame(videos).set_axis(columns, axis=1), videos[0].stride)
+    table = pd.DataFrame([{**video._asdict(), "video": video.id} for video in videos])
+    status = ["ok" if video.is_whole else "truncated" for video in videos]
+    return Videos(table.assign(status=status), videos[0].stride)

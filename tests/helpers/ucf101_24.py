@@ -53,7 +53,7 @@ def person(number: int, boxes: list[Box], actions: str = "") -> str:
 """
 
 
-def write_xgtf(path: Path, *persons: str, frames: int = 9) -> None:
+def write_xgtf(path: Path, *persons: str, frames: int | str = 9) -> None:
     """A file as THUMOS 2013's, whose second source file is an older video."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{_HEAD}{_FILE.format(frames=frames, persons=''.join(persons))}{_OLDER}  </data>\n</viper>\n")

@@ -15,6 +15,7 @@ from objabn.segmentation.segment import segment_videos
 from objabn.segmentation.units import unit_names
 from objabn.stores.array import StoreReader, StoreWriter
 from objabn.stores.masks import GRID
+from objabn.stores.truth import open_truth
 from tests.helpers.masks import found
 from tests.helpers.truth import truth_of, write_truth
 
@@ -72,7 +73,7 @@ def test_with_truth_of_some_videos_these_are_shown() -> None:
 def test_frames_without_annotation_get_no_outline(tmp_path: Path, table: pd.DataFrame) -> None:
     """Shown are the frames 0, 1, 2 of `c` and 1, 2 of `a`; annotated is frame 1 of `c`."""
     planes = StoreReader(tmp_path / "truth").read_all("c")
-    some = write_truth(tmp_path / "some", {"c": planes}, [("c", 1, 2)])
+    some = open_truth(write_truth(tmp_path / "some", {"c": planes}, [("c", 1, 2)]), table, 1)
     drawn = []
 
     def note(*given: Any) -> np.ndarray:
@@ -86,6 +87,23 @@ def test_frames_without_annotation_get_no_outline(tmp_path: Path, table: pd.Data
     assert sum(has_truth for has_truth, _ in drawn) == 1
     assert len(drawn) > 1
     assert {least for _, least in drawn} == {0.5}
+
+
+@pytest.mark.parametrize(
+    ("ious", "end"),
+    [
+        ({"iou_truth": 0.5, "iou_truth_person": 0.25}, "; IoU 0.50, persons 0.25"),
+        ({"iou_truth": 0.5, "iou_truth_person": float("nan")}, "; IoU 0.50"),  # no person annotated or found
+        ({"iou_truth": 0.5}, "; IoU 0.50"),
+        ({"iou_truth": float("nan"), "iou_truth_person": float("nan")}, "none at all in 0%"),
+        ({}, "none at all in 0%"),
+    ],
+)
+def test_numbers_of_a_title(ious: dict[str, float], end: str) -> None:
+    row = {"video": "a", "split": "test", "instances_per_frame": 1.0, "person_share": 1.0, "empty_share": 0.0, **ious}
+    assert contact_sheet._title(row, "typical")[1].endswith(
+        f"a person in 100% of frames, {end}" if end[0] == "n" else f"0%{end}"
+    )
 
 
 def test_colours_of_groups_boxes_and_truth() -> None:
@@ -114,7 +132,7 @@ def test_a_picture(
     table: pd.DataFrame,
     with_truth: bool,
 ) -> None:
-    store, truth = tmp_path / "masks", truth_of(tmp_path / "truth") if with_truth else None
+    store, truth = tmp_path / "masks", open_truth(truth_of(tmp_path / "truth"), table, 1) if with_truth else None
     per_video, path = video_quality(table, store, truth), tmp_path / "new/masks.png"
     draw_masks(per_video, StoreReader(tmp_path / "frames"), store, truth, path)
     image = cv2.imread(str(path))

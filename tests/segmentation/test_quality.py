@@ -14,13 +14,14 @@ from objabn.segmentation.segmenters.instances import Instances
 from objabn.segmentation.units import unit_names
 from objabn.stores.array import StoreReader, StoreWriter
 from objabn.stores.masks import GRID
+from objabn.stores.truth import open_truth
 from objabn.system.cache import Cache
 from tests.helpers.masks import LENGTHS
 from tests.helpers.truth import truth_of, write_truth
 
 
 def test_each_video(tmp_path: Path, table: pd.DataFrame) -> None:
-    per_video = video_quality(table, tmp_path / "masks", truth_of(tmp_path / "truth"))
+    per_video = video_quality(table, tmp_path / "masks", open_truth(truth_of(tmp_path / "truth"), table, 1))
     assert list(per_video["video"]) == list(LENGTHS)
     assert list(per_video["split"]) == ["train", "train", "test"]
     a, failed, c = (row for _, row in per_video.iterrows())
@@ -43,14 +44,14 @@ def test_truth_of_all_frames_where_every_second_is_stored(tmp_path: Path, table:
         planes[::2] = truth.read_all(video)[:length]
         writer.append(planes, video=video)
     writer.close()
-    expected = video_quality(table, tmp_path / "masks", truth_of(tmp_path / "truth"))
+    expected = video_quality(table, tmp_path / "masks", open_truth(truth_of(tmp_path / "truth"), table, 1))
     pd.testing.assert_frame_equal(
-        video_quality(table, tmp_path / "masks", truth_of(tmp_path / "all"), stride=2), expected
+        video_quality(table, tmp_path / "masks", open_truth(truth_of(tmp_path / "all"), table, 2)), expected
     )
 
 
 def test_the_data_set(tmp_path: Path, table: pd.DataFrame) -> None:
-    per_video = video_quality(table, tmp_path / "masks", truth_of(tmp_path / "truth"))
+    per_video = video_quality(table, tmp_path / "masks", open_truth(truth_of(tmp_path / "truth"), table, 1))
     iou_c = (32 / 48 + 48 / 64 * 2) / 3
     assert summarise(per_video) == {
         "frames": 7,
@@ -68,7 +69,7 @@ def test_truth_of_some_frames(tmp_path: Path, table: pd.DataFrame) -> None:
     """Of `c` frames 0 and 2: 32 of 48 columns, 48 of 64; of persons 0, 16 of 32. Frame 1 counts for nothing."""
     whole = StoreReader(tmp_path / "truth")
     truth = write_truth(tmp_path / "some", {"c": whole.read_all("c")}, [("c", 0, 1), ("c", 2, 3)])
-    per_video = video_quality(table, tmp_path / "masks", truth)
+    per_video = video_quality(table, tmp_path / "masks", open_truth(truth, table, 1))
     a, failed, c = (row for _, row in per_video.iterrows())
     assert c["truth_frames"] == 2
     assert (c["iou_truth"], c["iou_truth_person"]) == pytest.approx(((32 / 48 + 48 / 64) / 2, 0.25), abs=1e-6)
@@ -85,10 +86,12 @@ def test_truth_of_one_group_is_compared_with_that_group(tmp_path: Path, table: p
     whole = StoreReader(tmp_path / "truth")
     planes = {video: whole.read_all(video) for video in ("a", "c")}
     spans = [("a", 0, 4), ("c", 0, 3)]
-    persons = video_quality(table, tmp_path / "masks", write_truth(tmp_path / "p", planes, spans, ["person"]))
+    truth = write_truth(tmp_path / "p", planes, spans, ["person"])
+    persons = video_quality(table, tmp_path / "masks", open_truth(truth, table, 1))
     assert persons["iou_truth"].tolist() == pytest.approx([0.5, np.nan, 1 / 3], abs=1e-6, nan_ok=True)
     assert persons["iou_truth_person"].equals(persons["iou_truth"])
-    others = video_quality(table, tmp_path / "masks", write_truth(tmp_path / "o", planes, spans, ["other"]))
+    truth = write_truth(tmp_path / "o", planes, spans, ["other"])
+    others = video_quality(table, tmp_path / "masks", open_truth(truth, table, 1))
     assert "iou_truth_person" not in others
     assert others["iou_truth"].iloc[2] == 1.0
 
@@ -97,7 +100,8 @@ def test_a_true_instance_has_a_threshold_of_its_own(tmp_path: Path, table: pd.Da
     planes = StoreReader(tmp_path / "truth").read_all("a") // 4  # scores of 0.25
     write_truth(tmp_path / "quarter", {"a": planes})
     for least, expected in ((0.2, 0.5), (0.5, 0.0)):
-        found = video_quality(table, tmp_path / "masks", truth_of(tmp_path / "quarter", score_threshold=least))
+        truths = open_truth(truth_of(tmp_path / "quarter", score_threshold=least), table, 1)
+        found = video_quality(table, tmp_path / "masks", truths)
         assert found["iou_truth"].iloc[0] == expected
 
 
@@ -115,7 +119,7 @@ def test_nothing_found_at_all(tmp_path: Path, table: pd.DataFrame) -> None:
     store.mkdir()
     reader, cache = StoreReader(tmp_path / "frames"), Cache(tmp_path / "another")
     segment_videos(table, unit_names(table, {}), reader, store, make_segmenter=lambda: nothing, cache=cache)
-    report = summarise(video_quality(table, store, truth_of(tmp_path / "truth")))
+    report = summarise(video_quality(table, store, open_truth(truth_of(tmp_path / "truth"), table, 1)))
     assert (report["instances_per_frame"], report["empty_share"], report["person_share"]) == (0.0, 1.0, 0.0)
     assert report["iou_truth"] == 0.0
 

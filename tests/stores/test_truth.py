@@ -99,7 +99,22 @@ def test_another_number_of_frames_is_refused(whole: Truth) -> None:
     with pytest.raises(ValueError, match=rf"^{whole.store}: expected 9 frames of seven, got 7$"):
         open_truth(whole, table_of(1, 9, 8), stride=1)
     with pytest.raises(ValueError, match=rf"^{whole.store}: eight: expected at least 9 frames, got 8$"):
-        open_truth(whole, table_of(1, 7, 9), stride=1).read("eight", np.array([0, 8]))
+        open_truth(whole, table_of(1, 7, 9).assign(status=["ok", "ok", "truncated"]), stride=1).read(
+            "eight", np.array([0, 8])
+        )
+
+
+def test_every_whole_video_is_compared_with_the_first(whole: Truth) -> None:
+    """With a stride of 3, seven frames are all of a video's where 3 are stored, or the stored ones where 7 are."""
+    for table, stride, expected in (
+        (table_of(1, 7, 9), 1, "9 frames of eight"),
+        (table_of(1, 7, 3), 3, "3 frames of eight, as seven has masks of the stored frames"),
+        (table_of(1, 3, 8), 3, "22 to 24 frames of eight, as seven has masks of all frames"),
+    ):
+        with pytest.raises(ValueError, match=rf"^{whole.store}: expected {expected}, got 8$"):
+            open_truth(whole, table, stride)
+        reader = open_truth(whole, table.assign(status=["ok", "ok", "truncated"]), stride)
+        assert values(reader.read("seven", np.array([1]))) == [13 if table["frames"][1] == 3 else 11]
 
 
 def test_truth_of_other_videos_is_refused(partial: Truth) -> None:

@@ -10,7 +10,7 @@ import pytest
 from objabn.truth.boxes import Boxes
 from objabn.truth.something_else import read_something_else
 from objabn.truth.videos import Video
-from objabn.truth.write import UNKNOWN
+from objabn.truth.write import UNKNOWN, LeftOut
 from tests.helpers.truth import videos_of
 
 VIDEO = Video("2", frames=6, stride=1, fps=12.0, height=240, width=400)
@@ -80,7 +80,26 @@ def test_more_annotated_frames_than_the_video_has(tmp_path: Path) -> None:
     assert np.flatnonzero(read_one(path).known).tolist() == [4, 5]
     path = write(tmp_path / "a.json", {"2": [frame("2", 9, cup)]})
     ((_, found),) = read_something_else([path], videos_of(VIDEO))
-    assert found == "its boxes are of a longer video"
+    assert found == LeftOut(
+        "its boxes are of a longer video", "the last at frame 8, where the video ends at 5.0, 12 frames a second"
+    )
+    whole = read_one(write(path, {"2": [frame("2", 2, cup), frame("2", 9, cup)]}), VIDEO._replace(is_whole=False))
+    assert np.flatnonzero(whole.known).tolist() == [1]  # of a truncated video the first frames are right
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 4, 5, 7])
+@pytest.mark.parametrize("rate", [12, 24])
+def test_with_a_stride_all_frames_may_be_annotated(tmp_path: Path, stride: int, rate: int) -> None:
+    """Three are stored; behind the last one there are as many as fit."""
+    most = 3 * stride  # of the video's
+    video = VIDEO._replace(frames=3, stride=stride, fps=rate / stride)
+    ends = (most - 1) // (rate // 12)  # the last annotated frame, from 0
+    full = {"2": [frame("2", number + 1, label(0, 0, 40, 24)) for number in range(ends + 1)]}
+    found = read_one(write(tmp_path / "a.json", full), video)
+    assert found.known.tolist() == [at * stride % (rate // 12) == 0 for at in range(3)]
+    longer = {"2": [frame("2", ends + 4, label(0, 0, 40, 24))]}
+    ((_, found),) = read_something_else([write(tmp_path / "b.json", longer)], videos_of(video))
+    assert found.reason == "its boxes are of a longer video"
 
 
 def test_several_files_or_their_folder(tmp_path: Path) -> None:
@@ -101,8 +120,9 @@ def test_several_files_or_their_folder(tmp_path: Path) -> None:
 )
 def test_boxes_that_cannot_be_read(tmp_path: Path, wrong: Any) -> None:
     ((_, found),) = read_something_else([write(tmp_path / "a.json", {"2": wrong})], videos_of(VIDEO))
-    assert isinstance(found, str)
-    assert found.startswith("its boxes cannot be read: ")
+    assert isinstance(found, LeftOut)
+    assert found.reason == "its boxes cannot be read"
+    assert found.details
 
 
 @pytest.mark.parametrize("text", ["", "[]", "nothing", '{"2": [], }', '{"2" []}', '{"2": [', '{"2": []', "{2: []}"])

@@ -8,7 +8,7 @@ import pytest
 from objabn.truth.boxes import Boxes
 from objabn.truth.ucf101_24 import read_ucf101_24
 from objabn.truth.videos import Video
-from objabn.truth.write import UNKNOWN
+from objabn.truth.write import UNKNOWN, LeftOut
 from tests.helpers.truth import videos_of
 from tests.helpers.ucf101_24 import entry, person, tube, write_pickle, write_xgtf
 
@@ -16,13 +16,13 @@ ID = "Biking/v_Biking_g01_c01"
 VIDEO = Video(ID, frames=9, stride=1, fps=25.0, height=240, width=320)
 
 
-def read_one(path: Path, video: Video = VIDEO) -> Boxes | str:
+def read_one(path: Path, video: Video = VIDEO) -> Boxes | LeftOut:
     ((name, found),) = read_ucf101_24(path, videos_of(video))
     assert name.casefold() == ID.casefold()
     return found
 
 
-def known(found: Boxes | str) -> list[int]:
+def known(found: Boxes | LeftOut) -> list[int]:
     assert isinstance(found, Boxes)
     return np.flatnonzero(found.known).tolist()
 
@@ -83,9 +83,28 @@ def test_an_xgtf_in_other_case_or_that_cannot_be_read(xgtf: Path) -> None:
     ):
         other.write_text(broken)
         found = read_one(xgtf.parents[1])
-        assert isinstance(found, str)
-        assert found.startswith(reason)
-        assert "\n" not in found
+        assert isinstance(found, LeftOut)
+        assert ": ".join(found).startswith(reason)
+        assert "\n" not in found.details
+
+
+@pytest.mark.parametrize("frames", [6, 12])
+def test_an_xgtf_of_a_video_of_another_length(xgtf: Path, frames: int) -> None:
+    persons = person(0, [("2:2", 0, 0, 32, 24), ("7:7", 0, 0, 32, 24)], "1:9")
+    write_xgtf(xgtf, persons, frames=frames)
+    details = f"they say {frames} frames, it has 9"
+    assert read_one(xgtf.parents[1]) == LeftOut("its boxes are of a video of another length", details)
+    for said in (0, 7, 11, ""):  # not said, or nearly the same
+        write_xgtf(xgtf, persons, frames=said)
+        assert known(read_one(xgtf.parents[1])) == [1, 6]
+
+
+def test_of_a_truncated_video_the_frames_that_are_there(xgtf: Path, tmp_path: Path) -> None:
+    video = VIDEO._replace(frames=3, is_whole=False)
+    write_xgtf(xgtf, person(0, [("2:2", 0, 0, 32, 24), ("7:7", 0, 0, 32, 24)], "1:9"))
+    assert known(read_one(xgtf.parents[1], video)) == [1]
+    write_pickle(tmp_path / "a.pkl", {ID: entry(9, tube(2, [[1, 1, 8, 8]] * 4))})
+    assert known(read_one(tmp_path / "a.pkl", video)) == [2]
 
 
 def test_the_pickle_counts_frames_from_0_and_pixels_from_1(tmp_path: Path) -> None:
@@ -110,15 +129,15 @@ def test_the_pickle_with_names_of_classes(tmp_path: Path) -> None:
         (entry(9, {**tube(0, [[1, 1, 8, 8]] * 3), "ef": 2}), "its tubes cannot be read: expected boxes (2, 4) of the"),
         (entry(9, {"sf": 0}), "its tubes cannot be read: 'ef'"),
         ({"annotations": None, "numf": 9}, "its tubes cannot be read: "),
-        (entry(12, tube(0, [[1, 1, 8, 8]])), "its tubes are of a video of another length"),
-        (entry(6, tube(0, [[1, 1, 8, 8]])), "its tubes are of a video of another length"),
+        (entry(12, tube(0, [[1, 1, 8, 8]])), "its boxes are of a video of another length: they say "),
+        (entry(6, tube(0, [[1, 1, 8, 8]])), "its boxes are of a video of another length: they say "),
     ],
 )
 def test_tubes_that_do_not_fit(tmp_path: Path, wrong: dict, reason: str) -> None:
     write_pickle(tmp_path / "a.pkl", {ID: wrong})
     found = read_one(tmp_path / "a.pkl")
-    assert isinstance(found, str)
-    assert found.startswith(reason)
+    assert isinstance(found, LeftOut)
+    assert ": ".join(found).startswith(reason)
 
 
 @pytest.mark.parametrize(("frames", "stride"), [(7, 1), (11, 1), (3, 3), (3, 4), (3, 5)])

@@ -48,11 +48,23 @@ def read(path: str) -> dict[str, list[Image]]:
     if not Path(path).is_file():
         got = "got a directory; of PNGs the format is png" if Path(path).is_dir() else "got no such file"
         raise ValueError(f"{path}: expected a COCO json, {got}")
-    return _parse(path, file_digest(path))
+    return _parse(path, file_digest(path))[0]
+
+
+def classes(path: str) -> set[str | None]:
+    """Names of a file's categories, in lower case, whether they have annotations or not; None if some lack a category.
+
+    Raises:
+        ValueError: as `read`.
+    """
+    videos, names = read(path), _parse(path, file_digest(path))[1]
+    return names | {one.name for images in videos.values() for image in images for one in image.annotations}
 
 
 @lru_cache(maxsize=1)
-def _parse(path: str, _digest: str) -> dict[str, list[Image]]:  # the digest: a file that changed is parsed again
+def _parse(
+    path: str, _digest: str
+) -> tuple[dict[str, list[Image]], set[str | None]]:  # the digest: a file that changed is parsed again
     try:
         content = json.loads(Path(path).read_bytes())
     except RecursionError:
@@ -91,7 +103,7 @@ def _parse(path: str, _digest: str) -> dict[str, list[Image]]:  # the digest: a 
         twice = [one.file_name for one, other in pairwise(each) if one.file_name == other.file_name]
         if twice:
             raise ValueError(f"{path}: images, expected each file_name once, got {twice[0]} twice")
-    return videos
+    return videos, set(categories.values())
 
 
 def _entries(path: str, content: dict[str, Any], key: str, **needed: type | None) -> list[dict[str, Any]]:

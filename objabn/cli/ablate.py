@@ -46,8 +46,8 @@ RUNS = {
         _NO_AUDITS,
     ),
     "maps": (
-        "table.controls=[abn-even,mask-even,mha-even,mha-object,mha-object-even,mha-no-bias,mask-residual,mask-energy,"
-        "mha-energy]",
+        "table.controls=[abn-even,mask-even-weak,mask-even,mask-even-strong,mha-even-weak,mha-even,mha-even-strong,"
+        "mha-object,mha-object-even,mha-no-bias,mask-residual,mask-energy,mha-energy]",
         _NO_AUDITS,
     ),
 }

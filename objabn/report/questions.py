@@ -104,8 +104,8 @@ _READINGS = ("pc-max", "pc-flatten", "pc-apart", "pc-squared", "pc-released", "p
              "pc-released-strong")  # fmt: skip
 _NEEDED = {
     ABN: ("abn-even",),
-    MASK: ("mask-even", "mask-residual", "mask-energy"),
-    MHA: ("mha-even", "mha-object", "mha-object-even", "mha-no-bias", "mha-energy"),
+    MASK: ("mask-even-weak", "mask-even", "mask-even-strong", "mask-residual", "mask-energy"),
+    MHA: ("mha-even-weak", "mha-even", "mha-even-strong", "mha-object", "mha-object-even", "mha-no-bias", "mha-energy"),
 }
 
 # A row, the row it is compared with, the measure, the sign of the difference that says yes (0: no such question). Names

@@ -14,7 +14,7 @@ from objabn.model.network import ObjectABN, Output
 from objabn.training import collectives
 
 PROBES = 4  # at most so many batches an epoch
-_EVERY = 20  # and no more than one of so many batches, since a probe costs most of a step
+_EVERY = 40  # and no more than one of so many batches, since a probe costs most of a step
 PREFIX = "gradient_"  # of the names in curves.csv
 
 Terms = Callable[[Output], tuple[Tensor, dict[str, Tensor]]]  # `total_loss` of the batch's labels and masks
@@ -23,8 +23,8 @@ Terms = Callable[[Output], tuple[Tensor, dict[str, Tensor]]]  # `total_loss` of 
 def probed_batches(total: int) -> set[int]:
     """Choose the batches of an epoch at which the gradient is looked at, from 1.
 
-    >>> sorted(probed_batches(10)), sorted(probed_batches(40)), sorted(probed_batches(400))
-    ([1], [1, 21], [1, 101, 201, 301])
+    >>> sorted(probed_batches(40)), sorted(probed_batches(80)), sorted(probed_batches(400))
+    ([1], [1, 41], [1, 101, 201, 301])
     """
     probes = min(PROBES, max(total // _EVERY, 1))
     return {1 + math.ceil(number * total / probes) for number in range(probes)}

@@ -31,6 +31,7 @@ def step(model: nn.Module, network: ObjectABN, attention: str) -> list[Tensor]:
 )
 def test_a_network_compiles_to_one_graph(make_model, attention: str) -> None:
     settings = {"attention": attention, "dropout": 0.0, "frozen": "stem", "depth_factor": 0.1}  # a block a stage
+    settings["with_even"] = attention == "mask"
     network, same = make_model(**settings).train(), make_model(**settings)
     asked = changed(train={"compile": True}).train
     model = compiled(same, asked, torch.device("cuda"), fullgraph=True, backend="aot_eager")  # computes where it is

@@ -79,4 +79,4 @@ def test_few_batches_of_an_epoch_are_probed_and_the_first_always(total: int) -> 
     probed = probed_batches(total)
     assert 1 in probed
     assert all(1 <= number <= total for number in probed)
-    assert len(probed) == min(4, max(total // 20, 1))
+    assert len(probed) == min(4, max(total // 40, 1))

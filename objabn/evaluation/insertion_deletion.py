@@ -28,7 +28,7 @@ from objabn.model.network import ObjectABN
 
 BLUR = 1 / 12  # standard deviation of the blur, as a share of the crop's side
 # Shares of the cells or frames shown or taken away: close where an object lies, since each point is a forward pass.
-SHARES = (0.0, 0.05, 0.1, 0.2, 0.4, 1.0)
+SHARES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 
 
 def ranked_videos(classes: np.ndarray, number: int | None) -> np.ndarray:

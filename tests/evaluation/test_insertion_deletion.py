@@ -63,9 +63,9 @@ EVERY_CELL = tuple(number / 16 for number in range(17))
         (4, (0, 0.5, 1), [0, 2, 4]),
         (2, (0, 0.1, 0.2, 0.6, 0.9, 1), [0, 1, 2]),  # each number once
         (196, QUARTERS, [0, 49, 98, 147, 196]),
-        (196, SHARES, [0, 10, 20, 39, 78, 196]),
-        (16, SHARES, [0, 1, 2, 3, 6, 16]),
-        (8, SHARES, [0, 1, 2, 3, 8]),
+        (196, SHARES, [0, 10, 20, 39, 78, 137, 196]),
+        (16, SHARES, [0, 1, 2, 3, 6, 11, 16]),
+        (8, SHARES, [0, 1, 2, 3, 6, 8]),
     ],
 )
 def test_counts_by_hand(total, shares, expected) -> None:

@@ -14,7 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from objabn.config.faults import ParamsError, describe, short
-from objabn.config.renamed import rename_faults
+from objabn.config.renamed import added_faults, rename_faults
 from objabn.config.schema import Params
 from objabn.config.selection import control_faults, put, selection_faults
 
@@ -79,7 +79,8 @@ def parse_params(text: str, name: str = "params.yaml", overrides: Sequence[str] 
     for each in overrides:
         _override(values, each)
     values, renamed = rename_faults(values)
-    faults = renamed + selection_faults(values) + control_faults(values)
+    values, added = added_faults(values)
+    faults = renamed + added + selection_faults(values) + control_faults(values)
     try:
         params = Params.model_validate(values)
     except ValidationError as error:

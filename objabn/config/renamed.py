@@ -1,5 +1,6 @@
 """Parameters that had another name, or that were not there: what an old params.yaml is told, how an old run is read."""
 
+import json
 import math
 from collections.abc import Mapping
 from copy import deepcopy
@@ -43,6 +44,9 @@ ADDED = {
     "eval.entropy_size": None,
     "eval.ranking_videos": 0,
 }
+
+# Keys that controls of old files lack -> what they were.
+ADDED_TO_CONTROLS = {"pc": False, "labels": "own"}
 
 # Blocks that old runs' records lack as a whole. Grad-CAM was drawn at the split then, where it is nearly random. It
 # explains a network that it did not help to train: an old network is explained as well as a new one.
@@ -156,6 +160,37 @@ def rename_faults(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]
 def _flow(block: Mapping[str, Any]) -> str:
     """A block in one line of YAML."""
     return yaml.safe_dump(dict(block), default_flow_style=True, sort_keys=False, width=math.inf).strip()
+
+
+def added_faults(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return a whole parameter file with all present keys, and a line for each key that several blocks lack.
+
+    An old file lacks a new key in all of its data sets or controls: one line says so, not one for each. The line has
+    the value with which older runs are read. A key that one block lacks is left to the schema.
+
+    >>> added_faults({"controls": {"a": {"pc": True, "labels": "own"}, "b": {"pc": False}, "c": {"pc": False}}})[1]
+    ['controls.<name>.labels: missing (in b, c); older runs are read with "own"']
+    """
+    filled: dict[str, Any] = deepcopy(dict(values))
+    faults = []
+    places = {"datasets": {**ADDED, **ADDED_BLOCKS}, "controls": ADDED_TO_CONTROLS}
+    for kind, added in places.items():
+        blocks = filled.get(kind)
+        for key, value in added.items() if isinstance(blocks, dict) else ():
+            *parents, name = key.split(".")
+            lacking = {}
+            for owner, block in blocks.items():
+                parent = block.get(parents[0]) if parents and isinstance(block, dict) else block
+                if isinstance(parent, dict) and name not in parent and parent.get("backend") != "import":
+                    lacking[str(owner)] = parent
+            if len(lacking) > 1:
+                names = ", ".join(lacking)
+                faults.append(
+                    f"{kind}.<name>.{key}: missing (in {names}); older runs are read with {json.dumps(value)}"
+                )
+                for parent in lacking.values():
+                    parent[name] = deepcopy(value)
+    return filled, faults
 
 
 def _new_name(key: Any) -> Any:

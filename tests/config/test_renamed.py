@@ -44,6 +44,24 @@ def test_an_old_file_gets_one_line_for_each_renamed_key() -> None:
     ]
 
 
+def test_an_old_file_gets_one_line_for_each_new_key() -> None:
+    values = read_yaml(TEXT)
+    for block in values["datasets"].values():
+        del block["train"]["weight_decay"], block["gradcam"]
+    for control in values["controls"].values():
+        del control["pc"]
+    del values["datasets"]["quick"]["model"]["class_pool"]  # one data set alone: no old file
+    with pytest.raises(ParamsError) as error:
+        parse_params(yaml.safe_dump(values))
+    names, controls = ("folder, quick, ssv2, synthetic, ucf101", ", ".join(sorted(values["controls"])))
+    assert sorted(str(error.value).splitlines()) == sorted([
+        f"params.yaml: datasets.<name>.train.weight_decay: missing (in {names}); older runs are read with 0.0",
+        f'params.yaml: datasets.<name>.gradcam: missing (in {names}); older runs are read with {{"layer": "res5"}}',
+        f"params.yaml: controls.<name>.pc: missing (in {controls}); older runs are read with false",
+        "params.yaml: datasets.quick.model.class_pool: missing",
+    ])  # fmt: skip
+
+
 def test_other_faults_of_an_old_file_come_out_with_them() -> None:
     values = read_yaml(TEXT)
     values["datasets"]["quick"] = with_old_names(values["datasets"]["quick"])

@@ -176,7 +176,9 @@ def added_faults(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     places = {"datasets": {**ADDED, **ADDED_BLOCKS}, "controls": ADDED_TO_CONTROLS}
     for kind, added in places.items():
         blocks = filled.get(kind)
-        for key, value in added.items() if isinstance(blocks, dict) else ():
+        if not isinstance(blocks, dict):
+            continue
+        for key, value in added.items():
             *parents, name = key.split(".")
             lacking = {}
             for owner, block in blocks.items():
@@ -185,9 +187,8 @@ def added_faults(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
                     lacking[str(owner)] = parent
             if len(lacking) > 1:
                 names = ", ".join(lacking)
-                faults.append(
-                    f"{kind}.<name>.{key}: missing (in {names}); older runs are read with {json.dumps(value)}"
-                )
+                line = f"{kind}.<name>.{key}: missing (in {names})"
+                faults.append(f"{line}; older runs are read with {json.dumps(value)}")
                 for parent in lacking.values():
                     parent[name] = deepcopy(value)
     return filled, faults

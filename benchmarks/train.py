@@ -210,7 +210,7 @@ class Loop:
 
     def _ours(self) -> None:
         parts = Parts(self.network, self.adam, self.scheduler, {})
-        train_epoch(self.model, parts, self.fabric, self.training, self.batches, Position(), None)
+        train_epoch(self.model, parts, self.fabric, self.training, self.batches, Position(), None, probe=False)
 
 
 def serve(loop: Loop) -> None:

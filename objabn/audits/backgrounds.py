@@ -21,7 +21,7 @@ from objabn.clips.batches import Batch, clip_tensors
 from objabn.clips.dataset import ClipDataset
 from objabn.clips.geometry import MEAN
 from objabn.config.schema import Dataset
-from objabn.evaluation.conditions import batches, top1_table
+from objabn.evaluation.conditions import batches, mean_over_views, top1_table
 from objabn.evaluation.paired_clips import PairedClips
 from objabn.model.device import make_fabric
 from objabn.model.network import ObjectABN
@@ -145,7 +145,7 @@ def accuracy_on_backgrounds(
             column = f"top1_{name}{'_truth' if key == 'truth' else ''}" if name else "top1"
             logits[column].append(model(clips).perception_logits)
     table = top1_table(logits, dataset)
-    is_cut = np.concatenate(are_cut).reshape(-1, dataset.views).all(axis=1)
+    is_cut = mean_over_views(are_cut, dataset) == 1
     if not is_cut.all():
         cut = [name for name in map(str, table) if name.endswith("_truth")]
         table[cut] = table[cut].astype(float).where(pd.Series(is_cut), axis=0)

@@ -160,16 +160,16 @@ def curves_in_space(
         ties: what ranks cells that a ranking holds equal, a random ranking (B, T, h, w).
     """
     away = blurred(clips)
-    whole, nothing = probability(clips), probability(away)
-    curves = {}
-    for name, values in rankings.items():
-        cells = ranks(values.flatten(2), ties.flatten(2)).unflatten(2, values.shape[2:])  # (B, T, h, w)
-        points = counts(cells[0, 0].numel(), shares)[1:-1].tolist()
-        shown = [probability(patched(away, clips, cells < count)) for count in points]
-        taken = [probability(patched(clips, away, cells < count)) for count in points]
-        curves[f"insertion_{name}"] = torch.stack([nothing, *shown, whole], dim=1)
-        curves[f"deletion_{name}"] = torch.stack([whole, *taken, nothing], dim=1)
-    return curves
+    return _curves(
+        {
+            name: ranks(values.flatten(2), ties.flatten(2)).unflatten(2, values.shape[2:])  # (B, T, h, w)
+            for name, values in rankings.items()
+        },
+        counts(ties[0, 0].numel(), shares),
+        (probability(away), probability(clips)),
+        show=lambda cells: probability(patched(away, clips, cells)),
+        take=lambda cells: probability(patched(clips, away, cells)),
+    )
 
 
 def curves_in_time(
@@ -185,15 +185,40 @@ def curves_in_time(
     By name, `insertion_time_x` and `deletion_time_x`; shapes and arguments are those of `curves_in_space`.
     """
     none = torch.zeros(clips.shape[0], clips.shape[2], dtype=torch.bool, device=clips.device)
-    whole, still = probability(clips), probability(frozen(clips, none))
-    curves = {}
-    for name, values in rankings.items():
-        frames = ranks(values.mean(dim=(2, 3)), ties.mean(dim=(2, 3)))  # (B, T)
-        points = counts(frames.shape[1], shares)[1:-1].tolist()
-        shown = [probability(frozen(clips, frames < count)) for count in points]
-        taken = [probability(frozen(clips, frames >= count)) for count in points]
-        curves[f"insertion_time_{name}"] = torch.stack([still, *shown, whole], dim=1)
-        curves[f"deletion_time_{name}"] = torch.stack([whole, *taken, still], dim=1)
+    by_time = {
+        f"time_{name}": ranks(values.mean(dim=(2, 3)), ties.mean(dim=(2, 3)))  # (B, T)
+        for name, values in rankings.items()
+    }
+    return _curves(
+        by_time,
+        counts(clips.shape[2], shares),
+        (probability(frozen(clips, none)), probability(clips)),
+        show=lambda frames: probability(frozen(clips, frames)),
+        take=lambda frames: probability(frozen(clips, ~frames)),
+    )
+
+
+def _curves(
+    places: Mapping[str, Tensor],
+    points: np.ndarray,
+    ends: tuple[Tensor, Tensor],
+    *,
+    show: Callable[[Tensor], Tensor],
+    take: Callable[[Tensor], Tensor],
+) -> dict[str, Tensor]:
+    """Compute both curves of each ranking, float (B, n + 1).
+
+    Args:
+        places: by name the place of each cell or frame in the ranking, int64 (B, ...).
+        points: how many are shown or taken away (`counts`).
+        ends: probabilities with nothing shown, and with all, (B,).
+        show, take: of the probability, (B,), when nothing but these is shown, or these are taken away, bool (B, ...).
+    """
+    nothing, whole = ends
+    between, curves = points[1:-1].tolist(), {}
+    for name, own in places.items():
+        curves[f"insertion_{name}"] = torch.stack([nothing, *(show(own < count) for count in between), whole], dim=1)
+        curves[f"deletion_{name}"] = torch.stack([whole, *(take(own < count) for count in between), nothing], dim=1)
     return curves
 
 

@@ -206,5 +206,4 @@ def mean_known(values: np.ndarray, axis: int) -> np.ndarray:
 
 def mean_over_frames(values: np.ndarray) -> float:
     """Average the frames' values without NaN; return NaN when no value is left."""
-    numbers = values[~np.isnan(values)]
-    return float(numbers.mean()) if numbers.size else float("nan")
+    return float(mean_known(values, axis=0))

@@ -10,6 +10,7 @@ from objabn.report.comparison import Comparison
 from objabn.report.intervals import MAX_FLAT, power_sentence, scope, smallest_words
 from objabn.report.map_table import has_two_entropies
 from objabn.report.names import KEPT, MAP_NAMES
+from objabn.report.within import WITHIN
 
 # Measure and letter of the map -> heading and decimals, in the table's order. Entropies are the paper's, of all frames.
 COLUMNS = {
@@ -60,6 +61,20 @@ def row_cells(comparison: Comparison) -> pd.DataFrame:
     return pd.DataFrame(
         {"attention": [row.attention for row in comparison.rows], "PC": ["yes" * row.pc for row in comparison.rows]}
     )
+
+
+def with_differences(cells: pd.DataFrame, comparison: Comparison, headings: Mapping[str, str]) -> pd.DataFrame:
+    """Add differences within the rows to a line a row; keep the lines that have one, and columns that some row has.
+
+    Args:
+        headings: by measure of `within.WITHIN`, in the order of the columns.
+    """
+    lost = pd.DataFrame(index=cells.index)
+    for measure, heading in headings.items():
+        found = [difference_text(comparison.within(row, measure), WITHIN[measure].decimals) for row in comparison.rows]
+        if any(found):
+            lost[heading] = found
+    return pd.concat([cells, lost], axis=1)[(lost != "").any(axis=1)]
 
 
 def is_empty_of_meaning(comparison: Comparison, measure: str) -> bool:

@@ -4,13 +4,13 @@ import pandas as pd
 
 from objabn.config.rows import POST_HOC
 from objabn.evaluation.passes import passes_text
-from objabn.report.cells import difference_text, number_text
+from objabn.report.cells import number_text
 from objabn.report.comparison import Comparison
 from objabn.report.intervals import MAX_FLAT
-from objabn.report.main_table import row_cells
+from objabn.report.main_table import row_cells, with_differences
 from objabn.report.map_table import MEASURES, measure_text
 from objabn.report.names import MAP_NAMES, Row
-from objabn.report.within import AGAINST_GRAD_CAM, WITHIN
+from objabn.report.within import AGAINST_GRAD_CAM
 
 TITLE = "Other methods on the same networks"
 AGAINST_TITLE = "The row's own map minus Grad-CAM on the same network"
@@ -71,12 +71,7 @@ def against_cells(comparison: Comparison) -> pd.DataFrame:
     cells = row_cells(comparison)
     maps = {row: [letter for letter in ("o", "u") if letter in comparison.own_maps(row)] for row in comparison.rows}
     cells["map"] = [MAP_NAMES[maps[row][0]] if maps[row] else "" for row in comparison.rows]
-    for measure in AGAINST_GRAD_CAM:
-        found = [difference_text(comparison.within(row, measure), WITHIN[measure].decimals) for row in comparison.rows]
-        if any(found):
-            cells[_HEADINGS[measure]] = found
-    measured = cells[[heading for heading in _HEADINGS.values() if heading in cells]]
-    return cells[(measured != "").any(axis=1)]
+    return with_differences(cells, comparison, {measure: _HEADINGS[measure] for measure in AGAINST_GRAD_CAM})
 
 
 def ranked_words(comparison: Comparison) -> str | None:

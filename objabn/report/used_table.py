@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from objabn.report.cells import difference_text, number_text
+from objabn.report.cells import number_text
 from objabn.report.comparison import Comparison
 from objabn.report.intervals import scope
-from objabn.report.main_table import row_cells
-from objabn.report.within import USED, WITHIN
+from objabn.report.main_table import row_cells, with_differences
+from objabn.report.within import USED
 
 TITLE = "Is the map used?"
 _MASKS = {"truth": "true masks", "masks": "the segmenter's masks"}
@@ -44,12 +44,7 @@ def used_cells(comparison: Comparison) -> pd.DataFrame:
     attention = [number_text(comparison.percent(row, "top1_attention"), 2) for row in comparison.rows]
     if any(attention):
         cells["y_a: top-1 %"] = attention
-    for measure in USED:
-        found = [difference_text(comparison.within(row, measure), WITHIN[measure].decimals) for row in comparison.rows]
-        if any(found):
-            cells[headings[measure]] = found
-    lost = cells[[heading for heading in headings.values() if heading in cells]]
-    return cells[(lost != "").any(axis=1)]
+    return with_differences(cells, comparison, {measure: headings[measure] for measure in USED})
 
 
 def used_notes(comparison: Comparison) -> list[str]:

@@ -12,7 +12,7 @@ from objabn.config.rows import evaluated_maps
 from objabn.config.schema import Dataset
 from objabn.evaluation.evaluate import evaluate_run
 from objabn.evaluation.insertion_deletion import area
-from tests.helpers.clips import FRAMES, SIZE, open_made, parameters, write_stores
+from tests.helpers.clips import open_made, parameters, write_random
 
 HALVES = (0, 0.5, 1)
 
@@ -20,13 +20,7 @@ HALVES = (0, 0.5, 1)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five videos of random frames."""
-    draw, videos = np.random.default_rng(0), {}
-    for number in range(5):
-        frames = draw.integers(0, 256, (FRAMES, SIZE, SIZE, 3), dtype=np.uint8)
-        videos[f"v{number}"] = ("abc"[number % 3], frames, np.ones((FRAMES, 4, 4), bool))
-    folder = tmp_path_factory.mktemp("stores") / "made"
-    write_stores(folder, videos)
-    return folder
+    return write_random(tmp_path_factory.mktemp("stores") / "made", 5, "abc")
 
 
 @pytest.fixture(autouse=True)

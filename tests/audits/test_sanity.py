@@ -17,7 +17,7 @@ from objabn.clips.batches import clip_tensors
 from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset, GradCam
 from objabn.evaluation.posthoc import posthoc_maps
-from tests.helpers.clips import FRAMES, SIZE, open_made, parameters, write_stores
+from tests.helpers.clips import SIZE, open_made, parameters, write_random
 
 BEHIND = ["projection", "head", "res5", "res4"]
 BELOW = ["res3", "res2", "stem"]
@@ -87,13 +87,7 @@ def test_steps_hold_whole_layers(make_model: Callable) -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five videos of random frames."""
-    draw, videos = np.random.default_rng(0), {}
-    for number in range(5):
-        pixels = draw.integers(0, 256, (FRAMES, SIZE, SIZE, 3), dtype=np.uint8)
-        videos[f"v{number}"] = ("abc"[number % 3], pixels, np.ones((FRAMES, 4, 4), bool))
-    folder = tmp_path_factory.mktemp("stores") / "made"
-    write_stores(folder, videos)
-    return folder
+    return write_random(tmp_path_factory.mktemp("stores") / "made", 5, "abc")
 
 
 def called_flat(params: Dataset, flat_range: float) -> Dataset:

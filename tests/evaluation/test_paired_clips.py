@@ -15,7 +15,7 @@ from objabn.clips.dataset import ClipDataset
 from objabn.clips.partners import partners
 from objabn.evaluation.conditions import mean_over_views, top1_table
 from objabn.evaluation.paired_clips import PairedClips, other_clips
-from tests.helpers.clips import SIZE, open_made, parameters, write_stores
+from tests.helpers.clips import SIZE, open_made, parameters, write_random
 
 classes_of_videos = st.lists(st.integers(0, 4), min_size=2, max_size=40).map(np.array)
 
@@ -50,11 +50,7 @@ def test_one_video_has_no_partner(classes):
 
 
 def test_a_clip_meets_its_partners_clip_of_the_same_view(synthetic, tmp_path) -> None:
-    draw, videos = np.random.default_rng(0), {}
-    for number in range(4):
-        frames = draw.integers(0, 256, (16, SIZE, SIZE, 3), dtype=np.uint8)
-        videos[f"v{number}"] = ("ab"[number % 2], frames, np.ones((16, 4, 4), bool))
-    write_stores(tmp_path / "made", videos)
+    write_random(tmp_path / "made", 4, "ab", frames=16)
     dataset = open_made(tmp_path / "made", parameters(synthetic, views=2), ["a", "b"])
     pairs = PairedClips(dataset)
     for item in range(8):
@@ -70,11 +66,7 @@ def test_a_clip_meets_its_partners_clip_of_the_same_view(synthetic, tmp_path) ->
 @pytest.fixture
 def wide(synthetic, tmp_path) -> ClipDataset:
     """Four videos, of which a clip shows the middle half of each side."""
-    draw, videos = np.random.default_rng(0), {}
-    for number in range(4):
-        frames = draw.integers(1, 256, (16, SIZE, SIZE, 3), dtype=np.uint8)
-        videos[f"v{number}"] = ("ab"[number % 2], frames, np.ones((16, 4, 4), bool))
-    write_stores(tmp_path / "made", videos)
+    write_random(tmp_path / "made", 4, "ab", frames=16, least=1)
     params = parameters(synthetic, views=2)
     data = params.data.model_copy(update={"short_side_eval": 2 * SIZE, "short_side_max": 2 * SIZE})
     return open_made(tmp_path / "made", params.model_copy(update={"data": data}), ["a", "b"])

@@ -46,3 +46,18 @@ def open_made(folder: Path, params: Dataset, class_names: list[str], *, truth: b
     own = truth_of(folder / "masks", params.mask.groups, params.mask.score_threshold)
     return open_split("test", params, folder / "frames", folder / "masks", seed=0, evaluation=params.eval,
                       truth=own if truth else None, class_names=class_names)  # fmt: skip
+
+
+def write_random(folder: Path, number: int, classes: str, *, frames: int = FRAMES, least: int = 0) -> Path:
+    """Stores of videos of random frames, of the classes in turn; the same each time. Returns their folder.
+
+    Args:
+        classes: a letter each.
+        least: the darkest value of a pixel.
+    """
+    draw, videos = np.random.default_rng(0), {}
+    for at in range(number):
+        pixels = draw.integers(least, 256, (frames, SIZE, SIZE, 3), dtype=np.uint8)
+        videos[f"v{at}"] = (classes[at % len(classes)], pixels, np.ones((frames, 4, 4), bool))
+    write_stores(folder, videos)
+    return folder

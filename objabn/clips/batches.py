@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
+from objabn.clips.colour import change_colours
 from objabn.clips.cuts import Batch, collate_cuts
 from objabn.clips.geometry import resample_clips, resample_masks
 from objabn.clips.prefetch import prefetched
@@ -157,9 +158,10 @@ def num_batches(dataset: Clips, batch_size: int) -> int:
 def clip_tensors(batch: Batch, crop: int) -> Tensor:
     """Return the normalised clips of a batch.
 
-    Returns float32 (B, 3, T, crop, crop), on the batch's device.
+    Returns float32 (B, 3, T, crop, crop), on the batch's device. A batch with `gains` has its colours changed.
     """
-    return resample_clips(batch["frames"], batch["box"], batch["flip"], crop)
+    clips = resample_clips(batch["frames"], batch["box"], batch["flip"], crop)
+    return change_colours(clips, batch["gains"]) if "gains" in batch else clips
 
 
 def mask_tensors(batch: Batch, key: str, size: int, resize: str) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
+from objabn.clips.colour import NUM_GAINS, draw_gains
 from objabn.clips.geometry import crop_shares
 from objabn.clips.sampling import clip_starts, crop_box, frame_indices
 from objabn.clips.seeds import video_number
@@ -50,9 +51,10 @@ class ClipDataset(TorchDataset[dict]):
 
     `dataset[epoch, item]` is an item of an epoch, `dataset[item]` that of the first epoch. An item: `frames` uint8
     (T, H, W, 3), `frame_numbers` int64 (T,), `box` float32 (4,) as x0, y0, x1, y1 in [0, 1], `flip` bool, `masks` and
-    `truth` uint8 (T, 128, 128) where there are such readers, `label` int64, `row` int64 (position in `table`). Beside
-    `truth` stands `truth_known` bool (T,): the frames that have an annotation; of the others `truth` is 0. `labels`
-    int64 (videos,) are the class numbers of all videos.
+    `truth` uint8 (T, 128, 128) where there are such readers, `label` int64, `row` int64 (position in `table`), and
+    `gains` float32 (6,) in training clips whose colours change. Beside `truth` stands `truth_known` bool (T,): the
+    frames that have an annotation; of the others `truth` is 0. `labels` int64 (videos,) are the class numbers of all
+    videos.
     """
 
     def __init__(
@@ -113,6 +115,8 @@ class ClipDataset(TorchDataset[dict]):
             "label": torch.tensor(int(self.labels[number])),
             "row": torch.tensor(number),
         }
+        if evaluation is None and data.colour:
+            sample["gains"] = torch.from_numpy(draw_gains(data.colour, draw))
         if self._masks is not None:
             planes = self._masks.read(video, indices)
             union = union_mask(planes, self._mask.score_threshold, self._mask.groups)
@@ -134,7 +138,8 @@ class ClipDataset(TorchDataset[dict]):
         pixels = max(min(high * height + 4, height) * min(wide * width + 4, width) for high, wide in shares)
         unions = sum(reader is not None for reader in (self._masks, self._truth))
         known = self._truth is not None  # a byte a frame
-        return data.num_frames * (3 * round(pixels) + 8 + unions * GRID**2 + known) + 4 * 4 + 1 + 2 * 8
+        gains = 4 * NUM_GAINS if self._evaluation is None and data.colour else 0
+        return data.num_frames * (3 * round(pixels) + 8 + unions * GRID**2 + known) + 4 * 4 + 1 + 2 * 8 + gains
 
 
 def validation_split(frames: Path) -> str:

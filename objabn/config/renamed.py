@@ -24,6 +24,7 @@ RENAMED = {
 ADDED = {
     "decode.stride": 1,
     "segment.stride": 1,
+    "data.colour": 0.0,
     "model.attention_convs": 3,
     "model.attention_gamma": 0.0,
     "model.class_pool": "mean",

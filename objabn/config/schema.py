@@ -94,6 +94,7 @@ class Data(Block):
     short_side_max: Annotated[int, Field(ge=32)]
     short_side_eval: Annotated[int, Field(ge=32)]
     flip: Share  # probability of a horizontal flip
+    colour: Annotated[float, Field(ge=0, lt=1)]  # how far a training clip's colours change (`clips.colour`)
 
     @model_validator(mode="after")
     def _fits(self) -> "Data":

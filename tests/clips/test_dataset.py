@@ -22,7 +22,7 @@ from tests.helpers.truth import truth_of, write_truth
 
 SPAN = 7  # frames from the first to the last of a clip: 4 of every second one
 DATA = {"num_frames": 4, "frame_stride": 2, "crop": 32, "short_side_min": 36, "short_side_max": 48,
-        "short_side_eval": 40, "flip": 0.5, "pad": "last"}  # fmt: skip
+        "short_side_eval": 40, "flip": 0.5, "colour": 0.0, "pad": "last"}  # fmt: skip
 EVAL = {"start": "centre", "views": 1, "batch_size": 16, "flat_range": 0.05, "entropy_bins": 10, "entropy_size": None,
         "ranking_videos": 0}  # fmt: skip
 # video: label, split, frames, height and width of the original
@@ -270,6 +270,19 @@ def test_flip_is_a_probability(open_, flip, expected):
         seen += [train[epoch, n]["flip"].item() for n in range(5)]
     assert set(seen) == expected
     assert flip != 0.5 or 35 < sum(seen) < 65  # of 100
+
+
+def test_colours_are_drawn_for_each_clip_and_epoch_and_move_nothing_else(open_):
+    plain, coloured = open_(), open_(colour=0.4)
+    gains = []
+    for epoch in range(3):
+        for n in range(5):
+            item = coloured[epoch, n]
+            gains.append(tuple(item.pop("gains").tolist()))
+            assert_equal(item, plain[epoch, n])
+    assert len(set(gains)) == 15
+    assert "gains" not in open_("test", colour=0.4)[0]
+    assert coloured.most_bytes() == plain.most_bytes() + 6 * 4
 
 
 def test_evaluation_is_centred_unflipped_and_the_same_in_each_epoch(open_):

@@ -18,7 +18,7 @@ STORED, SHOWN = (2, 3), (4, 6)
 
 def data(length: int, stride: int, pad: str = "last") -> Data:
     return Data(num_frames=length, frame_stride=stride, pad=pad, crop=32, short_side_min=32, short_side_max=32,
-                short_side_eval=32, flip=0.0)  # fmt: skip
+                short_side_eval=32, flip=0.0, colour=0.0)  # fmt: skip
 
 
 def numbered(num_frames: int) -> Iterator[np.ndarray]:

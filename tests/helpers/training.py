@@ -19,7 +19,7 @@ BLOCK = {
     "segment": {"backend": "motion", "stride": 1, "threshold": 25.0, "min_area": 0.002},
     "data": {
         "num_frames": 4, "frame_stride": 2, "crop": 32,
-        "short_side_min": 32, "short_side_max": 36, "short_side_eval": 32, "pad": "last", "flip": 0.5,
+        "short_side_min": 32, "short_side_max": 36, "short_side_eval": 32, "pad": "last", "flip": 0.5, "colour": 0.0,
     },
     "mask": {"score_threshold": 0.5, "groups": ["person", "other"], "resize": "nearest"},
     "model": {

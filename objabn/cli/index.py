@@ -2,6 +2,7 @@
 
 python -m objabn index ucf101 --videos DIR --splits DIR [--split 1]        # official lists, or any in their format
 python -m objabn index ssv2 --videos DIR --splits DIR                      # the official json files
+python -m objabn index jhmdb --videos DIR --splits DIR [--split 1]         # official lists, one a class
 python -m objabn index csv --videos DIR --csv FILE                         # columns path, label, split, or group too
 python -m objabn index folder --videos DIR [--test-share 0.2 --seed 0]     # one folder a class
 
@@ -24,6 +25,7 @@ from objabn.index.faults import index_faults
 from objabn.index.folder import read_folder
 from objabn.index.groups import FOLDER, write_groups
 from objabn.index.hold_out import hold_out
+from objabn.index.jhmdb import read_jhmdb
 from objabn.index.listing import Listing
 from objabn.index.misses import similar_note, why_none_is_there
 from objabn.index.names import is_utf8, printable
@@ -35,6 +37,7 @@ from objabn.index.ucf101 import read_ucf101
 OPTIONS = {
     "ucf101": ("splits", "split", "val_share", "seed"),
     "ssv2": ("splits", "labels_json", "train_json", "validation_json"),
+    "jhmdb": ("splits", "split", "val_share", "seed"),
     "csv": ("csv", "val_share", "seed"),
     "folder": ("test_share", "train_list", "test_list", "val_share", "seed"),
 }
@@ -50,7 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `index`."""
     add = parser.add_argument
-    layouts = "ucf101, ssv2: official lists; csv: a table; folder: one folder a class"
+    layouts = "ucf101, ssv2, jhmdb: official lists; csv: a table; folder: one folder a class"
     add("layout", choices=tuple(OPTIONS), help=layouts)
     add("--videos", type=Path, required=True, help="directory of the videos: <class>/<video>; ssv2: <id>.webm")
     add("--dataset", help="its block in params.yaml (default: the layout's name)")
@@ -58,9 +61,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--splits",
         type=Path,
         help="ucf101: directory of classInd.txt, trainlist0N.txt, testlist0N.txt; "
-        "ssv2: of [something-something-v2-]labels.json, train.json and validation.json",
+        "ssv2: of [something-something-v2-]labels.json, train.json and validation.json; "
+        "jhmdb: of <class>_test_splitN.txt",
     )
-    add("--split", type=int, help="ucf101: N (default: 1)")
+    add("--split", type=int, help="ucf101, jhmdb: N (default: 1)")
     for name in ("labels", "train", "validation"):
         add(f"--{name}-json", type=Path, help=f"ssv2: this file instead of the {name} in --splits")
     add(
@@ -155,6 +159,8 @@ def _read_layout(layout: str, videos: Path, options: dict[str, Any]) -> Listing:
         return read_folder(videos, **options)
     if layout == "ssv2":
         return read_ssv2(videos, **options)
+    if layout == "jhmdb":
+        return read_jhmdb(videos, **options)
     if layout == "csv":
         if "csv" not in options:
             raise ValueError("index csv: --csv, expected the file with the columns path, label and split, got nothing")

@@ -2,6 +2,7 @@
 
 python -m objabn truth ucf101-24 --annotations PATH            # folder of the xgtf files, or pyannot.pkl
 python -m objabn truth something-else --annotations PATH ...   # the json files, or the folder of them
+python -m objabn truth jhmdb --annotations DIR                 # puppet masks, <class>/<name>/puppet_mask.mat
 python -m objabn truth png --annotations DIR --dataset NAME    # masks of your own, <video id>/<frame number>.png
 python -m objabn truth coco --annotations FILE --dataset NAME  # the same as a COCO json, or boxes
 
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
     from objabn.truth.videos import Videos
     from objabn.truth.write import Read
 
-LAYOUTS = {"ucf101-24": "ucf101", "something-else": "ssv2", "png": None, "coco": None}  # and the data set of each
+LAYOUTS = {  # and the data set of each
+    "ucf101-24": "ucf101",
+    "something-else": "ssv2",
+    "jhmdb": "jhmdb",
+    "png": None,
+    "coco": None,
+}
 _EXAMPLES = 3  # names that are shown of what is left out
 _RENAME = "rename the directory, and name the new one in params.yaml"
 
@@ -29,7 +36,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Register `truth` with a parser's subcommands; `args.run(args)` returns 0 or raises ValueError."""
     parser = subparsers.add_parser("truth", help="make a store of ground truth from boxes or masks")
     add = parser.add_argument
-    layouts = "ucf101-24: persons who act; something-else: hands and objects; png, coco: masks of your own"
+    layouts = (
+        "ucf101-24: persons who act; something-else: hands and objects; jhmdb: the actor; png, coco: masks of your own"
+    )
     add("layout", choices=tuple(LAYOUTS), help=layouts)
     add(
         "--annotations",
@@ -39,9 +48,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="PATH",
         help="ucf101-24: the folder of <class>/<video>.xgtf, or pyannot.pkl; "
         "something-else: bounding_box_smthsmth_part1.json and so on, or the folder of them; "
+        "jhmdb: the folder of <class>/<name>/puppet_mask.mat; "
         "png: the directory of <video id>/<frame number>.png; coco: the json",
     )
-    add("--dataset", help="its block in params.yaml (default: ucf101, ssv2; none for png and coco)")
+    add("--dataset", help="its block in params.yaml (default: ucf101, ssv2, jhmdb; none for png and coco)")
     add("--out", type=Path, help="directory of the store (default: data/<dataset>/truth); a store there is replaced")
     add("--first-frame", type=int, default=0, metavar="N", help="png, coco: the number of a first frame (default: 0)")
     add("--class-name", default="person", help="png, coco: of instances without a class (default: person)")
@@ -112,12 +122,14 @@ def _is_free(store: Path) -> bool:
 
 def _read(args: argparse.Namespace, videos: Videos) -> tuple[Read, tuple[str, ...]]:
     """What the layout's reader makes of the annotations, and the groups that they tell of."""
-    from objabn.truth import masks, something_else, ucf101_24
+    from objabn.truth import jhmdb, masks, something_else, ucf101_24
 
     first, *_ = paths = args.annotations
     if args.layout == "ucf101-24":
         return ucf101_24.read_ucf101_24(first, videos), (ucf101_24.GROUP,)
     if args.layout == "something-else":
         return something_else.read_something_else(paths, videos), (something_else.GROUP,)
+    if args.layout == "jhmdb":
+        return jhmdb.read_jhmdb(first, videos), (jhmdb.GROUP,)
     read = masks.read_masks(first, videos, args.layout, class_name=args.class_name, first=args.first_frame)
     return read, masks.groups_of(first, args.layout, args.class_name)

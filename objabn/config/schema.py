@@ -77,9 +77,9 @@ class Detectron2(MaskRCNN):
 
 class Import(Block):
     backend: Literal["import"]
-    masks: str  # directory of <video id>/<frame>.png, or path of a COCO json
-    format: Literal["png", "coco"]
-    class_name: Annotated[str, Field(min_length=1)]  # of instances that come without one: PNGs have none
+    masks: str  # directory of <video id>/<frame>.png or of <video id>/puppet_mask.mat, or path of a COCO json
+    format: Literal["png", "coco", "jhmdb"]
+    class_name: Annotated[str, Field(min_length=1)]  # of instances that come without one: PNGs and puppets have none
 
 
 Segment = Annotated[Motion | Torchvision | Detectron2 | Import, Field(discriminator="backend")]
@@ -244,7 +244,7 @@ class Dataset(Block):
     def _masks_exist(self) -> "Dataset":
         if isinstance(self.segment, Motion) and "other" not in self.mask.groups:
             raise ValueError(f"mask.groups: expected other in it (motion cannot tell persons), got {self.mask.groups}")
-        if isinstance(self.segment, Import) and self.segment.format == "png":
+        if isinstance(self.segment, Import) and self.segment.format != "coco":
             group = "person" if self.segment.class_name == "person" else "other"
             if group not in self.mask.groups:
                 why = f"segment.class_name is {self.segment.class_name!r}"

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 ZOO = "zoo"
 INSTALLATION = "https://detectron2.readthedocs.io/en/latest/tutorials/install.html"
+KINDS = {  # of masks to import, by their format
+    "png": "a directory of <video id>/<frame>.png",
+    "coco": "a COCO json",
+    "jhmdb": "a directory of <video id>/puppet_mask.mat",
+}
 _LARGEST_JSON = 50_000_000  # bytes, of a COCO json that is read here: more take seconds
 
 
@@ -130,9 +135,8 @@ def _no_masks(segment: Import, index: "pd.DataFrame | None") -> str | None:
 
     Looks at those of three videos of the index.
     """
-    path = Path(segment.masks)
-    kind = "a directory of <video id>/<frame>.png" if segment.format == "png" else "a COCO json"
-    is_there = path.is_dir() if segment.format == "png" else path.is_file()
+    path, kind = Path(segment.masks), KINDS[segment.format]
+    is_there = path.is_file() if segment.format == "coco" else path.is_dir()
     if not is_there:
         got = ("a directory" if path.is_dir() else "a file") if path.exists() else "nothing"
         return f"expected {kind}, got {got} at {segment.masks}{why_absent(segment.masks, 'segment.masks')}"
@@ -143,11 +147,14 @@ def _no_masks(segment: Import, index: "pd.DataFrame | None") -> str | None:
         missing = [video for video in ids if not (path / video).is_dir()]
         return f"expected {kind}, got no directory {path / missing[0]}" if missing else None
     from objabn.segmentation.segmenters.choice import video_key
+    from objabn.segmentation.segmenters.puppets import puppet_of, read_puppets
 
     try:
         key = video_key(**segment.model_dump())
         for video in ids:
             key(video)
+            if segment.format == "jhmdb":
+                read_puppets(puppet_of(segment.masks, video))
     except ValueError as error:
         return str(error)
     return None

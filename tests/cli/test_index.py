@@ -151,15 +151,22 @@ def test_every_layout(tmp_path, capsys):
             ["ssv2", "--videos", "."],
             "index ssv2: --splits, expected the directory of the official json files, or --labels-json, got neither",
         ),
-        (["folder", "--videos", ".", "--splits", "s"], "index folder: --splits belongs to index ucf101 and ssv2"),
+        (
+            ["jhmdb", "--videos", "."],
+            "index jhmdb: --splits, expected the directory of <class>_test_split1.txt, got nothing",
+        ),
+        (
+            ["folder", "--videos", ".", "--splits", "s"],
+            "index folder: --splits belongs to index ucf101, ssv2 and jhmdb",
+        ),
         (["csv", "--videos", ".", "--train-json", "x"], "index csv: --train-json belongs to index ssv2"),
         (["ssv2", "--videos", ".", "--csv", "x"], "index ssv2: --csv belongs to index csv"),
         (
             ["ssv2", "--videos", ".", "--val-share", "0.1"],
-            "index ssv2: --val-share belongs to index ucf101, csv and folder",
+            "index ssv2: --val-share belongs to index ucf101, jhmdb, csv and folder",
         ),
         (["csv", "--videos", ".", "--seed", "1"], "index csv: --seed draws val videos, expected --val-share beside it"),
-        (["folder", "--videos", ".", "--split", "1"], "index folder: --split belongs to index ucf101"),
+        (["folder", "--videos", ".", "--split", "1"], "index folder: --split belongs to index ucf101 and jhmdb"),
         (["ucf101", "--videos", ".", "--test-share", "0"], "index ucf101: --test-share belongs to index folder"),
         (
             ["folder", "--videos", ".", "--dataset", "../x"],

@@ -76,7 +76,10 @@ def test_boxes_of_something_else_into_another_place(tmp_path: Path, capsys: pyte
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--dataset", "nothing"], "truth: --dataset, expected one of folder, quick, ssv2, synthetic, ucf101, got"),
+        (
+            ["--dataset", "nothing"],
+            "truth: --dataset, expected one of folder, jhmdb, quick, ssv2, synthetic, ucf101, got",
+        ),
         (["--dataset", "synthetic"], "truth: --dataset, expected a data set of videos, got 'synthetic', which makes"),
         (["--dataset", "quick"], "data/quick/frames/videos.csv: expected the table of the decoded videos, found none;"),
         (["b"], "truth ucf101-24: --annotations, expected one path, got 2"),

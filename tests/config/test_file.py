@@ -113,7 +113,7 @@ BROKEN = [
     ("list for a block", edited("datasets.ucf101.eval", [1]),
      "datasets.ucf101.eval: expected a block of parameters, got [1]"),
     ("unknown data set", edited("dataset", "kinetics"),
-     "dataset: expected one of folder, quick, ssv2, synthetic, ucf101, got 'kinetics'"),
+     "dataset: expected one of folder, jhmdb, quick, ssv2, synthetic, ucf101, got 'kinetics'"),
     ("crop larger than the frame", edited("datasets.ucf101.data.short_side_eval", 200),
      "datasets.ucf101.data.short_side_eval: expected at least crop (224), got 200"),
     ("short sides in the wrong order", edited("datasets.ucf101.data.short_side_max", 250),

@@ -34,7 +34,7 @@ def test_an_old_file_gets_one_line_for_each_renamed_key() -> None:
     values["controls"]["mha-default"]["set"] = {"model.mha_init": "default", "weights.pc": 0.1}
     with pytest.raises(ParamsError) as error:
         parse_params(yaml.safe_dump(values))
-    names = "folder, quick, ssv2, synthetic, ucf101"
+    names = "folder, jhmdb, quick, ssv2, synthetic, ucf101"
     assert str(error.value).splitlines() == [
         *(
             f"params.yaml: datasets.<name>.{old}: is datasets.<name>.{new} now (in {names})"
@@ -53,7 +53,7 @@ def test_an_old_file_gets_one_line_for_each_new_key() -> None:
     del values["datasets"]["quick"]["model"]["class_pool"]  # one data set alone: no old file
     with pytest.raises(ParamsError) as error:
         parse_params(yaml.safe_dump(values))
-    names, controls = ("folder, quick, ssv2, synthetic, ucf101", ", ".join(sorted(values["controls"])))
+    names, controls = ("folder, jhmdb, quick, ssv2, synthetic, ucf101", ", ".join(sorted(values["controls"])))
     assert sorted(str(error.value).splitlines()) == sorted([
         f"params.yaml: datasets.<name>.train.weight_decay: missing (in {names}); older runs are read with 0.0",
         f'params.yaml: datasets.<name>.gradcam: missing (in {names}); older runs are read with {{"layer": "res5"}}',

@@ -10,6 +10,7 @@ from objabn.preflight import segmenter
 from objabn.preflight.data import read
 from objabn.preflight.segmenter import segmenter_downloads, segmenter_findings
 from tests.helpers.preflight import given, write_index
+from tests.helpers.puppets import columns, write_puppets
 
 KEY = "datasets.folder.segment"
 IMPORT = "datasets.folder.segment={{backend: import, masks: masks, format: {}, class_name: person}}"
@@ -111,6 +112,23 @@ def test_masks_to_import(place: Path, form: str) -> None:
     assert ids[-1] in line
     write(ids[-1:] if form == "png" else ids)
     assert look(IMPORT.format(form)) == [("ok", f"{KEY}.masks: masks")]
+
+
+def test_puppets_to_import(place: Path) -> None:
+    """Three of them are read: a file that cannot be, is told before anything is decoded."""
+    ids = [path.removesuffix(".mp4") for path in write_index("folder")]
+    expected = f"{KEY}.masks: expected a directory of <video id>/puppet_mask.mat, got nothing at masks"
+    assert look(IMPORT.format("jhmdb")) == [("fault", expected)]
+    for video in ids[:-1]:
+        write_puppets(Path("masks"), video, columns(1))
+    path = f"masks/{ids[-1]}/puppet_mask.mat"
+    line = f"{KEY}.masks: {path}: expected the puppets of video {ids[-1]}, got no such file"
+    assert look(IMPORT.format("jhmdb")) == [("fault", line)]
+    write_puppets(Path("masks"), ids[-1], columns(1), other=columns(1))
+    line = f"{KEY}.masks: {path}: expected the variable part_mask, got none of that name"
+    assert look(IMPORT.format("jhmdb")) == [("fault", line)]
+    write_puppets(Path("masks"), ids[-1], columns(1))
+    assert look(IMPORT.format("jhmdb")) == [("ok", f"{KEY}.masks: masks")]
 
 
 def test_motion_needs_nothing(place: Path) -> None:

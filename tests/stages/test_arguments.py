@@ -123,7 +123,7 @@ def test_an_unknown_control(given) -> None:
 
 
 def test_an_unknown_data_set(given) -> None:
-    message = r"^params.yaml: datasets.kinetics: missing; known: folder, quick, ssv2, synthetic, ucf101$"
+    message = r"^params.yaml: datasets.kinetics: missing; known: folder, jhmdb, quick, ssv2, synthetic, ucf101$"
     with pytest.raises(ParamsError, match=message):
         given("kinetics --control plain --seed 0")
 

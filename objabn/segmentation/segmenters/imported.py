@@ -4,13 +4,14 @@
           and 255: one instance. Other greyscale, and palette: each value above 0 is one, but 255 in a palette is void.
           Grey levels of soft edges are refused.
     coco  <masks> is one COCO json, see `coco`.
+    jhmdb <masks>/<video id>/puppet_mask.mat: J-HMDB's puppets, see `puppets`. Last frames without a mask have that of
+          the frame before.
 
 A video id is the column `video` of index.csv: the video's path without its suffix. Sizes may differ from the frames',
 and from PNG to PNG: everything spatial lives in normalised coordinates. Instances without a pixel are left out.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,15 @@ from PIL import Image
 
 from objabn.segmentation.segmenters import coco
 from objabn.segmentation.segmenters.instances import Instances, Segmenter
+from objabn.segmentation.segmenters.placing import place_masks
+from objabn.segmentation.segmenters.puppets import check_scipy, puppet_instances, puppet_of
 from objabn.segmentation.segmenters.soft_edges import FULL, GreyValues
-from objabn.stores.masks import GRID
 from objabn.system.cache import unit_key
 from objabn.system.checkouts import why_absent
 from objabn.system.files import file_digest
 
 VOID = 255  # in palette images: neither object nor background
-FORMATS = ("png", "coco")
+FORMATS = ("png", "coco", "jhmdb")
 _NO_MASKS = {".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp"}
 _MANY = 64  # instances in one picture
 _COLOURS = {"RGB": "colours", "RGBA": "colours and transparency", "LA": "grey and transparency"}  # modes of Pillow
@@ -38,17 +40,19 @@ def build(
     """Segmenter that reads a video's masks; of its frames it looks only at how many they are.
 
     Args:
-        masks: the directory of the PNGs, or the COCO json.
-        format: png or coco.
-        class_name: of instances that come without a class: those of PNGs, and annotations without a category.
+        masks: the directory of the PNGs or puppets, or the COCO json.
+        format: png, coco or jhmdb.
+        class_name: of instances that come without a class: those of PNGs, puppets and annotations without a category.
         decode_stride: of the video's frames, which all have masks, those with the numbers 0, decode_stride, ... come.
 
     Raises:
-        ValueError: another format, or a json that cannot be understood; from the segmenter: a video without masks, or
-            with masks of another number of frames, or a file that cannot be understood.
+        ValueError: another format, a json that cannot be understood, or puppets without scipy; from the segmenter: a
+            video without masks, or with masks of another number of frames, or a file that cannot be understood.
     """
     _check_format(format)
     videos = coco.read(masks) if format == "coco" else {}
+    if format == "jhmdb":
+        check_scipy()
 
     def from_pngs(frames: np.ndarray, video: str) -> list[Instances]:
         paths = pngs_of(masks, video)
@@ -60,7 +64,10 @@ def build(
         _check_length(f"{masks}: video {video}", "images", len(images), len(frames), decode_stride)
         return [read_image(image, class_name) for image in images[::decode_stride]]
 
-    return from_coco if format == "coco" else from_pngs
+    def from_puppets(frames: np.ndarray, video: str) -> list[Instances]:
+        return puppet_instances(puppet_of(masks, video), len(frames), decode_stride, class_name)
+
+    return {"png": from_pngs, "coco": from_coco, "jhmdb": from_puppets}[format]
 
 
 def video_key(*, masks: str, format: str = "png", **_: Any) -> Callable[[str], dict[str, Any]]:
@@ -80,7 +87,10 @@ def video_key(*, masks: str, format: str = "png", **_: Any) -> Callable[[str], d
         content = [(one.height, one.width, [annotation[1:] for annotation in one.annotations]) for one in images]
         return {"masks": unit_key(content=content)}
 
-    return of_coco if format == "coco" else of_pngs
+    def of_puppets(video: str) -> dict[str, Any]:
+        return {"masks": [file_digest(puppet_of(masks, video))]}
+
+    return {"png": of_pngs, "coco": of_coco, "jhmdb": of_puppets}[format]
 
 
 def read_pngs(paths: Sequence[Path], class_name: str) -> list[Instances]:
@@ -95,7 +105,7 @@ def read_pngs(paths: Sequence[Path], class_name: str) -> list[Instances]:
             if len(labels) > _MANY:  # to be told before all of them are placed
                 _check_values(widest[1], grey)
         instances = labels[labels != VOID] if mode == "P" else labels
-        found.append(_place((values == label, 1.0, class_name) for label in instances))
+        found.append(place_masks((values == label, 1.0, class_name) for label in instances))
         any_void |= len(instances) < len(labels)
     _check_values(widest[1], grey)
     if any_void and not any(len(each.scores) for each in found):
@@ -108,7 +118,7 @@ def read_pngs(paths: Sequence[Path], class_name: str) -> list[Instances]:
 
 def read_image(image: coco.Image, class_name: str) -> Instances:
     """Instances of an image of a COCO json. Raises: ValueError for a segmentation that does not fit."""
-    return _place((coco.mask(image, one), one.score, one.name or class_name) for one in image.annotations)
+    return place_masks((coco.mask(image, one), one.score, one.name or class_name) for one in image.annotations)
 
 
 def _check_format(format: str) -> None:
@@ -198,38 +208,3 @@ def _check_values(path: Path, grey: GreyValues) -> None:
             f"{path}: expected greyscale of 0 and 255, or of labels below 255, got {shown} in its video: is 255 an "
             "instance or void? Give an instance another value; save void as 0"
         )
-
-
-def _place(found: Iterable[tuple[np.ndarray, float, str]]) -> Instances:
-    """Instances on the grid from masks bool (H, W), scores and classes.
-
-    A cell belongs to an instance that covers half of it or more: areas are exact, whatever the sizes.
-    """
-    rows = []
-    for mask, score, name in found:
-        height, width = mask.shape
-        y, x = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        if len(y):
-            inside = slice(y[0], y[-1] + 1), slice(x[0], x[-1] + 1)
-            # Whole numbers below 2^24 for up to 16 megapixels: exact in float32, in any order of summation.
-            areas = _overlaps(height)[:, inside[0]] @ mask[inside].astype(np.float32) @ _overlaps(width)[:, inside[1]].T
-            box = (x[0] / width, y[0] / height, (x[-1] + 1) / width, (y[-1] + 1) / height)
-            rows.append((2 * areas >= height * width, score, name, box))
-    rows.sort(key=lambda row: -row[1])
-    return Instances(
-        np.array([row[0] for row in rows], bool).reshape(-1, GRID, GRID),
-        np.array([row[1] for row in rows], np.float32),
-        np.array([row[2] for row in rows], np.str_),
-        np.array([row[3] for row in rows], np.float32).reshape(-1, 4),
-    )
-
-
-@lru_cache(maxsize=8)
-def _overlaps(pixels: int) -> np.ndarray:
-    """How much of each pixel lies in each cell, along one side: (GRID, pixels) float32.
-
-    A pixel is GRID units long and a cell `pixels` units, so these are whole numbers.
-    """
-    cells, edges = np.arange(GRID + 1) * pixels, np.arange(pixels + 1) * GRID
-    overlap = np.minimum(cells[1:, None], edges[1:]) - np.maximum(cells[:-1, None], edges[:-1])
-    return overlap.clip(0).astype(np.float32)

@@ -21,6 +21,7 @@ from objabn.config.schema import Dataset, Params
 from objabn.model.run import Run
 from objabn.segmentation.segmenters import choice, coco, imported
 from objabn.segmentation.segmenters.instances import Instances
+from objabn.segmentation.segmenters.placing import place_masks
 from objabn.stores.array import StoreReader
 from objabn.stores.masks import GRID, mask_iou, union_mask
 from objabn.training.train import train
@@ -138,7 +139,7 @@ def test_cells_are_those_that_are_covered_by_half_or_more(height: int, width: in
     values = rng.random((height, width)) < 0.5
     canvas = np.kron(values, np.ones((GRID, GRID)))
     exact = canvas.reshape(GRID, height, GRID, width).mean(axis=(1, 3)) >= 0.5
-    instances = imported._place([(values, 1.0, "person")])
+    instances = place_masks([(values, 1.0, "person")])
     np.testing.assert_array_equal(np.any(instances.masks, axis=0), exact)
 
 
@@ -147,7 +148,7 @@ def test_cells_of_large_frames_are_those_of_an_area_reduction(height: int, width
     noise = np.random.default_rng(0).random((height // 40, width // 40)).astype(np.float32)
     values = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC) > 0.5
     reduced = cv2.resize(values.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_AREA)
-    (cells,) = imported._place([(values, 1.0, "person")]).masks
+    (cells,) = place_masks([(values, 1.0, "person")]).masks
     decided = np.abs(reduced - 0.5) > 1e-5
     np.testing.assert_array_equal(cells[decided], reduced[decided] > 0.5)
     assert decided.mean() > 0.99
@@ -176,7 +177,7 @@ def test_misuse_of_a_directory(tmp_path: Path) -> None:
     for name, hint in (("a.json", "; of a COCO json the format is coco"), ("a.zip", "; unpack it"), ("a.mat", "")):
         (tmp_path / name).write_text("")
         refuses(f"{tmp_path / name}: expected a folder of PNGs a video, got a file{hint}", tmp_path / name)
-    refuses("import format: expected one of png, coco, got 'mat'", missing, format="mat")
+    refuses("import format: expected one of png, coco, jhmdb, got 'mat'", missing, format="mat")
     for number in range(3):
         save(tmp_path / VIDEO / f"{number}.png", LABELS)
     refuses(f"{tmp_path / VIDEO}: expected 4 PNGs, one a frame, got 3", tmp_path, 4)
@@ -218,7 +219,7 @@ def test_masks_with_soft_edges_are_refused(tmp_path: Path) -> None:
 def test_a_picture_of_countless_levels_is_refused_before_any_is_placed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imported, "_place", lambda _: pytest.fail("placed"))
+    monkeypatch.setattr(imported, "place_masks", lambda _: pytest.fail("placed"))
     across = np.linspace(0, 60_000, 300).astype(np.uint16)
     save(tmp_path / VIDEO / "0.png", np.broadcast_to(across, (40, 300)).copy())  # probabilities
     refuses(f"{tmp_path / VIDEO / '0.png'}: {SOFT.format('200, 401, 602, 802, ..., 60000')}", tmp_path)
@@ -406,7 +407,7 @@ def block(synthetic: Dataset, masks: Path, videos: Path, **changes: Any) -> dict
         ({"mask": {"groups": ["other"]}},
          "mask.groups: expected person in it (segment.class_name is 'person'), got ['other']"),
         ({"segment": {"class_name": ""}}, "String should have at least 1 character"),
-        ({"segment": {"format": "mat"}}, "Input should be 'png' or 'coco'"),
+        ({"segment": {"format": "mat"}}, "Input should be 'png', 'coco' or 'jhmdb'"),
     ],
 )  # fmt: skip
 def test_misuse_of_the_parameters(synthetic: Dataset, tmp_path: Path, changes: dict, message: str) -> None:

@@ -154,9 +154,9 @@ def _power(params: Params, accuracy: float, tested: int, recordings: int) -> lis
     return [
         f"smallest difference between two rows that will get its star in {100 * POWER:g} % of all repetitions:",
         *_filled(
-            f"  {TOP1} {reach}{spread.unit}: computed for an accuracy of {100 * accuracy:g} % and trainings that are "
-            "right on videos of their own, the most that there can be of chance; the more they are right on the same "
-            "videos, the smaller it is"
+            f"  {TOP1} {reach}{spread.unit}: computed for an accuracy of {100 * accuracy:g} % and chance alone, each "
+            "training right on videos of its own; smaller where trainings are right on the same videos, larger where "
+            "two rows are right on different ones in every training (on the embedded data they were not)"
             + f". The first number: all {tested:,} videos count, the second: only {recordings:,} recordings do"
             * (tested != recordings)
         ),

@@ -77,7 +77,8 @@ def expected_error(seed_std: float, row_std: float, seeds: int, videos: float) -
 def binomial_spread(accuracy: float) -> Spread:
     """Return how top-1 varies where each training answers each video right with the same chance, by itself.
 
-    That is the most: trainings that are right on the same videos differ less.
+    Trainings that are right on the same videos differ less. Rows that are right on other videos in every training
+    differ more: that is `rows`, which is 0 here, as it was measured to be on the embedded data.
 
     Args:
         accuracy: that chance, 0-1.

@@ -18,6 +18,7 @@ from objabn.report.questions import (
     RANKED,
     TRUTH,
     USED,
+    WITH_PC,
     WITHIN_WORDING,
     WORDING,
     Asked,
@@ -129,7 +130,10 @@ def _by_training(comparison: Comparison) -> list[str]:
 
 def _is_of_pc(question: Question) -> bool:
     """Whether a question compares rows with PC with the same rows without."""
-    return any(asked.row.pc and asked.reference == Row(asked.row.attention, False) for asked in question.comparisons)
+    return any(
+        asked.row == WITH_PC or (asked.row.pc and asked.reference == Row(asked.row.attention, False))
+        for asked in question.comparisons
+    )
 
 
 def _hardly_used(comparison: Comparison) -> list[str]:

@@ -100,7 +100,7 @@ USED = Question(
     missing="It takes rows with maps of their own.",
 )
 PLACED = Question(
-    "Does M_o lie on the figure better than Grad-CAM on the same network?",
+    "Does M_o lie on the object better than Grad-CAM on the same network?",
     within=(("pointing", 1), ("iou_best", 1)),
     map="o",
     missing="It takes ground truth and rows with M_o.",
@@ -173,7 +173,7 @@ QUESTIONS = (
         (MHA, ABN, *SHARPER),
     ),
     _asked(
-        "Do the sharp maps lie on the figure?",
+        "Do the sharp maps lie on the object?",
         *((row, ABN, measure, 1) for row in (MASK, MHA) for measure in ON_TRUTH),
         *((row, PLAIN, measure, 1) for row in (MASK, MHA) for measure in ON_TRUTH),
         *((MASK, wrong, measure, 1) for wrong in (SHIFTED, OTHERS) for measure in ON_TRUTH),

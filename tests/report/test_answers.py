@@ -50,7 +50,7 @@ def answer(words: str, rows: dict[str, pd.DataFrame], published: str | None = No
 
 ABN = table(entropy_object_u=2.5, flat_share_object_u=0.0)
 SHARPEN = "Are the maps sharper with the mask loss?"
-PLACE = "Do the sharp maps lie on the figure?"
+PLACE = "Do the sharp maps lie on the object?"
 COST = "Does the mask loss cost accuracy?"
 WRONG = "Are the maps sharper with wrong masks, too?"
 PC_SHARPER, PC_RIGHTER = "Are the maps sharper with PC?", "Are the answers more accurate with PC?"
@@ -288,6 +288,38 @@ def test_rows_whose_training_asks_for_the_map() -> None:
     without = " ".join(answers_to({"mask": rows["mask"]}))
     assert "asks for it" not in without
     assert "another reading" not in without
+
+
+def test_how_good_masks_must_be() -> None:
+    """Told only where such a row is there; a dose is one of the human masks' own."""
+    rows = {
+        "mask": table(top1=0.5, pointing_o=0.5),
+        "human-masks": table(top1=0.5, pointing_o=0.75),
+        "shifted-masks": table(top1=0.5, pointing_o=0.25),
+        "human-drop-50": table(top1=0.375, pointing_o=0.75),
+    }
+    same = "in top-1 nothing beyond noise (+0.0 points [-2.3, +2.3])"
+    assert answer("How good must the masks be?", rows) == (
+        f"human-masks against mask: highest on the truth more often, by 25.0 points [22.7, 27.3], {same}. human-masks "
+        f"against shifted-masks: highest on the truth more often, by 50.0 points [47.7, 52.3], {same}."
+    )
+    assert answer("How much error do the masks bear?", rows) == (
+        "human-drop-50 against human-masks: in pointing nothing beyond noise (+0.0 points [-2.3, +2.3]), less accurate "
+        "by 12.5 points [10.2, 14.8]."
+    )
+    without = " ".join(answers_to({name: rows[name] for name in ("mask", "shifted-masks")}))
+    assert "masks be?" not in without
+    assert "masks bear?" not in without
+
+
+def test_what_fewer_clips_cost() -> None:
+    rows = {"plain": table(top1=0.5), "plain-half": table(top1=0.375), "plain-quarter": table(top1=0.375)}
+    words = "Are the answers worse after a training with fewer clips?"
+    assert answer(words, rows) == (
+        "In part. plain-half against plain: less accurate by 12.5 points [10.2, 14.8]. plain-quarter against "
+        "plain-half: in top-1 nothing beyond noise (+0.0 points [-2.3, +2.3])."
+    )
+    assert words not in " ".join(answers_to({"plain": rows["plain"]}))
 
 
 def test_questions_ask_for_what_there_is() -> None:

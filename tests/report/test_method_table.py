@@ -143,7 +143,7 @@ def test_a_centre_prior_with_more_insertion_is_told(centre: float, told: bool) -
 
 def test_place_is_asked_of_m_o_alone() -> None:
     words = PLACED.words
-    assert words.startswith("Does M_o lie on the figure better than Grad-CAM")
+    assert words.startswith("Does M_o lie on the object better than Grad-CAM")
     of_abn = results(VIDEOS, pointing_u=[[0.5] * 6] * 3, pointing_g=[[0.25] * 6] * 3)
     comparison = made_comparison({Row("abn", False): numbers("ug"), MASK: numbers("og")}, seeds=range(3),
                                  per_video={Row("abn", False): of_abn, MASK: measured()})  # fmt: skip

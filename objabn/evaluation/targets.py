@@ -86,7 +86,8 @@ def target_measures(found: Targets) -> dict[str, np.ndarray]:
     truth also `truth_area`, the share of cells that are truth in frames that have such cells: chance for pointing and
     energy; and `truth_share`, frames that are annotated. With both kinds also `masks_pointing`, `masks_energy` and
     `masks_iou`, what the segmenter's masks score (`mask_scores`) in those frames in which maps have a score, too: of
-    annotated ones those whose truth fills a cell by half. No map that was taught these masks is expected to lie better.
+    annotated ones those whose truth fills a cell by half; and `masks_missed`, the share of these frames in which the
+    segmenter's mask is empty.
     """
     masks = found.on_cpu()
     areas = {kind: mask.mean(axis=(-2, -1)) for kind, mask in masks.items()}  # (B, T)
@@ -105,4 +106,5 @@ def target_measures(found: Targets) -> dict[str, np.ndarray]:
             truth = masks["truth"] & found.frames_of("truth")[..., None, None]
             scores = mask_scores(masks["masks"], truth)
             results |= {f"masks_{name}": mean_known(values, axis=1) for name, values in scores.items()}
+            results["masks_missed"] = mean_known(np.where(seen, areas["masks"] == 0, np.nan), axis=1)
     return results

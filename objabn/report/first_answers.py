@@ -2,7 +2,7 @@
 
 from objabn.report.comparison import Comparison
 from objabn.report.intervals import smallest_words
-from objabn.report.map_table import MASKS, ceiling
+from objabn.report.map_table import MASKS, MISSED, ceiling
 from objabn.report.method_table import ranked_words
 from objabn.report.names import GRAD_CAM, Row
 from objabn.report.questions import ABN, COSTS, HUMAN, LIES, MASK, NEEDS, PLAIN, Question
@@ -23,7 +23,11 @@ def first_remarks(comparison: Comparison, question: Question) -> list[str]:
 def ceiling_words(comparison: Comparison) -> str | None:
     """Write what the segmenter's masks score against the truth; None where there is no truth."""
     known = ceiling(comparison)
-    return f"{MASKS}, the ceiling, {_placed(known)}" if _placed(known) else None
+    if not _placed(known):
+        return None
+    missed = known.get(MISSED, 0.0)
+    found = f" (nothing found in {100 * missed:.1f} % of the frames)" * (missed > 0)
+    return f"{MASKS}, the ceiling, {_placed(known)}{found}"
 
 
 def _scores(comparison: Comparison) -> list[str]:

@@ -32,15 +32,17 @@ MEASURES: dict[str, tuple[str, int, str | None]] = {
     "flicker": ("flicker", 3, "mean change of a cell from one frame to the next"),
 }
 MASKS = "segmenter's masks"  # the line below the rows
+MISSED = "missed"  # share of the frames with a truth in which the segmenter found nothing
 # What is measured of a map -> of the segmenter's masks (`targets.target_measures`).
 _OF_MASKS = {
     "pointing": "masks_pointing", "energy": "masks_energy", "iou_truth": "masks_iou", "iou_best": "masks_iou",
+    MISSED: "masks_missed",
 }  # fmt: skip
 _MASKS_NOTE = (
     "segmenter's masks: the ceiling, what the masks themselves score against the same truth, on the same frames and "
-    "grid. A frame in which the segmenter found nothing scores 0. Pointing is of a mask's innermost cells, since it "
-    "has no highest one; its IoU knows no threshold. A frame whose truth fills no cell by half has no score, as for "
-    "maps."
+    "grid. A frame in which the segmenter found nothing ({missed:.1f} % of them) scores 0; a map points somewhere in "
+    "all frames, so it may score more. Pointing is of a mask's innermost cells, since it has no highest one; its IoU "
+    "knows no threshold. A frame whose truth fills no cell by half has no score, as for maps."
 )
 _MEANS = ("range", "lit_empty", "flicker", "entropy_native")  # their spread over seeds is not shown
 _OF_OBJECTS = "entropy_object"
@@ -66,7 +68,7 @@ def _scale(heading: str) -> float:
 
 
 def ceiling(comparison: Comparison) -> dict[str, float]:
-    """What the segmenter's masks score against the truth, by measure of a map; nothing where there is no truth.
+    """What the segmenter's masks score against the truth, by measure of a map, and MISSED; nothing without a truth.
 
     Shares, the mean of those rows that know it: all of them are tested on the same clips.
     """
@@ -124,7 +126,8 @@ def measure_notes(comparison: Comparison, cells: pd.DataFrame) -> list[str]:
 def map_notes(comparison: Comparison) -> list[str]:
     """What else is needed to read the table of maps: frames without an object, how much truth there is, chance."""
     notes = [*_empty_frames(comparison), *_other_ranges(comparison), *_truth(comparison), *_chance(comparison)]
-    return [*notes, *[_MASKS_NOTE] * bool(ceiling(comparison)), _INVERSE_NOTE]
+    known = ceiling(comparison)
+    return [*notes, *[_MASKS_NOTE.format(missed=100 * known.get(MISSED, 0))] * bool(known), _INVERSE_NOTE]
 
 
 def _other_ranges(comparison: Comparison) -> list[str]:

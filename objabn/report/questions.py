@@ -189,13 +189,13 @@ QUESTIONS = (
     _asked(
         "Are the maps sharper with PC?",
         *((_with_pc(row.attention), row, *SHARPER) for row in (ABN, MASK, MHA)),
+        (WITH_PC, MASK, *SHARPER),
     ),
-    _asked("Is the map of mask sharper with PC?", (WITH_PC, MASK, *SHARPER), rare=True),
     _asked(
         "Are the answers more accurate with PC?",
         *((_with_pc(row.attention), row, "top1", 1) for row in (ABN, MASK, MHA)),
+        (WITH_PC, MASK, "top1", 1),
     ),
-    _asked("Is mask more accurate with PC?", (WITH_PC, MASK, "top1", 1), rare=True),
     _asked(
         "Are the maps sharper with another reading of PC?",
         *((_without(name), MASK, *SHARPER) for name in _READINGS),

@@ -1,6 +1,6 @@
-"""Check the parameters, plan a run, make everything, say what took how long, index a data set, make its ground truth,
-explain videos, look after the side cache, run the ablations, pretrain the embedded data's networks: `objabn <command>`,
-or `python -m objabn <command>`."""
+"""Check the parameters, plan a run, make everything, make a named study, say what took how long, index a data set, make
+its ground truth, explain videos, look after the side cache, run the ablations, pretrain the embedded data's networks:
+`objabn <command>`, or `python -m objabn <command>`."""
 
 import argparse
 import sys
@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "is all there that the pipeline needs? exit 2 with one line for each fault",
     "plan": "what a run will cost: time and disk of each stage, from a minute of measuring",
     "repro": "all that `dvc repro` makes, with trainings side by side (`make repro`)",
+    "study": "a named study of a data set: its design, and then all that `repro` makes for it",
     "times": "how long each stage of the pipeline took when it last ran here",
     "index": "list a data set's videos in data/<dataset>/index.csv",
     "truth": "make a store of ground truth from boxes of UCF101-24 or Something-Else, or masks",

@@ -1,6 +1,7 @@
 """`python -m objabn repro`: all that `dvc repro` makes, to the same bits, with trainings and evaluations side by side.
 
 python -m objabn repro --jobs 4
+python -m objabn repro -S table.seeds=[0] -S loss.attention=mask    # changes params.yaml, and goes on with it
 """
 
 import argparse
@@ -10,11 +11,13 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from objabn.cli.dvc import Dvc, Ending, interrupted_by_signals
 from objabn.cli.stages import Stage, evaluations, trainings, trainings_of
 from objabn.cli.times import COMMAND, collect, has_times, table
-from objabn.config.file import load_params
+from objabn.config.edit import PARAMS, Edited, edit
+from objabn.config.file import add_overrides
 from objabn.config.schema import Params
 from objabn.preflight.device import find_devices
 from objabn.preflight.rows import table_rows
 from objabn.preflight.side_by_side import Workers, num_cores, num_gpus, side_by_side
+from objabn.system.files import write_text
 from objabn.system.times import timed
 
 INTERRUPTED = 130  # the exit status
@@ -28,8 +31,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "many as `train.threads` and the cores allow, or `train.devices` and the GPUs. The same command goes on after "
         "an interruption. At the end it prints how long each stage took, as `objabn times` does.",
     )
-    parser.add_argument("-j", "--jobs", type=_positive, metavar="N", help="trainings or evaluations at a time, instead")
+    add_overrides(parser, "which changes params.yaml and keeps its comments, before anything runs")
+    add_jobs(parser)
     parser.set_defaults(run=run)
+
+
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """`--jobs` of a command: `args.jobs`, for `make`."""
+    parser.add_argument("-j", "--jobs", type=_positive, metavar="N", help="trainings or evaluations at a time, instead")
 
 
 def _positive(text: str) -> int:
@@ -39,16 +48,37 @@ def _positive(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make everything and print what it took; 0, the exit status of DVC where it fails, or 130 after Ctrl-C or SIGTERM.
+    """Change params.yaml where that is asked for, and `make`.
 
     Raises:
         ValueError: parameters at fault, or a checkout whose state DVC cannot tell.
     """
-    params = load_params()
+    edited = edit(args.set_param)
+    keep(edited)
+    return make(edited.params, args.jobs)
+
+
+def keep(edited: Edited) -> None:
+    """Write params.yaml and say what has changed in it; nothing where nothing has."""
+    if edited.changes:
+        write_text(PARAMS, edited.text)
+        print(*(f"{PARAMS}: {change}" for change in edited.changes), sep="\n", flush=True)
+
+
+def make(params: Params, jobs: int | None) -> int:
+    """Make everything and print what it took; 0, the exit status of DVC where it fails, or 130 after Ctrl-C or SIGTERM.
+
+    Args:
+        params: those of params.yaml.
+        jobs: trainings or evaluations at a time; None: as many as the machine allows.
+
+    Raises:
+        ValueError: a checkout whose state DVC cannot tell.
+    """
     rows, gpus = table_rows(params.dataset, params), num_gpus(find_devices())
     workers = side_by_side(rows, num_cores(), gpus)
-    if args.jobs and not any(row.block.train.nodes > 1 for row in rows):
-        workers = Workers(args.jobs, "--jobs")
+    if jobs and not any(row.block.train.nodes > 1 for row in rows):
+        workers = Workers(jobs, "--jobs")
     dvc = Dvc()
     with interrupted_by_signals():
         try:

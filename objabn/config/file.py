@@ -114,16 +114,27 @@ def add_overrides(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
-def _override(values: dict, given: str) -> None:
-    """Set one value in place. Raises: ParamsError when it is no `key=value`, or there is no block to set it in."""
+def compose_yaml(text: str) -> yaml.Node:
+    """The nodes of a YAML text that `read_yaml` can read; they know where in the text they stand."""
+    node = yaml.compose(text, Loader=_Loader)
+    assert node is not None, "an empty text"
+    return node
+
+
+def parse_override(given: str) -> tuple[str, Any]:
+    """Key and value of `key=value`. Raises: ParamsError when it is no such thing."""
     key, equals, text = given.partition("=")
-    *parents, last = key.split(".")
-    if not equals or not all((*parents, last)):
+    if not equals or not all(key.split(".")):
         raise ParamsError(f"-S: expected key=value such as dataset=ucf101, got {given!r}")
     try:
-        value = read_yaml(text)
+        return key, read_yaml(text)
     except (yaml.YAMLError, ValueError):
         raise ParamsError(f"-S {given}: {key}: expected a YAML value, got {text!r}") from None
+
+
+def _override(values: dict, given: str) -> None:
+    """Set one value in place. Raises: ParamsError when it is no `key=value`, or there is no block to set it in."""
+    key, value = parse_override(given)
     if missing := put(values, key, value):
         what = "not a known block of parameters"
         if _is_null(values, missing.split(".")):

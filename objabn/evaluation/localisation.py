@@ -72,6 +72,35 @@ def iou_of_region(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.where(truth.any(axis=(-2, -1)), mask_iou(maps >= MAP_THRESHOLD, truth), np.nan)
 
 
+def mask_scores(masks: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
+    """Measure how a segmenter's masks lie on the truth, as maps are measured.
+
+    Returns float64 (...) in [0, 1] by name; NaN where the truth is empty. A mask that is empty where there is truth has
+    missed it, so all its scores are 0; a map has no such frames, for it is highest somewhere. `pointing`: of the mask's
+    innermost cells, those with the most of the mask in the 3 x 3 cells around, the share that lies on the truth: a mask
+    has no highest cell. `energy`: the share of the mask that lies on the truth; `iou`: with the truth.
+
+    Args:
+        masks: bool (..., h, w).
+        truth: bool (..., h, w).
+
+    >>> import numpy as np
+    >>> mask, truth = np.array([[True, True, True, False]]), np.array([[False, True, False, False]])
+    >>> {name: round(score.item(), 2) for name, score in mask_scores(mask, truth).items()}
+    {'pointing': 1.0, 'energy': 0.33, 'iou': 0.33}
+    """
+    padded = np.pad(masks.astype(np.float64), [(0, 0)] * (masks.ndim - 2) + [(1, 1), (1, 1)])
+    height, width = masks.shape[-2:]
+    around = sum(padded[..., y : y + height, x : x + width] for y in range(3) for x in range(3))
+    scores = {
+        "pointing": pointing(np.where(masks, around, 0.0), truth),
+        "energy": energy_inside(masks.astype(np.float64), truth),
+        "iou": np.where(truth.any(axis=(-2, -1)), mask_iou(masks, truth), np.nan),
+    }
+    missed = truth.any(axis=(-2, -1)) & ~masks.any(axis=(-2, -1))
+    return {name: np.where(missed, 0.0, values) for name, values in scores.items()}
+
+
 def iou_by_threshold(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Return the IoU of each map with the truth, at each of THRESHOLDS.
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from objabn.clips.batches import Batch, mask_tensors
 from objabn.config.schema import Dataset
+from objabn.evaluation.localisation import mask_scores
 from objabn.evaluation.metrics import mean_known
 
 KINDS = {"masks": "fit", "truth": "truth"}  # of masks, and how columns name them
@@ -83,7 +84,10 @@ def target_measures(found: Targets) -> dict[str, np.ndarray]:
     `empty_share`, frames without an object; `object_area`, the share of the grid's cells that the segmenter's mask
     covers, over frames in which it covers some: of one kind in all videos, while truth may be of some. With ground
     truth also `truth_area`, the share of cells that are truth in frames that have such cells: chance for pointing and
-    energy; and `truth_share`, frames that are annotated.
+    energy; and `truth_share`, frames that are annotated. With both kinds also `masks_pointing`, `masks_energy` and
+    `masks_iou`, what the segmenter's masks score (`mask_scores`) in those frames in which maps have a score, too: of
+    annotated ones those whose truth fills a cell by half; and `masks_missed`, the share of these frames in which the
+    segmenter's mask is empty.
     """
     masks = found.on_cpu()
     areas = {kind: mask.mean(axis=(-2, -1)) for kind, mask in masks.items()}  # (B, T)
@@ -98,4 +102,9 @@ def target_measures(found: Targets) -> dict[str, np.ndarray]:
         seen = found.known & (areas["truth"] > 0)
         results["truth_area"] = mean_known(np.where(seen, areas["truth"], np.nan), axis=1)
         results["truth_share"] = found.known.mean(axis=1)
+        if "masks" in masks:
+            truth = masks["truth"] & found.frames_of("truth")[..., None, None]
+            scores = mask_scores(masks["masks"], truth)
+            results |= {f"masks_{name}": mean_known(values, axis=1) for name, values in scores.items()}
+            results["masks_missed"] = mean_known(np.where(seen, areas["masks"] == 0, np.nan), axis=1)
     return results

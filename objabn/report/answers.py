@@ -4,13 +4,26 @@ from collections.abc import Mapping, Sequence
 
 from objabn.config.rows import LOSSES
 from objabn.report.comparison import Comparison
+from objabn.report.first_answers import ceiling_words, first_remarks
 from objabn.report.gradients import pc_warning
 from objabn.report.intervals import MAX_FLAT, Difference, scope
 from objabn.report.map_table import has_two_entropies
 from objabn.report.method_table import ranked_words
 from objabn.report.names import MAP_NAMES, REFERENCE, Row
 from objabn.report.published import published_difference
-from objabn.report.questions import PLAIN, QUESTIONS, RANKED, TRUTH, USED, WITHIN_WORDING, WORDING, Asked, Question
+from objabn.report.questions import (
+    PLACED,
+    PLAIN,
+    QUESTIONS,
+    RANKED,
+    TRUTH,
+    USED,
+    WITH_PC,
+    WITHIN_WORDING,
+    WORDING,
+    Asked,
+    Question,
+)
 from objabn.statistics.contrast import LEVEL, adjusted
 
 UNANSWERED = "**Not answered here:**"
@@ -37,13 +50,20 @@ def answers(comparison: Comparison) -> list[str]:
             if of_pc and _is_of_pc(question):
                 remarks, of_pc = [of_pc], None  # once
             told.append(" ".join([f"**{question.words}**", *sentences, *remarks]))
-        elif not question.rare or {asked.row for asked in question.comparisons} & set(comparison.rows):
+        elif _is_missed(comparison, question):
             untold.append(f"{question.words} {_missing(comparison, question)}")
     if untold:
         told.append(f"{UNANSWERED} {' '.join(untold)}")
     in_words = any(each.low is not None for each in answered)
     reach = scope(len(comparison.seeds), comparison.num_recordings, in_words or comparison.has_intervals)
     return [*told, f"{reach} {_HOLM}" if in_words else reach]
+
+
+def _is_missed(comparison: Comparison, question: Question) -> bool:
+    """Whether it is worth saying that a question has no answer, and what it would take."""
+    if question.rare:
+        return bool({asked.row for asked in question.comparisons} & set(comparison.rows))
+    return not question.first
 
 
 def _known(comparison: Comparison, question: Question) -> dict[Asked, Difference]:
@@ -62,6 +82,8 @@ def _judged(comparison: Comparison) -> list[Row]:
 
 
 def _difference(comparison: Comparison, asked: Asked) -> Difference | None:
+    if asked.row not in comparison.per_video:
+        return None
     if asked.reference is None:
         return comparison.within(asked.row, asked.measure)
     return comparison.difference(asked.row, asked.reference, asked.measure)
@@ -69,8 +91,12 @@ def _difference(comparison: Comparison, asked: Asked) -> Difference | None:
 
 def _remarks(comparison: Comparison, question: Question) -> list[str]:
     """What has to be known beside an answer."""
+    if question.first:
+        return first_remarks(comparison, question)
     if question is USED:
         return [*_by_training(comparison), *_hardly_used(comparison), _USED]
+    if question is PLACED and (ceiling := ceiling_words(comparison)):
+        return [f"For comparison: {ceiling}."]
     measured = ranked_words(comparison) if question is RANKED else None
     if measured is None:
         return []
@@ -104,7 +130,10 @@ def _by_training(comparison: Comparison) -> list[str]:
 
 def _is_of_pc(question: Question) -> bool:
     """Whether a question compares rows with PC with the same rows without."""
-    return any(asked.row.pc and asked.reference == Row(asked.row.attention, False) for asked in question.comparisons)
+    return any(
+        asked.row == WITH_PC or (asked.row.pc and asked.reference == Row(asked.row.attention, False))
+        for asked in question.comparisons
+    )
 
 
 def _hardly_used(comparison: Comparison) -> list[str]:
@@ -137,12 +166,12 @@ def _signs(known: Mapping[Asked, Difference]) -> dict[Asked, int]:
 
 
 def _verdict(known: Mapping[Asked, Difference], signs: Mapping[Asked, int]) -> list[str]:
-    """Yes or no, of all comparisons together; nothing where that was not asked, or where no interval is known."""
+    """Yes or no, of all comparisons that have an interval; nothing where that was not asked, or where none has one."""
     if not all(asked.wanted for asked in known) or all(found.low is None for found in known.values()):
         return []
     if all(found.flat > MAX_FLAT for found in known.values()):
         return []
-    wanted = {sign * asked.wanted for asked, sign in signs.items()}
+    wanted = {sign * asked.wanted for asked, sign in signs.items() if known[asked].low is not None}
     if len(wanted) == 1:
         return [{1: "Yes.", 0: "Not beyond noise.", -1: "No, the opposite."}[wanted.pop()]]
     if 1 in wanted:
@@ -152,17 +181,19 @@ def _verdict(known: Mapping[Asked, Difference], signs: Mapping[Asked, int]) -> l
 
 def _sentences(comparison: Comparison, known: Mapping[Asked, Difference], signs: Mapping[Asked, int]) -> list[str]:
     """One for each pair of rows."""
-    pairs: dict[tuple[Row, Row | None], list[str]] = {}
+    pairs: dict[tuple[Row, str], list[str]] = {}
     for asked, found in known.items():
-        pairs.setdefault(asked[:2], []).append(_claim(asked, found, signs[asked]) + _papers(comparison, asked))
-    return [f"{row.name}{_other(other)}: {', '.join(claims)}." for (row, other), claims in pairs.items()]
+        claim = _claim(asked, found, signs[asked]) + _papers(comparison, asked)
+        pairs.setdefault((asked.row, _other(asked)), []).append(claim)
+    return [f"{row.name}{other}: {', '.join(claims)}." for (row, other), claims in pairs.items()]
 
 
-def _other(row: Row | None) -> str:
-    """The row that another one is compared with, if it is one."""
-    if row is None:
+def _other(asked: Asked) -> str:
+    """The row that another one is compared with, if it is one; of plain the map that it is compared by."""
+    if asked.reference is None:
         return ""
-    return f" against {'the Grad-CAM of plain' if row == PLAIN else row.name}"
+    of_map = asked.reference == PLAIN and asked.measure != "top1"
+    return f" against {'the Grad-CAM of plain' if of_map else asked.reference.name}"
 
 
 def _claim(asked: Asked, found: Difference, sign: int) -> str:

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from objabn.evaluation.metrics import FLAT_RANGES
+from objabn.evaluation.numbers import Number
 from objabn.report.cells import number_text
 from objabn.report.comparison import Comparison
 from objabn.report.names import MAP_NAMES, Row
@@ -30,6 +31,19 @@ MEASURES: dict[str, tuple[str, int, str | None]] = {
     "lit_empty": ("lit where empty", 3, "mean of the map in frames without an object; 0 would be right, 1 for M_b"),
     "flicker": ("flicker", 3, "mean change of a cell from one frame to the next"),
 }
+MASKS = "segmenter's masks"  # the line below the rows
+MISSED = "missed"  # share of the frames with a truth in which the segmenter found nothing
+# What is measured of a map -> of the segmenter's masks (`targets.target_measures`).
+_OF_MASKS = {
+    "pointing": "masks_pointing", "energy": "masks_energy", "iou_truth": "masks_iou", "iou_best": "masks_iou",
+    MISSED: "masks_missed",
+}  # fmt: skip
+_MASKS_NOTE = (
+    "segmenter's masks: the ceiling, what the masks themselves score against the same truth, on the same frames and "
+    "grid. A frame in which the segmenter found nothing ({missed:.1f} % of them) scores 0; a map points somewhere in "
+    "all frames, so it may score more. Pointing is of a mask's innermost cells, since it has no highest one; its IoU "
+    "knows no threshold. A frame whose truth fills no cell by half has no score, as for maps."
+)
 _MEANS = ("range", "lit_empty", "flicker", "entropy_native")  # their spread over seeds is not shown
 _OF_OBJECTS = "entropy_object"
 _INVERSE_NOTE = "M_b is compared with the inverse masks."
@@ -44,16 +58,33 @@ def measure_text(comparison: Comparison, row: Row, measure: str, letter: str, he
     number = comparison.number(row, measure, letter)
     if number is not None and measure in _MEANS:
         number = number._replace(std=None)
-    text = number_text(number, decimals, 100 if heading.endswith("%") else 1)
+    text = number_text(number, decimals, _scale(heading))
     threshold = comparison.number(row, "best_threshold", letter) if measure == "iou_best" else None
     return f"{text} ({threshold.mean:.2f})" if text and threshold else text
+
+
+def _scale(heading: str) -> float:
+    return 100 if heading.endswith("%") else 1
+
+
+def ceiling(comparison: Comparison) -> dict[str, float]:
+    """What the segmenter's masks score against the truth, by measure of a map, and MISSED; nothing without a truth.
+
+    Shares, the mean of those rows that know it: all of them are tested on the same clips.
+    """
+    found = {}
+    for measure, name in _OF_MASKS.items():
+        known = [number.mean for row in comparison.rows if (number := comparison.number(row, name))]
+        if known:
+            found[measure] = sum(known) / len(known)
+    return found
 
 
 def map_cells(comparison: Comparison) -> pd.DataFrame:
     """Write what is measured of each row's own maps, Grad-CAM's where it has none, under the row's number.
 
-    Empty when no row has a map. Where all frames have an object and no flat one makes a difference, there is one
-    column of entropy.
+    Empty when no row has a map. Below them the segmenter's masks, where there is truth to compare them with. Where all
+    frames have an object and no flat one makes a difference, there is one column of entropy.
     """
     lines, index = [], []
     for at, row in enumerate(comparison.rows):
@@ -65,6 +96,13 @@ def map_cells(comparison: Comparison) -> pd.DataFrame:
             if any(cells.values()):
                 lines.append({"attention": row.attention, "PC": "yes" * row.pc, "map": MAP_NAMES[letter], **cells})
                 index.append(at)
+    if lines and (known := ceiling(comparison)):
+        cells = {
+            heading: number_text(Number(known[measure]), decimals, _scale(heading)) if measure in known else ""
+            for measure, (heading, decimals, _) in MEASURES.items()
+        }
+        lines.append({"attention": MASKS, "PC": "", "map": "", **cells})
+        index.append(len(comparison.rows))
     measured = pd.DataFrame(lines, index=index)
     all_frames, of_objects = (MEASURES[measure][0] for measure in ("entropy", _OF_OBJECTS))
     if lines and not comparison.empty_share and measured[all_frames].equals(measured[of_objects]):
@@ -88,7 +126,8 @@ def measure_notes(comparison: Comparison, cells: pd.DataFrame) -> list[str]:
 def map_notes(comparison: Comparison) -> list[str]:
     """What else is needed to read the table of maps: frames without an object, how much truth there is, chance."""
     notes = [*_empty_frames(comparison), *_other_ranges(comparison), *_truth(comparison), *_chance(comparison)]
-    return [*notes, _INVERSE_NOTE]
+    known = ceiling(comparison)
+    return [*notes, *[_MASKS_NOTE.format(missed=100 * known.get(MISSED, 0))] * bool(known), _INVERSE_NOTE]
 
 
 def _other_ranges(comparison: Comparison) -> list[str]:

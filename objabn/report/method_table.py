@@ -91,7 +91,7 @@ def against_notes(comparison: Comparison) -> list[str]:
     """What is needed to read the differences to Grad-CAM."""
     notes = [
         "Above 0: the row's own map is better, but for deletion, where less is better. Pointing in points. M_o was "
-        "taught to lie on the figure; Grad-CAM was taught nothing."
+        "taught to lie on the object; Grad-CAM was taught nothing."
     ]
     return notes + _ranked_notes(comparison, " With one seed they have no interval.")
 

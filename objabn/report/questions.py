@@ -31,6 +31,8 @@ WORDING = {
                         " points", 1),
     "iou_truth": Wording("its IoU with the truth lower by", "its IoU with the truth higher by", "IoU with the truth",
                          "", 3),
+    "iou_best": Wording("its best IoU with the truth lower by", "its best IoU with the truth higher by",
+                        "best IoU with the truth", "", 3),
 }  # fmt: skip
 # Within a row (`within.WITHIN`).
 WITHIN_WORDING = {
@@ -62,6 +64,8 @@ class Question(NamedTuple):
         map: letter of the map that a row has to have for these; "": any of its own.
         missing: what an answer takes where no row has these measures.
         rare: whether nothing is said of it where its rows are not there.
+        first: whether it is one of the sentences that come first; nothing is said of one without an answer, since the
+            questions below say what it takes.
     """
 
     words: str
@@ -70,6 +74,7 @@ class Question(NamedTuple):
     map: str = ""
     missing: str = ""
     rare: bool = False
+    first: bool = False
 
 
 def _asked(words: str, *comparisons: tuple[Row, Row, str, int], rare: bool = False) -> Question:
@@ -87,11 +92,18 @@ def _without(name: str) -> Row:
 
 ABN, MASK, MHA, PLAIN = map(_without, ("abn", "mask", "mha", "plain"))
 SHIFTED, OTHERS = map(_without, ("shifted-masks", "other-masks"))
-SHARPER, PLACED = ("entropy_object", -1), ("pointing", "iou_truth")
+HUMAN, MOTION, WITH_PC = map(_without, ("human-masks", "motion-masks", "mask-pc"))
+SHARPER, ON_TRUTH = ("entropy_object", -1), ("pointing", "iou_truth")
 USED = Question(
     "Is the map used?",
     within=(("even", 1),),
     missing="It takes rows with maps of their own.",
+)
+PLACED = Question(
+    "Does M_o lie on the object better than Grad-CAM on the same network?",
+    within=(("pointing", 1), ("iou_best", 1)),
+    map="o",
+    missing="It takes ground truth and rows with M_o.",
 )
 RANKED = Question(
     "Does M_o rank evidence better than Grad-CAM on the same network?",
@@ -99,6 +111,30 @@ RANKED = Question(
     map="o",
     missing="It takes insertion and deletion (`eval.ranking_videos`) and rows with M_o.",
 )
+# What the study is for, in three sentences: where the mask loss's maps lie, whether they are used, what they cost.
+LIES = Question(
+    "Does the mask loss put the map on the object?",
+    tuple(Asked(MASK, other, measure, 1) for other in (ABN, PLAIN) for measure in ("pointing", "iou_best")),
+    first=True,
+)
+NEEDS = Question(
+    "Does the answer of mask use its map?",
+    (
+        Asked(MASK, ABN, "lost_even", 1),
+        Asked(MASK, None, "even", 1),
+        Asked(MASK, None, "insertion", 1),
+        Asked(MASK, None, "deletion", -1),
+    ),
+    first=True,
+)
+COSTS = Question(
+    "Does the mask loss cost accuracy?",
+    (Asked(MASK, ABN, "top1", -1), Asked(MASK, PLAIN, "top1", -1)),
+    first=True,
+)
+# What better, worse and wrong masks change; of controls with human masks what a dose of error changes.
+_CHANGED = ("pointing", "iou_best", "top1", "lost_even")
+_DOSES = ("human-shift-10", "human-shift-20", "human-shift-40", "human-drop-25", "human-drop-50")
 # Controls that read PC in another way, and those whose training or network is to make the map needed.
 _READINGS = ("pc-max", "pc-flatten", "pc-apart", "pc-squared", "pc-released", "pc-two", "pc-strong",
              "pc-released-strong")  # fmt: skip
@@ -111,24 +147,39 @@ _NEEDED = {
 # A row, the row it is compared with, the measure, the sign of the difference that says yes (0: no such question). Names
 # other than those of the table's own rows are controls'.
 QUESTIONS = (
+    LIES,
+    NEEDS,
+    COSTS,
+    _asked(
+        "How good must the masks be?",
+        *((row, MASK, measure, 0) for row in (HUMAN, MOTION) for measure in _CHANGED),
+        *((HUMAN, SHIFTED, measure, 0) for measure in _CHANGED),
+        rare=True,
+    ),
+    _asked(
+        "How much error do the masks bear?",
+        *((_without(name), HUMAN, measure, 0) for name in _DOSES for measure in _CHANGED),
+        rare=True,
+    ),
+    _asked(
+        "Are the answers worse after a training with fewer clips?",
+        (_without("plain-half"), PLAIN, "top1", -1),
+        (_without("plain-quarter"), _without("plain-half"), "top1", -1),
+        rare=True,
+    ),
     _asked(
         "Are the maps sharper with the mask loss?",
         (MASK, ABN, *SHARPER),
         (MHA, ABN, *SHARPER),
     ),
     _asked(
-        "Do the sharp maps lie on the figure?",
-        *((row, ABN, measure, 1) for row in (MASK, MHA) for measure in PLACED),
-        *((row, PLAIN, measure, 1) for row in (MASK, MHA) for measure in PLACED),
-        *((MASK, wrong, measure, 1) for wrong in (SHIFTED, OTHERS) for measure in PLACED),
+        "Do the sharp maps lie on the object?",
+        *((row, ABN, measure, 1) for row in (MASK, MHA) for measure in ON_TRUTH),
+        *((row, PLAIN, measure, 1) for row in (MASK, MHA) for measure in ON_TRUTH),
+        *((MASK, wrong, measure, 1) for wrong in (SHIFTED, OTHERS) for measure in ON_TRUTH),
     ),
     USED,
-    Question(
-        "Does M_o lie on the figure better than Grad-CAM on the same network?",
-        within=(("pointing", 1), ("iou_best", 1)),
-        map="o",
-        missing="It takes ground truth and rows with M_o.",
-    ),
+    PLACED,
     RANKED,
     _asked(
         "Are the maps sharper with wrong masks, too?",
@@ -138,10 +189,12 @@ QUESTIONS = (
     _asked(
         "Are the maps sharper with PC?",
         *((_with_pc(row.attention), row, *SHARPER) for row in (ABN, MASK, MHA)),
+        (WITH_PC, MASK, *SHARPER),
     ),
     _asked(
         "Are the answers more accurate with PC?",
         *((_with_pc(row.attention), row, "top1", 1) for row in (ABN, MASK, MHA)),
+        (WITH_PC, MASK, "top1", 1),
     ),
     _asked(
         "Are the maps sharper with another reading of PC?",

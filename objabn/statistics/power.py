@@ -1,6 +1,7 @@
 """Say how small a difference a design can see."""
 
 import math
+from collections.abc import Container
 from typing import NamedTuple
 
 from scipy import optimize, stats
@@ -27,9 +28,10 @@ class Spread(NamedTuple):
     unit: str
 
 
+TOP1 = "top-1"
 # Of the embedded data, its rows against abn, over the seeds 0 to 5; of other data these are a guess.
 MEASURED = {
-    "top-1": Spread(0.0, 0.0, 18.9, 1, " points"),
+    TOP1: Spread(0.0, 0.0, 18.9, 1, " points"),
     "entropy": Spread(0.054, 0.22, 0.16, 2, " bits"),
     "pointing": Spread(15.2, 7.5, 13.2, 0, " points"),
     "IoU truth": Spread(0.017, 0.035, 0.046, 3, ""),
@@ -72,20 +74,41 @@ def expected_error(seed_std: float, row_std: float, seeds: int, videos: float) -
     return math.sqrt(2 / seeds * (squares + cases)), 2 * (seeds - 1) * (1 + cases / squares) ** 2
 
 
-def design_words(seeds: int, recordings: int, *, truth: bool = True) -> str:
+def binomial_spread(accuracy: float) -> Spread:
+    """Return how top-1 varies where each training answers each video right with the same chance, by itself.
+
+    Trainings that are right on the same videos differ less. Rows that are right on other videos in every training
+    differ more: that is `rows`, which is 0 here, as it was measured to be on the embedded data.
+
+    Args:
+        accuracy: that chance, 0-1.
+
+    >>> round(binomial_spread(0.5).rest, 1), round(binomial_spread(0.98).rest, 1)
+    (50.0, 14.0)
+    """
+    return Spread(0.0, 0.0, 100 * math.sqrt(accuracy * (1 - accuracy)), 1, " points")
+
+
+def smallest_of(spread: Spread, seeds: int, recordings: int) -> float:
+    """Return the smallest difference that a design will see, of a measure that varies like this."""
+    seed_std = math.hypot(spread.seeds, spread.rest / math.sqrt(recordings))
+    return smallest_difference(*expected_error(seed_std, spread.rows, seeds=seeds, videos=recordings))
+
+
+def design_words(seeds: int, recordings: int, *, truth: bool = True, leave_out: Container[str] = ()) -> str:
     """Write the smallest differences that a design will see, by the spreads MEASURED.
 
     Args:
         truth: whether there is ground truth, without which some measures cannot be had.
+        leave_out: measures that nothing is said of.
 
     >>> design_words(3, 128).split(", ")[1]
     'entropy 0.17 bits'
     """
     seen = []
     for name, spread in MEASURED.items():
-        if name in OF_TRUTH and not truth:
+        if name in leave_out or (name in OF_TRUTH and not truth):
             continue
-        seed_std = math.hypot(spread.seeds, spread.rest / math.sqrt(recordings))
-        smallest = smallest_difference(*expected_error(seed_std, spread.rows, seeds=seeds, videos=recordings))
+        smallest = smallest_of(spread, seeds, recordings)
         seen.append(f"{name} {smallest:.{spread.decimals}f}{spread.unit}")
     return ", ".join(seen)

@@ -179,6 +179,23 @@ def test_a_row_is_evaluated_again_when_it_is_trained_again(
     assert capfd.readouterr().out.startswith("1 of 6 trainings and 1 of 3 evaluations, 2 at a time: 2 cores")
 
 
+def test_params_yaml_is_changed_first_if_asked(checkout: Checkout, capfd: pytest.CaptureFixture[str]) -> None:
+    before = Path("params.yaml").read_text()
+    assert main(["repro", "-S", "table.seeds=[0,1]", "-S", "loss.attention=mhaa"]) == 2
+    assert (checkout.calls(), Path("params.yaml").read_text()) == ([], before)
+    checkout.say(stale=[])
+    assert main(["repro", "-S", "table.seeds=[0,1]"]) == 0  # as it stands there
+    assert Path("params.yaml").read_text() == before
+    capfd.readouterr()
+    checkout.say(stale=ALL_STALE)
+    assert main(["repro", "-S", "table.seeds=[1]", "-S", "table.controls=[]"]) == 0
+    assert capfd.readouterr().out.startswith(
+        "params.yaml: table.seeds: [0, 1] -> [1]\nparams.yaml: table.controls: [plain] -> []\n2 trainings and "
+    )
+    assert load_params().table.seeds == [1]
+    assert set(checkout.begun()) & {*TRAININGS} == {TRAININGS[3], TRAININGS[4]}
+
+
 def test_it_ends_with_a_table_of_times(checkout: Checkout, capfd: pytest.CaptureFixture[str]) -> None:
     checkout.say(stale=ALL_STALE, timed=True)
     assert main(["repro"]) == 0

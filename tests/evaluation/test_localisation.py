@@ -12,6 +12,7 @@ from objabn.evaluation.localisation import (
     energy_inside,
     iou_by_threshold,
     iou_of_region,
+    mask_scores,
     pointing,
 )
 
@@ -147,3 +148,19 @@ def test_videos_without_a_truth_have_no_say_in_the_threshold():
     curves[1:] = np.nan
     assert best_threshold(curves) == 7
     assert best_threshold(curves[1:]) == 0
+
+
+def test_what_a_mask_scores() -> None:
+    """Three frames: found but for a cell, missed, and one without a truth, in which there is nothing to find."""
+    masks = np.stack([[[1, 1, 1], [0, 0, 0]], EMPTY, WHOLE]).astype(bool)
+    truth = np.stack([TRUTH, TRUTH, EMPTY])
+    scores = mask_scores(masks, truth)
+    np.testing.assert_array_equal(scores["pointing"], [1, 0, np.nan])  # the middle cell, with all three around it
+    np.testing.assert_array_equal(scores["energy"], [2 / 3, 0, np.nan])
+    np.testing.assert_array_equal(scores["iou"], [2 / 3, 0, np.nan])
+
+
+def test_a_whole_mask_points_to_its_middle() -> None:
+    truth = np.zeros((4, 4), bool)
+    truth[1, 1:3] = True  # half of the four innermost cells
+    assert mask_scores(np.ones((4, 4), bool), truth)["pointing"] == 1 / 2

@@ -9,6 +9,7 @@ from objabn.config.schema import Dataset
 from objabn.evaluation.targets import target_measures, targets
 
 nan = np.nan
+MASKS = ("masks_pointing", "masks_energy", "masks_iou")
 HALF, CELL, THIN, NONE = "half", "cell", "thin", "none"
 
 
@@ -40,23 +41,28 @@ def known(*frames: int) -> dict[str, Tensor]:
         (  # the truth alone decides where it covers all frames
             batch(masks=[NONE, HALF, HALF], truth=[CELL, NONE, HALF]), [1, 0, 1], [0, 1, 0],
             {"empty_share": 1 / 3, "object_area": 1 / 2, "truth_area": (1 / 16 + 1 / 2) / 2,
-             "truth_share": 1},
+             "truth_share": 1, **dict.fromkeys(MASKS, 1 / 2),
+             "masks_missed": 1 / 2},  # missed in one frame, right in another
         ),
         (  # the segmenter's masks where no frame is annotated
             batch(masks=[HALF, NONE, CELL], truth=[NONE] * 3) | known(0, 0, 0), [1, 0, 1], [0, 1, 0],
-            {"empty_share": 1 / 3, "object_area": (1 / 16 + 1 / 2) / 2, "truth_area": nan, "truth_share": 0},
+            {"empty_share": 1 / 3, "object_area": (1 / 16 + 1 / 2) / 2, "truth_area": nan, "truth_share": 0,
+             **dict.fromkeys(MASKS, nan), "masks_missed": nan},
         ),
         (  # each where it tells
             batch(masks=[NONE, HALF, NONE], truth=[CELL, NONE, NONE]) | known(1, 0, 1), [1, 1, 0], [0, 0, 1],
-            {"empty_share": 1 / 3, "object_area": 1 / 2, "truth_area": 1 / 16, "truth_share": 2 / 3},
+            {"empty_share": 1 / 3, "object_area": 1 / 2, "truth_area": 1 / 16, "truth_share": 2 / 3,
+             **dict.fromkeys(MASKS, 0), "masks_missed": 1},
         ),
         (  # an object that is thinner than half a cell: its frame is not empty, but it covers no cell
             batch(masks=[CELL, THIN], truth=[THIN, CELL]), [1, 1], [0, 0],
-            {"empty_share": 0, "object_area": 1 / 16, "truth_area": 1 / 16, "truth_share": 1},
+            {"empty_share": 0, "object_area": 1 / 16, "truth_area": 1 / 16, "truth_share": 1,
+             **dict.fromkeys(MASKS, 0), "masks_missed": 1},  # the one frame whose truth fills a cell
         ),
         (  # the segmenter's mask is of the frames that it covers, with an object or without
             batch(masks=[HALF, CELL], truth=[NONE, NONE]), [0, 0], [1, 1],
-            {"empty_share": 1, "object_area": (1 / 2 + 1 / 16) / 2, "truth_area": nan, "truth_share": 1},
+            {"empty_share": 1, "object_area": (1 / 2 + 1 / 16) / 2, "truth_area": nan, "truth_share": 1,
+             **dict.fromkeys(MASKS, nan), "masks_missed": nan},
         ),
         (batch(masks=[NONE, NONE]), [0, 0], [1, 1], {"empty_share": 1, "object_area": nan}),
         (  # nothing tells of the second frame
@@ -97,3 +103,9 @@ def test_a_clip_is_annotated_when_all_its_frames_are(synthetic: Dataset) -> None
     assert targets(given, synthetic, 4).whole().tolist() == [True]
     assert targets(given | known(1, 0), synthetic, 4).whole().tolist() == [False]
     assert targets(batch(masks=[HALF]), synthetic, 4).whole().tolist() == [False]
+
+
+def test_what_the_segmenters_masks_score(synthetic: Dataset) -> None:
+    """The left half of 4 x 4 cells, the true cell in it: four cells are its innermost ones, and one is true."""
+    measures = target_measures(targets(batch(masks=[HALF], truth=[CELL]), synthetic, 4))
+    assert [measures[name].tolist() for name in MASKS] == [[1 / 4], [1 / 8], [1 / 8]]

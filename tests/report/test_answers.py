@@ -11,6 +11,7 @@ from objabn.report.answers import QUESTIONS, answers
 from objabn.report.intervals import MEASURES, scope
 from objabn.report.names import Row
 from objabn.report.tables import to_markdown
+from objabn.report.within import WITHIN
 from tests.helpers.comparisons import made_comparison, results
 
 VIDEOS = list("abcdef")
@@ -49,7 +50,8 @@ def answer(words: str, rows: dict[str, pd.DataFrame], published: str | None = No
 
 ABN = table(entropy_object_u=2.5, flat_share_object_u=0.0)
 SHARPEN = "Are the maps sharper with the mask loss?"
-PLACE = "Do the sharp maps lie on the figure?"
+PLACE = "Do the sharp maps lie on the object?"
+COST = "Does the mask loss cost accuracy?"
 WRONG = "Are the maps sharper with wrong masks, too?"
 PC_SHARPER, PC_RIGHTER = "Are the maps sharper with PC?", "Are the answers more accurate with PC?"
 MHA = "Is mha less accurate?"
@@ -206,7 +208,7 @@ def test_few_recordings_give_no_verdict() -> None:
     rows = {"abn": ABN, "mask": table(entropy_object_o=1.125)}
     tables = {row: each[each["video"] != "f"] for row, each in of(rows).items()}
     found = answers(made_comparison({row: {} for row in tables}, per_video=tables, seeds=[0, 1, 2]))
-    assert found[0] == f"**{SHARPEN}** mask against abn: entropy -1.38 bits."
+    assert found[1] == f"**{SHARPEN}** mask against abn: entropy -1.38 bits."
     assert found[-1] == scope(3, 5)
     pairs = pd.Series(["one", "one", *"cdef"], VIDEOS)
     tables = of(rows)
@@ -234,7 +236,7 @@ def test_intervals_of_the_table_count_where_no_question_is_answered() -> None:
 
 def test_what_is_not_answered_says_what_it_takes() -> None:
     found = answers_to({"abn": ABN, "mask": table(entropy_object_o=1.0), "plain": table()})
-    assert [each.split("**")[1] for each in found[:-1]] == [SHARPEN, "Not answered here:"]
+    assert [each.split("**")[1] for each in found[:-1]] == [COST, SHARPEN, "Not answered here:"]
     for text in (
         f"{PLACE} It takes ground truth; IoU fit is agreement with the segmenter's masks.",
         f"{WRONG} It takes rows that are not in the table (shifted-masks, other-",
@@ -288,14 +290,48 @@ def test_rows_whose_training_asks_for_the_map() -> None:
     assert "another reading" not in without
 
 
+def test_how_good_masks_must_be() -> None:
+    """Told only where such a row is there; a dose is one of the human masks' own."""
+    rows = {
+        "mask": table(top1=0.5, pointing_o=0.5),
+        "human-masks": table(top1=0.5, pointing_o=0.75),
+        "shifted-masks": table(top1=0.5, pointing_o=0.25),
+        "human-drop-50": table(top1=0.375, pointing_o=0.75),
+    }
+    same = "in top-1 nothing beyond noise (+0.0 points [-2.3, +2.3])"
+    assert answer("How good must the masks be?", rows) == (
+        f"human-masks against mask: highest on the truth more often, by 25.0 points [22.7, 27.3], {same}. human-masks "
+        f"against shifted-masks: highest on the truth more often, by 50.0 points [47.7, 52.3], {same}."
+    )
+    assert answer("How much error do the masks bear?", rows) == (
+        "human-drop-50 against human-masks: in pointing nothing beyond noise (+0.0 points [-2.3, +2.3]), less accurate "
+        "by 12.5 points [10.2, 14.8]."
+    )
+    without = " ".join(answers_to({name: rows[name] for name in ("mask", "shifted-masks")}))
+    assert "masks be?" not in without
+    assert "masks bear?" not in without
+
+
+def test_what_fewer_clips_cost() -> None:
+    rows = {"plain": table(top1=0.5), "plain-half": table(top1=0.375), "plain-quarter": table(top1=0.375)}
+    words = "Are the answers worse after a training with fewer clips?"
+    assert answer(words, rows) == (
+        "In part. plain-half against plain: less accurate by 12.5 points [10.2, 14.8]. plain-quarter against "
+        "plain-half: in top-1 nothing beyond noise (+0.0 points [-2.3, +2.3])."
+    )
+    assert words not in " ".join(answers_to({"plain": rows["plain"]}))
+
+
 def test_questions_ask_for_what_there_is() -> None:
     """A misspelt row or measure would never be answered."""
     own = {(name, pc) for name in MAPS for pc in (False, True)}
     shipped = load_params(Path(__file__).parents[2] / "params.yaml").controls
     controls = {*shipped, "mha-identity", "mask-nearest"}  # two of other data sets' defaults
+    controls |= {"human-masks", "motion-masks", "human-shift-10", "human-shift-20", "human-shift-40", "human-drop-25",
+                 "human-drop-50", "plain-half", "plain-quarter"}  # fmt: skip
     for question in QUESTIONS:
         for row, reference, measure, wanted in question.comparisons:
-            assert {row, reference} <= own | {(name, False) for name in controls}
-            assert measure in MEASURES
+            assert {row, reference} - {None} <= own | {(name, False) for name in controls}
+            assert measure in (MEASURES if reference else WITHIN)
             assert wanted in (-1, 0, 1)
             assert row != reference

@@ -131,3 +131,21 @@ def test_methods_are_not_in_the_table_of_the_rows_own_maps() -> None:
     of_methods = {f"entropy_{letter}": 1.0 for letter in "gslcm"}
     cells = map_cells(made_comparison({ABN: numbers("u", 0.0) | of_methods, Row("plain", False): of_methods}))
     assert cells[["attention", "map"]].to_numpy().tolist() == [["abn", "M_u"], ["plain", "Grad-CAM"]]
+
+
+OF_MASKS = {"masks_pointing": 0.8125, "masks_energy": 0.5, "masks_iou": 0.375, "masks_missed": 0.25}
+
+
+def test_the_segmenters_masks_stand_below_the_rows() -> None:
+    placed = {"pointing_o": 0.75, "energy_o": 0.25, "iou_truth_o": 0.125, "iou_best_o": 0.25, "best_threshold_o": 0.5}
+    comparison = made_comparison({ABN: numbers("u", 0.25), MASK: numbers("o", 0.25) | placed | OF_MASKS})
+    last = map_cells(comparison).iloc[-1]
+    assert {heading: text for heading, text in last.items() if text} == {
+        "attention": "segmenter's masks", "pointing %": "81.2", "energy inside": "0.500", "IoU truth": "0.375",
+        "IoU best (at)": "0.375",
+    }  # fmt: skip
+    assert len(map_cells(comparison)) == 3
+    assert "found nothing (25.0 % of them) scores 0" in " ".join(map_notes(comparison))
+    without = made_comparison({ABN: numbers("u", 0.25), MASK: numbers("o", 0.25) | placed})
+    assert map_cells(without)["attention"].to_list() == ["abn", "mask"]
+    assert "ceiling" not in " ".join(map_notes(without))

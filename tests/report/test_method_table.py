@@ -9,7 +9,7 @@ from objabn.report.answers import answers
 from objabn.report.comparison import Comparison
 from objabn.report.method_table import against_cells, against_notes, method_cells, method_notes, ranked_words
 from objabn.report.names import Row
-from objabn.report.questions import QUESTIONS, RANKED
+from objabn.report.questions import PLACED, RANKED
 from objabn.report.tables import tables
 from tests.helpers.comparisons import made_comparison, results
 
@@ -142,8 +142,8 @@ def test_a_centre_prior_with_more_insertion_is_told(centre: float, told: bool) -
 
 
 def test_place_is_asked_of_m_o_alone() -> None:
-    words = QUESTIONS[3].words
-    assert words.startswith("Does M_o lie on the figure better than Grad-CAM")
+    words = PLACED.words
+    assert words.startswith("Does M_o lie on the object better than Grad-CAM")
     of_abn = results(VIDEOS, pointing_u=[[0.5] * 6] * 3, pointing_g=[[0.25] * 6] * 3)
     comparison = made_comparison({Row("abn", False): numbers("ug"), MASK: numbers("og")}, seeds=range(3),
                                  per_video={Row("abn", False): of_abn, MASK: measured()})  # fmt: skip

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from objabn.statistics.contrast import contrast, of_means
-from objabn.statistics.power import MEASURED, POWER, design_words, expected_error, smallest_difference
+from objabn.statistics.power import (
+    MEASURED,
+    POWER,
+    TOP1,
+    binomial_spread,
+    design_words,
+    expected_error,
+    smallest_difference,
+    smallest_of,
+)
 
 
 @pytest.mark.parametrize("df", [2.0, 4.0, 30.0, math.inf])
@@ -43,3 +52,14 @@ def test_the_design_in_words() -> None:
             error = expected_error(seed_std, spread.rows, seeds=seeds, videos=recordings)
             assert part == f"{name} {smallest_difference(*error):.{spread.decimals}f}{spread.unit}"
     assert float(design_words(5, 128).split()[1]) < float(design_words(3, 128).split()[1])
+    assert design_words(3, 128, leave_out=(TOP1,)) == design_words(3, 128).partition(", ")[2]
+
+
+def test_what_chance_alone_lets_a_design_see() -> None:
+    """Drawn trainings that answer each of 100 videos right in 4 of 10 cases: the error and its degrees of freedom."""
+    draw = np.random.default_rng(2)
+    rows = 100 * (draw.random((2000, 2, 3, 100)) < 0.4).mean(axis=3)  # points of each training
+    differences = rows.mean(axis=2) @ [1, -1]
+    error = np.sqrt(2 / 3) * binomial_spread(0.4).rest / 10
+    assert differences.std() == pytest.approx(error, rel=0.05)
+    assert smallest_of(binomial_spread(0.4), 3, 100) == pytest.approx(smallest_difference(error, 4))

@@ -154,7 +154,7 @@ def test_what_is_used_and_other_methods_stand_there(tmp_path: Path, synthetic: D
     assert tables["videos with the worst maps"][0] == ["video", "class", "size", "plain", "abn", "mha + PC"]
     assert len(tables["videos with the worst maps"]) == 1 + 10
     assert EVIL not in without_plotly(text)
-    assert "<strong>Does M<sub>o</sub> lie on the figure better" in text
+    assert "<strong>Does M<sub>o</sub> lie on the object better" in text
 
 
 def test_class_names_are_text(tmp_path: Path, synthetic: Dataset) -> None:

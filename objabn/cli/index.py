@@ -6,7 +6,8 @@ python -m objabn index jhmdb --videos DIR --splits DIR [--split 1]         # off
 python -m objabn index csv --videos DIR --csv FILE                         # columns path, label, split, or group too
 python -m objabn index folder --videos DIR [--test-share 0.2 --seed 0]     # one folder a class
 
-All but ssv2: --val-share S [--seed N] moves this share of the train videos to val.
+All but ssv2: --val-share S [--seed N] moves this share of the train videos to val; --folds N [--seed N] deals all
+videos into folds for a cross-validation, in place of their splits.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from objabn.index.csv_list import read_csv
 from objabn.index.durations import video_seconds
 from objabn.index.faults import index_faults
 from objabn.index.folder import read_folder
+from objabn.index.folds import deal_folds
 from objabn.index.groups import FOLDER, write_groups
 from objabn.index.hold_out import hold_out
 from objabn.index.jhmdb import read_jhmdb
@@ -35,11 +37,11 @@ from objabn.index.table import build, write_index
 from objabn.index.ucf101 import read_ucf101
 
 OPTIONS = {
-    "ucf101": ("splits", "split", "val_share", "seed"),
+    "ucf101": ("splits", "split", "val_share", "folds", "seed"),
     "ssv2": ("splits", "labels_json", "train_json", "validation_json"),
-    "jhmdb": ("splits", "split", "val_share", "seed"),
-    "csv": ("csv", "val_share", "seed"),
-    "folder": ("test_share", "train_list", "test_list", "val_share", "seed"),
+    "jhmdb": ("splits", "split", "val_share", "folds", "seed"),
+    "csv": ("csv", "val_share", "folds", "seed"),
+    "folder": ("test_share", "train_list", "test_list", "val_share", "folds", "seed"),
 }
 
 
@@ -80,7 +82,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="all but ssv2: share of each class's train videos that goes to val, which trainings are watched on "
         "(default: none)",
     )
-    add("--seed", type=int, help="another seed draws other test videos (folder) and other val videos (default: 0)")
+    add(
+        "--folds",
+        type=int,
+        metavar="N",
+        help="all but ssv2: deal all videos into N folds, whole recordings, classes evenly, whatever their split; "
+        "each row and seed is then N networks, and every video is tested by the one that has not seen its recording",
+    )
+    add("--seed", type=int, help="another seed draws other test videos (folder), val videos and folds (default: 0)")
     add("--train-list", type=Path, help="folder: file of train paths, one a line, instead of a share")
     add("--test-list", type=Path, help="folder: file of test paths")
 
@@ -140,17 +149,37 @@ def _refuse_alien_options(args: argparse.Namespace) -> None:
                 *others, last = (layout for layout, theirs in OPTIONS.items() if name in theirs)
                 owners = f"{', '.join(others)} and {last}" if others else last
                 raise ValueError(f"index {args.layout}: --{name.replace('_', '-')} belongs to index {owners}")
-    if args.layout != "folder" and args.seed is not None and args.val_share is None:
-        raise ValueError(f"index {args.layout}: --seed draws val videos, expected --val-share beside it, got none")
+    if args.folds is not None:
+        for name in ("val_share", "split", "test_share"):
+            if getattr(args, name) is not None:
+                expected = f"expected no --{name.replace('_', '-')} beside it"
+                raise ValueError(f"index {args.layout}: --folds takes the place of splits, {expected}")
+    if args.layout != "folder" and args.seed is not None and args.val_share is None and args.folds is None:
+        what = "--seed draws val videos or folds, expected --val-share or --folds beside it"
+        raise ValueError(f"index {args.layout}: {what}, got none")
 
 
 def _read(args: argparse.Namespace) -> Listing:
-    """What the layout's reader makes of the options given, with the val videos that they ask for."""
+    """What the layout's reader makes of the options given, with the val videos or the folds that they ask for."""
     options = {name: value for name in OPTIONS[args.layout] if (value := getattr(args, name)) is not None}
-    share = options.pop("val_share", None)
+    share, number = options.pop("val_share", None), options.pop("folds", None)
     seed = options.get("seed", 0) if args.layout == "folder" else options.pop("seed", 0)
+    if args.layout == "jhmdb" and number is not None:
+        options["every"] = True
     listing = _read_layout(args.layout, args.videos, options)
+    if number is not None:
+        dealt = deal_folds(listing, number, seed)
+        lists = (args.train_list, args.test_list, args.splits)
+        drawn = args.layout in ("folder", "jhmdb") and all(path is None for path in lists)
+        return dealt if drawn else replace(dealt, notes=[*dealt.notes, _ignored(listing)])
     return listing if share is None else hold_out(listing, share, seed)
+
+
+def _ignored(listing: Listing) -> str:
+    """Say which splits of a list do not count."""
+    sizes = listing.videos["split"].value_counts(sort=False)
+    given = ", ".join(f"{size} {split}" for split, size in sizes.items())
+    return f"--folds: the splits that the list gives ({given}) do not count"
 
 
 def _read_layout(layout: str, videos: Path, options: dict[str, Any]) -> Listing:

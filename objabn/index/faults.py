@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from objabn.index.table import ALL_SPLITS, SPLITS, class_names
+from objabn.stores.splits import folds
 
 # What lists and folders call the splits, small letters -> one name for each.
 SPLIT_NAMES = {
@@ -39,11 +40,22 @@ def index_faults(index: pd.DataFrame, videos: str | Path | None = None) -> list[
             "folders of videos; name each video's class and split in a csv (index csv)"
         )
     sizes = index["split"].value_counts()
+    if names := folds(index["split"]):
+        return faults + _fold_faults(sizes, names)
     for name in SPLITS:
         if name not in sizes:
             there = " and ".join(f"{sizes[other]} {other}" for other in ALL_SPLITS if other in sizes)
             faults.append(f"split: expected {name} videos, got none beside {there} videos; list some as {name}")
     return faults
+
+
+def _fold_faults(sizes: pd.Series, names: tuple[str, ...]) -> list[str]:
+    """Say why folds cannot be trained and tested on, a line for each fault."""
+    if len(names) == 1:
+        return [f"split: expected two folds or more, got {names[0]} alone; deal the videos again (--folds)"]
+    # A video's maps are compared with those of another video of its fold.
+    small = [name for name in names if sizes[name] < 2]
+    return [f"split: expected two videos or more in each fold, got one in {', '.join(small)}"] if small else []
 
 
 def _holds_folders(label: str, paths: pd.Series) -> bool:

@@ -15,6 +15,7 @@ from objabn.index.listing import Listing
 from objabn.index.names import printable
 from objabn.index.suffixes import few
 from objabn.index.table import ALL_SPLITS, SPLITS, class_names
+from objabn.stores.splits import folds
 from objabn.system.files import write_text
 
 LEFT_OUT = ["path", "label", "split", "reason"]
@@ -59,24 +60,20 @@ def summary(listing: Listing, index: pd.DataFrame, left: pd.DataFrame) -> str:
     lines += [f"note: {note}" for note in listing.notes]
 
     classes, found = set(listing.classes), set(index["label"])
-    in_split = {name: set(index["label"][index["split"] == name]) for name in ALL_SPLITS}
     mixed = _in_several_classes(index, groups) if listing.groups is not None else set()
-    unwatched = found - in_split["val"] if in_split["val"] else set()
     content = index["digest"].where(size > 0)  # empty files are equal, but no leak
     twice = index["split"].where(content.notna()).groupby([index["split"], content]).transform("size") > 1
     said: list[tuple[str, Collection[str], str]] = [
         ("note", classes - set(listed["label"]), "classes without a listed video"),
         ("note", index["video"][twice], "videos whose content another of the same split has, too"),
         ("note", index["video"][index["seconds"].isna() & (size > 0)], "files that do not tell their duration"),
-        ("note", unwatched, "found classes without a val video"),
+        *_classes_without(index),
         ("note", mixed, "groups with videos of several classes"),
         ("warning", set(listed["label"]) - found, "listed classes without a found video"),
-        ("warning", found - in_split["train"], "found classes without a train video"),
-        ("warning", found - in_split["test"], "found classes without a test video"),
         *_leaks(index, groups, content),
         ("warning", index["video"][size == 0], "empty files (0 bytes)"),
     ]
-    for level, names, what in said:
+    for level, names, what in sorted(said, key=lambda line: line[0]):  # notes, then warnings
         if len(names):
             lines.append(f"{level}: {len(names)} {what}: {few(sorted(names))}")
     return "\n".join(lines)
@@ -88,7 +85,9 @@ def _counts(table: pd.DataFrame, num_classes: int) -> str:
 
 
 def _by_split(sizes: pd.Series) -> str:
-    """Such as: 2 train, 1 test; val only where there is some."""
+    """Such as: 2 train, 1 test; val only where there is some. Or of folds: 2 fold-1, 1 fold-2."""
+    if names := folds(sizes.index):
+        return ", ".join(f"{sizes[name]} {name}" for name in names)
     return ", ".join(f"{sizes.get(name, 0)} {name}" for name in ALL_SPLITS if name in SPLITS or name in sizes)
 
 
@@ -99,14 +98,33 @@ def _seconds(seconds: pd.Series) -> str:
     return f"{known} s" + (f" (? of {unknown} videos)" if unknown else "")
 
 
+def _classes_without(index: pd.DataFrame) -> Iterator[tuple[str, set[str], str]]:
+    """The classes that a split lacks; of folds those that lie in one alone, whose network has not learned them."""
+    found = set(index["label"])
+    if folds(index["split"]):
+        spread = index["split"].groupby(index["label"]).nunique()
+        yield (
+            "warning",
+            set(spread.index[spread == 1]),
+            "found classes in one fold only, whose network cannot learn them",
+        )
+        return
+    inside = {name: set(index["label"][index["split"] == name]) for name in ALL_SPLITS}
+    if inside["val"]:
+        yield "note", found - inside["val"], "found classes without a val video"
+    for name in SPLITS:
+        yield "warning", found - inside[name], f"found classes without a {name} video"
+
+
 def _leaks(index: pd.DataFrame, groups: pd.Series, content: pd.Series) -> Iterator[tuple[str, set[str], str]]:
-    """What two splits share, for each two of them: groups, and videos of equal content."""
+    """What two splits share, for each two of them, or several folds: groups, and videos of equal content."""
     there = [name for name in ALL_SPLITS if name in set(index["split"])]
-    for pair in combinations(there, 2):
-        rows, both = index[index["split"].isin(pair)], " and ".join(pair)
+    shared = [(pair, f"both {' and '.join(pair)}") for pair in combinations(there, 2)]
+    for names_of, both in [(names, "several folds")] if (names := folds(index["split"])) else shared:
+        rows = index[index["split"].isin(names_of)]
         for keys, names, what in (
-            (groups, groups, f"groups in both {both}"),
-            (content, index["video"], f"videos whose content is in both {both}"),
+            (groups, groups, f"groups in {both}"),
+            (content, index["video"], f"videos whose content is in {both}"),
         ):
             is_shared = rows["split"].groupby(keys).transform("nunique") > 1
             yield "warning", set(names[rows.index][is_shared]), what

@@ -1,8 +1,8 @@
 """index.csv: which videos a data set has, their labels and splits. `python -m objabn index` writes it.
 
 One row a video, every value text: `video` (unique id: the path without its suffix), `path` (relative to the videos
-directory, with forward slashes), `label` (the class name), `split` (train, val or test), `bytes`, `digest` (of the
-content).
+directory, with forward slashes), `label` (the class name), `split` (train, val or test, or in all rows a fold: fold-1,
+fold-2, ...), `bytes`, `digest` (of the content).
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from objabn.stores.splits import folds, is_fold
 from objabn.system.files import file_digest, write_text
 
 LISTED = ["video", "path", "label", "split"]
-SPLITS = ("train", "test")  # every data set has both
+SPLITS = ("train", "test")  # every data set has both, or folds
 ALL_SPLITS = ("train", "val", "test")  # val: trainings are watched on it, nothing is trained or tested on it
 COLUMNS = [*LISTED, "bytes", "digest"]
 NUM_THREADS = 8
@@ -82,7 +83,8 @@ def read_index(path: str | os.PathLike[str]) -> pd.DataFrame:
 
     Raises:
         ValueError: no such file, not a csv, other columns, no rows, an empty value, an id twice, a split other than
-            train, val and test, a path that leaves the videos directory, bytes that are not a number.
+            train, val and test, or folds beside these, a path that leaves the videos directory, bytes that are not a
+            number.
     """
     try:
         # keep_default_na=False: "NA" and "null" may be names of classes
@@ -98,7 +100,12 @@ def read_index(path: str | os.PathLike[str]) -> pd.DataFrame:
     for column in COLUMNS:
         _refuse(path, index, index[column].fillna("") == "", f"{column}, expected a value")
     _refuse(path, index, index["video"].duplicated(), "video, expected each id once")
-    _refuse(path, index, ~index["split"].isin(ALL_SPLITS), "split, expected train, val or test", "split")
+    is_of_fold = index["split"].map(is_fold).astype(bool)
+    expected = "split, expected train, val or test, or fold-1, fold-2 and so on"
+    _refuse(path, index, ~is_of_fold & ~index["split"].isin(ALL_SPLITS), expected, "split")
+    if is_of_fold.any():
+        expected = f"split, expected a fold as in other rows, such as {folds(index['split'])[0]}"
+        _refuse(path, index, ~is_of_fold, expected, "split")
     _refuse(path, index, ~index["bytes"].str.fullmatch("[0-9]+"), "bytes, expected a number", "bytes")
     _refuse(path, index, ~index["path"].map(is_inside), "path, expected one below the videos directory", "path")
     return index

@@ -165,7 +165,17 @@ def test_every_layout(tmp_path, capsys):
             ["ssv2", "--videos", ".", "--val-share", "0.1"],
             "index ssv2: --val-share belongs to index ucf101, jhmdb, csv and folder",
         ),
-        (["csv", "--videos", ".", "--seed", "1"], "index csv: --seed draws val videos, expected --val-share beside it"),
+        (["csv", "--videos", ".", "--seed", "1"], "index csv: --seed draws val videos or folds, expected"),
+        (
+            ["ssv2", "--videos", ".", "--folds", "3"],
+            "index ssv2: --folds belongs to index ucf101, jhmdb, csv and folder",
+        ),
+        (
+            ["folder", "--videos", ".", "--folds", "3", "--test-share", "0.2"],
+            "index folder: --folds takes the place of splits, expected no --test-share beside it",
+        ),
+        (["csv", "--videos", ".", "--folds", "3", "--val-share", "0.2"], "expected no --val-share beside it"),
+        (["ucf101", "--videos", ".", "--folds", "3", "--split", "2"], "expected no --split beside it"),
         (["folder", "--videos", ".", "--split", "1"], "index folder: --split belongs to index ucf101 and jhmdb"),
         (["ucf101", "--videos", ".", "--test-share", "0"], "index ucf101: --test-share belongs to index folder"),
         (
@@ -231,6 +241,38 @@ def test_a_share_for_val_in_each_layout_that_has_none(tmp_path, capsys):
     assert {video: split.replace("val", "train") for video, split in drawn.items()} == without
     assert sorted(drawn.values()) == ["test"] * 4 + ["train"] * 12 + ["val"] * 4
     assert "val" not in capsys.readouterr().out.split("found: ")[-1].split(";")[0]
+
+
+def test_folds_in_place_of_a_lists_splits(tmp_path, capsys):
+    """Tom's three videos of two classes lie in one fold; equal content in two folds is said once."""
+    make_files(tmp_path / "v", *(f"{n}.mp4" for n in range(6)))
+    (tmp_path / "v/5.mp4").write_bytes((tmp_path / "v/0.mp4").read_bytes())
+    rows = ["0.mp4,a,train,Tom", "1.mp4,b,test,Tom", "2.mp4,a,val,Tom", "3.mp4,a,test,Ann", "4.mp4,b,test,Ann",
+            "5.mp4,c,train,"]  # fmt: skip
+    (tmp_path / "own.csv").write_text("\n".join(["path,label,split,group", *rows]))
+    assert index(["csv", "--videos", "v", "--csv", "own.csv", "--dataset", "own", "--folds", "2", "--seed", "1"]) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if "duration" not in line] == [
+        "listed: 6 videos, 3 classes: 3 fold-1, 3 fold-2",
+        "found: 6 videos, 3 classes: 3 fold-1, 3 fold-2; 0.0 MB, ? s (? of 6 videos)",
+        "recordings: 3 of 6 videos: 1 fold-1, 2 fold-2",
+        "note: --folds: the splits that the list gives (2 train, 3 test, 1 val) do not count",
+        "note: 2 groups with videos of several classes: Ann, Tom",
+        "warning: 1 found classes in one fold only, whose network cannot learn them: c",
+        "warning: 2 videos whose content is in several folds: 0, 5",
+        "wrote data/video-groups/own.csv: which videos are of one recording; commit it with index.csv",
+        "wrote data/own/index.csv; params.yaml: datasets.own.videos has to be v",
+    ]
+    assert splits_in("own") == dict(zip("012345", ["fold-1"] * 3 + ["fold-2"] * 3, strict=True))
+
+
+def test_folds_of_a_folder_take_no_note_of_drawn_splits(tmp_path, capsys):
+    make_files(tmp_path / "v", *(f"{label}/{n}.mp4" for label in "ab" for n in range(4)))
+    assert index(["folder", "--videos", "v", "--folds", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "listed: 8 videos, 2 classes: 4 fold-1, 4 fold-2" in out
+    assert "do not count" not in out
+    with pytest.raises(ValueError, match="^--folds: expected at most 8, the recordings of the videos, got 9"):
+        index(["folder", "--videos", "v", "--folds", "9"])
 
 
 class TestRealData:

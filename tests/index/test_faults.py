@@ -29,6 +29,15 @@ def table(*rows: tuple[str, str, str]) -> pd.DataFrame:
         ([("a/1.mp4", "a", "test"), ("b/1.mp4", "b", "test")], [NO_TRAIN]),
         ([("a/1.mp4", "a", "train"), ("a/2.mp4", "a", "train")], [ONE_CLASS, NO_TEST]),
         ([("a/1.mp4", "a", "train"), ("b/1.mp4", "b", "test"), ("b/2.mp4", "b", "val")], []),
+        ([(f"{label}/{n}.mp4", label, f"fold-{n}") for label in "ab" for n in (1, 2)], []),
+        (
+            [(f"{label}/1.mp4", label, "fold-2") for label in "ab"],
+            ["split: expected two folds or more, got fold-2 alone; deal the videos again (--folds)"],
+        ),
+        (
+            [("a/1.mp4", "a", "fold-1"), ("a/2.mp4", "a", "fold-2"), ("b/1.mp4", "b", "fold-1")],
+            ["split: expected two videos or more in each fold, got one in fold-2"],
+        ),
         ([("a/1.mp4", "a", "train"), ("b/1.mp4", "b", "val")], [NO_TEST.replace("2 train", "1 train and 1 val")]),
     ],
 )

@@ -89,7 +89,15 @@ GOOD = "a/1,a/1.mp4,a,train,12,00ff\n"
         ("video,path\n", "columns, expected video,path,label,split,bytes,digest, got video,path"),
         ("HEAD", "expected at least one video, got none"),
         ("HEAD" + GOOD + GOOD, ":3: video, expected each id once, got 'a/1'"),
-        ("HEAD" + GOOD.replace("train", "dev"), ":2: split, expected train, val or test, got 'dev'"),
+        (
+            "HEAD" + GOOD.replace("train", "dev"),
+            ":2: split, expected train, val or test, or fold-1, fold-2 and so on, got 'dev'",
+        ),
+        ("HEAD" + GOOD.replace("train", "fold-0"), ":2: split, expected train, val or test, or fold-1, fold-2 and so"),
+        (
+            "HEAD" + GOOD + GOOD.replace("a/1", "a/2").replace("train", "fold-3"),
+            ":2: split, expected a fold as in other rows, such as fold-3, got 'train'",
+        ),
         ("HEAD" + GOOD.replace("12", "1.5"), ":2: bytes, expected a number, got '1.5'"),
         (
             "HEAD" + GOOD.replace("a/1.mp4", "../1.mp4"),

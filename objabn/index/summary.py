@@ -67,9 +67,9 @@ def summary(listing: Listing, index: pd.DataFrame, left: pd.DataFrame) -> str:
         ("note", classes - set(listed["label"]), "classes without a listed video"),
         ("note", index["video"][twice], "videos whose content another of the same split has, too"),
         ("note", index["video"][index["seconds"].isna() & (size > 0)], "files that do not tell their duration"),
-        *_classes_without(index),
         ("note", mixed, "groups with videos of several classes"),
         ("warning", set(listed["label"]) - found, "listed classes without a found video"),
+        *_classes_without(index),
         *_leaks(index, groups, content),
         ("warning", index["video"][size == 0], "empty files (0 bytes)"),
     ]

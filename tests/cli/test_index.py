@@ -271,7 +271,7 @@ def test_folds_of_a_folder_take_no_note_of_drawn_splits(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "listed: 8 videos, 2 classes: 4 fold-1, 4 fold-2" in out
     assert "do not count" not in out
-    with pytest.raises(ValueError, match="^--folds: expected at most 8, the recordings of the videos, got 9"):
+    with pytest.raises(ValueError, match=r"^--folds: expected at most 8, the recordings of the videos, got 9"):
         index(["folder", "--videos", "v", "--folds", "9"])
 
 

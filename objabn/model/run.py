@@ -38,6 +38,7 @@ class Run:
         control: the row's name if the row is a control.
         masks: which masks the row is trained with, "own", "shifted" or "other".
         labels: which labels the row is trained with, "own" or "shuffled".
+        fold: of a cross-validation: it was trained on the other folds. None: on the split "train".
     """
 
     params: Dataset
@@ -47,6 +48,7 @@ class Run:
     control: str | None = None
     masks: str = "own"
     labels: str = "own"
+    fold: str | None = None
 
 
 def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict[str, Any]:
@@ -66,6 +68,7 @@ def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict
         "control": run.control,
         "masks": run.masks,
         "labels": run.labels,
+        "fold": run.fold,
         "class_names": class_names,
         "params": run.params.model_dump(),
         "threads": num_threads(run.params.train),

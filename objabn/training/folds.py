@@ -1,0 +1,61 @@
+"""Make the run of a cross-validation: a network for each fold, trained on the videos of the other folds.
+
+The run's directory holds a directory a fold, each as a run's own, and curves.csv with the means over the folds. DVC
+deletes a stage's outputs before it runs the stage again, so a finished fold is kept in the side cache until the whole
+run stands: an interruption costs no finished network.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from objabn.model.run import CURVES
+from objabn.system.cache import Cache
+from objabn.system.files import write_text
+from objabn.training.finished import drop_run
+from objabn.training.launcher import Place
+from objabn.training.make import Making, make_run
+
+
+def make_networks(
+    folds: Sequence[str], making_of: Callable[[str | None], Making], directory: Path, place: Place | None
+) -> None:
+    """Make a run: one network, or those of all folds, one after another, and the means of their curves.
+
+    Args:
+        folds: their names, which are those of their directories; none for one network.
+        making_of: makes what makes the network of a fold, or with None the only one.
+        directory: of the whole run.
+        place: as for `make_run`.
+
+    Raises:
+        ValueError: a training cannot go on; or there are folds, and a launcher has started this process or several
+            machines shall train.
+    """
+    if not folds:
+        make_run(making_of(None), place)
+        return
+    makings = [making_of(fold) for fold in folds]
+    nodes = makings[0].params.train.nodes
+    if place or nodes > 1:
+        got = "a launcher" if place else f"train.nodes {nodes}"
+        raise ValueError(f"folds: expected one machine and no launcher for networks of {len(folds)} folds, got {got}")
+    if directory.is_dir():  # what stands there without DVC, of other folds or of none
+        for other in directory.iterdir():
+            if other.name not in folds:
+                shutil.rmtree(other) if other.is_dir() else other.unlink()
+    keys = []
+    for fold, making in zip(folds, makings, strict=True):
+        print(f"{fold}, of {len(folds)} folds", flush=True)
+        keys.append(make_run(making, None))
+    write_text(directory / CURVES, mean_curves([directory / fold / CURVES for fold in folds]))
+    for making, key in zip(makings, keys, strict=True):
+        drop_run(Cache(), making.kept_key(key))
+
+
+def mean_curves(paths: Sequence[Path]) -> str:
+    """Return curves.csv with the means over several files of the same epochs; a value that one lacks is left out."""
+    curves = pd.concat([pd.read_csv(path) for path in paths])
+    return curves.groupby("epoch").mean().to_csv(lineterminator="\n")

@@ -31,9 +31,9 @@ def main() -> None:
         from objabn.training.folds import make_networks
 
         paths = Paths(arguments.dataset)
-        frames, run_dir = paths.data("frames"), paths.run(arguments.row, arguments.seed)
+        frames, run = paths.data("frames"), (arguments.row, arguments.seed)
         check_missing(read_table(frames), dataset.machine.max_failed)
-        make_networks(fold_names(frames), partial(making, arguments, dataset), run_dir, place)
+        make_networks(fold_names(frames), partial(making, arguments, dataset), paths.run(*run), paths.lock(*run), place)
 
 
 def making(arguments: Namespace, dataset: Dataset, fold: str | None) -> "Making":
@@ -67,7 +67,7 @@ def making(arguments: Namespace, dataset: Dataset, fold: str | None) -> "Making"
         run_dir=paths.run(arguments.row, seed, fold),
         timing=paths.timing(arguments.row, seed, fold),
         lock=paths.lock(arguments.row, seed, fold),
-        keeps=fold is not None,
+        is_part=fold is not None,
     )
 
 

@@ -192,9 +192,12 @@ def open_split(
             mask store's reader.
 
     Raises:
-        ValueError: when the split has no usable video, or a label that the model does not know; or as `open_truth`.
+        ValueError: when the split has no usable video, or a label that the model does not know; when there are folds
+            and none is named; or as `open_truth`.
     """
     table = read_table(frames, [*COLUMNS, "split", *(["status"] if truth else [])])
+    if fold is None and (known := folds(table["split"])):
+        raise ValueError(f"{frames}: expected one of its folds to be named, {', '.join(known)}, got none")
     names = class_names if class_names is not None else sorted(table["label"].unique())
     rows = table[in_split(table["split"], split, fold) & (table["frames"] > 0)]
     if rows.empty:

@@ -45,7 +45,8 @@ class Making(NamedTuple):
         run_dir: the run's directory.
         timing: the file of the times.
         lock: the directory to hold while the run is made.
-        keeps: whether the finished run is kept in the side cache, too.
+        is_part: whether it is one of several networks of a run (`folds`): whoever makes these leases GPUs for all, and
+            a finished one is kept in the side cache until all are.
     """
 
     params: Dataset
@@ -54,7 +55,7 @@ class Making(NamedTuple):
     run_dir: Path
     timing: Path
     lock: Path
-    keeps: bool = False
+    is_part: bool = False
 
     def take_kept(self, key: str) -> bool:
         """Put the finished run that the side cache keeps in its place.
@@ -65,7 +66,7 @@ class Making(NamedTuple):
         if times is None:
             return False
         self.write_timing(times, key)
-        where = "" if self.keeps else ", under a launcher"
+        where = "" if self.is_part else ", under a launcher"
         print(f"{self.run_dir}: trained before{where}; found in the side cache")
         return True
 
@@ -96,7 +97,8 @@ def make_run(making: Making, place: Place | None) -> str:
 def _make_alone(making: Making) -> str:
     train = making.params.train
     # Several machines train elsewhere. Nothing asks CUDA before the lease.
-    lease = leased_gpus(train.devices, train.accelerator) if train.nodes == 1 else nullcontext()
+    leases = train.nodes == 1 and not making.is_part
+    lease = leased_gpus(train.devices, train.accelerator) if leases else nullcontext()
     with one_at_a_time(making.lock) as waited, lease:
         key = making.key()
         if waited and is_finished(making.run_dir, making.timing, key):
@@ -110,7 +112,7 @@ def _make_alone(making: Making) -> str:
         with replace_dir(making.run_dir) as directory:
             function = partial(making.train, run_dir=directory, checkpoint=checkpoint)
             times = run_in_processes(train.devices, function) if train.devices > 1 else function()
-            if making.keeps:
+            if making.is_part:
                 keep_run(Cache(), making.kept_key(key), directory, times)
         making.write_timing(times, key)
         checkpoint.remove()

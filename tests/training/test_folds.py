@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,23 @@ def test_a_kill_between_two_networks_costs_none(trained: Training, tmp_path: Pat
     assert not checkout.units()
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="stops a process and looks it up in /proc")
+def test_a_second_process_waits_for_all_networks(trained: Training, tmp_path: Path, made: Path) -> None:
+    checkout = checkout_of_folds(tmp_path / "checkout", made)
+    first = checkout.start()
+    wait_for(lambda: checkout.units() or first.poll() is not None)
+    first.send_signal(signal.SIGSTOP)  # held until the second one waits
+    second = checkout.start()
+    assert second.stdout is not None
+    waits = "runs/synthetic/locks/mha-pc-true-seed-3: another process is at work here; waiting for it to end"
+    assert second.stdout.readline().strip() == waits
+    first.send_signal(signal.SIGCONT)
+    printed(first)
+    assert f"{RUN}: finished by the process that this one waited for" in printed(second)
+    assert content(checkout) == content(trained)
+    assert not checkout.units()
+
+
 def test_every_video_is_tested_once_by_the_network_that_has_not_seen_it(trained: Training) -> None:
     printed(trained.start("stages.evaluate", "synthetic", "--attention", "mha", "--pc", "true"))
     result = trained.folder / "results/synthetic/mha/pc-true.parquet"
@@ -117,7 +135,7 @@ def test_every_video_is_tested_once_by_the_network_that_has_not_seen_it(trained:
 def test_networks_of_folds_train_on_one_machine(nodes: int, place: Place | None, got: str, tmp_path: Path) -> None:
     making = Making(changed(train={"nodes": nodes}), str, dict, tmp_path, tmp_path, tmp_path)
     with pytest.raises(ValueError, match=f"^folds: expected one machine and no launcher .* 2 folds, got {got}$"):
-        make_networks(FOLDS, lambda fold: making, tmp_path, place)
+        make_networks(FOLDS, lambda fold: making, tmp_path, tmp_path / "lock", place)
 
 
 def test_curves_have_the_means_over_the_folds(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
+from objabn.config.control_masks import TrueMasks
 from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset
 from objabn.training.launcher import Place, beside_others, find_place
@@ -42,7 +43,8 @@ def make(arguments: Namespace, dataset: Dataset, place: Place | None) -> None:
     frames, masks = paths.data("frames"), paths.data("masks")
     check_missing(read_table(frames), dataset.machine.max_failed)
     own_masks = masks if "o" in MAPS[arguments.attention] else None
-    replace = partial(wrong_masks, arguments.masks, seed) if arguments.masks != "own" else None
+    wrong_ones = partial(wrong_masks, arguments.masks, seed, params=dataset, frames=frames)
+    replace = wrong_ones if arguments.masks != "own" else None
     train_set = open_split("train", dataset, frames, own_masks, seed=seed, replace_masks=replace)
     if arguments.labels == "shuffled":
         train_set.labels = shuffled_labels(train_set.labels, seed)
@@ -50,10 +52,12 @@ def make(arguments: Namespace, dataset: Dataset, place: Place | None) -> None:
     validation_set = open_split(watched_on, dataset, frames, None, seed=seed, evaluation=VALIDATION)
     inputs = [paths.data("index.csv"), frames / "videos.csv", masks / "instances.parquet"]
     inputs += [path for path in [Path(dataset.model.pretrained or "")] if path.is_file()]
+    truth = [Path(dataset.truth.store)] if dataset.truth and isinstance(arguments.masks, TrueMasks) else []
+    inputs += [store / "videos.csv" for store in truth]
     record = {**run_record(run, train_set.class_names, inputs), "validated_on": watched_on}
     making = Making(
         params=dataset,
-        key=partial(run_key, record, [frames, masks], code_of("train")),
+        key=partial(run_key, record, [frames, masks, *truth], code_of("train")),
         train=partial(train_and_save, run, train_set, validation_set, record=record),
         run_dir=paths.run(arguments.row, seed),
         timing=paths.timing(arguments.row, seed),

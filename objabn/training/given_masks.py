@@ -33,7 +33,7 @@ class TruthPlanes:
         self._lengths = {video: int(length) for video, length in frames.items()}
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
-        """Return the planes of these frames, uint8 (n, 2, 128, 128), as `StoreReader.read`."""
+        """Return the planes of these frames, uint8 (n, 2, 128, 128)."""
         return _planes(self._truth.union(video, indices))
 
     def read_all(self, video: str) -> np.ndarray:
@@ -44,7 +44,7 @@ class TruthPlanes:
 class MotionPlanes:
     """Find what moves in the frames of a video when it is first read, and keep that in memory.
 
-    A video's masks take about 100 bytes a frame. Each of the loader's processes keeps the masks of the videos that it
+    The masks take a few hundred bytes a frame. Each of the loader's processes keeps the masks of the videos that it
     has read.
 
     Args:
@@ -57,7 +57,7 @@ class MotionPlanes:
         self._kept: dict[str, bytes] = {}
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
-        """Return the planes of these frames, uint8 (n, 2, 128, 128), as `StoreReader.read`."""
+        """Return the planes of these frames, uint8 (n, 2, 128, 128)."""
         return _planes(self._union(video)[indices])
 
     def read_all(self, video: str) -> np.ndarray:

@@ -17,7 +17,7 @@ def parse(description: str | None, *, row: bool = False, seed: bool = False) -> 
     Args:
         row: with `--attention` and `--pc`, or `--control`, which select a row of the table; all three are then set, a
             control's as its block says, and besides `row` (where it stands), `masks` and `labels` (which it is trained
-            with).
+            with; masks a name or a control's block).
         seed: with `--seed`.
     """
     parser = argparse.ArgumentParser(description=description)

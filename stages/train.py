@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset
 from objabn.training.launcher import beside_others, find_place
 from stages.arguments import parse
@@ -38,32 +37,26 @@ def main() -> None:
 
 def making(arguments: Namespace, dataset: Dataset, fold: str | None) -> "Making":
     """What makes the run, or its network of a fold, as one of several processes where a launcher has started them."""
-    from objabn.clips.dataset import VALIDATION, open_split, validation_split
     from objabn.model.run import Run, run_record
     from objabn.training.checkpoint import run_key
     from objabn.training.make import Making
+    from objabn.training.run_clips import stores_of, training_clips, watched_clips
     from objabn.training.train import train_and_save
-    from objabn.training.wrong_labels import shuffled_labels
-    from objabn.training.wrong_masks import wrong_masks
 
     paths, seed = Paths(arguments.dataset), arguments.seed
     wrong = {"masks": arguments.masks, "labels": arguments.labels, "fold": fold}
     run = Run(dataset, arguments.attention, arguments.pc, seed, arguments.control, **wrong)
     frames, masks = paths.data("frames"), paths.data("masks")
-    own_masks = masks if "o" in MAPS[arguments.attention] else None
-    replace = partial(wrong_masks, arguments.masks, seed) if arguments.masks != "own" else None
-    train_set = open_split("train", dataset, frames, own_masks, seed=seed, fold=fold, replace_masks=replace)
-    if arguments.labels == "shuffled":
-        train_set.labels = shuffled_labels(train_set.labels, seed)
-    watched_on = validation_split(frames)
-    validation_set = open_split(watched_on, dataset, frames, None, seed=seed, fold=fold, evaluation=VALIDATION)
+    stores, train_set = stores_of(run, frames, masks), training_clips(run, frames, masks)
+    watched_set, watched_on = watched_clips(run, frames)
     inputs = [paths.data("index.csv"), frames / "videos.csv", masks / "instances.parquet"]
-    inputs += [path for path in [Path(dataset.model.pretrained or "")] if path.is_file()]
+    given = [Path(dataset.model.pretrained or ""), *(store / "videos.csv" for store in stores[2:])]
+    inputs += [path for path in given if path.is_file()]
     record = {**run_record(run, train_set.class_names, inputs), "validated_on": watched_on}
     return Making(
         params=dataset,
-        key=partial(run_key, record, [frames, masks], code_of("train")),
-        train=partial(train_and_save, run, train_set, validation_set, record=record),
+        key=partial(run_key, record, stores, code_of("train")),
+        train=partial(train_and_save, run, train_set, watched_set, record=record),
         run_dir=paths.run(arguments.row, seed, fold),
         timing=paths.timing(arguments.row, seed, fold),
         lock=paths.lock(arguments.row, seed, fold),

@@ -17,6 +17,8 @@ def describe(fault: Any) -> list[str]:
     parts = [str(part) for part in fault["loc"]]
     if len(parts) > 3 and parts[2] == "segment":
         del parts[3]  # pydantic names the chosen backend there
+    if len(parts) > 3 and parts[0] == "controls" and parts[2] == "masks":
+        del parts[3 : 5 if parts[3] == "block" else 4]  # a name or a block, and which block
     key, kind, got = ".".join(parts), fault["type"], fault["input"]
     if kind == "extra_forbidden":
         return [f"{key}: not a known parameter"]
@@ -26,10 +28,11 @@ def describe(fault: Any) -> list[str]:
         return [f"{key}.{line}" if key else line for line in str(fault["ctx"]["error"]).splitlines()]
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return [f"{key}: expected a block of parameters, got {short(got)}"]
-    if kind == "union_tag_not_found":
-        return [f"{key}.backend: missing"]
-    if kind == "union_tag_invalid":
-        return [f"{key}.backend: expected {fault['ctx']['expected_tags']}, got {fault['ctx']['tag']!r}"]
+    if kind in ("union_tag_not_found", "union_tag_invalid"):
+        context = fault["ctx"]
+        of = context["discriminator"].strip("'")
+        known = f": expected {context['expected_tags']}, got {context['tag']!r}" if "tag" in context else ": missing"
+        return [f"{key}.{of}{known}"]
     if kind == "too_short":
         return [f"{key}: expected at least one value, got {short(got)}"]
     message = fault["msg"].removeprefix("Input should be ").removeprefix("a valid ")

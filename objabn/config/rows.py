@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, model_validator
 
 from objabn.config.blocks import Block, Seed
+from objabn.config.control_masks import ControlMasks
 
 # The attention maps of each configuration, in the model's order: unconstrained, object-constrained, background.
 MAPS: dict[str, tuple[str, ...]] = {"abn": ("u",), "mask": ("o",), "mha": ("u", "o", "b"), "plain": ()}
@@ -48,14 +49,15 @@ class Control(Block):
 
     attention: Literal["plain", "abn", "mask", "mha"]  # plain: the X3D without an attention branch
     pc: bool  # with the PC loss
-    masks: Literal["own", "shifted", "other"]  # that it is trained with (`wrong_masks`)
+    masks: ControlMasks  # that it is trained with (`wrong_masks`)
     labels: Literal["own", "shuffled"]  # that it is trained with (`wrong_labels`); it is tested on its own ones
     set: dict[str, Any]  # dotted key within the data set's block, in one of CHANGEABLE -> its value for this row
 
     @model_validator(mode="after")
     def _has_masks(self) -> "Control":
         if self.masks != "own" and "o" not in MAPS[self.attention]:
-            raise ValueError(f"masks: expected own ({self.attention} is trained without masks), got {self.masks!r}")
+            got = repr(self.masks) if isinstance(self.masks, str) else "a block"
+            raise ValueError(f"masks: expected own ({self.attention} is trained without masks), got {got}")
         if self.pc and not MAPS[self.attention]:
             raise ValueError(f"pc: expected false ({self.attention} has no attention branch), got true")
         return self

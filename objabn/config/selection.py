@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from objabn.config.control_masks import TrueMasks
 from objabn.config.faults import ParamsError, describe
 from objabn.config.rows import CHANGEABLE, CONTROL_NAME, LOSSES, Control
 from objabn.config.schema import NAME, Dataset, Params
@@ -35,7 +36,13 @@ def control_and_block(params: Params, dataset: Dataset, name: str) -> tuple[Cont
     values, faults = changed(dataset.model_dump(), params.controls[name].set)
     if faults:
         raise ParamsError("\n".join(f"params.yaml: controls.{name}.set.{fault}" for fault in faults))
+    if isinstance(params.controls[name].masks, TrueMasks) and dataset.truth is None:
+        raise ParamsError(f"params.yaml: {_no_truth(name)}")
     return params.controls[name], Dataset.model_validate(values)
+
+
+def _no_truth(name: str) -> str:
+    return f"controls.{name}.masks.of: expected own or motion (the data set's truth is null), got 'truth'"
 
 
 def changed(block: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[dict, list[str]]:
@@ -74,6 +81,9 @@ def control_faults(values: dict) -> list[str]:
         if name in LOSSES or not CONTROL_NAME.fullmatch(str(name)):
             expected = f"a name of a-z, 0-9, - and _, starting with a letter, other than {', '.join(LOSSES)}"
             faults.append(f"controls.{name}: expected {expected}, got {name!r}")
+        masks = control.get("masks") if isinstance(control, dict) else None
+        if name in named and isinstance(masks, dict) and masks.get("of") == "truth" and _lacks_truth(datasets, chosen):
+            faults.append(_no_truth(name))
         changes = control.get("set") if isinstance(control, dict) else None
         if not isinstance(changes, dict) or not all(isinstance(key, str) for key in changes):
             continue  # the schema says what is wrong there
@@ -84,6 +94,11 @@ def control_faults(values: dict) -> list[str]:
             wrong = next(iter(found.values()), []) if all(found.values()) else []
         faults += [f"controls.{name}.set.{fault}" for fault in wrong]
     return faults
+
+
+def _lacks_truth(datasets: dict, chosen: Any) -> bool:
+    block = datasets.get(chosen) if isinstance(chosen, str) else None
+    return isinstance(block, dict) and "truth" in block and block["truth"] is None
 
 
 def selection_faults(values: dict) -> list[str]:

@@ -43,5 +43,5 @@ def training_notes(runs: Mapping[int, Path]) -> dict[str, Any]:
 
 
 def network_dirs(run: Path) -> list[Path]:
-    """List the directories of a run's networks: those of its folds, or its own where it has none."""
+    """List the directories of a run's networks: those of its folds, or its own."""
     return [run / fold for fold in folds(path.name for path in run.iterdir())] or [run]

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from objabn import __version__
+from objabn.config.control_masks import GivenMasks, TrueMasks
 from objabn.config.schema import Dataset, Train
 from objabn.model.network import ObjectABN
 from objabn.model.x3d import downloaded_digest
@@ -36,7 +37,7 @@ class Run:
         attention: "abn", "mask", "mha" or "plain".
         pc: with the PC loss.
         control: the row's name if the row is a control.
-        masks: which masks the row is trained with, "own", "shifted" or "other".
+        masks: which masks the row is trained with, "own", "shifted", "other", or a control's block.
         labels: which labels the row is trained with, "own" or "shuffled".
         fold: of a cross-validation: it was trained on the other folds. None: on the split "train".
     """
@@ -46,7 +47,7 @@ class Run:
     pc: bool
     seed: int
     control: str | None = None
-    masks: str = "own"
+    masks: str | GivenMasks = "own"
     labels: str = "own"
     fold: str | None = None
 
@@ -66,7 +67,7 @@ def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict
         "pc": run.pc,
         "seed": run.seed,
         "control": run.control,
-        "masks": run.masks,
+        "masks": run.masks if isinstance(run.masks, str) else _masks_record(run.masks, run.params),
         "labels": run.labels,
         "fold": run.fold,
         "class_names": class_names,
@@ -75,6 +76,12 @@ def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict
         "versions": versions(),
         "inputs": {**{path.as_posix(): file_digest(path) for path in inputs}, **backbone},
     }
+
+
+def _masks_record(masks: GivenMasks, params: Dataset) -> dict[str, Any]:
+    """The control's block; with true masks, how they are read besides, since that determines them."""
+    truth = {"truth": params.truth.model_dump()} if isinstance(masks, TrueMasks) and params.truth else {}
+    return {**masks.model_dump(), **truth}
 
 
 def num_threads(asked: Train) -> int:

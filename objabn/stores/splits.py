@@ -27,7 +27,9 @@ def is_fold(split: str) -> bool:
 
 
 def folds(splits: Iterable[str]) -> tuple[str, ...]:
-    """List the folds of a data set, in the order of their numbers; () for one that is split into train and test.
+    """List the folds of a data set, in the order of their numbers.
+
+    A data set that is split into train and test has none.
 
     >>> folds(["fold-10", "fold-2", "fold-2"]), folds(["train", "test"])
     (('fold-2', 'fold-10'), ())

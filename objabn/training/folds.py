@@ -29,7 +29,9 @@ def make_networks(
     lock: Path,
     place: Place | None,
 ) -> None:
-    """Make a run: one network, or those of all folds, one after another, and the means of their curves.
+    """Make a run: one network, or one after another those of all folds.
+
+    Of folds it writes curves.csv with the means over the folds, too.
 
     Args:
         folds: their names, which are those of their directories; none for one network.
@@ -81,6 +83,9 @@ def _remove_others(folds: Sequence[str], directory: Path) -> None:
 
 
 def mean_curves(paths: Sequence[Path]) -> str:
-    """Return curves.csv with the means over several files of the same epochs; a value that one lacks is left out."""
+    """Return curves.csv with the means over several files of the same epochs.
+
+    A value that one of them lacks is left out.
+    """
     curves = pd.concat([pd.read_csv(path) for path in paths])
     return curves.groupby("epoch").mean().to_csv(lineterminator="\n")

@@ -1,18 +1,26 @@
 """Read masks that are wrong on purpose (`masks` of a control).
 
 Rows trained with wrong masks tell what the right masks are worth. The readers stand in the mask store's place, for
-training only. They return masks that are shifted to another place of the frame, or another video's masks.
+training only. They return masks that are shifted to another place of the frame, or another video's masks; or, as a
+control's block says, masks of another source (`given_masks`), shifted by a given length and missing in some frames.
 """
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from objabn.clips.partners import partners
 from objabn.clips.seeds import video_number
+from objabn.config.control_masks import GivenMasks
+from objabn.config.schema import Dataset
 from objabn.stores.array import StoreReader
+from objabn.stores.frames import Reader
 from objabn.stores.table import RowNumbers
+from objabn.training.given_masks import given_masks
 
 _LEAST = 1 / 4  # of the frame: the least shift, along one side at least
+_DIRECTION, _DROPPED = 1, 2  # what is drawn, so that one draw says nothing of the other
 
 
 def shift_of(video: str, seed: int, size: int) -> tuple[int, int]:
@@ -84,16 +92,88 @@ class OtherMasks:
         return self.read(video, np.arange(self._masks.num_frames(video)))
 
 
+def offset_of(video: str, seed: int, size: int, share: float) -> tuple[int, int]:
+    """Draw the direction in which a video's masks are shifted by a given length.
+
+    Returns dy and dx in cells, rounded, whose length is `share` of the frame with `size` cells a side. The direction is
+    drawn from (seed, video), evenly over all directions; it does not depend on the length.
+    """
+    draw = np.random.default_rng([seed, video_number(video), _DIRECTION])
+    angle = 2 * np.pi * draw.random()
+    return round(share * size * float(np.sin(angle))), round(share * size * float(np.cos(angle)))
+
+
+def dropped_frames(video: str, seed: int, num_frames: int, share: float) -> np.ndarray:
+    """Draw the frames of a video whose masks are dropped, bool (num_frames,).
+
+    They are `share` of the frames, rounded to a whole number, drawn from (seed, video). Frames that a small share drops
+    are among those that a large one drops.
+    """
+    order = np.random.default_rng([seed, video_number(video), _DROPPED]).permutation(num_frames)
+    return order < int(share * num_frames + 0.5)
+
+
+class DisturbedMasks:
+    """Read masks that are shifted by a given length, and empty in a given share of the frames.
+
+    Shift and frames are the same each time that a video is read (`offset_of`, `dropped_frames`). What leaves the frame
+    comes in on the other side.
+
+    Args:
+        given: reader of the masks.
+        masks: the mask store's reader, which knows how many frames a video has.
+        shift: length of the shift, as a share of the frame's side.
+        drop: share of the frames whose mask is emptied.
+    """
+
+    def __init__(self, given: Reader, masks: StoreReader, seed: int, shift: float, drop: float) -> None:
+        self._given, self._masks, self._seed, self._shift, self._drop = given, masks, seed, shift, drop
+
+    def read(self, video: str, indices: np.ndarray) -> np.ndarray:
+        """Return disturbed planes uint8 (n, 2, G, G), as `StoreReader.read`."""
+        return self._disturbed(video, indices, self._given.read(video, indices))
+
+    def read_all(self, video: str) -> np.ndarray:
+        """Return all disturbed planes of a video, as `StoreReader.read_all`."""
+        planes = self._given.read_all(video)
+        return self._disturbed(video, np.arange(len(planes)), planes)
+
+    def _disturbed(self, video: str, indices: np.ndarray, planes: np.ndarray) -> np.ndarray:
+        offset = offset_of(video, self._seed, planes.shape[-1], self._shift)
+        dropped = dropped_frames(video, self._seed, self._masks.num_frames(video), self._drop)[indices]
+        disturbed = np.roll(planes, offset, axis=(-2, -1))
+        disturbed[dropped] = 0
+        return disturbed
+
+
 def wrong_masks(
-    how: str, seed: int, masks: StoreReader, videos: pd.Series, classes: np.ndarray
-) -> ShiftedMasks | OtherMasks:
-    """Make the reader that a control's `masks` asks for, "shifted" or "other".
+    how: str | GivenMasks,
+    seed: int,
+    masks: StoreReader,
+    videos: pd.Series,
+    classes: np.ndarray,
+    *,
+    params: Dataset | None = None,
+    frames: Path | None = None,
+) -> Reader:
+    """Make the reader that a control asks for: "shifted", "other", or a block.
+
+    Args:
+        masks: the mask store's reader.
+        videos: ids of the videos that are trained on.
+        classes: their class numbers, int (V,).
+        params: parameters of the data set; a block needs them, and the next.
+        frames: path of the store of frames.
 
     Raises:
-        ValueError: another `how`, or fewer than two videos to exchange masks.
+        ValueError: another `how`, or fewer than two videos to exchange masks; or as `given_masks`.
     """
     if how == "shifted":
         return ShiftedMasks(masks, seed)
     if how == "other":
         return OtherMasks(masks, videos, classes, seed)
-    raise ValueError(f"masks: expected shifted or other, got {how!r}")
+    if isinstance(how, str):
+        raise ValueError(f"masks: expected shifted or other, got {how!r}")
+    assert params is not None
+    assert frames is not None
+    return DisturbedMasks(given_masks(how, masks, videos, params, frames), masks, seed, how.shift, how.drop)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from objabn.config.control_masks import TrueMasks
 from objabn.config.faults import ParamsError
 from objabn.config.file import load_params, parse_params, read_yaml
 from objabn.config.selection import control_and_block
@@ -80,6 +81,20 @@ BROKEN = [
      "controls.plain.attention: expected 'plain', 'abn', 'mask' or 'mha', got 'none'"),
     ("unknown masks of a control", edited("controls.other-masks.masks", "random"),
      "controls.other-masks.masks: expected 'own', 'shifted' or 'other', got 'random'"),
+    ("no text and no block for a control's masks", edited("controls.other-masks.masks", 3),
+     "controls.other-masks.masks: expected 'own', 'shifted' or 'other', got 3"),
+    ("unknown source of a control's masks", edited("controls.human-masks.masks.of", "sam"),
+     "controls.human-masks.masks.of: expected 'own', 'truth', 'motion', got 'sam'"),
+    ("no source of a control's masks", edited("controls.human-masks.masks.of", ...),
+     "controls.human-masks.masks.of: missing"),
+    ("masks that move too far", edited("controls.human-masks.masks.shift", 0.6),
+     "controls.human-masks.masks.shift: expected less than or equal to 0.5, got 0.6"),
+    ("no share of masks that are dropped", edited("controls.motion-masks.masks.drop", ...),
+     "controls.motion-masks.masks.drop: missing"),
+    ("a setting of motion for true masks", edited("controls.human-masks.masks.threshold", 25.0),
+     "controls.human-masks.masks.threshold: not a known parameter"),
+    ("a block of masks for a row without any", edited("controls.human-masks.attention", "abn"),
+     "controls.human-masks.masks: expected own (abn is trained without masks), got a block"),
     ("unknown labels of a control", edited("controls.shuffled-labels.labels", "random"),
      "controls.shuffled-labels.labels: expected 'own' or 'shuffled', got 'random'"),
     ("PC for a row without an attention branch", edited("controls.plain.pc", True),
@@ -219,6 +234,24 @@ def test_what_a_control_changes_need_fit_only_the_data_set_whose_table_names_it(
         control_and_block(params, params.datasets["synthetic"], "mask-max")
     control, block = control_and_block(params, params.datasets["ucf101"], "mask-max")
     assert (control.attention, block) == ("mask", params.datasets["ucf101"])
+
+
+def test_true_masks_need_the_truth_of_the_data_set_whose_table_names_them() -> None:
+    line = (
+        "params.yaml: controls.human-masks.masks.of: expected own or motion (the data set's truth is null), got 'truth'"
+    )
+    named = ["table.controls=[human-masks]"]
+    params = parse_params(TEXT, overrides=named)
+    assert control_and_block(params, params.datasets["synthetic"], "human-masks")[0].masks == TrueMasks(
+        of="truth", shift=0.0, drop=0.0
+    )
+    with pytest.raises(ParamsError) as error:
+        parse_params(TEXT, overrides=[*named, "dataset=ucf101"])
+    assert str(error.value) == line
+    with pytest.raises(ParamsError) as error:
+        control_and_block(params, params.datasets["ucf101"], "human-masks")
+    assert str(error.value) == line
+    assert parse_params(TEXT, overrides=["table.controls=[motion-masks]", "dataset=ucf101"]).dataset == "ucf101"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,108 @@
+"""Read the masks that a control is trained with in place of the segmenter's: true ones, or those of motion.
+
+The readers stand in the mask store's place. Their masks are unions already, so all planes of a frame hold the same: 255
+where the mask is, and 0. `union_mask` finds this mask with any threshold and groups.
+"""
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from objabn.config.control_masks import GivenMasks, MotionMasks, TrueMasks
+from objabn.config.schema import Dataset
+from objabn.segmentation.moving import moving_regions
+from objabn.stores.array import StoreReader
+from objabn.stores.frames import FrameReader, Reader, open_frames
+from objabn.stores.masks import GRID, GROUPS
+from objabn.stores.table import read_table
+from objabn.stores.truth import TruthReader, open_truth
+
+
+class TruthPlanes:
+    """Read the true masks of videos.
+
+    Args:
+        truth: they have an annotation in every frame of these videos.
+        frames: how many frames each video has.
+    """
+
+    def __init__(self, truth: TruthReader, frames: pd.Series) -> None:
+        self._truth = truth
+        self._lengths = {video: int(length) for video, length in frames.items()}
+
+    def read(self, video: str, indices: np.ndarray) -> np.ndarray:
+        """Return the planes of these frames, uint8 (n, 2, 128, 128)."""
+        return _planes(self._truth.union(video, indices))
+
+    def read_all(self, video: str) -> np.ndarray:
+        """Return the planes of all frames of a video, as `StoreReader.read_all`."""
+        return self.read(video, np.arange(self._lengths[video]))
+
+
+class MotionPlanes:
+    """Find what moves in the frames of a video when it is first read, and keep that in memory.
+
+    The masks take a few hundred bytes a frame. Each of the loader's processes keeps the masks of the videos that it
+    has read.
+
+    Args:
+        frames: reader of stored frames.
+        threshold, min_area: as for `moving_regions`; all regions count, whatever their score.
+    """
+
+    def __init__(self, frames: FrameReader, threshold: float, min_area: float) -> None:
+        self._frames, self._threshold, self._min_area = frames, threshold, min_area
+        self._kept: dict[str, bytes] = {}
+
+    def read(self, video: str, indices: np.ndarray) -> np.ndarray:
+        """Return the planes of these frames, uint8 (n, 2, 128, 128)."""
+        return _planes(self._union(video)[indices])
+
+    def read_all(self, video: str) -> np.ndarray:
+        """Return the planes of all frames of a video, as `StoreReader.read_all`."""
+        return _planes(self._union(video))
+
+    def _union(self, video: str) -> np.ndarray:
+        """What moves in each frame of a video, bool (frames, 128, 128)."""
+        if video not in self._kept:
+            found = moving_regions(self._frames.read_all(video), self._threshold, self._min_area)
+            union = np.stack([regions.masks.any(axis=0) for regions in found])
+            self._kept[video] = zlib.compress(np.packbits(union).tobytes(), level=1)
+        bits = np.frombuffer(zlib.decompress(self._kept[video]), np.uint8)
+        return np.unpackbits(bits).reshape(-1, GRID, GRID).astype(bool)
+
+
+def _planes(union: np.ndarray) -> np.ndarray:
+    """Put a union mask, bool (n, 128, 128), into all planes: uint8 (n, 2, 128, 128)."""
+    return np.repeat(np.where(union, 255, 0).astype(np.uint8)[:, None], len(GROUPS), axis=1)
+
+
+def given_masks(how: GivenMasks, masks: StoreReader, videos: pd.Series, params: Dataset, frames: Path) -> Reader:
+    """Open the masks that a control's block names.
+
+    Args:
+        masks: reader of the segmenter's masks.
+        videos: ids of the videos that are trained on.
+        params: parameters of the data set.
+        frames: path of the store of frames.
+
+    Raises:
+        ValueError: true masks that lack a frame of these videos; or as `open_truth`.
+    """
+    if isinstance(how, MotionMasks):
+        return MotionPlanes(open_frames(frames, Path(params.videos), params.decode), how.threshold, how.min_area)
+    if not isinstance(how, TrueMasks):
+        return masks
+    assert params.truth is not None, "the parameter file was checked"
+    table = read_table(frames, ["video", "frames", "status"])
+    table = table[table["video"].isin(set(videos))]
+    truth = open_truth(params.truth, table, params.decode.stride)
+    for video, length in zip(table["video"], table["frames"], strict=True):
+        known = truth.known(video, np.arange(length))
+        if not known.all():
+            expected = "masks of truth: expected an annotation of every frame that is trained on"
+            got = f"frame {int(np.argmin(known))} of {video}" if known.any() else f"any frame of {video}"
+            raise ValueError(f"{params.truth.store}: {expected}, got none of {got}")
+    return TruthPlanes(truth, table.set_index("video")["frames"])

@@ -1,0 +1,50 @@
+"""Open the clips of a run: those that it learns from, with its masks and labels, and those that it is watched on."""
+
+from functools import partial
+from pathlib import Path
+
+from objabn.clips.dataset import VALIDATION, ClipDataset, open_split, validation_split
+from objabn.config.control_masks import TrueMasks
+from objabn.config.rows import MAPS
+from objabn.model.run import Run
+from objabn.training.wrong_labels import shuffled_labels
+from objabn.training.wrong_masks import wrong_masks
+
+
+def training_clips(run: Run, frames: Path, masks: Path) -> ClipDataset:
+    """Open the clips that a run learns from, with masks where its loss needs some.
+
+    Args:
+        frames, masks: paths of the stores.
+
+    Raises:
+        ValueError: as `open_split` and `wrong_masks`.
+    """
+    replace = partial(wrong_masks, run.masks, run.seed, params=run.params, frames=frames)
+    clips = open_split(
+        "train",
+        run.params,
+        frames,
+        masks if "o" in MAPS[run.attention] else None,
+        seed=run.seed,
+        fold=run.fold,
+        replace_masks=replace if run.masks != "own" else None,
+    )
+    if run.labels == "shuffled":
+        clips.labels = shuffled_labels(clips.labels, run.seed)
+    return clips
+
+
+def watched_clips(run: Run, frames: Path) -> tuple[ClipDataset, str]:
+    """Open the clips that a run is watched on, and return them with the name of their split."""
+    split = validation_split(frames)
+    return open_split(split, run.params, frames, None, seed=run.seed, fold=run.fold, evaluation=VALIDATION), split
+
+
+def stores_of(run: Run, frames: Path, masks: Path) -> list[Path]:
+    """List the stores that a run's weights depend on.
+
+    Frames, masks, and the truth where the run is taught true masks.
+    """
+    truth = run.params.truth if isinstance(run.masks, TrueMasks) else None
+    return [frames, masks, *([Path(truth.store)] if truth else [])]

@@ -36,7 +36,7 @@ def training_clips(run: Run, frames: Path, masks: Path) -> ClipDataset:
 
 
 def watched_clips(run: Run, frames: Path) -> tuple[ClipDataset, str]:
-    """Open the clips that a run is watched on, and return them with the name of their split."""
+    """Open the clips that a run is watched on; return them and their split."""
     split = validation_split(frames)
     return open_split(split, run.params, frames, None, seed=run.seed, fold=run.fold, evaluation=VALIDATION), split
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from stages.arguments import parse
 from stages.entry import run_stage
 from stages.paths import Paths
-from stages.trained import trained_runs
+from stages.trained import networks, of_each, trained_runs
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     import pandas as pd
 
     from objabn.evaluation.evaluate import evaluate_run
-    from objabn.evaluation.kept_maps import MapKeeper, write_maps
+    from objabn.evaluation.kept_maps import MOST, MapKeeper, together, write_maps
     from objabn.evaluation.numbers import write_numbers
     from objabn.evaluation.results import write_results
     from objabn.evaluation.summary import summarise
@@ -28,15 +28,19 @@ def main() -> None:
     from objabn.system.files import write_text
     from objabn.system.gpus import leased_gpus
 
+    number = len(networks(arguments.dataset))
+    measured = of_each(dataset, number)
+
     def results_of_seeds() -> Iterator[pd.DataFrame]:
+        keepers = []
         for seed, run, clips in trained_runs(arguments, params, dataset):
             is_first = seed == params.table.seeds[0]
             ranked = is_first or dataset.eval.ranking_videos is None
-            keeper = MapKeeper(clips, run.attention) if is_first else None
-            for results in evaluate_run(run.model, run.attention, clips, dataset, rank=ranked, keep=keeper):
+            keeper = MapKeeper(clips, run.attention, max(MOST // number, 1)) if is_first else None
+            keepers += [keeper] if keeper else []
+            for results in evaluate_run(run.model, run.attention, clips, measured, rank=ranked, keep=keeper):
                 yield results.assign(seed=seed)
-            if keeper is not None:
-                write_maps(result.with_suffix(".npz"), keeper.kept())
+        write_maps(result.with_suffix(".npz"), together([keeper.kept() for keeper in keepers]))
 
     with leased_gpus(1, dataset.train.accelerator):  # nothing asks CUDA before
         write_results(result.with_suffix(".parquet"), results_of_seeds())

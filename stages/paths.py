@@ -25,16 +25,18 @@ class Paths:
     def mask_picture(self) -> Path:
         return Path("reports") / self.dataset / "masks.png"
 
-    def run(self, row: str, seed: int) -> Path:
-        return Path("runs") / self.dataset / row / f"seed-{seed}"
+    def run(self, row: str, seed: int, fold: str | None = None) -> Path:
+        """The run of a seed; with folds it holds a directory a fold."""
+        whole = Path("runs") / self.dataset / row / f"seed-{seed}"
+        return whole / fold if fold else whole
 
-    def timing(self, row: str, seed: int) -> Path:
+    def timing(self, row: str, seed: int, fold: str | None = None) -> Path:
         """Beside the runs, not in them: nothing that a later stage depends on may hold a time."""
-        return Path("runs") / self.dataset / "timing" / f"{row.replace('/', '-')}-seed-{seed}.json"
+        return Path("runs") / self.dataset / "timing" / f"{_flat(row, seed, fold)}.json"
 
-    def lock(self, row: str, seed: int) -> Path:
+    def lock(self, row: str, seed: int, fold: str | None = None) -> Path:
         """An empty directory to hold while a run is made: the run's own is replaced, and a row's is all its seeds'."""
-        return Path("runs") / self.dataset / "locks" / f"{row.replace('/', '-')}-seed-{seed}"
+        return Path("runs") / self.dataset / "locks" / _flat(row, seed, fold)
 
     def result(self, row: str) -> Path:
         """A row's numbers. Beside them `.parquet` (each video), `.npz` (maps of some) and `.training.json`."""
@@ -55,6 +57,11 @@ class Paths:
 
     def table(self, suffix: str, of: str = "") -> Path:
         return Path("tables") / f"{self.dataset}{of}.{suffix}"
+
+
+def _flat(row: str, seed: int, fold: str | None) -> str:
+    """A run's name as one file name."""
+    return "-".join([row.replace("/", "-"), f"seed-{seed}", *([fold] if fold else [])])
 
 
 def row_path(name: str, pc: bool) -> str:

@@ -8,62 +8,71 @@ from argparse import Namespace
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from objabn.config.control_masks import TrueMasks
 from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset
-from objabn.training.launcher import Place, beside_others, find_place
+from objabn.training.launcher import beside_others, find_place
 from stages.arguments import parse
 from stages.code import code_of
 from stages.entry import run_stage
 from stages.paths import Paths
+
+if TYPE_CHECKING:
+    from objabn.training.make import Making
 
 
 def main() -> None:
     arguments, _, dataset = parse(__doc__, row=True, seed=True)
     place = find_place(dataset.train.devices, dataset.train.nodes)
     with beside_others(place, "train") if place else nullcontext():
-        make(arguments, dataset, place)
+        from objabn.clips.dataset import fold_names
+        from objabn.stores.table import check_missing, read_table
+        from objabn.training.folds import make_networks
+
+        paths = Paths(arguments.dataset)
+        frames, run = paths.data("frames"), (arguments.row, arguments.seed)
+        check_missing(read_table(frames), dataset.machine.max_failed)
+        make_networks(fold_names(frames), partial(making, arguments, dataset), paths.run(*run), paths.lock(*run), place)
 
 
-def make(arguments: Namespace, dataset: Dataset, place: Place | None) -> None:
-    """Make the run, as one of several processes where a launcher has started them."""
+def making(arguments: Namespace, dataset: Dataset, fold: str | None) -> "Making":
+    """What makes the run, or its network of a fold, as one of several processes where a launcher has started them."""
     from objabn.clips.dataset import VALIDATION, open_split, validation_split
     from objabn.model.run import Run, run_record
-    from objabn.stores.table import check_missing, read_table
     from objabn.training.checkpoint import run_key
-    from objabn.training.make import Making, make_run
+    from objabn.training.make import Making
     from objabn.training.train import train_and_save
     from objabn.training.wrong_labels import shuffled_labels
     from objabn.training.wrong_masks import wrong_masks
 
     paths, seed = Paths(arguments.dataset), arguments.seed
-    wrong = {"masks": arguments.masks, "labels": arguments.labels}
+    wrong = {"masks": arguments.masks, "labels": arguments.labels, "fold": fold}
     run = Run(dataset, arguments.attention, arguments.pc, seed, arguments.control, **wrong)
     frames, masks = paths.data("frames"), paths.data("masks")
-    check_missing(read_table(frames), dataset.machine.max_failed)
     own_masks = masks if "o" in MAPS[arguments.attention] else None
     wrong_ones = partial(wrong_masks, arguments.masks, seed, params=dataset, frames=frames)
     replace = wrong_ones if arguments.masks != "own" else None
-    train_set = open_split("train", dataset, frames, own_masks, seed=seed, replace_masks=replace)
+    train_set = open_split("train", dataset, frames, own_masks, seed=seed, fold=fold, replace_masks=replace)
     if arguments.labels == "shuffled":
         train_set.labels = shuffled_labels(train_set.labels, seed)
     watched_on = validation_split(frames)
-    validation_set = open_split(watched_on, dataset, frames, None, seed=seed, evaluation=VALIDATION)
+    validation_set = open_split(watched_on, dataset, frames, None, seed=seed, fold=fold, evaluation=VALIDATION)
     inputs = [paths.data("index.csv"), frames / "videos.csv", masks / "instances.parquet"]
     inputs += [path for path in [Path(dataset.model.pretrained or "")] if path.is_file()]
     truth = [Path(dataset.truth.store)] if dataset.truth and isinstance(arguments.masks, TrueMasks) else []
     inputs += [store / "videos.csv" for store in truth]
     record = {**run_record(run, train_set.class_names, inputs), "validated_on": watched_on}
-    making = Making(
+    return Making(
         params=dataset,
         key=partial(run_key, record, [frames, masks, *truth], code_of("train")),
         train=partial(train_and_save, run, train_set, validation_set, record=record),
-        run_dir=paths.run(arguments.row, seed),
-        timing=paths.timing(arguments.row, seed),
-        lock=paths.lock(arguments.row, seed),
+        run_dir=paths.run(arguments.row, seed, fold),
+        timing=paths.timing(arguments.row, seed, fold),
+        lock=paths.lock(arguments.row, seed, fold),
+        is_part=fold is not None,
     )
-    make_run(making, place)
 
 
 if __name__ == "__main__":

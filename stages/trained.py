@@ -2,6 +2,8 @@
 
 import argparse
 from collections.abc import Iterator
+from itertools import product
+from math import ceil
 from typing import TYPE_CHECKING
 
 from objabn.config.schema import Dataset, Params
@@ -17,6 +19,8 @@ def trained_runs(
 ) -> Iterator[tuple[int, "TrainedRun", "ClipDataset"]]:
     """Yield each seed of the row, its trained run, and the clips of the test split, with ground truth if there is any.
 
+    With folds a seed comes once for each of its networks, with the clips that this network was not trained on.
+
     Args:
         arguments: `dataset` and `row`, of `arguments.parse`.
     """
@@ -24,16 +28,31 @@ def trained_runs(
     from objabn.evaluation.trained import load_trained
 
     paths = Paths(arguments.dataset)
-    for seed in params.table.seeds:
-        run = load_trained(paths.run(arguments.row, seed))
+    for seed, fold in product(params.table.seeds, networks(arguments.dataset)):
+        run = load_trained(paths.run(arguments.row, seed, fold))
         clips = open_split(
             "test",
             dataset,
             paths.data("frames"),
             paths.data("masks"),
             seed=seed,
+            fold=fold,
             evaluation=dataset.eval,
             truth=dataset.truth,
             class_names=list(run.class_names),
         )
         yield seed, run, clips
+
+
+def networks(dataset_name: str) -> tuple[str | None, ...]:
+    """The folds whose networks a seed has; (None,) where it has one network alone."""
+    from objabn.clips.dataset import fold_names
+
+    return fold_names(Paths(dataset_name).data("frames")) or (None,)
+
+
+def of_each(dataset: Dataset, number: int) -> Dataset:
+    """The parameters with which each of a seed's networks is measured: they share `eval.ranking_videos`."""
+    most = dataset.eval.ranking_videos
+    shared = {"ranking_videos": None if most is None else ceil(most / number)}
+    return dataset.model_copy(update={"eval": dataset.eval.model_copy(update=shared)})

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from objabn.evaluation.trained import SHIPPED, find_run
     from objabn.explanation.explain import check_maps, explain, load
 
-    directory, num_seeds = find_run(args.trained or SHIPPED)
+    directory, taken = find_run(args.trained or SHIPPED)
     loaded = load(directory, device=args.device)
     check_maps(args.maps, loaded)
     if args.trained is None:
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
             "others: of a real video its answer is one of them all the same. --run DIR takes a run of yours"
         )
     elif directory != args.trained:
-        print(f"run: {directory}" + (f", the lowest of {num_seeds} seeds" if num_seeds > 1 else ""))
+        print(f"run: {directory}" + (f", {taken}" if taken else ""))
     found, missing = find_videos(args.videos)
     done = 0
     for video in found:

@@ -24,6 +24,7 @@ from objabn.config.schema import Dataset as DatasetParams
 from objabn.stores.array import StoreReader
 from objabn.stores.frames import FrameReader, Reader, open_frames
 from objabn.stores.masks import GRID, union_mask
+from objabn.stores.splits import folds, in_split
 from objabn.stores.table import read_table
 from objabn.stores.truth import TruthReader, open_truth
 
@@ -142,6 +143,15 @@ class ClipDataset(TorchDataset[dict]):
         return data.num_frames * (3 * round(pixels) + 8 + unions * GRID**2 + known) + 4 * 4 + 1 + 2 * 8 + gains
 
 
+def fold_names(frames: Path) -> tuple[str, ...]:
+    """List the folds of a data set, each of which has a network of its own; () where it has none.
+
+    Raises:
+        ValueError: there is no such store.
+    """
+    return folds(read_table(frames, ["split"])["split"])
+
+
 def validation_split(frames: Path) -> str:
     """Choose the split that trainings are watched on: "val" where the data set has usable videos of it, else "test".
 
@@ -162,6 +172,7 @@ def open_split(
     masks: Path | None,
     *,
     seed: int,
+    fold: str | None = None,
     evaluation: Eval | None = None,
     truth: Truth | None = None,
     class_names: list[str] | None = None,
@@ -172,6 +183,7 @@ def open_split(
     Args:
         split: "train", "val" or "test".
         frames, masks: paths of the stores of frames and of masks.
+        fold: of a cross-validation, whose network is meant: "test" is this fold, "train" the others.
         truth: the data set's parameters of ground-truth masks where an item shall have them.
         evaluation: as for `ClipDataset`.
         class_names: those of a trained model; None takes all labels of the data set, sorted.
@@ -180,13 +192,17 @@ def open_split(
             mask store's reader.
 
     Raises:
-        ValueError: when the split has no usable video, or a label that the model does not know; or as `open_truth`.
+        ValueError: when the split has no usable video, or a label that the model does not know; when there are folds
+            and none is named; or as `open_truth`.
     """
     table = read_table(frames, [*COLUMNS, "split", *(["status"] if truth else [])])
+    if fold is None and (known := folds(table["split"])):
+        raise ValueError(f"{frames}: expected one of its folds to be named, {', '.join(known)}, got none")
     names = class_names if class_names is not None else sorted(table["label"].unique())
-    rows = table[(table["split"] == split) & (table["frames"] > 0)]
+    rows = table[in_split(table["split"], split, fold) & (table["frames"] > 0)]
     if rows.empty:
-        raise ValueError(f"{frames}: expected at least one usable {split} video, found none")
+        of_fold = f" of {fold}" if fold else ""
+        raise ValueError(f"{frames}: expected at least one usable {split} video{of_fold}, found none")
     if unknown := sorted(set(rows["label"].unique()) - set(names)):
         raise ValueError(f"{frames}: expected labels that the model was trained on, got {', '.join(unknown)}")
     reader: Reader | None = StoreReader(masks) if masks else None

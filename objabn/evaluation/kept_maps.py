@@ -5,6 +5,7 @@ V videos, M maps, T frames, h/w grid of the maps.
 
 import io
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ class KeptMaps(NamedTuple):
     boxes: np.ndarray  # float32 (V, 4): the crop that the network saw: x0 y0 x1 y1 in [0, 1] of the frame
 
 
+MOST = 512  # videos of a row whose maps are kept
 _KINDS = {"videos": ("U", 1), "map_names": ("U", 1), "maps": ("u1", 5), "frames": ("i8", 2), "boxes": ("f4", 2)}
 
 
@@ -77,6 +79,13 @@ def read_maps(path: Path) -> KeptMaps:
     return kept
 
 
+def together(kept: Sequence[KeptMaps]) -> KeptMaps:
+    """Join maps of the same letters, grid and number of frames, of different videos."""
+    first = kept[0]
+    arrays = {name: np.concatenate([getattr(each, name) for each in kept]) for name in _KINDS if name != "map_names"}
+    return KeptMaps(map_names=first.map_names, **arrays)
+
+
 class MapKeeper:
     """Keep the maps of some test videos, of each the first view.
 
@@ -84,7 +93,7 @@ class MapKeeper:
     are no more than `most`, else so many spread over it.
     """
 
-    def __init__(self, dataset: ClipDataset, attention: str, most: int = 512) -> None:
+    def __init__(self, dataset: ClipDataset, attention: str, most: int = MOST) -> None:
         videos = dataset.table["video"]
         self._chosen = np.unique(np.linspace(0, len(videos) - 1, min(most, len(videos))).round().astype(int))
         self._videos = videos.iloc[self._chosen].to_numpy(dtype=str)

@@ -1,6 +1,7 @@
 """Find a finished run and load its network: the one way in for evaluation, audits and explanations."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -14,6 +15,7 @@ from objabn.config.rows import map_names
 from objabn.config.schema import Dataset
 from objabn.model.network import ObjectABN
 from objabn.model.run import RUN, WEIGHTS, Run, build_model, load_run
+from objabn.stores.splits import folds
 
 DEVICES = ("auto", "cpu", "cuda")
 SHIPPED = Path(objabn.__file__).parent / "assets/eight_drawn_actions"  # a run that comes with the package
@@ -41,10 +43,11 @@ class TrainedRun:
     record: dict[str, Any]
 
 
-def find_run(directory: Path) -> tuple[Path, int]:
-    """Find the directory of a run, and count its seeds.
+def find_run(directory: Path) -> tuple[Path, str]:
+    """Find the directory of a network, and say of how many it was taken.
 
-    The path may be the run's own, or its parent's: then the run is that of the lowest seed.
+    The path may be the network's own, or that of a seed with a network a fold, or the parent of several seeds: then it
+    is the first fold's of the lowest seed, and the words say so; else they are "".
 
     Raises:
         ValueError: there is no finished run.
@@ -54,20 +57,31 @@ def find_run(directory: Path) -> tuple[Path, int]:
         raise ValueError(f"run {directory}: {expected}, found {'a file' if directory.exists() else 'nothing'}")
     inside = sorted(path.name for path in directory.iterdir())
     if WEIGHTS in inside or RUN in inside:
-        return directory, 1
+        return directory, ""
+    if networks := folds(inside):
+        return directory / networks[0], _of_folds(networks)
     seeds = sorted(int(found[1]) for name in inside if (found := re.fullmatch(r"seed-(\d+)", name)))
     if not seeds:
         listed = ", ".join(inside[:5]) + (", ..." if len(inside) > 5 else "")
         raise ValueError(f"run {directory}: {expected}, found {listed or 'an empty directory'}")
-    return directory / f"seed-{seeds[0]}", len(seeds)
+    lowest = directory / f"seed-{seeds[0]}"
+    words = f"the lowest of {len(seeds)} seeds" if len(seeds) > 1 else ""
+    if not (networks := folds(path.name for path in lowest.iterdir())):
+        return lowest, words
+    return lowest / networks[0], ", ".join(filter(None, [words, _of_folds(networks)]))
+
+
+def _of_folds(networks: Sequence[str]) -> str:
+    return f"the first of {len(networks)} folds"
 
 
 def load(run: str | PathLike[str] = SHIPPED, *, device: str = "auto") -> TrainedRun:
     """Load a run, so that explaining many videos reads it once.
 
     Args:
-        run: its directory, or the parent with the directories of several seeds, of which the lowest is taken. Without
-            it the run that comes with the package is loaded: it knows eight drawn actions, and nothing else.
+        run: its directory, or the parent with the directories of several seeds, of which the lowest is taken, or of
+            folds, of which the first is taken. Without it the run that comes with the package is loaded: it knows eight
+            drawn actions, and nothing else.
         device: "auto" (a CUDA device if there is one), "cpu" or "cuda".
 
     Raises:

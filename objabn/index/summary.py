@@ -120,7 +120,7 @@ def _leaks(index: pd.DataFrame, groups: pd.Series, content: pd.Series) -> Iterat
     """What two splits share, for each two of them, or several folds: groups, and videos of equal content."""
     there = [name for name in ALL_SPLITS if name in set(index["split"])]
     shared = [(pair, f"both {' and '.join(pair)}") for pair in combinations(there, 2)]
-    for names_of, both in [(names, "several folds")] if (names := folds(index["split"])) else shared:
+    for names_of, both in [(known, "several folds")] if (known := folds(index["split"])) else shared:
         rows = index[index["split"].isin(names_of)]
         for keys, names, what in (
             (groups, groups, f"groups in {both}"),

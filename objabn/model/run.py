@@ -39,6 +39,7 @@ class Run:
         control: the row's name if the row is a control.
         masks: which masks the row is trained with, "own", "shifted", "other", or a control's block.
         labels: which labels the row is trained with, "own" or "shuffled".
+        fold: of a cross-validation: it was trained on the other folds. None: on the split "train".
     """
 
     params: Dataset
@@ -48,6 +49,7 @@ class Run:
     control: str | None = None
     masks: str | GivenMasks = "own"
     labels: str = "own"
+    fold: str | None = None
 
 
 def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict[str, Any]:
@@ -67,6 +69,7 @@ def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict
         "control": run.control,
         "masks": run.masks if isinstance(run.masks, str) else _masks_record(run.masks, run.params),
         "labels": run.labels,
+        "fold": run.fold,
         "class_names": class_names,
         "params": run.params.model_dump(),
         "threads": num_threads(run.params.train),

@@ -162,7 +162,7 @@ def run_key(record: Mapping[str, Any], stores: Sequence[Path], code: str) -> str
     on_cuda = params["train"]["accelerator"] != "cpu" and torch.cuda.is_available()
     precision = resolve_precision(params["train"]["precision"], on_cuda=on_cuda)
     return unit_key(
-        **{name: record[name] for name in ("attention", "pc", "seed", "masks", "labels")},
+        **{name: record[name] for name in ("attention", "pc", "seed", "fold", "masks", "labels")},
         **{name: record[name] for name in ("class_names", "versions", "inputs")},
         params={name: params[name] for name in sorted(_PARAMS)},
         stores=[store_digest(store) for store in stores],

@@ -2,6 +2,7 @@
 
 A training on several machines runs outside DVC. DVC deletes a stage's outputs before it runs the stage, so what such a
 training has written into the run's directory would be lost. The stage that DVC runs takes the run from here instead.
+So does a run of several networks (`folds`) that was interrupted.
 """
 
 import io
@@ -58,3 +59,8 @@ def take_run(cache: Cache, key: str, directory: Path) -> dict[str, Any] | None:
         for name, content in files.items():
             (partial / name).write_bytes(content)
     return timing
+
+
+def drop_run(cache: Cache, key: str) -> None:
+    """Remove the kept run of this key, if there is one."""
+    cache.path(KIND, key).unlink(missing_ok=True)

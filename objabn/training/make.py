@@ -45,6 +45,8 @@ class Making(NamedTuple):
         run_dir: the run's directory.
         timing: the file of the times.
         lock: the directory to hold while the run is made.
+        is_part: whether it is one of several networks of a run (`folds`): whoever makes these leases GPUs for all, and
+            a finished one is kept in the side cache until all are.
     """
 
     params: Dataset
@@ -53,9 +55,10 @@ class Making(NamedTuple):
     run_dir: Path
     timing: Path
     lock: Path
+    is_part: bool = False
 
     def take_kept(self, key: str) -> bool:
-        """Put the run that a launcher's processes have finished in its place.
+        """Put the finished run that the side cache keeps in its place.
 
         Returns False if there is none.
         """
@@ -63,7 +66,8 @@ class Making(NamedTuple):
         if times is None:
             return False
         self.write_timing(times, key)
-        print(f"{self.run_dir}: trained before, under a launcher; found in the side cache")
+        where = "" if self.is_part else ", under a launcher"
+        print(f"{self.run_dir}: trained before{where}; found in the side cache")
         return True
 
     def kept_key(self, key: str) -> str:
@@ -78,8 +82,8 @@ class Making(NamedTuple):
         write_text(self.timing, json.dumps({**times, "key": key}, indent=2) + "\n")
 
 
-def make_run(making: Making, place: Place | None) -> None:
-    """Make a run.
+def make_run(making: Making, place: Place | None) -> str:
+    """Make a run, and return the key of its training.
 
     Args:
         place: of this process among those that a launcher has started; None where there is no launcher.
@@ -87,31 +91,32 @@ def make_run(making: Making, place: Place | None) -> None:
     Raises:
         ValueError: the training cannot go on, or takes several machines and a launcher.
     """
-    if place:
-        _make_with_others(making, place)
-    else:
-        _make_alone(making)
+    return _make_with_others(making, place) if place else _make_alone(making)
 
 
-def _make_alone(making: Making) -> None:
+def _make_alone(making: Making) -> str:
     train = making.params.train
     # Several machines train elsewhere. Nothing asks CUDA before the lease.
-    lease = leased_gpus(train.devices, train.accelerator) if train.nodes == 1 else nullcontext()
+    leases = train.nodes == 1 and not making.is_part
+    lease = leased_gpus(train.devices, train.accelerator) if leases else nullcontext()
     with one_at_a_time(making.lock) as waited, lease:
         key = making.key()
         if waited and is_finished(making.run_dir, making.timing, key):
             print(f"{making.run_dir}: finished by the process that this one waited for")
-            return
+            return key
         if making.take_kept(key):
-            return
+            return key
         if train.nodes > 1:
             raise ValueError(_how_to_start(train.devices, train.nodes))
         checkpoint = Checkpoint(Cache(), key, making.params.machine.checkpoint_minutes)
         with replace_dir(making.run_dir) as directory:
             function = partial(making.train, run_dir=directory, checkpoint=checkpoint)
             times = run_in_processes(train.devices, function) if train.devices > 1 else function()
+            if making.is_part:
+                keep_run(Cache(), making.kept_key(key), directory, times)
         making.write_timing(times, key)
         checkpoint.remove()
+    return key
 
 
 def _how_to_start(devices: int, nodes: int) -> str:
@@ -120,7 +125,7 @@ def _how_to_start(devices: int, nodes: int) -> str:
     return f"train.nodes: expected this on each of {nodes} machines first (docs/scaling.md): {command}; got no such run"
 
 
-def _make_with_others(making: Making, place: Place) -> None:
+def _make_with_others(making: Making, place: Place) -> str:
     train, is_first = making.params.train, place.rank == 0
     if check_on_cpu(train) and train.threads is None:
         why = "it determines the bits, and torchrun sets OMP_NUM_THREADS"
@@ -139,6 +144,7 @@ def _make_with_others(making: Making, place: Place) -> None:
                 checkpoint.remove()
         dist.barrier()  # no process leaves while another still reads from it
         dist.destroy_process_group()
+    return key
 
 
 @contextmanager

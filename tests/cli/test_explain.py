@@ -276,7 +276,7 @@ def test_a_call_in_python_is_the_command(videos: Path, runs: Path) -> None:
 def test_seeds_are_ordered_as_numbers(tmp_path: Path) -> None:
     for name in ("seed-10", "seed-9", "seed-x"):
         (tmp_path / name).mkdir()
-    assert find_run(tmp_path) == (tmp_path / "seed-9", 2)
+    assert find_run(tmp_path) == (tmp_path / "seed-9", "the lowest of 2 seeds")
 
 
 def test_the_help_needs_no_torch() -> None:

@@ -86,8 +86,8 @@ def runs(process: int) -> bool:
         return False
 
 
-def write_frames(folder: Path, numbers: range, num_frames: int) -> None:
-    """A frame store in which a bright square crosses each video."""
+def write_frames(folder: Path, numbers: range, num_frames: int, splits: tuple[str, str] = ("train", "test")) -> None:
+    """A frame store in which a bright square crosses each video; videos of even numbers are of the first split."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     writer = StoreWriter(folder, (48, 64, 3), frames_per_shard=64)
@@ -98,7 +98,7 @@ def write_frames(folder: Path, numbers: range, num_frames: int) -> None:
         for at, frame in enumerate(frames):
             left = at * 46 // num_frames
             frame[top : top + 18, left : left + 14] = colour
-        row = {"path": f"{number}.mp4", "label": f"class{number % 3}", "split": ("train", "test")[number % 2]}
+        row = {"path": f"{number}.mp4", "label": f"class{number % 3}", "split": splits[number % 2]}
         row |= {"digest": f"digest of {number}", "status": "ok", "error": "", "height": 48, "width": 64}
         writer.append(frames, video=f"v{number:03}", **row)
     writer.close()

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from objabn.config.control_masks import TrueMasks
 from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset
 from objabn.training.launcher import beside_others, find_place
@@ -45,24 +44,21 @@ def making(arguments: Namespace, dataset: Dataset, fold: str | None) -> "Making"
     from objabn.training.make import Making
     from objabn.training.train import train_and_save
     from objabn.training.wrong_labels import shuffled_labels
-    from objabn.training.wrong_masks import wrong_masks
+    from objabn.training.wrong_masks import true_stores, wrong_masks
 
     paths, seed = Paths(arguments.dataset), arguments.seed
     wrong = {"masks": arguments.masks, "labels": arguments.labels, "fold": fold}
     run = Run(dataset, arguments.attention, arguments.pc, seed, arguments.control, **wrong)
     frames, masks = paths.data("frames"), paths.data("masks")
     own_masks = masks if "o" in MAPS[arguments.attention] else None
-    wrong_ones = partial(wrong_masks, arguments.masks, seed, params=dataset, frames=frames)
-    replace = wrong_ones if arguments.masks != "own" else None
+    replace = partial(wrong_masks, arguments.masks, seed, params=dataset, frames=frames)
     train_set = open_split("train", dataset, frames, own_masks, seed=seed, fold=fold, replace_masks=replace)
     if arguments.labels == "shuffled":
         train_set.labels = shuffled_labels(train_set.labels, seed)
     watched_on = validation_split(frames)
     validation_set = open_split(watched_on, dataset, frames, None, seed=seed, fold=fold, evaluation=VALIDATION)
-    inputs = [paths.data("index.csv"), frames / "videos.csv", masks / "instances.parquet"]
-    inputs += [path for path in [Path(dataset.model.pretrained or "")] if path.is_file()]
-    truth = [Path(dataset.truth.store)] if dataset.truth and isinstance(arguments.masks, TrueMasks) else []
-    inputs += [store / "videos.csv" for store in truth]
+    truth = true_stores(arguments.masks, dataset)
+    inputs = paths.trained_on(Path(dataset.model.pretrained or ""), *(store / "videos.csv" for store in truth))
     record = {**run_record(run, train_set.class_names, inputs), "validated_on": watched_on}
     return Making(
         params=dataset,

@@ -144,7 +144,7 @@ def test_a_training_set_gets_them_and_a_test_set_its_own(tmp_path: Path, synthet
 
 
 def test_misuse(masks: StoreReader) -> None:
-    with pytest.raises(ValueError, match=r"^masks: expected shifted or other, got 'random'$"):
+    with pytest.raises(ValueError, match=r"^masks: expected own, shifted or other, got 'random'$"):
         make("random", masks)
     with pytest.raises(ValueError, match=r"^v9: expected one of the videos that exchange masks$"):
         make("other", masks).read("v9", np.zeros(1, int))

@@ -16,6 +16,11 @@ class Paths:
         """index.csv, videos, truth, frames or masks."""
         return Path("data") / self.dataset / name
 
+    def trained_on(self, *others: Path) -> list[Path]:
+        """Files whose digests a run's record has: the data set's, and those of the others that are there."""
+        own = [self.data("index.csv"), self.data("frames") / "videos.csv", self.data("masks") / "instances.parquet"]
+        return [*own, *(path for path in others if path.is_file())]
+
     @property
     def segment_report(self) -> Path:
         """Beside it a table, `.csv`, with a row for each video."""

@@ -49,9 +49,7 @@ def making(arguments: Namespace, dataset: Dataset, fold: str | None) -> "Making"
     frames, masks = paths.data("frames"), paths.data("masks")
     stores, train_set = stores_of(run, frames, masks), training_clips(run, frames, masks)
     watched_set, watched_on = watched_clips(run, frames)
-    inputs = [paths.data("index.csv"), frames / "videos.csv", masks / "instances.parquet"]
-    given = [Path(dataset.model.pretrained or ""), *(store / "videos.csv" for store in stores[2:])]
-    inputs += [path for path in given if path.is_file()]
+    inputs = paths.trained_on(Path(dataset.model.pretrained or ""), *(store / "videos.csv" for store in stores[2:]))
     record = {**run_record(run, train_set.class_names, inputs), "validated_on": watched_on}
     return Making(
         params=dataset,

@@ -26,8 +26,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="free units that nothing in this checkout needs",
         description="Removes units of masks that are neither those of a finished mask store in this checkout nor those "
         "that its decoded data sets need with the present params.yaml, checkpoints of trainings and pretrainings "
-        "that have written none for a week, and what killed writers left. A cache that several checkouts share knows "
-        "nothing of the others: they compute again what they miss.",
+        "that have written none for a week, masks of motion that trainings found more than a week ago, and what killed "
+        "writers left. A cache that several checkouts share knows nothing of the others: they compute again what they "
+        "miss.",
     )
     parser.add_argument("--all", action="store_true", help="remove every unit, needed or not")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be freed")
@@ -101,17 +102,18 @@ def _test_of_need() -> Callable[[Entry], bool]:
     """Whether a unit is needed; one of a kind that this command knows nothing of is.
 
     Which training would look for a checkpoint only the training itself can say, so their age decides: one that runs
-    writes one after each epoch and every `machine.checkpoint_minutes`. So it is with a pretraining. A finished run that
+    writes one after each epoch and every `machine.checkpoint_minutes`. So it is with a pretraining. Masks of motion
+    that trainings of controls have found are needed by other seeds of the same control. A finished run that
     a launcher's processes have kept is needed until DVC has it.
     """
     from objabn.pretrain import loop
     from objabn.segmentation import units
-    from objabn.training import checkpoint, finished
+    from objabn.training import checkpoint, finished, given_masks
 
     needed = needed_units()
 
     def is_needed(unit: Entry) -> bool:
-        if unit.kind in (checkpoint.KIND, finished.KIND, loop.KIND):
+        if unit.kind in (checkpoint.KIND, finished.KIND, given_masks.KIND, loop.KIND):
             with suppress(FileNotFoundError):
                 return time.time() - unit.path.stat().st_mtime < _ABANDONED_SEC
         return unit.kind != units.KIND or unit.key in needed

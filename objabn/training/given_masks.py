@@ -12,12 +12,16 @@ import pandas as pd
 
 from objabn.config.control_masks import GivenMasks, MotionMasks, TrueMasks
 from objabn.config.schema import Dataset
-from objabn.segmentation.moving import moving_regions
+from objabn.segmentation import moving
 from objabn.stores.array import StoreReader
 from objabn.stores.frames import FrameReader, Reader, open_frames
 from objabn.stores.masks import GRID, GROUPS
 from objabn.stores.table import read_table
 from objabn.stores.truth import TruthReader, open_truth
+from objabn.system.cache import Cache, digest, unit_key
+from objabn.system.files import file_digest
+
+KIND = "motion"  # of a unit in the side cache: what moves in one video
 
 
 class TruthPlanes:
@@ -42,18 +46,19 @@ class TruthPlanes:
 
 
 class MotionPlanes:
-    """Find what moves in the frames of a video when it is first read, and keep that in memory.
+    """Find what moves in the frames of a video when it is first read, and keep that.
 
-    The masks take a few hundred bytes a frame. Each of the loader's processes keeps the masks of the videos that it
-    has read.
+    The masks, a few hundred bytes a frame, stay in the memory of each process that has read them, and in the side
+    cache, where other trainings and processes find them.
 
     Args:
         frames: reader of stored frames.
         threshold, min_area: as for `moving_regions`; all regions count, whatever their score.
+        cache: None keeps the masks in memory only.
     """
 
-    def __init__(self, frames: FrameReader, threshold: float, min_area: float) -> None:
-        self._frames, self._threshold, self._min_area = frames, threshold, min_area
+    def __init__(self, frames: FrameReader, threshold: float, min_area: float, cache: Cache | None = None) -> None:
+        self._frames, self._settings, self._cache = frames, {"threshold": threshold, "min_area": min_area}, cache
         self._kept: dict[str, bytes] = {}
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
@@ -67,9 +72,15 @@ class MotionPlanes:
     def _union(self, video: str) -> np.ndarray:
         """What moves in each frame of a video, bool (frames, 128, 128)."""
         if video not in self._kept:
-            found = moving_regions(self._frames.read_all(video), self._threshold, self._min_area)
-            union = np.stack([regions.masks.any(axis=0) for regions in found])
-            self._kept[video] = zlib.compress(np.packbits(union).tobytes(), level=1)
+            frames = self._frames.read_all(video)
+            key = unit_key(frames=digest(frames.tobytes()).hex(), code=file_digest(moving.__file__), **self._settings)
+            kept = self._cache.load(KIND, key) if self._cache else None
+            if kept is None:
+                union = np.stack([each.masks.any(axis=0) for each in moving.moving_regions(frames, **self._settings)])
+                kept = zlib.compress(np.packbits(union).tobytes(), level=1)
+                if self._cache:
+                    self._cache.store(KIND, key, kept)
+            self._kept[video] = kept
         bits = np.frombuffer(zlib.decompress(self._kept[video]), np.uint8)
         return np.unpackbits(bits).reshape(-1, GRID, GRID).astype(bool)
 
@@ -92,7 +103,8 @@ def given_masks(how: GivenMasks, masks: StoreReader, videos: pd.Series, params: 
         ValueError: true masks that lack a frame of these videos; or as `open_truth`.
     """
     if isinstance(how, MotionMasks):
-        return MotionPlanes(open_frames(frames, Path(params.videos), params.decode), how.threshold, how.min_area)
+        reader = open_frames(frames, Path(params.videos), params.decode)
+        return MotionPlanes(reader, how.threshold, how.min_area, Cache())
     if not isinstance(how, TrueMasks):
         return masks
     assert params.truth is not None, "the parameter file was checked"

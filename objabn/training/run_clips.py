@@ -4,11 +4,10 @@ from functools import partial
 from pathlib import Path
 
 from objabn.clips.dataset import VALIDATION, ClipDataset, open_split, validation_split
-from objabn.config.control_masks import TrueMasks
 from objabn.config.rows import MAPS
 from objabn.model.run import Run
 from objabn.training.wrong_labels import shuffled_labels
-from objabn.training.wrong_masks import wrong_masks
+from objabn.training.wrong_masks import true_stores, wrong_masks
 
 
 def training_clips(run: Run, frames: Path, masks: Path) -> ClipDataset:
@@ -28,7 +27,7 @@ def training_clips(run: Run, frames: Path, masks: Path) -> ClipDataset:
         masks if "o" in MAPS[run.attention] else None,
         seed=run.seed,
         fold=run.fold,
-        replace_masks=replace if run.masks != "own" else None,
+        replace_masks=replace,
     )
     if run.labels == "shuffled":
         clips.labels = shuffled_labels(clips.labels, run.seed)
@@ -46,5 +45,4 @@ def stores_of(run: Run, frames: Path, masks: Path) -> list[Path]:
 
     Frames, masks, and the truth where the run is taught true masks.
     """
-    truth = run.params.truth if isinstance(run.masks, TrueMasks) else None
-    return [frames, masks, *([Path(truth.store)] if truth else [])]
+    return [frames, masks, *true_stores(run.masks, run.params)]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from objabn.clips.partners import partners
 from objabn.clips.seeds import video_number
-from objabn.config.control_masks import GivenMasks
+from objabn.config.control_masks import GivenMasks, TrueMasks
 from objabn.config.schema import Dataset
 from objabn.stores.array import StoreReader
 from objabn.stores.frames import Reader
@@ -146,6 +146,11 @@ class DisturbedMasks:
         return disturbed
 
 
+def true_stores(how: str | GivenMasks, params: Dataset) -> list[Path]:
+    """List the stores of true masks that a row is trained with: one, or none."""
+    return [Path(params.truth.store)] if params.truth and isinstance(how, TrueMasks) else []
+
+
 def wrong_masks(
     how: str | GivenMasks,
     seed: int,
@@ -156,9 +161,10 @@ def wrong_masks(
     params: Dataset | None = None,
     frames: Path | None = None,
 ) -> Reader:
-    """Make the reader that a control asks for: "shifted", "other", or a block.
+    """Make the reader of the masks that a row is trained with.
 
     Args:
+        how: "own", "shifted", "other", or a control's block.
         masks: the mask store's reader.
         videos: ids of the videos that are trained on.
         classes: their class numbers, int (V,).
@@ -168,12 +174,14 @@ def wrong_masks(
     Raises:
         ValueError: another `how`, or fewer than two videos to exchange masks; or as `given_masks`.
     """
+    if how == "own":
+        return masks
     if how == "shifted":
         return ShiftedMasks(masks, seed)
     if how == "other":
         return OtherMasks(masks, videos, classes, seed)
     if isinstance(how, str):
-        raise ValueError(f"masks: expected shifted or other, got {how!r}")
+        raise ValueError(f"masks: expected own, shifted or other, got {how!r}")
     assert params is not None
     assert frames is not None
     return DisturbedMasks(given_masks(how, masks, videos, params, frames), masks, seed, how.shift, how.drop)

@@ -98,7 +98,7 @@ def test_units_of_a_kind_it_does_not_know_stay(cache: Cache, printed) -> None:
     assert list(cache.units()) == []
 
 
-@pytest.mark.parametrize("kind", ["training", "run"])
+@pytest.mark.parametrize("kind", ["training", "run", "motion"])
 def test_what_trainings_keep_stays_for_a_week(cache: Cache, printed, kind: str) -> None:
     for key, days in ((FINISHED, 6.9), (UNUSED, 7.1)):
         cache.store(kind, key, b"y" * 34)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from objabn import __version__
+from objabn.config.control_masks import MotionMasks, OwnMasks, TrueMasks
 from objabn.config.schema import Dataset
 from objabn.model.run import CURVES, RUN, WEIGHTS, Run, load_run, run_record, save_run, seal_run
 from objabn.system.cache import digest
@@ -76,6 +77,18 @@ def test_another_input_has_another_digest(tmp_path, synthetic):
 def test_run_json_says_what_a_control_is(synthetic):
     record = run_record(Run(synthetic, "mask", False, 0, "other-masks", "other"), [], [])
     assert (record["attention"], record["control"], record["masks"]) == ("mask", "other-masks", "other")
+
+
+def test_run_json_says_which_masks_a_control_is_taught_and_how_the_true_ones_are_read(synthetic):
+    moving = MotionMasks(of="motion", threshold=25.0, min_area=0.002, shift=0.0, drop=0.5)
+    own = OwnMasks(of="own", shift=0.2, drop=0.0)
+    true = TrueMasks(of="truth", shift=0.2, drop=0.0)
+    records = [run_record(Run(synthetic, "mask", False, 0, "name", masks), [], []) for masks in (moving, own, true)]
+    assert [json.loads(json.dumps(record["masks"])) for record in records] == [
+        {"of": "motion", "threshold": 25.0, "min_area": 0.002, "shift": 0.0, "drop": 0.5},
+        {"of": "own", "shift": 0.2, "drop": 0.0},
+        {"of": "truth", "shift": 0.2, "drop": 0.0, "truth": synthetic.truth.model_dump()},
+    ]
 
 
 def test_run_json_is_made_to_be_read(tmp_path):

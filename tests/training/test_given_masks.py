@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from objabn.clips.dataset import open_split
 from objabn.config.control_masks import GivenMasks, MotionMasks, OwnMasks, TrueMasks
 from objabn.config.schema import Dataset
+from objabn.segmentation import moving
 from objabn.segmentation.segmenters import motion
 from objabn.stores.array import StoreReader
 from objabn.stores.frames import Reader
 from objabn.stores.masks import GROUPS, union_mask
+from objabn.system.cache import Cache
 from objabn.training.given_masks import MotionPlanes
 from objabn.training.wrong_masks import dropped_frames, offset_of, wrong_masks
 from tests.helpers.clips import FRAMES, SIZE, parameters, write_stores
@@ -30,6 +32,11 @@ MOVING = MotionMasks(of="motion", threshold=25.0, min_area=0.002, shift=0.0, dro
 def block(frame: int) -> tuple[slice, slice]:
     """Where the block of 8 pixels a side stands in a frame: it moves right by 2 pixels a frame."""
     return slice(12, 20), slice(2 * frame, 2 * frame + 8)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OBJABN_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -158,6 +165,19 @@ def test_motion_is_looked_for_once_a_video(tmp_path: Path) -> None:
     for video in ("v0", "v1", "v0", "v1"):
         assert reader.read(video, np.array([2, 0])).shape == (2, 2, 128, 128)
     assert Frames.read_videos == ["v0", "v1"]
+
+
+def test_another_training_finds_masks_of_motion_in_the_side_cache(
+    tmp_path: Path, params: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, frames = Cache(tmp_path / "cache"), StoreReader(tmp_path / "frames")
+    first = MotionPlanes(frames, 25.0, 0.002, cache).read_all("v0")
+    monkeypatch.setattr(moving, "moving_regions", lambda *_, **__: pytest.fail("computed again"))
+    assert np.array_equal(MotionPlanes(frames, 25.0, 0.002, cache).read_all("v0"), first)
+    assert np.array_equal(MotionPlanes(frames, 25.0, 0.002, cache).read_all("v1"), first)  # the same frames
+    for settings in ((24.0, 0.002), (25.0, 0.003)):
+        with pytest.raises(pytest.fail.Exception):
+            MotionPlanes(frames, *settings, cache).read_all("v0")
 
 
 @pytest.mark.parametrize("how", [TRUE, MOVING, OwnMasks(of="own", shift=0.4, drop=0.0)])

@@ -143,8 +143,12 @@ def test_a_training_set_gets_them_and_a_test_set_its_own(tmp_path: Path, synthet
     assert [int(tested[item]["masks"][0].sum()) for item in range(2)] == [16 * 16, 17 * 17]
 
 
+def test_own_masks_are_the_stores(masks: StoreReader) -> None:
+    assert make("own", masks) is masks
+
+
 def test_misuse(masks: StoreReader) -> None:
-    with pytest.raises(ValueError, match=r"^masks: expected shifted or other, got 'random'$"):
+    with pytest.raises(ValueError, match=r"^masks: expected own, shifted or other, got 'random'$"):
         make("random", masks)
     with pytest.raises(ValueError, match=r"^v9: expected one of the videos that exchange masks$"):
         make("other", masks).read("v9", np.zeros(1, int))

@@ -37,6 +37,7 @@ def main() -> None:
 
 def making(arguments: Namespace, dataset: Dataset, fold: str | None) -> "Making":
     """What makes the run, or its network of a fold, as one of several processes where a launcher has started them."""
+    from objabn.index.groups import FOLDER, read_groups
     from objabn.model.run import Run, run_record
     from objabn.training.checkpoint import run_key
     from objabn.training.make import Making
@@ -47,9 +48,12 @@ def making(arguments: Namespace, dataset: Dataset, fold: str | None) -> "Making"
     wrong = {"masks": arguments.masks, "labels": arguments.labels, "fold": fold}
     run = Run(dataset, arguments.attention, arguments.pc, seed, arguments.control, **wrong)
     frames, masks = paths.data("frames"), paths.data("masks")
-    stores, train_set = stores_of(run, frames, masks), training_clips(run, frames, masks)
+    groups = partial(read_groups, FOLDER, arguments.dataset)
+    stores, train_set = stores_of(run, frames, masks), training_clips(run, frames, masks, groups)
     watched_set, watched_on = watched_clips(run, frames)
-    inputs = paths.trained_on(Path(dataset.model.pretrained or ""), *(store / "videos.csv" for store in stores[2:]))
+    others = [Path(dataset.model.pretrained or ""), *(store / "videos.csv" for store in stores[2:])]
+    others += [FOLDER / f"{arguments.dataset}.csv"] if dataset.train.share < 1 else []
+    inputs = paths.trained_on(*others)
     record = {**run_record(run, train_set.class_names, inputs), "validated_on": watched_on}
     return Making(
         params=dataset,

@@ -111,6 +111,8 @@ def _print_computed(params: Params, counts: Counts, *, as_json: bool) -> int:
 def _heading(dataset_name: str, counts: Counts, device: str) -> str:
     val = f", {counts.val:,} val" if counts.val else ""
     splits = f"{counts.train:,} train{val} and {counts.test:,} test videos, {counts.frames:,} frames"
+    if counts.networks > 1:
+        splits = f"{counts.test:,} videos in {counts.networks} folds, a network for each, {counts.frames:,} frames"
     return f"{dataset_name}: {splits}, {counts.classes} classes\non: {device}\n"
 
 
@@ -166,11 +168,12 @@ def _test_recordings(name: str, dataset: Dataset, counts: Counts) -> tuple[int, 
     """Count the recordings of the test videos, and say what was counted."""
     from objabn.index.groups import FOLDER, read_groups
     from objabn.index.table import read_index
+    from objabn.stores.splits import in_split
 
     index = Path("data", name, "index.csv")
     if index.is_file() and dataset.synthesize is None:
         videos = read_index(index)
-        groups = read_groups(FOLDER, name, videos).to_numpy()[videos["split"] == "test"]
+        groups = read_groups(FOLDER, name, videos).to_numpy()[in_split(videos["split"], "test")]
         return len(set(groups)), "test recordings"
     known = RECORDINGS.get(name)
     return (known, "test recordings") if known else (counts.test, "test videos")

@@ -9,8 +9,6 @@ import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
-
 from objabn.cli.check import ONE_SEED
 from objabn.cli.repro import add_jobs, keep, make
 from objabn.config.edit import edit
@@ -19,7 +17,6 @@ from objabn.config.schema import Params
 
 WIDTH = 110  # columns
 TABLES = Path("tables")
-FOLD = "fold-"  # begins the split of a data set whose videos are all tested, each fold by networks of its own
 _SUFFIXES = ("md", "csv", "png", "tex")
 
 
@@ -168,6 +165,7 @@ def _tested(params: Params) -> tuple[int, int, int]:
     """Count the test videos, their recordings, and the folds (0: there are none)."""
     from objabn.index.groups import FOLDER, read_groups
     from objabn.index.table import read_index
+    from objabn.stores.splits import folds, in_split
 
     name, dataset = params.dataset, params.datasets[params.dataset]
     index = Path("data", name, "index.csv")
@@ -179,10 +177,9 @@ def _tested(params: Params) -> tuple[int, int, int]:
     if not index.is_file():
         raise ValueError(f"{index}: expected the list of the data set's videos, got no file: `python -m objabn index`")
     videos = read_index(index)
-    split: pd.Series = videos["split"].astype(str)
-    is_tested = (split == "test") | split.str.startswith(FOLD)
+    is_tested = in_split(videos["split"], "test")
     groups = read_groups(FOLDER, name, videos).to_numpy()[is_tested]
-    return int(is_tested.sum()), len(set(groups)), split[split.str.startswith(FOLD)].nunique()
+    return int(is_tested.sum()), len(set(groups)), len(folds(videos["split"]))
 
 
 def _files(name: str, params: Params) -> list[Path]:

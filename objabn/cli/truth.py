@@ -77,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
     if args.layout != "something-else" and len(args.annotations) > 1:
         raise ValueError(f"truth {args.layout}: --annotations, expected one path, got {len(args.annotations)}")
 
+    from objabn.stores.splits import in_split
     from objabn.stores.table import TABLE, read_table
     from objabn.truth.videos import Videos
     from objabn.truth.write import write_store
@@ -91,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     videos = Videos(table, dataset.decode.stride)
     read, groups = _read(args, videos)
     written = write_store(store, videos, read, groups)
-    tested = set(table["video"][table["split"] == "test"])
+    tested = set(table["video"][in_split(table["split"], "test")])
     print(f"wrote {store}: annotations of {written.frames:,} frames of {len(written.videos):,} videos, ", end="")
     print(f"{len(tested & set(written.videos)):,} of them test videos; {name} has {len(videos):,} videos")
     for reason, names in written.left_out.items():

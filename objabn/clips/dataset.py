@@ -28,6 +28,7 @@ from objabn.stores.splits import folds, in_split
 from objabn.stores.table import read_table
 from objabn.stores.truth import TruthReader, open_truth
 
+Choose = Callable[[pd.DataFrame], np.ndarray]
 ReplaceMasks = Callable[[StoreReader, pd.Series, np.ndarray], Reader]
 COLUMNS = ["video", "label", "frames", "height", "width"]  # the columns of the table of videos that clips need
 # During training: one clip a video, the same in every epoch; no map is measured.
@@ -177,6 +178,7 @@ def open_split(
     truth: Truth | None = None,
     class_names: list[str] | None = None,
     replace_masks: ReplaceMasks | None = None,
+    choose: Choose | None = None,
 ) -> ClipDataset:
     """Open the clips of a split from the stores of frames and masks.
 
@@ -190,12 +192,15 @@ def open_split(
         replace_masks: makes the reader that is used in place of the mask store's reader. Called with the mask store's
             reader, the ids of the split's videos, and the class numbers of these videos, int (videos,). None keeps the
             mask store's reader.
+        choose: tells which of the split's videos are taken, bool (V,). Called with their rows of the table of videos,
+            columns COLUMNS and `path`. None takes all.
 
     Raises:
         ValueError: when the split has no usable video, or a label that the model does not know; when there are folds
             and none is named; or as `open_truth`.
     """
-    table = read_table(frames, [*COLUMNS, "split", *(["status"] if truth else [])])
+    more = [*(["status"] if truth else []), *(["path"] if choose else [])]
+    table = read_table(frames, [*COLUMNS, "split", *more])
     if fold is None and (known := folds(table["split"])):
         raise ValueError(f"{frames}: expected one of its folds to be named, {', '.join(known)}, got none")
     names = class_names if class_names is not None else sorted(table["label"].unique())
@@ -203,6 +208,8 @@ def open_split(
     if rows.empty:
         of_fold = f" of {fold}" if fold else ""
         raise ValueError(f"{frames}: expected at least one usable {split} video{of_fold}, found none")
+    if choose is not None:
+        rows = rows[choose(rows)]
     if unknown := sorted(set(rows["label"].unique()) - set(names)):
         raise ValueError(f"{frames}: expected labels that the model was trained on, got {', '.join(unknown)}")
     reader: Reader | None = StoreReader(masks) if masks else None

@@ -31,6 +31,7 @@ ADDED = {
     "model.feature_pool": "mean",
     "model.mixer_bias": True,
     "loss_weights.even": 0.0,
+    "train.share": 1.0,
     "train.push_centroid_lr": None,
     "train.weight_decay": 0.0,
     "train.pc_centroids": "one",

@@ -165,6 +165,7 @@ class LossWeights(Block):
 
 class Train(Block):
     epochs: Count
+    share: Annotated[float, Field(gt=0, le=1)]  # of the training videos, whole recordings at a time
     batch_size: Annotated[int, Field(ge=2)]  # clips
     accumulate: Count  # batches whose mean gradient makes a step
     lr: Positive

@@ -19,7 +19,11 @@ MASK_BYTES, UNIT_BYTES = 220.0, 250.0  # a frame: 160 and 210 on the embedded da
 
 @dataclass(frozen=True)
 class Counts:
-    """Videos of the splits, stored frames of all, and where that is from. Without `val` trainings use `test`."""
+    """Videos of the splits, stored frames of all, and where that is from. Without `val` trainings use `test`.
+
+    With folds a seed has so many `networks`; each is trained on `train` videos, and all together test `test`, which are
+    all videos.
+    """
 
     train: int
     test: int
@@ -27,10 +31,16 @@ class Counts:
     classes: int
     origin: str
     val: int = 0
+    networks: int = 1
 
     @property
     def videos(self) -> int:
-        return self.train + self.val + self.test
+        return self.test if self.networks > 1 else self.train + self.val + self.test
+
+    @property
+    def watched(self) -> int:
+        """Videos that a training is watched on after each epoch."""
+        return self.val or round(self.test / self.networks)
 
 
 @dataclass(frozen=True)
@@ -106,7 +116,7 @@ def training_sec(params: Dataset, counts: Counts, train_sec: float, val_sec: flo
     """
     batch = params.train.batch_size
     clips = counts.train // batch * batch or counts.train  # the incomplete last batch is dropped
-    return params.train.epochs * (clips * train_sec + (counts.val or counts.test) * val_sec)
+    return params.train.epochs * (clips * train_sec + counts.watched * val_sec)
 
 
 def costs(params: Dataset, table: Table, counts: Counts, rates: Rates) -> list[Cost]:
@@ -119,7 +129,7 @@ def costs(params: Dataset, table: Table, counts: Counts, rates: Rates) -> list[C
     each = "not measured" if found.sec is None else f"{duration(found.sec)} a frame"
     lines.append(Cost("segment", sec, round(frames * MASK_BYTES), each))
     lines.append(Cost("  side cache", None, round(segmented * UNIT_BYTES), "", in_cache=True))
-    lines.append(_training(num_rows(table) * len(table.seeds), params, counts, rates.row, start))
+    lines.append(_training(num_rows(table) * len(table.seeds) * counts.networks, params, counts, rates.row, start))
     lines.append(_evaluation(num_rows(table), len(table.seeds), params, counts, rates.row, start))
     lines.append(Cost("study, compare", 2 * start + COMPARE_SEC, REPORT_BYTES, ""))
     return lines
@@ -145,6 +155,6 @@ def _evaluation(rows: int, seeds: int, params: Dataset, counts: Counts, row: Row
     clips = counts.test * params.eval.views * seeds
     most = params.eval.ranking_videos
     ranked = (counts.test if most is None else min(most, counts.test)) * params.eval.views  # of the first seed
-    sec = rows * (start + seeds * row.start_sec + clips * row.eval_sec + ranked * row.rank_sec)
+    sec = rows * (start + seeds * counts.networks * row.start_sec + clips * row.eval_sec + ranked * row.rank_sec)
     num_bytes = rows * (ROW_BYTES + RESULT_BYTES * counts.test * seeds)
     return Cost(f"evaluate, {rows} row{'' if rows == 1 else 's'}", sec, num_bytes, f"{clips:,} clips a row")

@@ -11,6 +11,7 @@ import pandas as pd
 from objabn.config.schema import Dataset
 from objabn.index.table import ALL_SPLITS, class_names, read_index
 from objabn.plan.costs import Counts
+from objabn.stores.splits import folds
 from objabn.stores.table import TABLE, read_table
 from objabn.synthetic.scenes import ACTIONS
 
@@ -46,7 +47,7 @@ def count(name: str, params: Dataset) -> tuple[Counts, pd.DataFrame]:
             f"without one the numbers of {' and '.join(PUBLISHED)} alone are known"
         )
     index = read_index(path)
-    known = {name: int((index["split"] == name).sum()) for name in ALL_SPLITS} | {"classes": len(class_names(index))}
+    known = splits_of(index) | {"classes": len(class_names(index))}
     probed = _probe(index, Path(params.videos))
     if ((store := path.with_name("frames")) / TABLE).is_file():
         table = read_table(store)
@@ -58,6 +59,13 @@ def count(name: str, params: Dataset) -> tuple[Counts, pd.DataFrame]:
         frames = round(len(index) * np.ceil(probed["frames"] / stride).mean())
         return Counts(**known, frames=frames, origin=origin), probed
     raise ValueError(f"{params.videos}: expected videos of {path}, found none; see datasets.{name}.videos")
+
+
+def splits_of(index: pd.DataFrame) -> dict[str, int]:
+    """Count the videos of each split, and of folds the networks: keywords of `Counts`."""
+    if names := folds(index["split"]):
+        return {"train": round(len(index) * (1 - 1 / len(names))), "test": len(index), "networks": len(names)}
+    return {name: int((index["split"] == name).sum()) for name in ALL_SPLITS}
 
 
 def _has_stride(table: pd.DataFrame, stride: int) -> bool:

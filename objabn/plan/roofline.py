@@ -141,7 +141,7 @@ def table(computed: Bounds) -> str:
 
 def notes(params: Dataset, counts: Counts, computed: Bounds) -> list[str]:
     """Say what the table's figures are, and what they are not."""
-    validated, precision = counts.val or counts.test, computed.rows[0].precision
+    validated, precision = counts.watched, computed.rows[0].precision
     lines = [
         f"computed, not measured: what one card takes at least for one training in {precision}. Eager PyTorch reaches "
         "less, and far less where a network is so small that starting its operations takes longer than they do",

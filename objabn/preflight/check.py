@@ -51,10 +51,17 @@ def check_needs(name: str, params: Params, *, running: str | None = None) -> lis
     found += download_findings([*segmenter_downloads(name, dataset), *backbone_downloads(rows)])
     found += backbone_findings(rows)
     found += memory_findings(name, rows, at_a_time)
-    known = counts.train if counts else 0
-    train_videos = known if index is None else int((index["split"] == "train").sum())
-    found += device_findings(rows, train_videos, present)
+    found += device_findings(rows, _train_videos(counts, index), present)
     return settle(found, done)
+
+
+def _train_videos(counts: Counts | None, index: "pd.DataFrame | None") -> int:
+    """Count the videos that a training learns from; 0 where that is not known."""
+    from objabn.plan.counts import splits_of
+
+    if index is not None:
+        return splits_of(index)["train"]
+    return counts.train if counts else 0
 
 
 def stop_unless_ready(name: str, params: Params, stage: str) -> None:
@@ -88,7 +95,7 @@ def _counts(name: str, dataset: Dataset, index: "pd.DataFrame | None", *, may_op
         may_open: whether the headers of videos may be read, which a stage does in processes of their own: a video may
             kill the process that opens it. Without them the frames are known of published data sets alone.
     """
-    from objabn.plan.counts import PUBLISHED, count
+    from objabn.plan.counts import PUBLISHED, count, splits_of
 
     if may_open or dataset.synthesize is not None:
         try:
@@ -97,7 +104,6 @@ def _counts(name: str, dataset: Dataset, index: "pd.DataFrame | None", *, may_op
             return None
     if index is None or name not in PUBLISHED:
         return None
-    splits, published = index["split"].value_counts(), PUBLISHED[name]
+    published = PUBLISHED[name]
     frames = round(published.frames * len(index) / published.videos / dataset.decode.stride)
-    train, test, val = (int(splits.get(split, 0)) for split in ("train", "test", "val"))
-    return Counts(train, test, frames, index["label"].nunique(), published.origin, val)
+    return Counts(**splits_of(index), frames=frames, classes=index["label"].nunique(), origin=published.origin)

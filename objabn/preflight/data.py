@@ -16,6 +16,7 @@ from objabn.index.faults import index_faults
 from objabn.index.groups import FOLDER
 from objabn.index.table import class_names, read_index
 from objabn.preflight.findings import Finding, fault, ok, warning
+from objabn.stores.splits import folds, in_split
 from objabn.stores.table import TABLE
 from objabn.stores.truth import TruthReader
 from objabn.system.checkouts import why_absent
@@ -37,10 +38,13 @@ def read(name: str, videos: str | None = None) -> tuple[pd.DataFrame | None, lis
     if faults := [fault("decode", f"{path}: {line}") for line in index_faults(index, videos)]:
         return None, faults
     splits = index["split"].value_counts()
+    classes = f"of {len(class_names(index)):,} classes"
+    if names := folds(index["split"]):
+        told = f"{len(index):,} videos in {len(names)} folds {classes}"
+        return index, [ok("decode", f"{path}: {told}: a training is {len(names)} networks")]
     val = f", {splits['val']:,} val" if "val" in splits else ""
     counts = f"{splits['train']:,} train{val} and {splits['test']:,} test videos"
-    counts += f" of {len(class_names(index)):,} classes"
-    return index, [ok("decode", f"{path}: {counts}")]
+    return index, [ok("decode", f"{path}: {counts} {classes}")]
 
 
 def groups_findings(name: str) -> list[Finding]:
@@ -93,7 +97,8 @@ def truth_findings(name: str, dataset: Dataset, index: pd.DataFrame | None = Non
     store, key = Path(dataset.truth.store), f"datasets.{name}.truth.store"
     if not (store / TABLE).is_file():
         line = f"{key}: expected a mask store (with {TABLE}), or truth: null, found none at {store}"
-        return [fault("segment", line + why_absent(store, key))]
+        hint = why_absent(store, key) or "; `python -m objabn truth` makes one once the videos are decoded"
+        return [fault("segment", line + hint)]
     try:
         truth = TruthReader(dataset.truth)
     except ValueError as error:
@@ -101,7 +106,7 @@ def truth_findings(name: str, dataset: Dataset, index: pd.DataFrame | None = Non
     if index is None:
         return []
     covered = index[[truth.has(video) for video in index["video"]]]
-    tested = int((covered["split"] == "test").sum())
+    tested = int(in_split(covered["split"], "test").sum())
     line = f"{len(covered):,} of the {len(index):,} videos, {tested:,} of them test videos"
     if tested:
         return [ok("evaluate", f"{store}: has annotations of {line}")]

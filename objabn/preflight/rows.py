@@ -48,12 +48,17 @@ def stages_done(name: str, params: Params, *, running: str | None = None) -> dic
             done[stage] = store
     if not params.datasets[name].decode.store:
         done.pop("decode", None)  # later stages read the videos again
-    if all((runs / row.folder / f"seed-{seed}" / "model.safetensors").is_file() for row in rows for seed in seeds):
+    if all(_is_trained(runs / row.folder / f"seed-{seed}") for row in rows for seed in seeds):
         done["train"] = runs
         if all((results / f"{row.folder}.csv").is_file() for row in rows):
             done["evaluate"] = results
     done.pop(running or "", None)
     return done
+
+
+def _is_trained(run: Path) -> bool:
+    """Tell whether a run is there, of one network or of one a fold: the curves of all folds come last."""
+    return (run / "model.safetensors").is_file() or (any(run.glob("fold-*/")) and (run / "curves.csv").is_file())
 
 
 def _holds_all(table: Path, index: Path) -> bool:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from objabn.stores.array import StoreReader
 from objabn.stores.masks import GROUPS, INSTANCES, mask_iou, union_mask
+from objabn.stores.splits import in_split
 from objabn.stores.table import REMEDY
 from objabn.stores.truth import TruthReader
 
@@ -126,7 +127,7 @@ def summarise(per_video: pd.DataFrame) -> dict[str, float]:
         "frames": usable["frames"].sum(),
         **{name: np.average(usable[name], weights=usable["frames"]) for name in shares},
         **ious.mean(),
-        **ious[usable["split"] == "test"].mean().add_suffix("_test"),
+        **ious[in_split(usable["split"], "test")].mean().add_suffix("_test"),
     }
     if "truth_frames" in usable and (usable["truth_frames"] < usable["frames"]).any():
         report["truth_frames"] = usable["truth_frames"].sum()

@@ -1,25 +1,38 @@
 """Open the clips of a run: those that it learns from, with its masks and labels, and those that it is watched on."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+
+import numpy as np
+import pandas as pd
 
 from objabn.clips.dataset import VALIDATION, ClipDataset, open_split, validation_split
 from objabn.config.rows import MAPS
 from objabn.model.run import Run
+from objabn.training.share import chosen_videos
 from objabn.training.wrong_labels import shuffled_labels
 from objabn.training.wrong_masks import true_stores, wrong_masks
 
 
-def training_clips(run: Run, frames: Path, masks: Path) -> ClipDataset:
+def training_clips(run: Run, frames: Path, masks: Path, groups: Callable[[pd.DataFrame], pd.Series]) -> ClipDataset:
     """Open the clips that a run learns from, with masks where its loss needs some.
 
     Args:
         frames, masks: paths of the stores.
+        groups: gives the recordings of videos (columns `video` and `path`), by the videos' ids; called where
+            `train.share` takes only some recordings.
 
     Raises:
         ValueError: as `open_split` and `wrong_masks`.
     """
     replace = partial(wrong_masks, run.masks, run.seed, params=run.params, frames=frames)
+    share = run.params.train.share
+
+    def choose(rows: pd.DataFrame) -> np.ndarray:
+        recordings = groups(rows).reset_index(drop=True)
+        return chosen_videos(rows["label"].reset_index(drop=True), recordings, share, f"{run.seed}/{run.fold}")
+
     clips = open_split(
         "train",
         run.params,
@@ -28,6 +41,7 @@ def training_clips(run: Run, frames: Path, masks: Path) -> ClipDataset:
         seed=run.seed,
         fold=run.fold,
         replace_masks=replace,
+        choose=choose if share < 1 else None,
     )
     if run.labels == "shuffled":
         clips.labels = shuffled_labels(clips.labels, run.seed)

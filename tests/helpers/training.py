@@ -33,7 +33,8 @@ BLOCK = {
         "even": 0.0,
     },
     "train": {
-        "epochs": 2, "batch_size": 4, "accumulate": 1, "lr": 1e-3, "new_layers_lr": None, "schedule": "constant",
+        "epochs": 2, "share": 1.0, "batch_size": 4, "accumulate": 1, "lr": 1e-3, "new_layers_lr": None,
+        "schedule": "constant",
         "centroid_std": 1.0, "centroid_lr": None, "push_centroid_lr": None, "weight_decay": 0.0,
         "pc_norm": "l2", "pc_centroids": "one", "pc_between": True, "report": "last", "threads": None,
         "devices": 1, "nodes": 1, "sync_batchnorm": False,

@@ -107,7 +107,8 @@ def test_videos_of_another_size(place: Path) -> None:
 def test_true_masks_that_are_not_there(place: Path) -> None:
     (found,) = truth_findings("folder", given(TRUTH).datasets["folder"])
     expected = "expected a mask store (with videos.csv), or truth: null, found none at truth"
-    assert found.line == f"datasets.folder.truth.store: {expected}"
+    hint = "; `python -m objabn truth` makes one once the videos are decoded"
+    assert found.line == f"datasets.folder.truth.store: {expected}{hint}"
     assert truth_findings("folder", given().datasets["folder"]) == []
 
 

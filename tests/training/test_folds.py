@@ -15,10 +15,12 @@ from objabn.evaluation.kept_maps import read_maps
 from objabn.evaluation.results import read_results
 from objabn.evaluation.trained import find_run, load_trained
 from objabn.evaluation.training_notes import training_notes
+from objabn.model.run import Run
 from objabn.system.files import file_digest
 from objabn.training.folds import make_networks, mean_curves
 from objabn.training.launcher import Place
 from objabn.training.make import Making
+from objabn.training.run_clips import training_clips
 from tests.helpers.checkout import wait_for, write_frames
 from tests.helpers.clones import edit_params
 from tests.helpers.survival import RUN, Training, new_checkout, printed
@@ -142,3 +144,24 @@ def test_curves_have_the_means_over_the_folds(tmp_path: Path) -> None:
     (tmp_path / "1").write_text("epoch,loss,val_top1\n1,4.0,10.0\n2,3.0,\n")
     (tmp_path / "2").write_text("epoch,loss,val_top1\n1,2.0,20.0\n2,2.0,30.0\n")
     assert mean_curves([tmp_path / "1", tmp_path / "2"]) == "epoch,loss,val_top1\n1,3.0,15.0\n2,2.5,30.0\n"
+
+
+def test_a_share_of_the_recordings_is_trained_on(trained: Training) -> None:
+    frames, masks = (trained.folder / "data/synthetic" / name for name in ("frames", "masks"))
+    params = load_trained(trained.folder / RUN / "fold-1").params
+    half = params.model_copy(update={"train": params.train.model_copy(update={"share": 0.5})})
+
+    def groups(rows: pd.DataFrame) -> pd.Series:
+        """Two videos a recording: v001 and v003, v005 and v007 ..."""
+        return pd.Series((rows["video"].str[1:].astype(int) // 4).astype(str).to_numpy(), rows["video"])
+
+    chosen = {}
+    for seed in (0, 1):
+        clips = training_clips(Run(half, "mask", False, seed, fold="fold-1"), frames, masks, groups)
+        chosen[seed] = clips.table["video"].tolist()
+        assert len(clips) == 6
+        assert set(chosen[seed]) < set(OF_FOLD["fold-2"])
+        assert len({int(video[1:]) // 4 for video in chosen[seed]}) == 3
+    assert chosen[0] != chosen[1]
+    everything = training_clips(Run(params, "mask", False, 0, fold="fold-1"), frames, masks, groups)
+    assert everything.table["video"].tolist() == OF_FOLD["fold-2"]

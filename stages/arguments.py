@@ -1,17 +1,19 @@
 """Arguments that stages share."""
 
 import argparse
-from typing import Any
+from typing import Any, get_args
 
 from objabn.config.faults import ParamsError
 from objabn.config.file import load_params
-from objabn.config.rows import LOSSES
+from objabn.config.rows import LOSSES, Audit
 from objabn.config.schema import Dataset, Params
 from objabn.config.selection import control_and_block
 from stages.paths import row_path
 
 
-def parse(description: str | None, *, row: bool = False, seed: bool = False) -> tuple[argparse.Namespace, Params, Any]:
+def parse(
+    description: str | None, *, row: bool = False, seed: bool = False, audit: bool = False
+) -> tuple[argparse.Namespace, Params, Any]:
     """Arguments, the whole validated params.yaml and the block of the named data set, changed as the row says.
 
     Args:
@@ -19,6 +21,7 @@ def parse(description: str | None, *, row: bool = False, seed: bool = False) -> 
             control's as its block says, and besides `row` (where it stands), `masks` and `labels` (which it is trained
             with; masks a name or a control's block).
         seed: with `--seed`.
+        audit: with `--only`.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("dataset", help="a block under `datasets` in params.yaml")
@@ -28,6 +31,8 @@ def parse(description: str | None, *, row: bool = False, seed: bool = False) -> 
         parser.add_argument("--control", metavar="NAME", help="a block under `controls` in params.yaml, instead")
     if seed:
         parser.add_argument("--seed", required=True, type=int)
+    if audit:
+        parser.add_argument("--only", choices=get_args(Audit), default="rows", help="which audits; rows: all")
     arguments = parser.parse_args()
     if row:
         given = (arguments.attention is not None, arguments.pc is not None, arguments.control is not None)

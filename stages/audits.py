@@ -28,7 +28,8 @@ def main() -> None:
     lost = {name: losses(table, recordings) for name, table in per_video.items()}
     num_recordings = count_recordings(list(per_video[names[-1]]["video"].unique()), recordings)
     sanity = {name: pd.read_csv(file.with_suffix(".sanity.csv")) for name, file in files.items()}
-    markdown = to_markdown(audits, lost, per_video, sanity, arguments.dataset, params.table.seeds, num_recordings)
+    design = (params.table.seeds, num_recordings, recordings)
+    markdown = to_markdown(audits, lost, per_video, sanity, arguments.dataset, *design)
     write_text(paths.table("csv", "-audits"), tidy(audits).to_csv(index=False, lineterminator="\n"))
     write_text(paths.table("md", "-audits"), markdown)
     draw_audits(audits, curves, arguments.dataset, paths.table("png", "-audits"))

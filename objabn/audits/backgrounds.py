@@ -1,10 +1,11 @@
 """Does a network lean on the background? Top-1 on clips whose figure or background is taken away or exchanged.
 
-A clip's background is a clean plate: at each pixel the median over the frames that no mask covers, and what is covered
-in all frames filled in from around. It stands still, as the cameras must for it to be sharp; where they move it is a
-blur of the scene's colours. After Xiao et al., Noise or Signal (ICLR 2021), there for images.
+With a still camera (`eval.camera`) a clip's background is a clean plate: at each pixel the median over the frames that
+no mask covers, and what is covered in all frames filled in from around. Where cameras move, a plate would be a blur of
+the scene's colours. There each frame keeps its own background, which so moves with the camera, and what its mask covers
+is filled in from the frames next in time. After Xiao et al., Noise or Signal (ICLR 2021), there for images.
 
-Shapes: B batch, T frames, H/W stored frame, G grid of the masks.
+Shapes: B batch, T frames, N backgrounds of a clip (1 of a still camera, else T), H/W stored frame, G grid of the masks.
 """
 
 from collections import defaultdict
@@ -38,12 +39,8 @@ def clean_plate(frames: np.ndarray, masks: np.ndarray) -> np.ndarray:
         frames: uint8 (T, H, W, 3).
         masks: what is no background, uint8 (T, G, G) of zeros and ones over the whole frame.
     """
-    num_frames, height, width, _ = frames.shape
-    reach = round(_MARGIN * min(height, width))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    sized = [cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST_EXACT) for mask in masks]
-    covered = np.stack([cv2.dilate(mask, kernel) for mask in sized]) > 0  # (T, H, W)
-    num_free = num_frames - covered.sum(axis=0)  # (H, W)
+    covered = _covered(frames, masks)
+    num_free = len(frames) - covered.sum(axis=0)  # (H, W)
     if not num_free.any():
         return np.full(frames.shape[1:], GREY, np.uint8)
     values = np.where(covered[..., None], np.int16(256), frames)  # covered ones last
@@ -54,6 +51,44 @@ def clean_plate(frames: np.ndarray, masks: np.ndarray) -> np.ndarray:
     return cv2.inpaint(plate.clip(0, 255).astype(np.uint8), never, _FILL_RADIUS, cv2.INPAINT_TELEA)
 
 
+def _covered(frames: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """What the masks cover of the frames with a margin, bool (T, H, W)."""
+    height, width = frames.shape[1:3]
+    reach = round(_MARGIN * min(height, width))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    sized = [cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST_EXACT) for mask in masks]
+    return np.stack([cv2.dilate(mask, kernel) for mask in sized]) > 0
+
+
+def filled_frames(frames: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """The background of each frame of a clip, uint8 (T, H, W, 3); grey when the masks leave nothing of the clip.
+
+    What no mask covers stays as it is. A covered pixel has the colour that the nearest frame in time has there that
+    does not cover it; of one before and one after that are equally near, their mean. What all frames cover is filled in
+    from around, frame by frame.
+
+    Args:
+        frames: uint8 (T, H, W, 3).
+        masks: what is no background, uint8 (T, G, G) of zeros and ones over the whole frame.
+    """
+    covered = _covered(frames, masks)
+    if covered.all():
+        return np.full_like(frames, GREY)
+    number = np.arange(len(frames))[:, None, None]
+    far = 2 * len(frames)  # farther than any frame
+    before = np.maximum.accumulate(np.where(covered, -far, number), axis=0)  # the last free frame up to here
+    after = np.minimum.accumulate(np.where(covered, far + len(frames), number)[::-1], axis=0)[::-1]
+    nearest = np.where(number - before <= after - number, before, after)
+    second = np.where(after - number <= number - before, after, before)  # another one only if equally near
+    colours = [
+        np.take_along_axis(frames, which.clip(0, len(frames) - 1)[..., None], axis=0).astype(np.uint16)
+        for which in (nearest, second)
+    ]
+    filled = ((colours[0] + colours[1]) // 2).astype(np.uint8)
+    never = np.asarray(covered.all(axis=0), np.uint8)
+    return np.stack([cv2.inpaint(frame, never, _FILL_RADIUS, cv2.INPAINT_TELEA) for frame in filled])
+
+
 def composite(frames: Tensor, masks: Tensor, backgrounds: Tensor) -> Tensor:
     """What the masks cover of the frames, on other backgrounds; uint8 (B, T, H, W, 3).
 
@@ -62,11 +97,11 @@ def composite(frames: Tensor, masks: Tensor, backgrounds: Tensor) -> Tensor:
     Args:
         frames: uint8 (B, T, H, W, 3).
         masks: uint8 (B, T, G, G) of zeros and ones over the whole frame.
-        backgrounds: uint8 (B, H, W, 3).
+        backgrounds: uint8 (B, N, H, W, 3).
     """
     size = (frames.shape[2], frames.shape[3])
     share = F.interpolate(masks.float(), size=size, mode="bilinear", align_corners=False)[..., None]  # (B, T, H, W, 1)
-    return (share * frames + (1 - share) * backgrounds[:, None]).round().byte()
+    return (share * frames + (1 - share) * backgrounds).round().byte()
 
 
 class ClipsWithPlates(TorchDataset[Batch]):
@@ -76,19 +111,20 @@ class ClipsWithPlates(TorchDataset[Batch]):
 
     Args:
         key: which masks, "masks" or "truth".
+        camera: "still": a background is a `clean_plate`, "moving": each frame's own (`filled_frames`).
     """
 
-    def __init__(self, dataset: ClipDataset, key: str) -> None:
-        self._pairs, self._key = PairedClips(dataset), key
+    def __init__(self, dataset: ClipDataset, key: str, camera: str = "still") -> None:
+        self._pairs, self._key, self._camera = PairedClips(dataset), key, camera
 
     def __len__(self) -> int:
         return len(self._pairs)
 
     def __getitem__(self, item: int) -> Batch:
-        """`frames`, `box`, `flip`, `masks` (of either key), `is_cut`, `plate` and `other_plate` uint8 (H, W, 3)."""
+        """`frames`, `box`, `flip`, `masks` (of either key), `is_cut`, `plate` and `other_plate` uint8 (N, H, W, 3)."""
         pair = self._pairs[item]
         plates = {
-            f"{which}plate": clean_plate(pair[f"{which}frames"].numpy(), pair[which + self._key].numpy())
+            f"{which}plate": self._background(pair[f"{which}frames"].numpy(), pair[which + self._key].numpy())
             for which in ("", "other_")
         }
         kept = {name: pair[name] for name in ("frames", "box", "flip")} | {"masks": pair[self._key]}
@@ -96,18 +132,21 @@ class ClipsWithPlates(TorchDataset[Batch]):
         kept["is_cut"] = torch.tensor(all(known))
         return kept | {name: torch.from_numpy(plate) for name, plate in plates.items()}
 
+    def _background(self, frames: np.ndarray, masks: np.ndarray) -> np.ndarray:
+        return filled_frames(frames, masks) if self._camera == "moving" else clean_plate(frames, masks)[None]
+
 
 def variants(batch: Batch) -> dict[str, Tensor]:
     """Clips of a batch of `ClipsWithPlates` in five forms, uint8 (B, T, H, W, 3) by name; the label stays the figure's.
 
-    "": as they are; foreground: the figure on grey; background: the plate alone, standing still; pasted: the figure on
-    its own plate; swapped: on the plate of a video of another class.
+    "": as they are; foreground: the figure on grey; background: the background alone, standing still if the camera
+    does; pasted: the figure on its own background; swapped: on that of a video of another class.
     """
     frames, masks = batch["frames"], batch["masks"]
     return {
         "": frames,
         "foreground": composite(frames, masks, torch.full_like(batch["plate"], GREY)),
-        "background": batch["plate"][:, None].expand_as(frames),
+        "background": batch["plate"].expand_as(frames),
         "pasted": composite(frames, masks, batch["plate"]),
         "swapped": composite(frames, masks, batch["other_plate"]),
     }
@@ -137,7 +176,8 @@ def accuracy_on_backgrounds(
     model = model.to(fabric.device).eval()
     logits: dict[str, list[Tensor]] = defaultdict(list)
     are_cut: list[np.ndarray] = []
-    for batch in batches(ClipsWithPlates(dataset, key), len(dataset), params, f"backgrounds ({key})"):
+    clips_with_plates = ClipsWithPlates(dataset, key, params.eval.camera)
+    for batch in batches(clips_with_plates, len(dataset), params, f"backgrounds ({key})"):
         are_cut.append(batch.pop("is_cut").numpy())
         batch = fabric.to_device(batch)
         for name, frames in variants(batch).items():

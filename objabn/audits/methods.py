@@ -42,6 +42,8 @@ from objabn.evaluation.targets import targets
 from objabn.model.device import make_fabric
 from objabn.model.network import ObjectABN
 
+CURVE_KEYS = ("curve", "share")  # columns that tell lines of mean curves apart
+
 
 class Measured(NamedTuple):
     """What was measured of each video, and mean curves."""

@@ -36,6 +36,7 @@ VIDEOS = 24  # that maps are compared on, drawn by a fixed seed
 CLASS, CENTRE = "another class", "centre prior"  # steps beside those of `cascade`
 _OF_GRADIENTS, _CENTRE = ("g", "s", "l"), "c"  # letters
 _FLAT = 1e-6  # max - min of a frame below which its cells have no order
+STEP_KEYS = ("map", "step")  # columns that tell lines apart
 
 
 def cascade(model: ObjectABN) -> list[tuple[str, list[nn.Module]]]:
@@ -133,7 +134,7 @@ def cascading_randomisation(
     for step, network in randomised(model, seed):
         lines += _lines(step, trained, _maps(network, attention, clips, answers, layer))
     lines += _lines(CENTRE, trained, dict.fromkeys(trained, prior))
-    return pd.DataFrame(lines, columns=["map", "step", "correlation", "compared"])
+    return pd.DataFrame(lines, columns=[*STEP_KEYS, "correlation", "compared"])
 
 
 def _maps(

@@ -52,3 +52,19 @@ def summarise_audits(per_video: pd.DataFrame) -> pd.DataFrame:
         for measure, letter in [measure_of(name)]
     ]
     return pd.DataFrame(lines, columns=COLUMNS).dropna().reset_index(drop=True)
+
+
+def of_seeds(tables: Sequence[pd.DataFrame], keys: Sequence[str]) -> pd.DataFrame:
+    """Join the tables of a row's networks: a line for each of the keys and each seed, means where it has several.
+
+    Args:
+        tables: one a network, with `seed`; none where nothing was measured.
+        keys: columns that tell the lines of a table apart.
+    """
+    names = [*keys, "seed"]
+    if not tables:
+        return pd.DataFrame(columns=names)
+    joined = pd.concat(tables)
+    if not joined.duplicated(names).any():
+        return joined
+    return joined.groupby(names, sort=False, dropna=False, as_index=False).mean()

@@ -33,7 +33,14 @@ ReplaceMasks = Callable[[StoreReader, pd.Series, np.ndarray], Reader]
 COLUMNS = ["video", "label", "frames", "height", "width"]  # the columns of the table of videos that clips need
 # During training: one clip a video, the same in every epoch; no map is measured.
 VALIDATION = Eval(
-    start="centre", views=1, batch_size=1, flat_range=0.05, entropy_bins=10, entropy_size=None, ranking_videos=0
+    start="centre",
+    views=1,
+    batch_size=1,
+    flat_range=0.05,
+    entropy_bins=10,
+    entropy_size=None,
+    ranking_videos=0,
+    camera="still",
 )
 
 

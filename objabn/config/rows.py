@@ -16,6 +16,7 @@ POST_HOC = (GRAD_CAM, "s", "l", "c", "m")
 PERTURBATION = "p"  # of RISE's maps, in audits only
 LETTERS = ("u", "o", "b", *POST_HOC, PERTURBATION)  # of all maps
 Attention = Literal["abn", "mask", "mha"]
+Audit = Literal["rows", "backgrounds"]  # all audits of a row, or only the one on other backgrounds
 LOSSES: tuple[str, ...] = get_args(Attention)
 CHANGEABLE = ("data", "mask", "model", "loss_weights", "train")  # blocks of a data set that a control may differ in
 CONTROL_NAME = re.compile(r"[a-z][a-z0-9_-]*")
@@ -68,7 +69,7 @@ class Table(Block):
     pc: Annotated[list[bool], Field(min_length=1)]
     controls: list[str]  # names of blocks under `controls`
     seeds: Annotated[list[Seed], Field(min_length=1)]
-    audits: list[Literal["rows"]]  # rows: those without PC, and the controls
+    audits: list[Audit]  # of the rows without PC and of the controls; at most one
 
     @model_validator(mode="after")
     def _no_repeats(self) -> "Table":
@@ -76,6 +77,8 @@ class Table(Block):
             values = getattr(self, name)
             if len(set(values)) != len(values):
                 raise ValueError(f"{name}: expected each value once, got {values}")
+        if len(self.audits) > 1:
+            raise ValueError(f"audits: expected rows or backgrounds (rows has both), got {self.audits}")
         if self.audits and False not in self.pc:
             raise ValueError(
                 f"audits: expected [] without false in pc (they are of rows without PC), got {self.audits}"

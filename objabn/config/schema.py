@@ -207,6 +207,7 @@ class Eval(Block):
     entropy_bins: Annotated[int, Field(ge=2)]
     entropy_size: Count | None  # cells a side of the map that the entropy is of, resized bilinearly; null: its own grid
     ranking_videos: Annotated[int, Field(ge=0)] | None  # of the first seed, with insertion and deletion; null: all
+    camera: Literal["still", "moving"]  # of audits on other backgrounds: a clip's is one plate, or each frame's own
 
 
 class GradCam(Block):

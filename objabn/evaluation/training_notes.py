@@ -19,7 +19,7 @@ def training_notes(runs: Mapping[int, Path]) -> dict[str, Any]:
 
     `versions` by library, as the first run has them; `curves` of each seed, lists of CURVES and, where they are known,
     of GRADIENTS; `epochs` whose weights each seed has, and the split that they were `validated_on`. Of a seed with a
-    network a fold the curves are the means over the folds, the rest is the first fold's.
+    network a fold (`networks` of them) the curves are the means over the folds, the rest is the first fold's.
 
     Args:
         runs: each seed's run directory.
@@ -39,6 +39,7 @@ def training_notes(runs: Mapping[int, Path]) -> dict[str, Any]:
         "curves": curves,
         "epochs": {seed: record.get("epoch") or curves[seed]["epoch"][-1] for seed, record in records.items()},
         "validated_on": first.get("validated_on", "test"),
+        "networks": max(len(network_dirs(directory)) for directory in runs.values()),
     }
 
 

@@ -19,21 +19,22 @@ _BAR = 0.38  # width, of the distance between rows
 def draw_audits(
     audits: Mapping[str, Numbers], curves: Mapping[str, pd.DataFrame], dataset_name: str, path: Path
 ) -> None:
-    """Write a PNG of three panels.
+    """Write a PNG of three panels, or of one where there are no curves.
 
     Args:
         audits: the numbers of each audited row.
         curves: by row the mean curves (`methods.measure_methods`) with a column `seed`.
     """
-    figure = Figure(figsize=(12.5, 4.2), dpi=120, layout="constrained")
-    bars, insertion, deletion = figure.subplots(1, 3, width_ratios=[1.3, 1, 1])
+    known = any(len(table) for table in curves.values())
+    figure = Figure(figsize=(12.5 if known else 5.5, 4.2), dpi=120, layout="constrained")
+    panels = figure.subplots(1, 3, width_ratios=[1.3, 1, 1]) if known else [figure.subplots()]
     figure.suptitle(f"{dataset_name}: audits", fontsize=11)
-    _draw_drops(bars, audits)
-    for axes, kind in ((insertion, "insertion"), (deletion, "deletion")):
+    _draw_drops(panels[0], audits)
+    for axes, kind in zip(panels[1:], ("insertion", "deletion"), strict=False):
         _draw_curves(axes, kind, curves)
-    handles, labels = insertion.get_legend_handles_labels()
-    if handles:
-        deletion.legend(handles, labels, frameon=False, fontsize=7)
+    if known:
+        handles, labels = panels[1].get_legend_handles_labels()
+        panels[2].legend(handles, labels, frameon=False, fontsize=7)
     with replace_file(path) as partial:
         figure.savefig(partial, format="png")
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from objabn.evaluation.numbers import Numbers
 from objabn.report import audit_methods
+from objabn.report.audit_backgrounds import NOTES, cut_by, leaning, leaning_cells, leaning_words
 from objabn.report.cells import difference_text, number_text, table_lines
 from objabn.report.intervals import Difference, loss_within, scope
 from objabn.report.names import GRAD_CAM, compared_map
@@ -61,8 +62,11 @@ network, or the row leans on the background. A star says that the 95 % interval 
 _BACKGROUNDS_NOTES = """\
 Top-1 % on clips that masks cut into figure and background, the label staying the figure's.
 
-- figure alone: on grey; background alone: without the figure, standing still, where chance means that it tells nothing.
-- pasted on its own, on another's: the figure on its own cleaned background, or on that of a video of another class.
+- figure alone: on grey; background alone: without the figure, as far as the masks cover it, where chance means that it
+  tells nothing. With `eval.camera: still` it stands still, a clean plate of the clip; with `moving` each frame keeps
+  its own background, and what the mask covers is filled in from the nearest frames and from around. What the masks miss
+  of the figure stays.
+- pasted on its own, on another's: the figure on its own background so cleaned, or on that of a video of another class.
 - swap drop: points lost from whole clips to another's background. background gap: pasted on its own - on another's, the
   part of it that is not owed to cutting and pasting. Large ones mean that the row leans on the background."""
 
@@ -107,8 +111,7 @@ def losses(per_video: pd.DataFrame, recordings: pd.Series | None) -> dict[str, D
         recordings: of each video (index) the recording that it is cut from; None: each is its own.
     """
     letter = compared_map(per_video.columns, "insertion") or "u"
-    of_truth = per_video.get("top1_swapped_truth", pd.Series(dtype=float))
-    cut = "_truth" if len(of_truth) and of_truth.notna().all() else ""
+    cut = cut_by(per_video)
     found = {}
     for heading, (whole, less, scale, _) in LOSSES.items():
         names = [name.format(map=letter, cut=cut) for name in (whole, less)]
@@ -145,20 +148,24 @@ def to_markdown(
     dataset_name: str,
     seeds: Sequence[int],
     num_recordings: int,
+    recordings: pd.Series | None = None,
 ) -> str:
     """Write the audits as Markdown, with what is needed to read them.
 
     Args:
         lost: of each row (`losses`).
         per_video, sanity: of each row, as for `audit_methods.parts`.
+        recordings: of each video (index) the recording that it is cut from; None: each is its own.
     """
     has_intervals = any(each.low is not None for of_row in lost.values() for each in of_row.values())
     reach = scope(len(seeds), num_recordings, has_intervals)
+    between = leaning(per_video, recordings)
     parts = [
         ("What does a row lose?", loss_cells(lost), f"{_LOSSES_NOTES} {reach}"),
         ("Is the map used?", replaced_cells(audits), _REPLACED_NOTES),
         *audit_methods.parts(audits, per_video, sanity),
         ("Does the row lean on the background?", background_cells(audits), _BACKGROUNDS_NOTES),
+        ("Which row leans less on it?", leaning_cells(between), f"{NOTES}\n\n{leaning_words(between)}".rstrip()),
     ]
     lines = [f"# {dataset_name}: audits", ""]
     for title, cells, notes in parts:

@@ -110,6 +110,7 @@ def main_notes(comparison: Comparison) -> list[str]:
     is_used = any(comparison.within(row, "even") for row in comparison.rows)
     return [
         *_NOTES[:1],
+        *_folds(comparison),
         *[_FEW_CLASSES_NOTE] * is_empty_of_meaning(comparison, "top5"),
         *[f"{_ECE_NOTE}{_ece_by_chance(comparison)}"] * has_ece,
         *[_USED_NOTE] * is_used,
@@ -126,6 +127,17 @@ def _ece_by_chance(comparison: Comparison) -> str:
     least, most = f"{min(known):.3f}", f"{max(known):.3f}"
     reach = least if least == most else f"{least} to {most}"
     return f" Calibrated answers with these rows' probabilities would have {reach} by chance, of as many videos."
+
+
+def _folds(comparison: Comparison) -> list[str]:
+    """Of a cross-validation: which network tests which video."""
+    number = max((notes.get("networks", 1) for notes in comparison.trainings.values()), default=1)
+    if number == 1:
+        return []
+    return [
+        f"Cross-validation: a training is {number} networks, one a fold. Every video is a test video, tested by the "
+        "network that has seen nothing of its recording."
+    ]
 
 
 def _chosen_epoch(comparison: Comparison) -> list[str]:

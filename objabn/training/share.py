@@ -1,7 +1,7 @@
 """Choose a share of the training videos, for learning curves."""
 
 import hashlib
-from collections import Counter
+from collections import Counter, deque
 
 import numpy as np
 import pandas as pd
@@ -27,15 +27,21 @@ def chosen_videos(labels: pd.Series, groups: pd.Series, share: float, seed: int 
     held: dict[str, Counter[str]] = {}  # each recording -> how many videos of each class it holds
     for label, group in zip(labels, groups, strict=True):
         held.setdefault(group, Counter())[label] += 1
-    waiting = sorted(held, key=lambda group: hashlib.blake2b(f"share/{seed}/{group}".encode()).digest())
+    waiting: dict[str, deque[str]] = {label: deque() for label in totals}  # of each class its recordings in their order
+    for group in sorted(held, key=lambda each: hashlib.blake2b(f"share/{seed}/{each}".encode()).digest()):
+        for label in held[group]:
+            waiting[label].append(group)
     come: Counter[str] = Counter()  # videos of each class
     chosen: set[str] = set()
     number = 0
     while waiting and (number < round(share * len(labels)) or len(come) < len(totals)):
-        left = {label for group in waiting for label in held[group]}
-        rarest = min(left, key=lambda label: (round(come[label] / totals[label], 9), label))
-        group = next(each for each in waiting if rarest in held[each])
-        waiting.remove(group)
+        rarest = min(waiting, key=lambda label: (round(come[label] / totals[label], 9), label))
+        while waiting[rarest] and waiting[rarest][0] in chosen:  # it came with another class
+            waiting[rarest].popleft()
+        if not waiting[rarest]:
+            del waiting[rarest]
+            continue
+        group = waiting[rarest].popleft()
         chosen.add(group)
         come += held[group]
         number += sizes[group]

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from objabn.audits.backgrounds import GREY, ClipsWithPlates, accuracy_on_backgrounds, clean_plate, composite, variants
+from objabn.audits.backgrounds import (
+    GREY,
+    ClipsWithPlates,
+    accuracy_on_backgrounds,
+    clean_plate,
+    composite,
+    filled_frames,
+    variants,
+)
 from objabn.audits.summary import audit_numbers
 from objabn.clips.dataset import open_split
 from objabn.clips.geometry import MEAN, STD
@@ -68,14 +76,14 @@ def test_a_composite_of_4x4_by_hand() -> None:
     frames = torch.full((1, 2, 4, 4, 3), 100, dtype=torch.uint8)
     masks = torch.zeros(1, 2, 4, 4, dtype=torch.uint8)
     masks[0, 0, 1, 2] = masks[0, 1, 3] = 1
-    found = composite(frames, masks, torch.full((1, 4, 4, 3), 7, dtype=torch.uint8))
+    found = composite(frames, masks, torch.full((1, 1, 4, 4, 3), 7, dtype=torch.uint8))
     assert found[0, 0, ..., 1].tolist() == [[7] * 4, [7, 7, 100, 7], [7] * 4, [7] * 4]
     assert found[0, 1, ..., 2].tolist() == [[7] * 4, [7] * 4, [7] * 4, [100] * 4]
 
 
 def test_edges_of_a_coarse_mask_are_soft() -> None:
     masks = torch.tensor([1, 0], dtype=torch.uint8).expand(1, 1, 2, 2)
-    found = composite(torch.full((1, 1, 4, 4, 3), 200).byte(), masks, torch.zeros(1, 4, 4, 3).byte())
+    found = composite(torch.full((1, 1, 4, 4, 3), 200).byte(), masks, torch.zeros(1, 1, 4, 4, 3).byte())
     assert found[0, 0, 0, :, 0].tolist() == [200, 150, 50, 0]
 
 
@@ -85,8 +93,8 @@ def test_an_empty_mask_leaves_the_background_and_a_full_one_the_frames(seed: int
     frames = torch.from_numpy(draw.integers(0, 256, (2, 3, 6, 8, 3), dtype=np.uint8))
     plates = torch.from_numpy(draw.integers(0, 256, (2, 6, 8, 3), dtype=np.uint8))
     empty = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
-    assert torch.equal(composite(frames, empty, plates), plates[:, None].expand_as(frames))
-    assert torch.equal(composite(frames, 1 - empty, plates), frames)
+    assert torch.equal(composite(frames, empty, plates[:, None]), plates[:, None].expand_as(frames))
+    assert torch.equal(composite(frames, 1 - empty, plates[:, None]), frames)
 
 
 class Reader(nn.Module):
@@ -181,3 +189,34 @@ def test_without_true_masks_they_cannot_cut(synthetic, folder: Path) -> None:
     dataset = open_made(folder, params, CLASSES, truth=False)
     with pytest.raises(ValueError, match="the data set has no masks of the kind truth"):
         accuracy_on_backgrounds(FIGURE, dataset, params, key="truth")
+
+
+@pytest.mark.parametrize(
+    ("covered", "expected"),
+    [
+        ([], [10, 20, 60, 90]),
+        ([1], [10, 35, 60, 90]),  # one before and one after are equally near
+        ([1, 2], [10, 10, 90, 90]),
+        ([0, 1, 2], [90, 90, 90, 90]),
+        ([2, 3], [10, 20, 20, 20]),
+    ],
+)
+def test_what_a_mask_covers_is_filled_from_the_nearest_frames(covered: list[int], expected: list[int]) -> None:
+    """All pixels of a frame alike; the masks cover the left half with a margin."""
+    frames = np.stack([np.full((40, 40, 3), value, np.uint8) for value in (10, 20, 60, 90)])
+    masks = np.zeros((4, 8, 8), np.uint8)
+    masks[covered, :, :4] = 1
+    filled = filled_frames(frames, masks)
+    assert filled[:, 20, 5].tolist() == [[value] * 3 for value in expected]
+    np.testing.assert_array_equal(filled[:, :, 30:], frames[:, :, 30:])
+
+
+def test_what_all_frames_cover_is_filled_from_around_and_a_clip_without_background_is_grey() -> None:
+    frames = np.stack([np.full((40, 40, 3), value, np.uint8) for value in (50, 80)])
+    frames[:, 10:20, 10:20] = 255  # the figure
+    masks = np.zeros((2, 8, 8), np.uint8)
+    masks[:, 2:4, 2:4] = 1
+    filled = filled_frames(frames, masks)
+    assert np.abs(filled[0].astype(int) - 50).max() <= 2
+    assert np.abs(filled[1].astype(int) - 80).max() <= 2
+    assert (filled_frames(frames, np.ones((2, 8, 8), np.uint8)) == GREY).all()

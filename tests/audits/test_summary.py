@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from objabn.audits.summary import side_by_side
+from objabn.audits.summary import of_seeds, side_by_side
 
 
 def test_audits_are_joined_by_video_whatever_their_answers() -> None:
@@ -24,3 +24,18 @@ def test_a_video_that_stands_twice_is_a_fault() -> None:
     one = pd.DataFrame({"video": ["v", "v"], "top1": [1, 0]})
     with pytest.raises(pd.errors.MergeError):
         side_by_side([one, pd.DataFrame({"video": ["v"], "insertion_o": [0.5]})])
+
+
+def test_lines_of_several_networks_of_a_seed_become_their_mean() -> None:
+    lines = {"curve": ["a", "b"], "share": [0.5, 0.5]}
+    networks = (([0.2, 0.4], 0), ([0.6, 1.0], 0), ([0.3, 0.3], 1))
+    of = [pd.DataFrame({**lines, "probability": values, "seed": seed}) for values, seed in networks]
+    joined = of_seeds(of, ("curve", "share"))
+    assert joined.to_dict("list") == {
+        "curve": ["a", "b", "a", "b"],
+        "share": [0.5] * 4,
+        "seed": [0, 0, 1, 1],
+        "probability": pytest.approx([0.4, 0.7, 0.3, 0.3]),
+    }
+    assert of_seeds(of[:1], ("curve", "share")).equals(of[0])
+    assert list(of_seeds([], ("curve", "share"))) == ["curve", "share", "seed"]

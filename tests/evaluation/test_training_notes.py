@@ -27,6 +27,7 @@ def test_curves_of_each_seed(tmp_path: Path) -> None:
         },
         "epochs": {"0": 2, "4": 1},  # the last: these runs were made before a run said whose epoch's weights it has
         "validated_on": "test",
+        "networks": 1,
     }
     json.dumps(notes, allow_nan=False)
 

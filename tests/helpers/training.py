@@ -43,6 +43,7 @@ BLOCK = {
     "eval": {
         "start": "centre", "views": 1, "batch_size": 3,
         "flat_range": 0.05, "entropy_bins": 10, "entropy_size": None, "ranking_videos": 2,
+        "camera": "still",
     },
     "gradcam": {"layer": "res5"},
     "machine": {

@@ -67,7 +67,14 @@ STUDIES = {
         "jhmdb",
         "whether more clips would help",
         0.4,
-        (*_MASK_ALONE, "table.controls=[plain,plain-half,plain-quarter]", "table.audits=[]"),
+        (
+            *_MASK_ALONE,
+            "table.controls=[plain,plain-half,plain-quarter]",
+            "table.audits=[]",
+            # As many steps as `plain` has, so that only the clips are fewer.
+            "controls.plain-half.set={train.share: 0.5, train.epochs: 20}",
+            "controls.plain-quarter.set={train.share: 0.25, train.epochs: 40}",
+        ),
     ),
 }
 

@@ -14,6 +14,8 @@ POWER = 0.8  # share of repetitions in which a difference of that size gets its 
 class Spread(NamedTuple):
     """How a measure varies.
 
+    With folds a training is several networks; it is taken to vary as one network does.
+
     Attributes:
         seeds: standard deviation over the trainings of a row, were there endless test videos.
         rows: standard deviation over videos of what two rows see differently in every training.

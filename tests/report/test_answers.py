@@ -327,8 +327,6 @@ def test_questions_ask_for_what_there_is() -> None:
     own = {(name, pc) for name in MAPS for pc in (False, True)}
     shipped = load_params(Path(__file__).parents[2] / "params.yaml").controls
     controls = {*shipped, "mha-identity", "mask-nearest"}  # two of other data sets' defaults
-    controls |= {"human-masks", "motion-masks", "human-shift-10", "human-shift-20", "human-shift-40", "human-drop-25",
-                 "human-drop-50", "plain-half", "plain-quarter"}  # fmt: skip
     for question in QUESTIONS:
         for row, reference, measure, wanted in question.comparisons:
             assert {row, reference} - {None} <= own | {(name, False) for name in controls}

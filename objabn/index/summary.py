@@ -63,17 +63,19 @@ def summary(listing: Listing, index: pd.DataFrame, left: pd.DataFrame) -> str:
     mixed = _in_several_classes(index, groups) if listing.groups is not None else set()
     content = index["digest"].where(size > 0)  # empty files are equal, but no leak
     twice = index["split"].where(content.notna()).groupby([index["split"], content]).transform("size") > 1
+    lacking = list(_classes_without(index))
     said: list[tuple[str, Collection[str], str]] = [
         ("note", classes - set(listed["label"]), "classes without a listed video"),
         ("note", index["video"][twice], "videos whose content another of the same split has, too"),
         ("note", index["video"][index["seconds"].isna() & (size > 0)], "files that do not tell their duration"),
+        *(line for line in lacking if line[0] == "note"),
         ("note", mixed, "groups with videos of several classes"),
         ("warning", set(listed["label"]) - found, "listed classes without a found video"),
-        *_classes_without(index),
+        *(line for line in lacking if line[0] == "warning"),
         *_leaks(index, groups, content),
         ("warning", index["video"][size == 0], "empty files (0 bytes)"),
     ]
-    for level, names, what in sorted(said, key=lambda line: line[0]):  # notes, then warnings
+    for level, names, what in said:
         if len(names):
             lines.append(f"{level}: {len(names)} {what}: {few(sorted(names))}")
     return "\n".join(lines)

@@ -4,10 +4,14 @@ With folds (`fold-1`, `fold-2`, ...) a training is one network a fold. The netwo
 the other folds and tested on its own, so that every video is tested once, by a network that has not seen it.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:  # a run is explained without it
+    import pandas as pd
 
 _FOLD = re.compile(r"fold-([1-9][0-9]*)")
 
@@ -46,6 +50,7 @@ def in_split(splits: pd.Series, split: str, fold: str | None = None) -> pd.Serie
         fold: whose network is meant, where there are folds: "test" is this fold, "train" the others, "val" empty. None
             means all of its networks together: every video is trained on and every video is tested.
 
+    >>> import pandas as pd
     >>> column = pd.Series(["fold-1", "fold-2", "fold-3"])
     >>> in_split(column, "train", "fold-2").tolist(), in_split(column, "test", "fold-2").tolist()
     ([True, False, True], [False, True, False])

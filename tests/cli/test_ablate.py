@@ -11,6 +11,7 @@ import pytest
 
 from objabn.__main__ import main
 from objabn.cli import ablate
+from objabn.cli.study import STUDIES
 from objabn.config.file import load_params
 from tests.helpers.clones import edit_params, environment, git, make_clone, run_dvc
 from tests.helpers.pipeline import make_tiny, ran
@@ -153,7 +154,8 @@ def test_what_a_run_sets_is_valid(name: str) -> None:
 
 def test_each_control_belongs_to_a_run() -> None:
     params = load_params(ROOT / "params.yaml")
-    named = [load_params(ROOT / "params.yaml", ablate.settings(name, [])).table.controls for name in ablate.RUNS]
+    settings = [ablate.settings(name, []) for name in ablate.RUNS] + [list(each.settings) for each in STUDIES.values()]
+    named = [load_params(ROOT / "params.yaml", each).table.controls for each in settings]
     assert {control for controls in named for control in controls} == set(params.controls)
 
 

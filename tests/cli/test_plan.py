@@ -52,7 +52,7 @@ def test_overrides_are_yaml_and_reach_any_depth() -> None:
         ("datasets.ucf101.train.epochs=many",
          "params.yaml: datasets.ucf101.train.epochs: expected integer, got 'many'"),
         ("dataset=kinetics",
-         "params.yaml: dataset: expected one of folder, quick, ssv2, synthetic, ucf101, got 'kinetics'"),
+         "params.yaml: dataset: expected one of folder, jhmdb, quick, ssv2, synthetic, ucf101, got 'kinetics'"),
     ],
 )  # fmt: skip
 def test_faults_of_overrides(override: str, line: str, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:

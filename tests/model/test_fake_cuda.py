@@ -38,7 +38,7 @@ def to_fake_cuda(network: ObjectABN, mode: FakeTensorMode) -> ObjectABN:
 def fake_batch() -> dict[str, Tensor]:
     """Two clips of 4 frames on the device, as the loader gives them."""
     shapes = {"frames": (2, 4, 32, 40, 3), "masks": (2, 4, 128, 128), "truth": (2, 4, 128, 128)}
-    shapes |= {"plate": (2, 32, 40, 3), "other_plate": (2, 32, 40, 3)}
+    shapes |= {"plate": (2, 1, 32, 40, 3), "other_plate": (2, 1, 32, 40, 3)}
     batch = {name: torch.zeros(shape, dtype=torch.uint8) for name, shape in shapes.items()}
     batch |= {"box": torch.zeros(2, 4), "flip": torch.zeros(2, dtype=torch.bool), "label": torch.zeros(2).long()}
     return {name: value.to("cuda") for name, value in batch.items()}

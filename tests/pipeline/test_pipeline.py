@@ -93,7 +93,7 @@ class TestAfterRepro:
         lines = (clone / "tables/synthetic.md").read_text().splitlines()
         starts = [line.split(" | ")[0] for line in lines if line.startswith("| ")]
         every = ["| plain", "| abn", "| abn", "| mask", "| mask", "| mha", "| mha"]
-        maps = [*every[:5], *["| mha"] * 6]  # a line each
+        maps = [*every[:5], *["| mha"] * 6, "| segmenter's masks"]  # a line each
         methods = ["| plain"] * 6 + ["| abn"] * 7 + ["| mask"] * 7 + ["| mha"] * 8  # and the random ranking
         main, used, differences, against, sizes, classes = (
             every,
@@ -227,7 +227,7 @@ class TestAfterRepro:
             ("synthetic/figures.py", {"synthesize"}),
             ("report/colours.py", {"study", "compare"}),  # and audits, where there are some
             ("statistics/contrast.py", {"compare"}),
-            ("index/groups.py", {"compare"}),
+            ("index/groups.py", {"train", "train-control", "compare"}),
             ("index/table.py", {"synthesize", "decode"}),
             ("index/ssv2.py", set()),
             ("explanation/explain.py", set()),

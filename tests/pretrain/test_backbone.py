@@ -244,7 +244,7 @@ def test_the_command_leaves_a_file_that_the_model_loads_and_its_recipe(tmp_path,
         ("--lr nan", "--lr: expected a number above 0, got nan"),
         ("--out a", "--out: expected a file with a suffix other than .json, got a"),
         ("--out a.json", "--out: expected a file with a suffix other than .json, got a.json"),
-        ("--dataset ucf", "--dataset: expected one of folder, quick, ssv2, synthetic, ucf101, got 'ucf'"),
+        ("--dataset ucf", "--dataset: expected one of folder, jhmdb, quick, ssv2, synthetic, ucf101, got 'ucf'"),
         ("--dataset ucf101", "expected the embedded data set, whose block has synthesize, got another"),
     ],
 )

@@ -357,7 +357,7 @@ def test_the_command_trains_and_its_slips_are_one_line(tmp_path, capsys):
         (["--steps", "1", "--lr", "0"], "--lr: expected a number above 0, got 0.0"),
         (
             ["--steps", "1", "--dataset", "x"],
-            "--dataset: expected one of folder, quick, ssv2, synthetic, ucf101, got 'x'",
+            "--dataset: expected one of folder, jhmdb, quick, ssv2, synthetic, ucf101, got 'x'",
         ),
         (["--steps", "1", "--out", "w.json"], "--out: expected a file with a suffix other than .json, got w.json"),
     ):

@@ -15,7 +15,8 @@ _DROPS = {"swap drop": ("top1", "top1_swapped{cut}"), "background gap": ("top1_p
 _JUDGED = "swap drop"
 NOTES = f"""\
 Differences between rows in points, first - second: below 0 the first row leans less on the background. A star says that
-the {100 * LEVEL:g} % interval excludes 0. A row that is right on fewer clips has less to lose."""
+the {100 * LEVEL:g} % interval excludes 0; the answer below judges all pairs together (Holm), so it may not follow a
+star. A row that is right on fewer clips has less to lose."""
 
 
 def cut_by(per_video: pd.DataFrame) -> str:

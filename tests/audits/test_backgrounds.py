@@ -217,6 +217,54 @@ def test_what_all_frames_cover_is_filled_from_around_and_a_clip_without_backgrou
     masks = np.zeros((2, 8, 8), np.uint8)
     masks[:, 2:4, 2:4] = 1
     filled = filled_frames(frames, masks)
-    assert np.abs(filled[0].astype(int) - 50).max() <= 2
-    assert np.abs(filled[1].astype(int) - 80).max() <= 2
+    assert np.abs(filled[0].astype(int) - 50).max() < 5  # filling in rounds
+    assert np.abs(filled[1].astype(int) - 80).max() < 5
     assert (filled_frames(frames, np.ones((2, 8, 8), np.uint8)) == GREY).all()
+
+
+def test_beside_a_moving_figure_its_hair_does_not_stay() -> None:
+    """The masks miss two pixels of it on each side, which a still camera's margin, one pixel, would leave."""
+    frames, masks = np.full((3, 40, 40, 3), 60, np.uint8), np.zeros((3, 40, 40), np.uint8)
+    for number in range(3):
+        frames[number, 10:30, 12 * number : 12 * number + 9] = 255
+        masks[number, 12:28, 12 * number + 2 : 12 * number + 7] = 1
+    assert np.array_equal(filled_frames(frames, masks)[..., 20, :, :], np.full((3, 40, 3), 60))
+    assert (clean_plate(frames[:1], masks[:1]) == 255).any()
+
+
+def test_the_background_of_a_moving_camera_moves(synthetic, tmp_path: Path) -> None:
+    """Each frame's right half, which no mask covers, is as bright as its number says; the figure is the left half."""
+    videos = {}
+    for number in range(2):
+        frames, cells = np.zeros((FRAMES, SIZE, SIZE, 3), np.uint8), np.zeros((FRAMES, 4, 4), bool)
+        frames[:, :, 16:] = (100 * number + 10 * np.arange(FRAMES))[:, None, None, None]
+        cells[:, :, :2] = True
+        videos[f"v{number}"] = (CLASSES[number], frames, cells)
+    write_stores(tmp_path / "made", videos)
+    dataset = open_made(tmp_path / "made", parameters(synthetic), CLASSES[:2])
+    first = {name: value[None] for name, value in ClipsWithPlates(dataset, "truth", "moving")[0].items()}
+    assert first["plate"].shape == first["frames"].shape
+    shown = {name: clips[0, :, 16, 28, 0].tolist() for name, clips in variants(first).items()}
+    assert shown["background"] == shown["pasted"] == shown[""] == [0, 20, 40, 60]
+    assert shown["swapped"] == [100, 120, 140, 160]
+
+
+@pytest.mark.parametrize(("camera", "right"), [("still", 0), ("moving", 1)])
+def test_the_parameter_says_which_background_a_row_is_audited_on(synthetic, tmp_path: Path, camera, right) -> None:
+    """Of class a the right half is dark in two frames of four and too red in two: right as a mean, not on a plate."""
+    videos = {}
+    for number in range(4):
+        frames, cells = np.zeros((FRAMES, SIZE, SIZE, 3), np.uint8), np.zeros((FRAMES, 4, 4), bool)
+        if number % 2:
+            frames[:, :, 16:, 0] = LEVELS[2]
+        else:
+            frames[4:, :, 16:, 0] = 2 * LEVELS[1]
+        cells[:, :, :2] = True
+        videos[f"v{number}"] = (CLASSES[number % 2], frames, cells)
+    write_stores(tmp_path / "made", videos)
+    params = parameters(synthetic)
+    params = params.model_copy(update={"eval": params.eval.model_copy(update={"camera": camera})})
+    dataset = open_made(tmp_path / "made", params, [NOTHING, *CLASSES])
+    table = accuracy_on_backgrounds(BACKGROUND, dataset, params)
+    assert table["top1"].tolist() == [1] * 4
+    assert table["top1_background"].tolist() == table["top1_pasted"].tolist() == [right, 1, right, 1]

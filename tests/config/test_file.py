@@ -303,6 +303,16 @@ def test_audits_are_of_rows_without_pc() -> None:
         parse_params(yaml.safe_dump(values), "params.yaml")
 
 
+def test_the_audit_of_backgrounds_stands_alone() -> None:
+    values = read_yaml(TEXT)
+    values["table"]["audits"] = ["backgrounds"]
+    assert parse_params(yaml.safe_dump(values), "params.yaml").table.audits == ["backgrounds"]
+    values["table"]["audits"] = ["rows", "backgrounds"]
+    message = "table.audits: expected rows or backgrounds (rows has both), got ['rows', 'backgrounds']"
+    with pytest.raises(ParamsError, match=re.escape(message)):
+        parse_params(yaml.safe_dump(values), "params.yaml")
+
+
 def test_a_null_block_is_set_as_a_whole() -> None:
     line = "datasets.ucf101.truth: is null; set all of the block at once: -S 'datasets.ucf101.truth={NAME: VALUE, ...}'"
     with pytest.raises(ParamsError) as error:

@@ -240,3 +240,28 @@ def test_the_picture_has_mean_curves_of_rows_with_maps(drawn: Figure) -> None:
         random = [line.get_ydata().tolist() for line in axes.lines if line.get_linestyle() == "--"]
         assert random == [pytest.approx([0.1] * 3)] * 2
         assert len(axes.lines) == 4
+
+
+def test_the_audit_of_backgrounds_alone_has_its_tables_and_one_panel(tmp_path, monkeypatch) -> None:
+    """What the stage reads then: no curves and no steps, but their headings."""
+    figures = []
+
+    def keep(*args: object, **settings: object) -> Figure:
+        figures.append(Figure(*args, **settings))
+        return figures[-1]
+
+    monkeypatch.setattr(audit_picture, "Figure", keep)
+    audits = audits_of({"plain": PLAIN, "abn": PLAIN})
+    curves = dict.fromkeys(audits, pd.DataFrame(columns=["curve", "share", "seed"]))
+    sanity = dict.fromkeys(audits, pd.DataFrame(columns=["map", "step", "seed"]))
+    per_video = {"plain": audited(top1=0.9, top1_swapped=0.5), "abn": audited(top1=0.9, top1_swapped=0.6)}
+    lost = {name: losses(table, None) for name, table in per_video.items()}
+    text = to_markdown(audits, lost, per_video, sanity, "own", [0, 1, 2], 6)
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        "# own: audits",
+        "## What does a row lose?",
+        "## Does the row lean on the background?",
+        "## Which row leans less on it?",
+    ]
+    draw_audits(audits, curves, "own", tmp_path / "own.png")
+    assert len(figures[0].axes) == 1

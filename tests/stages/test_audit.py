@@ -91,3 +91,20 @@ def test_a_rows_audit(repository: Path, synthetic, monkeypatch, attention: str, 
     assert list(sanity) == ["map", "step", "correlation", "compared", "seed"]
     assert set(sanity["map"]) == {*MAPS[attention], "g", "s", "l"}
     assert set(sanity["seed"]) == {0, 1}
+
+
+def test_the_audit_of_backgrounds_alone(repository: Path, synthetic, monkeypatch) -> None:
+    """The same files: the numbers on other backgrounds, and no curves, of which the columns that tell lines apart."""
+    directory = repository / "runs/synthetic/controls/plain"
+    for seed in (0, 1):
+        (directory / f"seed-{seed}").mkdir(parents=True)
+        run = Run(parameters(synthetic), "plain", False, seed)
+        inputs = [repository / "data/synthetic/frames/videos.csv"]
+        save_run(directory / f"seed-{seed}", build_model(run, 3, pretrained=False),
+                 run_record(run, ["a", "b", "c"], inputs))  # fmt: skip
+    audit("--control plain --only backgrounds", monkeypatch)
+    result = repository / "audits/synthetic/controls/plain.csv"
+    assert set(pd.read_parquet(result.with_suffix(".parquet"))) == {"video", "label", "seed", "top1"} | BACKGROUNDS
+    assert set(row_numbers(result)) == {"top1"} | BACKGROUNDS | DROPS
+    assert pd.read_csv(result.with_suffix(".curves.csv")).to_dict("list") == {"curve": [], "share": [], "seed": []}
+    assert pd.read_csv(result.with_suffix(".sanity.csv")).to_dict("list") == {"map": [], "step": [], "seed": []}

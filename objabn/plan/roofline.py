@@ -41,7 +41,7 @@ CARDS = (
 
 @dataclass(frozen=True)
 class RowBound:
-    """A row of the table: its trainings (with and without PC, all seeds), its work, seconds of one by card.
+    """A row of the table: its trainings (with and without PC, all seeds and folds), its work, seconds of one by card.
 
     Bytes are those of `precision`. `kept_bytes` is what the forward pass of a batch keeps for the backward pass.
     """
@@ -75,7 +75,7 @@ def bound_sec(flops: float, num_bytes: float, card: Card, precision: str) -> flo
 
 
 def bounds(params: Params, counts: Counts) -> Bounds:
-    """Bound one training of each row of the table, in a few seconds.
+    """Bound one training of each row of the table, of folds one network's, in a few seconds.
 
     Rows of the same network share a line: PC's part of the bytes is below one per cent, and which masks or weights a
     row starts with changes nothing. A training is all its epochs, each with the validation after it.
@@ -112,7 +112,9 @@ def _bound(rows: list[tuple[str, str, Dataset]], seeds: int, counts: Counts) -> 
         trained = bound_sec(work.step_flops, step, card, precision)
         validated = bound_sec(work.forward_flops, forward, card, precision)
         sec[card.name] = training_sec(params, counts, trained, validated)
-    return RowBound(names, len(rows) * seeds, precision, work, forward, step, kept * params.train.batch_size, sec)
+    return RowBound(
+        names, len(rows) * seeds * counts.networks, precision, work, forward, step, kept * params.train.batch_size, sec
+    )
 
 
 def figures(computed: Bounds) -> dict[str, Any]:

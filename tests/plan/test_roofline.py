@@ -55,6 +55,14 @@ def test_hours_scale_with_epochs_and_videos() -> None:
     assert of(counts=tenfold).rows[0].sec["RTX 4090"] == pytest.approx(10 * once)
 
 
+def test_of_folds_each_network_is_bounded() -> None:
+    once = of(counts=Counts(train=160, test=100, frames=0, classes=4, origin=""))
+    folds = of(counts=Counts(train=160, test=300, frames=0, classes=4, origin="", networks=3))
+    assert folds.rows[0].runs == 3
+    assert folds.rows[0].sec == once.rows[0].sec  # watched on a third of the 300
+    assert folds.all_runs_sec["H100"] == pytest.approx(3 * once.all_runs_sec["H100"])
+
+
 def test_rows_of_the_same_network_share_a_line() -> None:
     found = of(
         "table.attention=[abn, mha]", "table.pc=[false, true]", "table.seeds=[0, 1]",

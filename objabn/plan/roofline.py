@@ -143,15 +143,15 @@ def table(computed: Bounds) -> str:
 
 def notes(params: Dataset, counts: Counts, computed: Bounds) -> list[str]:
     """Say what the table's figures are, and what they are not."""
-    validated, precision = counts.watched, computed.rows[0].precision
+    precision, one = computed.rows[0].precision, "a training" if counts.networks == 1 else "a run, one fold's network"
     lines = [
         f"computed, not measured: what one card takes at least for one training in {precision}. Eager PyTorch reaches "
         "less, and far less where a network is so small that starting its operations takes longer than they do",
         "at least: the longer of two times, a clip's FLOPs at the peak of the tensor cores and its bytes at the "
         "bandwidth of the memory, by NVIDIA's data sheets. Each operation reads its inputs and writes its results "
         "once; fused operations (train.compile) and caches need fewer bytes",
-        f"a training: {params.train.epochs} epochs of {counts.train:,} clips, each with a forward pass of "
-        f"{validated:,} for validation; without loading, evaluation and segmentation",
+        f"{one}: {params.train.epochs} epochs of {counts.train:,} clips, each with a forward pass of "
+        f"{counts.watched:,} for validation; without loading, evaluation and segmentation",
         "a step: forward, backward and Adam; with PC it moves less than 1 % more. Kept: by forward, for backward",
     ]
     if computed.segmenter_flops:

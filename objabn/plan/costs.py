@@ -109,13 +109,13 @@ def segmented_frames(params: Dataset, frames: int) -> int:
 
 
 def training_sec(params: Dataset, counts: Counts, train_sec: float, val_sec: float) -> float:
-    """Return the seconds of one training's epochs, each with its validation, from those of a clip.
+    """Return the seconds of one network's epochs, each with its validation, from those of a clip.
 
     Args:
         train_sec, val_sec: of a clip trained, and of a clip validated.
     """
-    batch = params.train.batch_size
-    clips = counts.train // batch * batch or counts.train  # the incomplete last batch is dropped
+    batch, learned = params.train.batch_size, round(params.train.share * counts.train)
+    clips = learned // batch * batch or learned  # the incomplete last batch is dropped
     return params.train.epochs * (clips * train_sec + counts.watched * val_sec)
 
 
@@ -129,7 +129,7 @@ def costs(params: Dataset, table: Table, counts: Counts, rates: Rates) -> list[C
     each = "not measured" if found.sec is None else f"{duration(found.sec)} a frame"
     lines.append(Cost("segment", sec, round(frames * MASK_BYTES), each))
     lines.append(Cost("  side cache", None, round(segmented * UNIT_BYTES), "", in_cache=True))
-    lines.append(_training(num_rows(table) * len(table.seeds) * counts.networks, params, counts, rates.row, start))
+    lines.append(_training(num_rows(table) * len(table.seeds), params, counts, rates.row, start))
     lines.append(_evaluation(num_rows(table), len(table.seeds), params, counts, rates.row, start))
     lines.append(Cost("study, compare", 2 * start + COMPARE_SEC, REPORT_BYTES, ""))
     return lines
@@ -146,9 +146,12 @@ def _of_frames(stage: str, start: float, rate: FrameRate, frames: int) -> Cost:
 
 
 def _training(runs: int, params: Dataset, counts: Counts, row: RowRate, start: float) -> Cost:
-    sec = runs * (start + row.start_sec + training_sec(params, counts, row.train_sec, row.val_sec))
+    a_network = row.start_sec + training_sec(params, counts, row.train_sec, row.val_sec)
+    sec = runs * (start + counts.networks * a_network)
     each = f"{duration(row.train_sec)} a clip trained, {duration(row.val_sec)} validated"
-    return Cost(f"train, {runs} run{'' if runs == 1 else 's'}", sec, runs * row.weights_bytes, each)
+    of_each = f" of {counts.networks} networks" if counts.networks > 1 else ""
+    num_bytes = runs * counts.networks * row.weights_bytes
+    return Cost(f"train, {runs} run{'' if runs == 1 else 's'}{of_each}", sec, num_bytes, each)
 
 
 def _evaluation(rows: int, seeds: int, params: Dataset, counts: Counts, row: RowRate, start: float) -> Cost:

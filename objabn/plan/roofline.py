@@ -41,7 +41,7 @@ CARDS = (
 
 @dataclass(frozen=True)
 class RowBound:
-    """A row of the table: its trainings (with and without PC, all seeds), its work, seconds of one by card.
+    """A row of the table: its trainings (with and without PC, all seeds and folds), its work, seconds of one by card.
 
     Bytes are those of `precision`. `kept_bytes` is what the forward pass of a batch keeps for the backward pass.
     """
@@ -75,7 +75,7 @@ def bound_sec(flops: float, num_bytes: float, card: Card, precision: str) -> flo
 
 
 def bounds(params: Params, counts: Counts) -> Bounds:
-    """Bound one training of each row of the table, in a few seconds.
+    """Bound one training of each row of the table, of folds one network's, in a few seconds.
 
     Rows of the same network share a line: PC's part of the bytes is below one per cent, and which masks or weights a
     row starts with changes nothing. A training is all its epochs, each with the validation after it.
@@ -112,7 +112,9 @@ def _bound(rows: list[tuple[str, str, Dataset]], seeds: int, counts: Counts) -> 
         trained = bound_sec(work.step_flops, step, card, precision)
         validated = bound_sec(work.forward_flops, forward, card, precision)
         sec[card.name] = training_sec(params, counts, trained, validated)
-    return RowBound(names, len(rows) * seeds, precision, work, forward, step, kept * params.train.batch_size, sec)
+    return RowBound(
+        names, len(rows) * seeds * counts.networks, precision, work, forward, step, kept * params.train.batch_size, sec
+    )
 
 
 def figures(computed: Bounds) -> dict[str, Any]:
@@ -141,15 +143,15 @@ def table(computed: Bounds) -> str:
 
 def notes(params: Dataset, counts: Counts, computed: Bounds) -> list[str]:
     """Say what the table's figures are, and what they are not."""
-    validated, precision = counts.watched, computed.rows[0].precision
+    precision, one = computed.rows[0].precision, "a training" if counts.networks == 1 else "a run, one fold's network"
     lines = [
         f"computed, not measured: what one card takes at least for one training in {precision}. Eager PyTorch reaches "
         "less, and far less where a network is so small that starting its operations takes longer than they do",
         "at least: the longer of two times, a clip's FLOPs at the peak of the tensor cores and its bytes at the "
         "bandwidth of the memory, by NVIDIA's data sheets. Each operation reads its inputs and writes its results "
         "once; fused operations (train.compile) and caches need fewer bytes",
-        f"a training: {params.train.epochs} epochs of {counts.train:,} clips, each with a forward pass of "
-        f"{validated:,} for validation; without loading, evaluation and segmentation",
+        f"{one}: {params.train.epochs} epochs of {counts.train:,} clips, each with a forward pass of "
+        f"{counts.watched:,} for validation; without loading, evaluation and segmentation",
         "a step: forward, backward and Adam; with PC it moves less than 1 % more. Kept: by forward, for backward",
     ]
     if computed.segmenter_flops:

@@ -23,6 +23,7 @@ from objabn.system.checkouts import why_absent
 
 SAMPLED = 36  # videos of the index that are looked for
 SURE = 3  # so many missing ones of the sample are no chance
+_TO_MAKE_TRUTH = "`python -m objabn truth` makes one of the decoded videos; OBJABN_CHECK=off lets `decode` go on before"
 
 
 def read(name: str, videos: str | None = None) -> tuple[pd.DataFrame | None, list[Finding]]:
@@ -97,7 +98,7 @@ def truth_findings(name: str, dataset: Dataset, index: pd.DataFrame | None = Non
     store, key = Path(dataset.truth.store), f"datasets.{name}.truth.store"
     if not (store / TABLE).is_file():
         line = f"{key}: expected a mask store (with {TABLE}), or truth: null, found none at {store}"
-        hint = why_absent(store, key) or "; `python -m objabn truth` makes one once the videos are decoded"
+        hint = why_absent(store, key) or f"; {_TO_MAKE_TRUTH}"
         return [fault("segment", line + hint)]
     try:
         truth = TruthReader(dataset.truth)

@@ -43,7 +43,7 @@ def needed_bytes(
     rows, seeds = num_rows(table), len(table.seeds)
     weights = round(_WEIGHTS_BYTES * max(dataset.model.width_factor, 1.0) ** 2)
     if "train" not in done:
-        outputs += rows * seeds * weights
+        outputs += rows * seeds * counts.networks * weights
         # A checkpoint: the weights, Adam's two means, and the best epoch's weights where `train.report` asks for them.
         cached += (4 if dataset.train.report == "best" else 3) * weights * at_a_time
     if "evaluate" not in done:

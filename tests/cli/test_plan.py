@@ -17,7 +17,7 @@ from objabn.config.faults import ParamsError
 from objabn.config.file import load_params, parse_params, read_yaml
 from objabn.config.schema import Params
 from objabn.model.device import make_fabric
-from objabn.plan.costs import Cost
+from objabn.plan.costs import Cost, Counts
 from objabn.preflight.side_by_side import Workers
 
 ROOT = Path(__file__).parents[2]
@@ -192,6 +192,19 @@ def test_what_does_not_fit_is_said(place: Path, monkeypatch, free: int, expected
     monkeypatch.setattr(plan.shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
     lines = [Cost("decode", 1.0, 2_000, ""), Cost("  side cache", None, 1_000, "", in_cache=True)]
     assert plan._disk(lines) == expected
+
+
+def test_folds_are_told_of_and_their_recordings_counted(place: Path) -> None:
+    counts = Counts(train=4, test=6, frames=60, classes=2, origin="", networks=3)
+    heading = "folder: 6 videos in 3 folds, a network for each, 60 frames, 2 classes"
+    assert plan._heading("folder", counts, "CPU").splitlines()[0] == heading
+    (place / "data/folder").mkdir(parents=True)
+    rows = [
+        f"v{at},{'ab'[at % 2]}/v_A_g0{at // 2}_c0{at}.avi,{'ab'[at % 2]},fold-{at // 2 + 1},1,{at}" for at in range(6)
+    ]
+    text = "\n".join(["video,path,label,split,bytes,digest", *rows]) + "\n"
+    (place / "data/folder/index.csv").write_text(text.replace("b/v_A", "a/v_A"))
+    assert plan._test_recordings("folder", given().datasets["folder"], counts) == (3, "test recordings")
 
 
 def test_what_seeds_cost_is_of_training_and_evaluation() -> None:

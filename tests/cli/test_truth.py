@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -55,6 +56,15 @@ def test_boxes_of_ucf101_24(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     reader = open_truth(truth, read_table(Path("data/ucf101/frames")), 1)
     assert reader.union("d/b", np.arange(5)).mean(axis=(1, 2)).tolist() == [0, 0.5, 0.5, 0.5, 0]
     assert load_params(overrides=["datasets.ucf101.truth={store: a, score_threshold: 0.5, groups: [person]}"])
+
+
+def test_with_folds_every_video_is_a_test_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames = tmp_path / "data/ucf101/frames/videos.csv"
+    table = pd.read_csv(frames).drop(columns="checksum", errors="ignore")
+    table.assign(split=["fold-1", "fold-2"]).to_csv(frames, index=False)
+    write_pickle(tmp_path / "pyannot.pkl", {name: entry(5, tube(1, [[1, 1, 160, 240]])) for name in ("d/a", "d/b")})
+    assert run("ucf101-24", "--annotations", "pyannot.pkl") == 0
+    assert "of 2 frames of 2 videos, 2 of them test videos; ucf101 has 2 videos" in capsys.readouterr().out
 
 
 def test_boxes_of_something_else_into_another_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

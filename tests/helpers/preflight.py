@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from objabn.config.file import parse_params
@@ -26,6 +27,13 @@ def write_index(name: str, number: int = 8, classes: str = "ab") -> list[str]:
     path.parent.mkdir(parents=True)
     path.write_text("\n".join(lines) + "\n")
     return paths
+
+
+def deal(name: str, number: int) -> None:
+    """Put the videos of an index into folds, in turn."""
+    path = Path("data", name, "index.csv")
+    index = pd.read_csv(path, dtype=str)
+    index.assign(split=[f"fold-{at % number + 1}" for at in range(len(index))]).to_csv(path, index=False)
 
 
 def write_videos(folder: Path, paths: list[str], content: bytes = b"0123456789") -> None:

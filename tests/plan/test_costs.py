@@ -71,6 +71,19 @@ def test_costs_by_hand(stage: str, sec: float | None, num_bytes: int) -> None:
     assert line.in_cache == (stage == "  side cache")
 
 
+def test_a_run_of_folds_is_a_network_each_and_its_videos_are_tested_once() -> None:
+    lines = lines_of(counts=replace(COUNTS, train=100, test=150, networks=3))
+    train, evaluate = lines["train, 7 runs of 3 networks"], lines["evaluate, 7 rows"]
+    assert train.sec == pytest.approx(7 * (START + 3 * (1 + 2 * (19.2 + 5))))  # each is watched on 50 videos
+    assert train.num_bytes == 7 * 3 * 1_000_000
+    assert evaluate.sec == pytest.approx(7 * (START + 3 + 60 + 96))
+
+
+def test_a_share_of_the_videos_takes_a_share_of_the_time() -> None:
+    line = lines_of("datasets.ucf101.train.share=0.5")["train, 7 runs"]
+    assert line.sec == pytest.approx(7 * (START + 1 + 2 * (48 * 0.2 + 5)))  # 50 videos, three batches of 16
+
+
 def test_the_total_is_the_sum_and_a_synthesized_set_is_made_first() -> None:
     lines = list(lines_of(rates=replace(RATES, synthesize=FrameRate(0.01, 1000, ""))).values())
     assert lines[0] == Cost("synthesize", START + 100, 10_000_000, "10 ms, 1.0 kB a frame")

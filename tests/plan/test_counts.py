@@ -70,6 +70,16 @@ def test_counts_of_a_decoded_index(place: Path) -> None:
     assert count("folder", every(3, "folder"))[0].frames == 70  # those in the store
 
 
+def test_with_folds_every_video_is_tested_and_no_network_learns_from_its_own_fold(place: Path) -> None:
+    index = write_index(place, "folder", 8).assign(split=["fold-1", "fold-2", "fold-3", "fold-2"] * 2)
+    index.to_csv(place / "data/folder/index.csv", index=False)
+    (place / "data/folder/frames").mkdir()
+    index.assign(frames=10).to_csv(place / "data/folder/frames/videos.csv", index=False)
+    counts, _ = count("folder", block("folder"))
+    assert (counts.train, counts.val, counts.test, counts.networks) == (5, 0, 8, 3)  # two thirds of 8 are 5.3
+    assert (counts.videos, counts.watched, counts.frames, counts.classes) == (8, 3, 80, 2)
+
+
 def test_counts_of_what_is_decoded_with_another_stride(place: Path) -> None:
     """Its frames are not those that `decode` will keep."""
     index = write_index(place, "folder", 8)

@@ -12,6 +12,7 @@ from objabn.plan.roofline import CARDS, Bounds, Card, bound_sec, bounds, figures
 
 TEXT = (Path(__file__).parents[2] / "params.yaml").read_text()
 COUNTS = Counts(train=160, test=100, frames=0, classes=4, origin="")
+THREE_FOLDS = Counts(train=160, test=300, frames=0, classes=4, origin="", networks=3)
 WORK = Work(
     parameters=3_000_000, forward_flops=10, step_flops=30, forward_floats=10**9, step_floats=3 * 10**9,
     step_others=1000, kept_floats=10**8,
@@ -53,6 +54,16 @@ def test_hours_scale_with_epochs_and_videos() -> None:
     assert of("datasets.ucf101.train.epochs=10").rows[0].sec["RTX 4090"] == pytest.approx(5 * once)
     tenfold = Counts(train=1600, test=1000, frames=0, classes=4, origin="")
     assert of(counts=tenfold).rows[0].sec["RTX 4090"] == pytest.approx(10 * once)
+
+
+def test_of_folds_each_network_is_bounded() -> None:
+    once = of()
+    folds = of(counts=THREE_FOLDS)
+    assert folds.rows[0].runs == 3
+    assert folds.rows[0].sec == once.rows[0].sec  # watched on a third of the 300
+    assert folds.all_runs_sec["H100"] == pytest.approx(3 * once.all_runs_sec["H100"])
+    text = "\n".join(notes(parse_params(TEXT).datasets["ucf101"], THREE_FOLDS, folds))
+    assert "a run, one fold's network: 50 epochs of 160 clips, each with a forward pass of 100 for" in text
 
 
 def test_rows_of_the_same_network_share_a_line() -> None:

@@ -9,7 +9,7 @@ from objabn.preflight import check, space
 from objabn.preflight.check import check_needs, stop_unless_ready
 from objabn.preflight.findings import Finding, settle
 from stages import decode
-from tests.helpers.preflight import given, take_everything_away, write_index, write_videos
+from tests.helpers.preflight import deal, given, take_everything_away, write_index, write_videos
 
 UCF101 = "dataset=ucf101"
 
@@ -100,6 +100,35 @@ def test_runs_that_are_there_need_no_pretrained_weights(bare: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     assert "datasets.ucf101.train.accelerator" not in keys(check_needs("ucf101", params), "fault")
+
+
+def test_a_run_of_folds_is_there_when_its_last_network_is(bare: Path) -> None:
+    write_index("ucf101")
+    deal("ucf101", 2)
+    params = given(UCF101, "table.attention=[abn]", "table.pc=[false]", "table.controls=[]", "table.seeds=[4]")
+    run = bare / "runs/ucf101/abn/pc-false/seed-4"
+    for fold in ("fold-1", "fold-2"):
+        (run / fold).mkdir(parents=True)
+        (run / fold / "model.safetensors").touch()
+        assert "datasets.ucf101.model.pretrained" in keys(check_needs("ucf101", params), "fault")
+    (run / "curves.csv").touch()  # when all networks stand
+    assert "datasets.ucf101.model.pretrained" not in keys(check_needs("ucf101", params), "fault")
+
+
+def test_decode_does_not_stop_at_folds(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(space.shutil, "disk_usage", lambda path: space.shutil._ntuple_diskusage(0, 0, 10**12))
+    write_videos(bare / "data/folder/videos", write_index("folder"))
+    deal("folder", 2)
+    params = given(
+        "dataset=folder",
+        "datasets.folder.segment={backend: motion, stride: 1, threshold: 25.0, min_area: 0.002}",
+        "datasets.folder.model.pretrained=null",
+        "datasets.folder.mask.groups=[person, other]",
+        "table.controls=[]",
+    )
+    stop_unless_ready("folder", params, "decode")
+    lines = [each.line for each in check_needs("folder", params, running="decode")]
+    assert any(line.endswith("8 videos in 2 folds of 2 classes: a training is 2 networks") for line in lines)
 
 
 def test_decode_stops_before_a_video_is_opened(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from objabn.preflight.data import SAMPLED, groups_findings, read, truth_findings, videos_findings
-from tests.helpers.preflight import given, write_index, write_videos
+from objabn.preflight.findings import Finding
+from tests.helpers.preflight import deal, given, write_index, write_videos
 from tests.helpers.truth import write_truth
 
 TRUTH = "datasets.folder.truth={store: truth, score_threshold: 0.5, groups: [person]}"
@@ -47,6 +48,17 @@ def test_splits_are_counted(place: Path) -> None:
     assert read("folder")[1][0].line == f"{path}: 4 train and 4 test videos of 2 classes"
     path.write_text(path.read_text().replace("test", "val", 1))
     assert read("folder")[1][0].line == f"{path}: 4 train, 1 val and 3 test videos of 2 classes"
+
+
+def test_folds_are_counted(place: Path) -> None:
+    write_videos(Path("data/folder/videos"), write_index("folder", number=9, classes="abc"))
+    deal("folder", 2)
+    line = "data/folder/index.csv: 9 videos in 2 folds of 3 classes: a training is 2 networks"
+    assert read("folder")[1] == [Finding("decode", "ok", line)]
+    assert look() == ("ok", "data/folder/videos: 9 of 9 videos looked for, all are there")
+    write_truth(Path("truth"), {"a/0": np.zeros((2, 2, 4, 4), np.uint8)}, [("a/0", 0, 2)], ["person"])
+    (found,) = truth_findings("folder", given(TRUTH).datasets["folder"], read("folder")[0])
+    assert found == Finding("evaluate", "ok", "truth: has annotations of 1 of the 9 videos, 1 of them test videos")
 
 
 def test_an_index_that_cannot_be_read(place: Path) -> None:
@@ -107,7 +119,7 @@ def test_videos_of_another_size(place: Path) -> None:
 def test_true_masks_that_are_not_there(place: Path) -> None:
     (found,) = truth_findings("folder", given(TRUTH).datasets["folder"])
     expected = "expected a mask store (with videos.csv), or truth: null, found none at truth"
-    hint = "; `python -m objabn truth` makes one once the videos are decoded"
+    hint = "; `python -m objabn truth` makes one of the decoded videos; OBJABN_CHECK=off lets `decode` go on before"
     assert found.line == f"datasets.folder.truth.store: {expected}{hint}"
     assert truth_findings("folder", given().datasets["folder"]) == []
 

@@ -1,5 +1,6 @@
 """Room: what is needed of disks and of shared memory, and what is not written any more."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,9 +20,9 @@ def free(monkeypatch: pytest.MonkeyPatch, num_bytes: float) -> None:
     monkeypatch.setattr(space.shutil, "disk_usage", lambda path: SimpleNamespace(free=num_bytes))
 
 
-def needed(*overrides: str, done: tuple[str, ...] = ()) -> tuple[int, int]:
+def needed(*overrides: str, done: tuple[str, ...] = (), counts: Counts = COUNTS) -> tuple[int, int]:
     params = given("dataset=ucf101", *overrides)
-    return needed_bytes(params.datasets["ucf101"], params.table, COUNTS, dict.fromkeys(done, Path()))
+    return needed_bytes(params.datasets["ucf101"], params.table, counts, dict.fromkeys(done, Path()))
 
 
 def test_what_is_there_or_not_stored_is_not_needed() -> None:
@@ -34,6 +35,8 @@ def test_what_is_there_or_not_stored_is_not_needed() -> None:
     assert needed(done=("decode", "segment", "train", "evaluate")) == (space.REPORT_BYTES, 0)
     run = 6e6 * 2.0**2 + 100 * 3783  # the weights, and a test video's results
     assert outputs - needed("table.seeds=[0]")[0] == 7 * 2 * run
+    folds = needed(counts=replace(COUNTS, networks=3))  # of each run three networks, trained one after another
+    assert (folds[0] - outputs, folds[1]) == (7 * 3 * 2 * 6e6 * 2.0**2, cached)
 
 
 @pytest.mark.parametrize(("share", "level"), [(0.99, "fault"), (1.05, "warning"), (1.2, "ok")])

@@ -464,3 +464,15 @@ def test_what_chose_the_weights_is_said(report: str, validated_on: str, expected
     )
     said = [note for note in main_notes(comparison) if note.startswith("Weights")]
     assert [line[: len(expected or "")] for line in said] == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize(("networks", "number"), [({}, 0), ({"networks": 1}, 0), ({"networks": 3}, 1)])
+def test_what_tests_a_video_of_a_fold_is_said(networks: dict[str, int], number: int) -> None:
+    row = Row("abn", False)
+    notes = main_notes(made_comparison({row: {"top1": 50.0}}, trainings={row: networks}))
+    said = (
+        "Cross-validation: a training is 3 networks, one a fold. Every video is a test video, tested by the network "
+        "that has seen nothing of its recording."
+    )
+    assert notes.count(said) == number
+    assert any("Cross-validation" in note for note in notes) == bool(number)

@@ -65,6 +65,12 @@ def test_the_data_set(tmp_path: Path, table: pd.DataFrame) -> None:
     }
 
 
+def test_with_folds_all_videos_are_test_videos(tmp_path: Path, table: pd.DataFrame) -> None:
+    folds = table.assign(split=["fold-1", "fold-2", "fold-2"])
+    report = summarise(video_quality(folds, tmp_path / "masks", open_truth(truth_of(tmp_path / "truth"), folds, 1)))
+    assert report["iou_truth_test"] == report["iou_truth"] == pytest.approx((0.5 + (32 / 48 + 1.5) / 3) / 2, abs=1e-6)
+
+
 def test_truth_of_some_frames(tmp_path: Path, table: pd.DataFrame) -> None:
     """Of `c` frames 0 and 2: 32 of 48 columns, 48 of 64; of persons 0, 16 of 32. Frame 1 counts for nothing."""
     whole = StoreReader(tmp_path / "truth")

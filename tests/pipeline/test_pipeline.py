@@ -105,7 +105,9 @@ class TestAfterRepro:
         )
         parts = [main, used, maps, differences, against, methods, sizes, classes]
         assert starts == [start for part in parts for start in ("| attention", *part)]
-        assert lines[lines.index("In words:") + 2].startswith("- **Are the maps sharper with the mask loss?** mask ")
+        words = lines[lines.index("In words:") + 2 :]
+        assert words[0].startswith("- **Does the mask loss put the map on the object?** mask ")
+        assert any(line.startswith("- **Are the maps sharper with the mask loss?** mask ") for line in words)
         assert any(line.startswith("- One seed: no star and no yes or no") for line in lines)
         assert lines[-1].startswith("Seeds: 0. Backbone: objabn/assets/x3d_figures.pyth. Masks: ")
 

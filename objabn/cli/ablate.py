@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from objabn.cli.dvc import environment
-from objabn.config.file import add_overrides, load_params
+from objabn.config.file import add_overrides, last_of_each_key, load_params
 from objabn.system.cache import Cache
 from objabn.system.files import write_bytes
 
@@ -72,8 +72,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def settings(name: str, given: list[str]) -> list[str]:
     """`KEY=VALUE` of a run, each key once: the last one of its own and the given ones."""
-    by_key = {each.partition("=")[0]: each for each in (*_ALWAYS, *RUNS[name], *given)}
-    return list(by_key.values())
+    return last_of_each_key([*_ALWAYS, *RUNS[name], *given])
 
 
 def run(args: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from objabn.cli.check import ONE_SEED
 from objabn.cli.repro import add_jobs, keep, make
 from objabn.config.edit import edit
-from objabn.config.file import add_overrides
+from objabn.config.file import add_overrides, last_of_each_key
 from objabn.config.schema import Params
 
 WIDTH = 110  # columns
@@ -118,8 +118,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _settings(study: Study, given: list[str]) -> list[str]:
     """`KEY=VALUE` of a study, each key once: the last one of its own and the given ones."""
-    settings = (f"dataset={study.dataset}", *study.settings, *given)
-    return list({each.partition("=")[0]: each for each in settings}.values())
+    return last_of_each_key([f"dataset={study.dataset}", *study.settings, *given])
 
 
 def design(name: str, params: Params) -> list[str]:

@@ -102,6 +102,15 @@ def load_params(path: str | Path = "params.yaml", overrides: Sequence[str] = ())
     return parse_params(text, str(path), overrides)
 
 
+def last_of_each_key(settings: Sequence[str]) -> list[str]:
+    """`KEY=VALUE`, each key once: its last value, where the key came first.
+
+    >>> last_of_each_key(["a=1", "b=2", "a=3"])
+    ['a=3', 'b=2']
+    """
+    return list({each.partition("=")[0]: each for each in settings}.values())
+
+
 def add_overrides(parser: argparse.ArgumentParser, what: str) -> None:
     """`-S KEY=VALUE` of a command: `args.set_param`, a list for `load_params`; `what` goes into its help."""
     parser.add_argument(

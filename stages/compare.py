@@ -14,6 +14,7 @@ def main() -> None:
     arguments, params, dataset = parse(__doc__)
     paths, seeds = Paths(arguments.dataset), params.table.seeds
 
+    from objabn.evaluation.training_notes import check_recordings
     from objabn.index.groups import FOLDER, read_groups
     from objabn.report.answers import answers
     from objabn.report.breakdown import grouped
@@ -41,6 +42,8 @@ def main() -> None:
     comparison = read_comparison(
         arguments.dataset, dataset, seeds, results, paths.segment_report, paths.mask_picture, videos, recordings
     )
+    notes = {row.name: found for row, found in comparison.trainings.items()}
+    check_recordings(notes, FOLDER / f"{arguments.dataset}.csv")
     words = answers(comparison)
     markdown = to_markdown(comparison, words)
     write_text(paths.table("csv"), comparison.tidy().to_csv(index=False, lineterminator="\n"))

@@ -39,6 +39,8 @@ def making(arguments: Namespace, dataset: Dataset, fold: str | None) -> "Making"
     """What makes the run, or its network of a fold, as one of several processes where a launcher has started them."""
     from objabn.index.groups import FOLDER, read_groups
     from objabn.model.run import Run, run_record
+    from objabn.stores.table import TABLE
+    from objabn.stores.truth import ANNOTATED
     from objabn.training.checkpoint import run_key
     from objabn.training.make import Making
     from objabn.training.run_clips import stores_of, training_clips, watched_clips
@@ -51,7 +53,8 @@ def making(arguments: Namespace, dataset: Dataset, fold: str | None) -> "Making"
     groups = partial(read_groups, FOLDER, arguments.dataset)
     stores, train_set = stores_of(run, frames, masks), training_clips(run, frames, masks, groups)
     watched_set, watched_on = watched_clips(run, frames)
-    others = [Path(dataset.model.pretrained or ""), *(store / "videos.csv" for store in stores[2:])]
+    of_truth = [store / name for store in stores[2:] for name in (TABLE, ANNOTATED)]
+    others = [Path(dataset.model.pretrained or ""), *of_truth]
     others += [FOLDER / f"{arguments.dataset}.csv"] if dataset.train.share < 1 else []
     inputs = paths.trained_on(*others)
     record = {**run_record(run, train_set.class_names, inputs), "validated_on": watched_on}

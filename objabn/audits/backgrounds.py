@@ -80,15 +80,18 @@ def filled_frames(frames: np.ndarray, masks: np.ndarray) -> np.ndarray:
     far = 2 * len(frames)  # farther than any frame
     before = np.maximum.accumulate(np.where(covered, -far, number), axis=0)  # the last free frame up to here
     after = np.minimum.accumulate(np.where(covered, far + len(frames), number)[::-1], axis=0)[::-1]
-    nearest = np.where(number - before <= after - number, before, after)
-    second = np.where(after - number <= number - before, after, before)  # another one only if equally near
-    colours = [
-        np.take_along_axis(frames, which.clip(0, len(frames) - 1)[..., None], axis=0).astype(np.uint16)
-        for which in (nearest, second)
-    ]
-    filled = ((colours[0] + colours[1]) // 2).astype(np.uint8)
-    never = np.asarray(covered.all(axis=0), np.uint8)
-    return np.stack([cv2.inpaint(frame, never, _FILL_RADIUS, cv2.INPAINT_TELEA) for frame in filled])
+    never = np.asarray(covered.all(axis=0), bool)
+    at, y, x = np.nonzero(covered & ~never)
+    earlier, later = before[at, y, x], after[at, y, x]
+    nearest = np.where(at - earlier <= later - at, earlier, later)
+    second = np.where(later - at <= at - earlier, later, earlier)  # another one only if equally near
+    filled = frames.copy()
+    filled[at, y, x] = (frames[nearest, y, x].astype(np.uint16) + frames[second, y, x]) // 2
+    if not never.any():
+        return filled
+    filled[:, never] = GREY  # at the frame's border cv2.inpaint reads what the holes hold
+    holes = np.asarray(never, np.uint8)
+    return np.stack([cv2.inpaint(frame, holes, _FILL_RADIUS, cv2.INPAINT_TELEA) for frame in filled])
 
 
 def composite(frames: Tensor, masks: Tensor, backgrounds: Tensor) -> Tensor:

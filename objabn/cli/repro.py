@@ -1,4 +1,4 @@
-"""`python -m objabn repro`: all that `dvc repro` makes, to the same bits, with trainings and evaluations side by side.
+"""`python -m objabn repro`: all that `dvc repro` makes, to the same bits, trainings and measurements side by side.
 
 python -m objabn repro --jobs 4
 python -m objabn repro -S table.seeds=[0] -S loss.attention=mask    # changes params.yaml, and goes on with it
@@ -9,7 +9,7 @@ import sys
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from objabn.cli.dvc import Dvc, Ending, interrupted_by_signals
-from objabn.cli.stages import Stage, evaluations, trainings, trainings_of
+from objabn.cli.stages import Stage, audits, evaluations, trainings, trainings_of
 from objabn.cli.times import COMMAND, collect, has_times, table
 from objabn.config.edit import PARAMS, Edited, edit
 from objabn.config.file import add_overrides
@@ -27,9 +27,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Register `repro` with a parser's subcommands; `args.run(args)` returns an exit status or raises ValueError."""
     parser = subparsers.add_parser(
         "repro",
-        description="Makes what `dvc repro` makes, to the same bits. Trainings and evaluations run side by side, as "
-        "many as `train.threads` and the cores allow, or `train.devices` and the GPUs. The same command goes on after "
-        "an interruption. At the end it prints how long each stage took, as `objabn times` does.",
+        description="Makes what `dvc repro` makes, to the same bits. Trainings, evaluations and audits run side by "
+        "side, as many as `train.threads` and the cores allow, or `train.devices` and the GPUs. The same command goes "
+        "on after an interruption. At the end it prints how long each stage took, as `objabn times` does.",
     )
     add_overrides(parser, "which changes params.yaml and keeps its comments, before anything runs")
     add_jobs(parser)
@@ -38,7 +38,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     """`--jobs` of a command: `args.jobs`, for `make`."""
-    parser.add_argument("-j", "--jobs", type=_positive, metavar="N", help="trainings or evaluations at a time, instead")
+    parser.add_argument(
+        "-j", "--jobs", type=_positive, metavar="N", help="trainings, evaluations or audits at a time, instead"
+    )
 
 
 def _positive(text: str) -> int:
@@ -70,7 +72,7 @@ def make(params: Params, jobs: int | None) -> int:
 
     Args:
         params: those of params.yaml.
-        jobs: trainings or evaluations at a time; None: as many as the machine allows.
+        jobs: trainings, evaluations or audits at a time; None: as many as the machine allows.
 
     Raises:
         ValueError: a checkout whose state DVC cannot tell.
@@ -111,7 +113,7 @@ def _check(status: int) -> None:
 
 
 def _make(dvc: Dvc, params: Params, workers: Workers) -> None:
-    """Run all stages, trainings and evaluations side by side.
+    """Run all stages, trainings and what measures them side by side.
 
     Raises:
         _FailedError: with the exit status of DVC, for the first stage that has failed.
@@ -125,22 +127,26 @@ def _make(dvc: Dvc, params: Params, workers: Workers) -> None:
 
 
 def _side_by_side(dvc: Dvc, params: Params, workers: Workers) -> int:
-    """Run the trainings and evaluations that are missing or stale; 0, or the exit status of the first failure.
+    """Run the trainings, evaluations and audits that are missing or stale; 0, or the exit status of the first failure.
 
-    An evaluation can begin when its row is trained, but trainings, which take longer, go first: so no worker has
-    nothing to do while the last one trains. After a failure the other trainings go on, and no evaluation begins.
+    A row can be measured when it is trained, but trainings, which take longer, go first: so no worker has nothing to do
+    while the last one trains. After a failure the other trainings go on, and nothing else begins.
     """
-    train, evaluate = trainings(params), evaluations(params)
-    changed = dvc.changed(sorted({stage.name.partition("@")[0] for stage in (*train, *evaluate)}))
+    train, measure = trainings(params), {"evaluation": evaluations(params), "audit": audits(params)}
+    measuring = [stage for stages in measure.values() for stage in stages]
+    changed = dvc.changed(sorted({stage.name.partition("@")[0] for stage in (*train, *measuring)}))
     missing = [stage for stage in train if stage.name in changed]
     names = {stage.name for stage in missing}
-    needed = {stage: names & trainings_of(stage, params) for stage in evaluate}
-    waiting = [stage for stage in evaluate if stage.name in changed or needed[stage]]
+    needed = {stage: names & trainings_of(stage, params) for stage in measuring}
+    waiting = [stage for stage in measuring if stage.name in changed or needed[stage]]
     if not missing and not waiting:
         return 0
     number = min(workers.number, len(missing) + len(waiting))
-    counts = [_count(len(missing), len(train), "training"), _count(len(waiting), len(evaluate), "evaluation")]
-    print(f"{' and '.join(filter(None, counts))}, {number} at a time: {workers.why}", flush=True)
+    counts = [_count(len(missing), len(train), "training")]
+    counts += [_count(sum(each in waiting for each in stages), len(stages), what) for what, stages in measure.items()]
+    *first, last = filter(None, counts)
+    listed = f"{', '.join(first)} and {last}" if first else last
+    print(f"{listed}, {number} at a time: {workers.why}", flush=True)
     endings: dict[Stage, Ending] = {}
     with ThreadPoolExecutor(number) as pool:
         running = {pool.submit(dvc.repro_beside_others, stage): stage for stage in missing}
@@ -160,7 +166,7 @@ def _side_by_side(dvc: Dvc, params: Params, workers: Workers) -> int:
             pool.shutdown(wait=False, cancel_futures=True)
             dvc.end()
             raise
-    failed = [(stage, endings[stage]) for stage in (*missing, *evaluate) if stage in endings and endings[stage].status]
+    failed = [(each, endings[each]) for each in (*missing, *measuring) if each in endings and endings[each].status]
     for stage, ending in failed:
         print(f"{stage.name} failed (exit status {ending.status}). Its last lines:", file=sys.stderr)
         print("".join(f"  {line}\n" for line in ending.lines), end="", file=sys.stderr, flush=True)

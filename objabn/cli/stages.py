@@ -27,17 +27,25 @@ def evaluations(params: Params) -> list[Stage]:
     return [Stage(f"evaluate{stage}", label) for stage, label in _rows(params)]
 
 
-def trainings_of(evaluation: Stage, params: Params) -> set[str]:
-    """Name the trainings that an evaluation measures."""
-    row = evaluation.name.removeprefix("evaluate")
-    return {f"train{row}-{seed}" for seed in params.table.seeds}
+def audits(params: Params) -> list[Stage]:
+    """List the audits of the table in its order: of all rows without PC, and of controls."""
+    dataset, table = params.dataset, params.table
+    rows = [("audit", name) for name in table.attention] + [("audit-control", name) for name in table.controls]
+    return [Stage(f"{kind}@{dataset}-{name}-{of}", f"{name}, audit") for of in table.audits for kind, name in rows]
+
+
+def trainings_of(measuring: Stage, params: Params) -> set[str]:
+    """Name the trainings that an evaluation or audit measures."""
+    kind, _, row = measuring.name.partition("@")
+    if kind.startswith("audit"):
+        row = row.rpartition("-")[0] + "-False" * (kind == "audit")
+    kind = kind.replace("evaluate", "train").replace("audit", "train")
+    return {f"{kind}@{row}-{seed}" for seed in params.table.seeds}
 
 
 def all_stages(params: Params) -> dict[str, list[str]]:
     """Name all stages in the order of the pipeline, by their kind; a control's kind is that of the other rows."""
     dataset, table = params.dataset, params.table
-    names = [f"@{dataset}-{name}-{of}" for of in table.audits for name in table.attention]
-    controls = [f"-control@{dataset}-{name}-{of}" for of in table.audits for name in table.controls]
     return {
         "synthesize": ["synthesize"],
         "decode": [f"decode@{dataset}"],
@@ -46,7 +54,7 @@ def all_stages(params: Params) -> dict[str, list[str]]:
         "evaluate": [stage.name for stage in evaluations(params)],
         "study": ["study"],
         "compare": [f"compare@{dataset}"],
-        "audit": [f"audit{row}" for row in (*names, *controls)],
+        "audit": [stage.name for stage in audits(params)],
         "audits": [f"audits@{dataset}-{of}" for of in table.audits],
     }
 

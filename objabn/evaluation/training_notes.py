@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from objabn.stores.splits import folds
-from objabn.system.files import read_json
+from objabn.system.files import file_digest, read_json
 
 CURVES = ("epoch", "loss", "train_top1", "val_top1")
 # Each loss term's share of the gradient on the attention branch; curves of old runs lack them.
@@ -19,7 +19,8 @@ def training_notes(runs: Mapping[int, Path]) -> dict[str, Any]:
 
     `versions` by library, as the first run has them; `curves` of each seed, lists of CURVES and, where they are known,
     of GRADIENTS; `epochs` whose weights each seed has, and the split that they were `validated_on`. Of a seed with a
-    network a fold (`networks` of them) the curves are the means over the folds, the rest is the first fold's.
+    network a fold (`networks` of them) the curves are the means over the folds, the rest is the first fold's. Where a
+    share of the recordings was trained on, `inputs` are the files that the trainings read, with their digests.
 
     Args:
         runs: each seed's run directory.
@@ -34,13 +35,32 @@ def training_notes(runs: Mapping[int, Path]) -> dict[str, Any]:
         curves[str(seed)] = {name: known[name].to_list() for name in names}
     records = {str(seed): read_json(network_dirs(directory)[0] / "run.json") for seed, directory in runs.items()}
     first = next(iter(records.values()))
+    chosen = first.get("params", {}).get("train", {}).get("share", 1.0) < 1
     return {
+        **({"inputs": first["inputs"]} if chosen else {}),
         "versions": first["versions"],
         "curves": curves,
         "epochs": {seed: record.get("epoch") or curves[seed]["epoch"][-1] for seed, record in records.items()},
         "validated_on": first.get("validated_on", "test"),
         "networks": max(len(network_dirs(directory)) for directory in runs.values()),
     }
+
+
+def check_recordings(trainings: Mapping[str, Mapping[str, Any]], groups: Path) -> None:
+    """Check that rows with a share of the recordings were trained on those that are in a file now.
+
+    Args:
+        trainings: notes of each row, by its name.
+        groups: the file of the recordings, which DVC watches for no training.
+
+    Raises:
+        ValueError: a row's share is one of other recordings.
+    """
+    now = file_digest(groups) if groups.is_file() else None
+    for name, notes in trainings.items():
+        if "inputs" in notes and notes["inputs"].get(groups.as_posix()) != now:
+            expected = f"{groups}: expected the recordings of which {name} was trained on a share, got others"
+            raise ValueError(f"{expected}; train it again: `dvc repro -f -s` with its trainings, then `dvc repro`")
 
 
 def network_dirs(run: Path) -> list[Path]:

@@ -14,6 +14,7 @@ from objabn.index.names import fault_of_path
 from objabn.index.suffixes import few, files_below
 from objabn.index.table import is_inside
 
+_PART = re.compile(r"(_part)?_\d{1,2}$", re.IGNORECASE)
 _LIST = re.compile(r"(.+)_test_split(\d+)\.txt")  # "brush_hair_test_split1.txt" holds the train videos, too
 _LINE = re.compile(r"(\S.*?)\s+(\d+)")  # "April_09_brush_hair_u_nm_np1_ba_goo_0.avi 1"
 _SPLIT_OF = {"1": "train", "2": "test", "0": None}  # 0: in neither
@@ -87,10 +88,14 @@ def read_jhmdb(videos: Path, splits: Path | None = None, split: int = 1, *, ever
 def film_of(path: str, label: str) -> str:
     """Return the film that a clip's name tells, what stands before the last `_<class>_`; "" where it tells none.
 
+    A number of one or two digits at its end is that of a part, which may show the same scene as the part before it.
+
     >>> film_of("sit/Crash_sit_f_cm_np1_ba_med_9.avi", "sit"), film_of("sit/own.avi", "sit")
     ('Crash', '')
+    >>> film_of("run/Hitch_Part_2_run_f_cm_np1_ba_med_0.avi", "run"), film_of("sit/Up_12_sit_u_nm_np1.avi", "sit")
+    ('Hitch', 'Up')
     """
-    return PurePosixPath(path).name.rpartition(f"_{label}_")[0]
+    return _PART.sub("", PurePosixPath(path).name.rpartition(f"_{label}_")[0])
 
 
 def _lists(splits: Path, split: int, folders: list[str]) -> dict[str, Path]:

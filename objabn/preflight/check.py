@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from objabn.config.schema import Dataset, Params
 from objabn.plan.costs import Counts
 from objabn.preflight.backbone import backbone_downloads, backbone_findings
-from objabn.preflight.data import groups_findings, read, truth_findings, videos_findings
+from objabn.preflight.data import groups_findings, read, true_masks_findings, truth_findings, videos_findings
 from objabn.preflight.device import device_findings, find_devices
 from objabn.preflight.findings import Finding, settle, warning
 from objabn.preflight.rows import stages_done, table_rows
@@ -43,6 +43,7 @@ def check_needs(name: str, params: Params, *, running: str | None = None) -> lis
     if dataset.synthesize is None:  # else it makes both itself
         index, found = read(name, dataset.videos)
         found += videos_findings(name, dataset, index) + truth_findings(name, dataset, index) + groups_findings(name)
+        found += true_masks_findings(name, params)
     if counts := _counts(name, dataset, index, may_open=running is None):
         found += disk_findings(dataset, params.table, counts, done, at_a_time)
     elif running is None:

@@ -10,16 +10,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from objabn.config.schema import Dataset
+from objabn.config.control_masks import TrueMasks
+from objabn.config.schema import Dataset, Params
 from objabn.decoding.presence import check_folder
 from objabn.index.faults import index_faults
 from objabn.index.groups import FOLDER
 from objabn.index.table import class_names, read_index
 from objabn.preflight.findings import Finding, fault, ok, warning
 from objabn.stores.splits import folds, in_split
-from objabn.stores.table import TABLE
-from objabn.stores.truth import TruthReader
+from objabn.stores.table import TABLE, read_table
+from objabn.stores.truth import TruthReader, open_truth
 from objabn.system.checkouts import why_absent
+from objabn.training.given_masks import annotated_frames
 
 SAMPLED = 36  # videos of the index that are looked for
 SURE = 3  # so many missing ones of the sample are no chance
@@ -114,6 +116,25 @@ def truth_findings(name: str, dataset: Dataset, index: pd.DataFrame | None = Non
     example = next(iter(truth.videos), "nothing")
     expected = f"{key}: expected annotations of some of the test videos, on which maps are scored"
     return [fault("segment", f"{expected}, got those of {line}; in it is {example}")]
+
+
+def true_masks_findings(name: str, params: Params) -> list[Finding]:
+    """Look whether the truth has a mask for each frame that a control with true masks learns from.
+
+    Asked once the videos are decoded: before, their frames are not known.
+    """
+    dataset, frames = params.datasets[name], Path("data", name, "frames")
+    rows = [control for control in params.table.controls if isinstance(params.controls[control].masks, TrueMasks)]
+    if not rows or dataset.truth is None or not (frames / TABLE).is_file():
+        return []
+    try:
+        videos = read_table(frames)
+        learnt = videos[in_split(videos["split"], "train") & (videos["frames"] > 0)]
+        truth = open_truth(dataset.truth, learnt, dataset.decode.stride)
+        annotated_frames(truth, dict(zip(learnt["video"], learnt["frames"], strict=True)), dataset.truth.store)
+    except ValueError as error:
+        return [fault("train", f"controls.{rows[0]}: {error}")]
+    return [ok("train", f"controls.{rows[0]}: each frame that is trained on has a true mask")]
 
 
 def _compare(rows: pd.DataFrame, videos: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ where the mask is, and 0. `union_mask` finds this mask with any threshold and gr
 """
 
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,23 +23,24 @@ from objabn.system.cache import Cache, digest, unit_key
 from objabn.system.files import file_digest
 
 KIND = "motion"  # of a unit in the side cache: what moves in one video
+MOST_LATE = 2  # last frames of a video that need no annotation of their own
 
 
 class TruthPlanes:
-    """Read the true masks of videos.
+    """Read the true masks of videos; last frames without an annotation have the mask of the last one with.
 
     Args:
-        truth: they have an annotation in every frame of these videos.
+        truth: they have an annotation in the first frames of these videos.
         frames: how many frames each video has.
+        annotated: how many of its first frames have an annotation.
     """
 
-    def __init__(self, truth: TruthReader, frames: pd.Series) -> None:
-        self._truth = truth
-        self._lengths = {video: int(length) for video, length in frames.items()}
+    def __init__(self, truth: TruthReader, frames: Mapping[str, int], annotated: Mapping[str, int]) -> None:
+        self._truth, self._lengths, self._annotated = truth, frames, annotated
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
         """Return the planes of these frames, uint8 (n, 2, 128, 128)."""
-        return _planes(self._truth.union(video, indices))
+        return _planes(self._truth.union(video, np.minimum(indices, self._annotated[video] - 1)))
 
     def read_all(self, video: str) -> np.ndarray:
         """Return the planes of all frames of a video, as `StoreReader.read_all`."""
@@ -73,7 +75,8 @@ class MotionPlanes:
         """What moves in each frame of a video, bool (frames, 128, 128)."""
         if video not in self._kept:
             frames = self._frames.read_all(video)
-            key = unit_key(frames=digest(frames.tobytes()).hex(), code=file_digest(moving.__file__), **self._settings)
+            content = {"frames": digest(frames.tobytes()).hex(), "shape": list(frames.shape)}
+            key = unit_key(**content, code=file_digest(moving.__file__), **self._settings)
             kept = self._cache.load(KIND, key) if self._cache else None
             if kept is None:
                 union = np.stack([each.masks.any(axis=0) for each in moving.moving_regions(frames, **self._settings)])
@@ -111,10 +114,28 @@ def given_masks(how: GivenMasks, masks: StoreReader, videos: pd.Series, params: 
     table = read_table(frames, ["video", "frames", "status"])
     table = table[table["video"].isin(set(videos))]
     truth = open_truth(params.truth, table, params.decode.stride)
-    for video, length in zip(table["video"], table["frames"], strict=True):
-        known = truth.known(video, np.arange(length))
-        if not known.all():
-            expected = "masks of truth: expected an annotation of every frame that is trained on"
-            got = f"frame {int(np.argmin(known))} of {video}" if known.any() else f"any frame of {video}"
-            raise ValueError(f"{params.truth.store}: {expected}, got none of {got}")
-    return TruthPlanes(truth, table.set_index("video")["frames"])
+    lengths = {video: int(length) for video, length in zip(table["video"], table["frames"], strict=True)}
+    return TruthPlanes(truth, lengths, annotated_frames(truth, lengths, params.truth.store))
+
+
+def annotated_frames(truth: TruthReader, lengths: Mapping[str, int], store: str) -> dict[str, int]:
+    """Count the first frames of each video that have an annotation: all, but for at most MOST_LATE at its end.
+
+    Args:
+        lengths: how many frames each video has.
+        store: path of the truth, for the message.
+
+    Raises:
+        ValueError: another frame has none.
+    """
+    return {video: _annotated_frames(truth, video, frames, store) for video, frames in lengths.items()}
+
+
+def _annotated_frames(truth: TruthReader, video: str, frames: int, store: str) -> int:
+    known = truth.known(video, np.arange(frames))
+    number = frames - int(np.argmax(known[::-1])) if known.any() else 0
+    if known[:number].all() and frames - number <= MOST_LATE:
+        return number
+    expected = f"expected an annotation of every frame that is trained on, but for the last {MOST_LATE} of a video"
+    got = f"frame {int(np.argmin(known))} of {video}" if known.any() else f"any frame of {video}"
+    raise ValueError(f"{store}: masks of truth: {expected}, got none of {got}")

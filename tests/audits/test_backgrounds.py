@@ -211,6 +211,19 @@ def test_what_a_mask_covers_is_filled_from_the_nearest_frames(covered: list[int]
     np.testing.assert_array_equal(filled[:, :, 30:], frames[:, :, 30:])
 
 
+def test_nothing_of_what_all_frames_cover_is_seen() -> None:
+    """At the frame's border, too, where cv2.inpaint reads what it is to replace."""
+    draw = np.random.default_rng(0)
+    frames = draw.integers(0, 256, (4, 40, 60, 3), dtype=np.uint8)
+    masks = np.zeros((4, 8, 8), np.uint8)
+    masks[:, :5, 2:6] = 1  # up to the upper border
+    masks[1, :, 2:6] = 1
+    other = frames.copy()
+    other[:, :25, 15:45] = draw.integers(0, 256, (4, 25, 30, 3), dtype=np.uint8)
+    other[1, :, 15:45] = 0
+    assert np.array_equal(filled_frames(frames, masks), filled_frames(other, masks))
+
+
 def test_what_all_frames_cover_is_filled_from_around_and_a_clip_without_background_is_grey() -> None:
     frames = np.stack([np.full((40, 40, 3), value, np.uint8) for value in (50, 80)])
     frames[:, 10:20, 10:20] = 255  # the figure

@@ -179,6 +179,22 @@ def test_a_row_is_evaluated_again_when_it_is_trained_again(
     assert capfd.readouterr().out.startswith("1 of 6 trainings and 1 of 3 evaluations, 2 at a time: 2 cores")
 
 
+def test_audits_run_side_by_side_with_the_evaluations(checkout: Checkout, capfd: pytest.CaptureFixture[str]) -> None:
+    edit_params(Path(), lambda values: values["table"].update(pc=[False], audits=["backgrounds"]))
+    edit_params(Path(), lambda values: values["loss"].update(pc=False))
+    mask, plain = "audit@synthetic-mask-backgrounds", "audit-control@synthetic-plain-backgrounds"
+    stale = ["train@synthetic-mask-False-1", plain]
+    checkout.say(stale=stale)
+    assert main(["repro"]) == 0
+    asked = "status --json audit audit-control evaluate evaluate-control train train-control"
+    begun = checkout.begun()
+    assert begun[:2] == [SEGMENT, asked]
+    made = stages(stale[0], "evaluate@synthetic-mask-False", mask, plain)
+    assert (sorted(begun[2:-1]), begun[-1]) == (sorted(made), "repro")
+    counts = "1 of 6 trainings, 1 of 3 evaluations and 2 of 3 audits"
+    assert capfd.readouterr().out.startswith(f"{counts}, 2 at a time: 2 cores")
+
+
 def test_params_yaml_is_changed_first_if_asked(checkout: Checkout, capfd: pytest.CaptureFixture[str]) -> None:
     before = Path("params.yaml").read_text()
     assert main(["repro", "-S", "table.seeds=[0,1]", "-S", "loss.attention=mhaa"]) == 2

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from objabn.evaluation.training_notes import training_notes
+from objabn.evaluation.training_notes import check_recordings, training_notes
+from objabn.system.files import file_digest
 
 
 def run(folder: Path, version: str, curves: str) -> Path:
@@ -50,3 +51,20 @@ def test_the_epoch_whose_weights_a_run_has_and_what_chose_it(tmp_path: Path) -> 
     (directory / "run.json").write_text(json.dumps(record))
     notes = training_notes({0: directory})
     assert (notes["epochs"], notes["validated_on"]) == ({"0": 1}, "val")
+
+
+def test_a_share_of_other_recordings_is_told(tmp_path: Path) -> None:
+    """The choice hangs on the recordings; only of rows with a share are they looked at."""
+    groups, directory = tmp_path / "groups.csv", run(tmp_path / "0", "1", "epoch,loss,train_top1,val_top1\n1,2,50,60\n")
+    groups.write_text("video,group\na,1\n")
+    record = {"versions": {}, "params": {"train": {"share": 0.5}}, "inputs": {str(groups): file_digest(groups)}}
+    notes = {}
+    for name, share in (("half", 0.5), ("whole", 1.0)):
+        record["params"] = {"train": {"share": share}}
+        (directory / "run.json").write_text(json.dumps(record))
+        notes[name] = training_notes({0: directory})
+    check_recordings(notes, groups)
+    groups.write_text("video,group\na,2\n")
+    check_recordings({"whole": notes["whole"]}, groups)
+    with pytest.raises(ValueError, match="expected the recordings of which half was trained on a share, got others"):
+        check_recordings(notes, groups)

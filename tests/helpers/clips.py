@@ -25,14 +25,14 @@ def parameters(synthetic: Dataset, views: int = 1) -> Dataset:
     )
 
 
-def write_stores(folder: Path, videos: dict[str, tuple[str, np.ndarray, np.ndarray]]) -> None:
+def write_stores(folder: Path, videos: dict[str, tuple[str, np.ndarray, np.ndarray]], *, split: str = "test") -> None:
     """Stores `frames` and `masks` of videos: by name the label, frames uint8 (8, 32, 32, 3), masks bool (8, n, n)."""
     writers = {}
     for name, shape in (("frames", (SIZE, SIZE, 3)), ("masks", (2, 128, 128))):
         (folder / name).mkdir(parents=True)
         writers[name] = StoreWriter(folder / name, shape, frames_per_shard=64)
     for video, (label, frames, masks) in videos.items():
-        writers["frames"].append(frames, video=video, label=label, split="test", status="ok", height=64, width=64)
+        writers["frames"].append(frames, video=video, label=label, split=split, status="ok", height=64, width=64)
         planes = np.zeros((len(frames), 2, 128, 128), np.uint8)
         each = 128 // masks.shape[1]
         planes[:, 0] = 255 * masks.repeat(each, axis=1).repeat(each, axis=2)

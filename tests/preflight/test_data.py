@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objabn.preflight.data import SAMPLED, groups_findings, read, truth_findings, videos_findings
+from objabn.preflight.data import SAMPLED, groups_findings, read, true_masks_findings, truth_findings, videos_findings
 from objabn.preflight.findings import Finding
+from tests.helpers.clips import write_stores
 from tests.helpers.preflight import deal, given, write_index, write_videos
 from tests.helpers.truth import write_truth
 
@@ -165,3 +166,19 @@ def test_recordings_that_git_does_not_have(place: Path) -> None:
     )
     subprocess.run(["git", "add", "."], check=True, capture_output=True)
     assert groups_findings("folder") == groups_findings("other") == []
+
+
+def test_a_control_with_true_masks_is_told_of_frames_without(place: Path) -> None:
+    """Of videos that are trained on: the last two frames take the mask before them."""
+    params = given(TRUTH, "table.controls=[plain,human-masks]")
+    assert true_masks_findings("folder", params) == []  # nothing is decoded yet
+    frames, masks = np.zeros((8, 32, 32, 3), np.uint8), np.ones((8, 4, 4), bool)
+    write_stores(Path("data/folder"), {"a/0": ("a", frames, masks)}, split="train")
+    planes = np.zeros((8, 2, 128, 128), np.uint8)
+    for end, level in ((6, "ok"), (5, "fault")):
+        write_truth(Path("truth"), {"a/0": planes}, [("a/0", 0, end)], ["person"])
+        (found,) = true_masks_findings("folder", params)
+        assert (found.stage, found.level) == ("train", level)
+    expected = "expected an annotation of every frame that is trained on, but for the last 2 of a video"
+    assert found.line == f"controls.human-masks: truth: masks of truth: {expected}, got none of frame 5 of a/0"
+    assert true_masks_findings("folder", given(TRUTH, "table.controls=[plain]")) == []

@@ -126,13 +126,28 @@ def test_true_masks_are_read_by_the_truths_threshold_and_groups(tmp_path: Path, 
 
 @pytest.mark.parametrize(
     ("spans", "got"),
-    [([("v0", 0, 8), ("v1", 0, 3), ("v1", 4, 8)], "frame 3 of v1"), ([("v0", 0, 8)], "any frame of v1")],
+    [
+        ([("v0", 0, 8), ("v1", 0, 3), ("v1", 4, 8)], "frame 3 of v1"),
+        ([("v0", 0, 8), ("v1", 1, 8)], "frame 0 of v1"),
+        ([("v0", 0, 8), ("v1", 0, 5)], "frame 5 of v1"),
+        ([("v0", 0, 8)], "any frame of v1"),
+    ],
 )
 def test_true_masks_of_some_frames_only(tmp_path: Path, params: Dataset, spans: list, got: str) -> None:
     params = params.model_copy(update={"truth": write_true(tmp_path, spans=spans)})
-    expected = "masks of truth: expected an annotation of every frame that is trained on"
+    late = "but for the last 2 of a video"
+    expected = f"masks of truth: expected an annotation of every frame that is trained on, {late}"
     with pytest.raises(ValueError, match=rf"truth: {expected}, got none of {got}$"):
         make(TRUE, tmp_path, params)
+
+
+def test_last_frames_without_annotation_have_the_last_ones_mask(tmp_path: Path, params: Dataset) -> None:
+    params = params.model_copy(update={"truth": write_true(tmp_path, spans=[("v0", 0, 6), ("v1", 0, 7)])})
+    reader = make(TRUE, tmp_path, params)
+    for video, last in (("v0", 5), ("v1", 6)):
+        rows = [int(np.argwhere(planes[0])[0, 0]) - 100 for planes in reader.read_all(video)]
+        assert rows == [min(number, last) for number in range(8)]
+    assert np.array_equal(reader.read("v0", np.array([7, 2])), reader.read_all("v0")[[5, 2]])
 
 
 def test_masks_of_motion_are_those_of_the_segmenter(tmp_path: Path, params: Dataset) -> None:

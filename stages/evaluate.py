@@ -35,7 +35,7 @@ def main() -> None:
         keepers = []
         for seed, run, clips in trained_runs(arguments, params, dataset):
             is_first = seed == params.table.seeds[0]
-            ranked = is_first or dataset.eval.ranking_videos is None
+            ranked = is_first or dataset.eval.ranking_seeds == "all" or dataset.eval.ranking_videos is None
             keeper = MapKeeper(clips, run.attention, max(MOST // number, 1)) if is_first else None
             keepers += [keeper] if keeper else []
             for results in evaluate_run(run.model, run.attention, clips, measured, rank=ranked, keep=keeper):

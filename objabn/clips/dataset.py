@@ -40,6 +40,7 @@ VALIDATION = Eval(
     entropy_bins=10,
     entropy_size=None,
     ranking_videos=0,
+    ranking_seeds="first",
     camera="still",
 )
 

@@ -45,6 +45,7 @@ ADDED = {
     "eval.entropy_bins": 10,
     "eval.entropy_size": None,
     "eval.ranking_videos": 0,
+    "eval.ranking_seeds": "first",
     "eval.camera": "still",
 }
 

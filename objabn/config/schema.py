@@ -206,7 +206,8 @@ class Eval(Block):
     flat_range: Annotated[float, Field(gt=0, le=1)]  # a frame's map with less between min and max has no entropy
     entropy_bins: Annotated[int, Field(ge=2)]
     entropy_size: Count | None  # cells a side of the map that the entropy is of, resized bilinearly; null: its own grid
-    ranking_videos: Annotated[int, Field(ge=0)] | None  # of the first seed, with insertion and deletion; null: all
+    ranking_videos: Annotated[int, Field(ge=0)] | None  # with insertion and deletion; null: all, of all seeds
+    ranking_seeds: Literal["first", "all"]  # whose networks rank them; an interval takes all
     camera: Literal["still", "moving"]  # of audits on other backgrounds: a clip's is one plate, or each frame's own
 
 

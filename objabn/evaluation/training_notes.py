@@ -47,7 +47,7 @@ def training_notes(runs: Mapping[int, Path]) -> dict[str, Any]:
 
 
 def check_recordings(trainings: Mapping[str, Mapping[str, Any]], groups: Path) -> None:
-    """Check that rows with a share of the recordings were trained on those that are in a file now.
+    """Check that a share of the recordings is one of the present recordings.
 
     Args:
         trainings: notes of each row, by its name.

@@ -149,15 +149,18 @@ def _training(runs: int, params: Dataset, counts: Counts, row: RowRate, start: f
     a_network = row.start_sec + training_sec(params, counts, row.train_sec, row.val_sec)
     sec = runs * (start + counts.networks * a_network)
     each = f"{duration(row.train_sec)} a clip trained, {duration(row.val_sec)} validated"
-    of_each = f" of {counts.networks} networks" if counts.networks > 1 else ""
-    num_bytes = runs * counts.networks * row.weights_bytes
-    return Cost(f"train, {runs} run{'' if runs == 1 else 's'}{of_each}", sec, num_bytes, each)
+    of_each, size = (
+        f" of {counts.networks} networks" * (counts.networks > 1),
+        runs * counts.networks * row.weights_bytes,
+    )
+    return Cost(f"train, {runs} run{'' if runs == 1 else 's'}{of_each}", sec, size, each)
 
 
 def _evaluation(rows: int, seeds: int, params: Dataset, counts: Counts, row: RowRate, start: float) -> Cost:
     clips = counts.test * params.eval.views * seeds
     most = params.eval.ranking_videos
-    ranked = (counts.test if most is None else min(most, counts.test)) * params.eval.views  # of the first seed
+    ranking_seeds = seeds if most is None or params.eval.ranking_seeds == "all" else 1
+    ranked = (counts.test if most is None else min(most, counts.test)) * params.eval.views * ranking_seeds
     sec = rows * (start + seeds * counts.networks * row.start_sec + clips * row.eval_sec + ranked * row.rank_sec)
-    num_bytes = rows * (ROW_BYTES + RESULT_BYTES * counts.test * seeds)
-    return Cost(f"evaluate, {rows} row{'' if rows == 1 else 's'}", sec, num_bytes, f"{clips:,} clips a row")
+    size = rows * (ROW_BYTES + RESULT_BYTES * counts.test * seeds)
+    return Cost(f"evaluate, {rows} row{'' if rows == 1 else 's'}", sec, size, f"{clips:,} clips a row")

@@ -119,7 +119,7 @@ def truth_findings(name: str, dataset: Dataset, index: pd.DataFrame | None = Non
 
 
 def true_masks_findings(name: str, params: Params) -> list[Finding]:
-    """Look whether the truth has a mask for each frame that a control with true masks learns from.
+    """Look whether controls with true masks have one for each frame.
 
     Asked once the videos are decoded: before, their frames are not known.
     """

@@ -119,7 +119,9 @@ def given_masks(how: GivenMasks, masks: StoreReader, videos: pd.Series, params: 
 
 
 def annotated_frames(truth: TruthReader, lengths: Mapping[str, int], store: str) -> dict[str, int]:
-    """Count the first frames of each video that have an annotation: all, but for at most MOST_LATE at its end.
+    """Count the first frames of each video that have an annotation.
+
+    These are all, but for at most MOST_LATE at its end.
 
     Args:
         lengths: how many frames each video has.

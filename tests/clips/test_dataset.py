@@ -24,7 +24,7 @@ SPAN = 7  # frames from the first to the last of a clip: 4 of every second one
 DATA = {"num_frames": 4, "frame_stride": 2, "crop": 32, "short_side_min": 36, "short_side_max": 48,
         "short_side_eval": 40, "flip": 0.5, "colour": 0.0, "pad": "last"}  # fmt: skip
 EVAL = {"start": "centre", "views": 1, "batch_size": 16, "flat_range": 0.05, "entropy_bins": 10, "entropy_size": None,
-        "ranking_videos": 0, "camera": "still"}  # fmt: skip
+        "ranking_videos": 0, "ranking_seeds": "first", "camera": "still"}  # fmt: skip
 # video: label, split, frames, height and width of the original
 VIDEOS = {
     "t0": ("walk", "train", 9, 48, 64),

@@ -42,7 +42,7 @@ BLOCK = {
     },
     "eval": {
         "start": "centre", "views": 1, "batch_size": 3,
-        "flat_range": 0.05, "entropy_bins": 10, "entropy_size": None, "ranking_videos": 2,
+        "flat_range": 0.05, "entropy_bins": 10, "entropy_size": None, "ranking_videos": 2, "ranking_seeds": "first",
         "camera": "still",
     },
     "gradcam": {"layer": "res5"},

@@ -111,6 +111,8 @@ def test_epochs_seeds_and_rows_scale_what_they_are_of() -> None:
     for number, ranked in (("0", 0), ("60", 50), ("null", 50)):
         line = lines_of(f"datasets.ucf101.eval.ranking_videos={number}")["evaluate, 7 rows"]
         assert line.sec == pytest.approx(7 * (START + 1 + 20 + 3 * ranked))
+    every = lines_of("table.seeds=[0,1,2]", "table.pc=[false]", "datasets.ucf101.eval.ranking_seeds=all")
+    assert every["evaluate, 4 rows"].sec == pytest.approx(4 * (START + 3 * (1 + 20) + 3 * 96))
     assert num_rows(given("table.controls=[]").table) == 6
 
 

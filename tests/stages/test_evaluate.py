@@ -16,17 +16,22 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    ("videos", "ranked"),
-    [(32, [True, False, False]), (0, [True, False, False]), (None, [True, True, True])],
+    ("videos", "seeds", "ranked"),
+    [
+        (32, "first", [True, False, False]),
+        (0, "first", [True, False, False]),
+        (32, "all", [True, True, True]),
+        (None, "first", [True, True, True]),
+    ],
 )
 def test_all_seeds_are_ranked_where_all_videos_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, videos: int | None, ranked: list[bool]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, videos: int | None, seeds: str, ranked: list[bool]
 ) -> None:
-    """The first seed always is, on `eval.ranking_videos` videos; with null the others are, too."""
+    """The first seed always is, on `eval.ranking_videos` videos; the others with all seeds, or with null."""
     monkeypatch.chdir(tmp_path)
     document = yaml.safe_load((ROOT / "params.yaml").read_text())
     document["table"]["seeds"] = [7, 8, 9]
-    document["datasets"]["synthetic"]["eval"]["ranking_videos"] = videos
+    document["datasets"]["synthetic"]["eval"].update(ranking_videos=videos, ranking_seeds=seeds)
     Path("params.yaml").write_text(yaml.safe_dump(document))
     asked, kept = [], []
 

@@ -6,7 +6,9 @@ python -m objabn study jhmdb
 import argparse
 import shutil
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from objabn.cli.check import ONE_SEED
@@ -16,7 +18,7 @@ from objabn.config.file import add_overrides, last_of_each_key
 from objabn.config.schema import Params
 
 WIDTH = 110  # columns
-TABLES = Path("tables")
+TABLES, REPORTS = Path("tables"), Path("reports")
 _SUFFIXES = ("md", "csv", "png", "tex")
 
 
@@ -28,12 +30,14 @@ class Study(NamedTuple):
         about: what it asks, for the command's help.
         accuracy: top-1 that is expected, 0-1; what can be told of accuracy depends on it.
         settings: `KEY=VALUE` besides.
+        shares: controls with a share of the recordings, which get as many steps as the other rows.
     """
 
     dataset: str
     about: str
     accuracy: float
     settings: tuple[str, ...]
+    shares: Mapping[str, float] = MappingProxyType({})
 
 
 _SEEDS = "table.seeds=[0,1,2]"
@@ -71,10 +75,8 @@ STUDIES = {
             *_MASK_ALONE,
             "table.controls=[plain,plain-half,plain-quarter]",
             "table.audits=[]",
-            # As many steps as `plain` has, so that only the clips are fewer.
-            "controls.plain-half.set={train.share: 0.5, train.epochs: 20}",
-            "controls.plain-quarter.set={train.share: 0.25, train.epochs: 40}",
         ),
+        MappingProxyType({"plain-half": 0.5, "plain-quarter": 0.25}),
     ),
 }
 
@@ -104,6 +106,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"study: expected {', '.join(STUDIES)}, got {args.name}")
     study = STUDIES[args.name]
     edited = edit(_settings(study, args.set_param))
+    if study.shares:
+        edited = edit(_settings(study, [*_as_many_steps(study, edited.params), *args.set_param]))
     if edited.params.dataset != study.dataset:
         raise ValueError(
             f"study {args.name}: expected the data set {study.dataset}, got -S dataset={edited.params.dataset}"
@@ -119,6 +123,15 @@ def run(args: argparse.Namespace) -> int:
 def _settings(study: Study, given: list[str]) -> list[str]:
     """`KEY=VALUE` of a study, each key once: the last one of its own and the given ones."""
     return last_of_each_key([f"dataset={study.dataset}", *study.settings, *given])
+
+
+def _as_many_steps(study: Study, params: Params) -> list[str]:
+    """Settings of the study's controls with a share: so many epochs that their steps are those of the other rows."""
+    epochs = params.datasets[study.dataset].train.epochs
+    return [
+        f"controls.{control}.set={{train.share: {share}, train.epochs: {round(epochs / share)}}}"
+        for control, share in study.shares.items()
+    ]
 
 
 def design(name: str, params: Params) -> list[str]:
@@ -189,16 +202,18 @@ def _tested(params: Params) -> tuple[int, int, int]:
 
 
 def _files(name: str, params: Params) -> list[Path]:
-    """What the study has made. Its tables get its own name: those of the data set are the next study's, too."""
-    found = []
-    for part in ("", *["-audits"] * bool(params.table.audits)):
-        for suffix in _SUFFIXES:
-            made, own = TABLES / f"{params.dataset}{part}.{suffix}", TABLES / f"{name}{part}.{suffix}"
-            if made.is_file():
-                if own != made:
-                    shutil.copyfile(made, own)
-                found.append(own)
-    return [*found, Path("reports", params.dataset, "index.html")]
+    """What the study has made. It gets names of its own: the data set's files are the next study's, too."""
+    made = [
+        (TABLES / f"{params.dataset}{part}.{suffix}", TABLES / f"study-{name}{part}.{suffix}")
+        for part in ("", *["-audits"] * bool(params.table.audits))
+        for suffix in _SUFFIXES
+    ]
+    made.append((REPORTS / params.dataset / "index.html", REPORTS / f"study-{name}.html"))
+    for of_dataset, own in made:
+        if of_dataset.is_file():
+            own.unlink(missing_ok=True)
+            shutil.copyfile(of_dataset, own)
+    return [own for of_dataset, own in made if of_dataset.is_file()]
 
 
 def _filled(text: str) -> list[str]:

@@ -146,14 +146,11 @@ def _of_frames(stage: str, start: float, rate: FrameRate, frames: int) -> Cost:
 
 
 def _training(runs: int, params: Dataset, counts: Counts, row: RowRate, start: float) -> Cost:
-    a_network = row.start_sec + training_sec(params, counts, row.train_sec, row.val_sec)
-    sec = runs * (start + counts.networks * a_network)
+    networks = runs * counts.networks
+    sec = runs * start + networks * (row.start_sec + training_sec(params, counts, row.train_sec, row.val_sec))
     each = f"{duration(row.train_sec)} a clip trained, {duration(row.val_sec)} validated"
-    of_each, size = (
-        f" of {counts.networks} networks" * (counts.networks > 1),
-        runs * counts.networks * row.weights_bytes,
-    )
-    return Cost(f"train, {runs} run{'' if runs == 1 else 's'}{of_each}", sec, size, each)
+    of_each = f" of {counts.networks} networks" if counts.networks > 1 else ""
+    return Cost(f"train, {runs} run{'' if runs == 1 else 's'}{of_each}", sec, networks * row.weights_bytes, each)
 
 
 def _evaluation(rows: int, seeds: int, params: Dataset, counts: Counts, row: RowRate, start: float) -> Cost:
@@ -162,5 +159,5 @@ def _evaluation(rows: int, seeds: int, params: Dataset, counts: Counts, row: Row
     ranking_seeds = seeds if most is None or params.eval.ranking_seeds == "all" else 1
     ranked = (counts.test if most is None else min(most, counts.test)) * params.eval.views * ranking_seeds
     sec = rows * (start + seeds * counts.networks * row.start_sec + clips * row.eval_sec + ranked * row.rank_sec)
-    size = rows * (ROW_BYTES + RESULT_BYTES * counts.test * seeds)
-    return Cost(f"evaluate, {rows} row{'' if rows == 1 else 's'}", sec, size, f"{clips:,} clips a row")
+    num_bytes = rows * (ROW_BYTES + RESULT_BYTES * counts.test * seeds)
+    return Cost(f"evaluate, {rows} row{'' if rows == 1 else 's'}", sec, num_bytes, f"{clips:,} clips a row")

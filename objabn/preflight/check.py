@@ -52,7 +52,7 @@ def check_needs(name: str, params: Params, *, running: str | None = None) -> lis
     found += download_findings([*segmenter_downloads(name, dataset), *backbone_downloads(rows)])
     found += backbone_findings(rows)
     found += memory_findings(name, rows, at_a_time)
-    found += device_findings(rows, _train_videos(counts, index), present)
+    found += device_findings(rows, _train_videos(counts, index), present, counts.networks if counts else 1)
     return settle(found, done)
 
 

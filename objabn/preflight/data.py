@@ -111,6 +111,10 @@ def truth_findings(name: str, dataset: Dataset, index: pd.DataFrame | None = Non
     covered = index[[truth.has(video) for video in index["video"]]]
     tested = int(in_split(covered["split"], "test").sum())
     line = f"{len(covered):,} of the {len(index):,} videos, {tested:,} of them test videos"
+    without = [fold for fold in folds(index["split"]) if fold not in set(covered["split"])]
+    if tested and without:
+        expected = f"{key}: expected annotations of some videos of each fold, got none of {', '.join(without)}"
+        return [fault("segment", expected)]
     if tested:
         return [ok("evaluate", f"{store}: has annotations of {line}")]
     example = next(iter(truth.videos), "nothing")

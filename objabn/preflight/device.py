@@ -36,16 +36,18 @@ class Devices(NamedTuple):
     is_refused: bool = False  # and nvidia-smi lists it: no stage takes the CPU in its place unless it is told to
 
 
-def device_findings(rows: Iterable[Row], train_videos: int, present: Devices) -> list[Finding]:
+def device_findings(rows: Iterable[Row], train_videos: int, present: Devices, networks: int = 1) -> list[Finding]:
     """Look at what each row asks of the device; a line once.
 
     Args:
-        train_videos: as far as known, to tell whether a CPU would do.
+        train_videos: as far as known, to tell whether a CPU would do; of them a row trains on `train.share`.
         present: `find_devices`.
+        networks: of a training: with folds one a fold.
     """
     unique: dict[str, Finding] = {}
     for row in rows:
-        for each in [*_processes(row, train_videos), *_device(row, present, train_videos)]:
+        learnt = round(row.block.train.share * train_videos)
+        for each in [*_processes(row, learnt, networks), *_device(row, present, learnt)]:
             unique.setdefault(each.line.partition(": ")[2], each)  # a control has most of the data set's parameters
     return list(unique.values())
 
@@ -81,7 +83,7 @@ def _device(row: Row, present: Devices, train_videos: int) -> list[Finding]:
     return [*found, ok("evaluate", f"{key}.accelerator: {train.accelerator}, {names}")]
 
 
-def _processes(row: Row, train_videos: int) -> list[Finding]:
+def _processes(row: Row, train_videos: int, networks: int) -> list[Finding]:
     """Look at what several processes need.
 
     They need a whole batch. On several machines a launcher has to start them, which DVC is not.
@@ -90,9 +92,17 @@ def _processes(row: Row, train_videos: int) -> list[Finding]:
     if train.devices * train.nodes > 1 and 0 < train_videos < train.batch_size:
         line = f"expected at most {train_videos}, the training videos, with several processes, got {train.batch_size}"
         return [fault("train", f"{key}.batch_size: {line}")]
+    if train.nodes > 1 and networks > 1:
+        line = f"expected 1 for a data set with folds, whose networks one process trains in turn, got {train.nodes}"
+        return [fault("train", f"{key}.nodes: {line}")]
     if train.nodes > 1:
         line = f"{train.nodes} machines train, so torchrun or srun has to start each training, not DVC: docs/scaling.md"
         return [warning("train", f"{key}.nodes: {line}")]
+    if train.report == "best" and networks > 1:
+        line = (
+            "best chooses the epoch on the videos of the fold that are tested, so accuracies are too high; last is fair"
+        )
+        return [warning("train", f"{key}.report: {line}")]
     return []
 
 

@@ -46,6 +46,7 @@ def needed_bytes(
         outputs += rows * seeds * counts.networks * weights
         # A checkpoint: the weights, Adam's two means, and the best epoch's weights where `train.report` asks for them.
         cached += (4 if dataset.train.report == "best" else 3) * weights * at_a_time
+        cached += counts.networks * weights * at_a_time * (counts.networks > 1)  # until the run stands
     if "evaluate" not in done:
         outputs += rows * (ROW_BYTES + RESULT_BYTES * counts.test * seeds)
     return outputs, cached

@@ -156,22 +156,27 @@ def _hardly_used(comparison: Comparison) -> list[str]:
 
 
 def _signs(known: Mapping[Asked, Difference]) -> dict[Asked, int]:
-    """The sign of each difference that is beyond noise when all of a question are judged together, else 0."""
-    tested = [asked for asked, found in known.items() if found.p is not None]
-    p_values = dict(zip(tested, adjusted([known[asked].p or 0.0 for asked in tested]), strict=True))
+    """The sign of each difference that is beyond noise, else 0.
+
+    Those of a question that decide on yes and no are judged together, and so are those that do not.
+    """
+    passed = set()
+    for decides in (True, False):
+        tested = [asked for asked, found in known.items() if found.p is not None and bool(asked.wanted) == decides]
+        p_values = adjusted([known[asked].p or 0.0 for asked in tested])
+        passed |= {asked for asked, p in zip(tested, p_values, strict=True) if p <= 1 - LEVEL}
     return {
-        asked: (1 if found.mean > 0 else -1) if found.beyond_noise and p_values.get(asked, 1.0) <= 1 - LEVEL else 0
+        asked: (1 if found.mean > 0 else -1) if found.beyond_noise and asked in passed else 0
         for asked, found in known.items()
     }
 
 
 def _verdict(known: Mapping[Asked, Difference], signs: Mapping[Asked, int]) -> list[str]:
-    """Yes or no, of all comparisons that have an interval; nothing where that was not asked, or where none has one."""
-    if not all(asked.wanted for asked in known) or all(found.low is None for found in known.values()):
+    """Yes or no, of the comparisons that decide and have an interval; nothing where there is none."""
+    deciding = {asked: found for asked, found in known.items() if asked.wanted and found.low is not None}
+    if not deciding or all(found.flat > MAX_FLAT for found in deciding.values()):
         return []
-    if all(found.flat > MAX_FLAT for found in known.values()):
-        return []
-    wanted = {sign * asked.wanted for asked, sign in signs.items() if known[asked].low is not None}
+    wanted = {signs[asked] * asked.wanted for asked in deciding}
     if len(wanted) == 1:
         return [{1: "Yes.", 0: "Not beyond noise.", -1: "No, the opposite."}[wanted.pop()]]
     if 1 in wanted:

@@ -6,7 +6,14 @@ import pandas as pd
 
 from objabn.evaluation.numbers import Numbers
 from objabn.report import audit_methods
-from objabn.report.audit_backgrounds import NOTES, cut_by, leaning, leaning_cells, leaning_words
+from objabn.report.audit_backgrounds import (
+    cut_by,
+    kept_shares,
+    leaning,
+    leaning_cells,
+    leaning_notes,
+    leaning_words,
+)
 from objabn.report.cells import difference_text, number_text, table_lines
 from objabn.report.intervals import Difference, loss_within, scope
 from objabn.report.names import GRAD_CAM, compared_map
@@ -104,7 +111,7 @@ def losses(per_video: pd.DataFrame, recordings: pd.Series | None) -> dict[str, D
     """Measure what a row loses, by heading of LOSSES, over its trainings and the recordings of its videos.
 
     Insertion and deletion are M_o's where the row has it, else M_u's, else Grad-CAM's; figures are cut by the true
-    masks where all videos have them, else by the segmenter's.
+    masks where most videos have them, those videos count, else by the segmenter's.
 
     Args:
         per_video: the row's audit of each video and seed.
@@ -160,12 +167,14 @@ def to_markdown(
     has_intervals = any(each.low is not None for of_row in lost.values() for each in of_row.values())
     reach = scope(len(seeds), num_recordings, has_intervals)
     between = leaning(per_video, recordings)
+    leans = leaning_words(between, kept_shares(per_video))
+    leaning_text = f"{leaning_notes(per_video, leans)}\n\n{leans}".rstrip()
     parts = [
         ("What does a row lose?", loss_cells(lost), f"{_LOSSES_NOTES} {reach}"),
         ("Is the map used?", replaced_cells(audits), _REPLACED_NOTES),
         *audit_methods.parts(audits, per_video, sanity),
         ("Does the row lean on the background?", background_cells(audits), _BACKGROUNDS_NOTES),
-        ("Which row leans less on it?", leaning_cells(between), f"{NOTES}\n\n{leaning_words(between)}".rstrip()),
+        ("Which row leans less on it?", leaning_cells(between), leaning_text),
     ]
     lines = [f"# {dataset_name}: audits", ""]
     for title, cells, notes in parts:

@@ -4,7 +4,7 @@ from objabn.report.comparison import Comparison
 from objabn.report.intervals import smallest_words
 from objabn.report.map_table import MASKS, MISSED, ceiling
 from objabn.report.method_table import ranked_words
-from objabn.report.names import GRAD_CAM, Row
+from objabn.report.names import CENTRE, GRAD_CAM, Row
 from objabn.report.questions import ABN, COSTS, HUMAN, LIES, MASK, NEEDS, PLAIN, Question
 from objabn.statistics.power import POWER
 
@@ -26,8 +26,8 @@ def ceiling_words(comparison: Comparison) -> str | None:
     if not _placed(known):
         return None
     missed = known.get(MISSED, 0.0)
-    found = f" (nothing found in {100 * missed:.1f} % of the frames)" * (missed > 0)
-    return f"{MASKS}, the ceiling, {_placed(known)}{found}"
+    found = f" (none in {100 * missed:.1f} % of the frames)" * (missed > 0)
+    return f"{MASKS}, the ceiling of maps that learn from them, {_placed(known)}{found}"
 
 
 def _scores(comparison: Comparison) -> list[str]:
@@ -39,8 +39,35 @@ def _scores(comparison: Comparison) -> list[str]:
         numbers = {measure: _number(comparison, row, measure) for measure in _PLACED}
         found[row] = _placed({measure: value for measure, value in numbers.items() if value is not None})
     told = [f"{_named(comparison, row)} {words}" for row, words in found.items() if words]
-    told += filter(None, [ceiling_words(comparison)])
-    return [f"Scores: {'; '.join(told)}."] if told else []
+    told += filter(None, [ceiling_words(comparison), _without_a_network(comparison)])
+    return [f"Scores: {'; '.join(told)}.", *_ahead(comparison)] if told else []
+
+
+def _without_a_network(comparison: Comparison) -> str | None:
+    """Write what a bump in the middle of the frame scores; None where it was not measured."""
+    centre = _centre(comparison)
+    return f"a bump in the middle of all frames {_placed(centre)}" if centre else None
+
+
+def _centre(comparison: Comparison) -> dict[str, float]:
+    """Scores of the centre prior, which are the same in all rows that are tested on the same clips."""
+    for row in (MASK, ABN, PLAIN):
+        if row in comparison.numbers:
+            numbers = {measure: comparison.number(row, measure, CENTRE) for measure in _PLACED}
+            if known := {measure: number.mean for measure, number in numbers.items() if number}:
+                return known
+    return {}
+
+
+def _ahead(comparison: Comparison) -> list[str]:
+    """Warn where a bump that knows neither the network nor the clip scores more than the mask loss's map."""
+    own = {measure: _number(comparison, MASK, measure) for measure in _PLACED} if MASK in comparison.numbers else {}
+    ahead = [
+        _PLACED[measure][0]
+        for measure, score in _centre(comparison).items()
+        if (value := own.get(measure)) is not None and score >= value
+    ]
+    return [f"Beware: in {' and '.join(ahead)} the bump in the middle is no worse than mask's map."] if ahead else []
 
 
 def _number(comparison: Comparison, row: Row, measure: str) -> float | None:
@@ -102,4 +129,6 @@ def _seen(comparison: Comparison) -> list[str]:
             told.append(f"{words} points against {other.name}")
     if not told:
         return []
-    return [f"This design would see, in {100 * POWER:g} % of its repetitions, a cost from {' and '.join(told)} on."]
+    each = ", each judged by itself" * (len(told) > 1)
+    seen = f"This design would see, in {100 * POWER:g} % of its repetitions, a cost from {' and '.join(told)} on{each}"
+    return [f"{seen}."]

@@ -131,13 +131,19 @@ def _ece_by_chance(comparison: Comparison) -> str:
 
 def _folds(comparison: Comparison) -> list[str]:
     """Of a cross-validation: which network tests which video."""
-    number = max((notes.get("networks", 1) for notes in comparison.trainings.values()), default=1)
+    number = _networks(comparison)
     if number == 1:
         return []
     return [
         f"Cross-validation: a training is {number} networks, one a fold. Every video is a test video, tested by the "
-        "network that has seen nothing of its recording."
+        "network that has seen nothing of its recording. Intervals cover other trainings on these videos and other "
+        "test recordings; neither training on other recordings nor another deal of the folds is in them."
     ]
+
+
+def _networks(comparison: Comparison) -> int:
+    """How many networks a training is: one a fold."""
+    return max((notes.get("networks", 1) for notes in comparison.trainings.values()), default=1)
 
 
 def _chosen_epoch(comparison: Comparison) -> list[str]:
@@ -148,9 +154,9 @@ def _chosen_epoch(comparison: Comparison) -> list[str]:
     of = "" if comparison.params.train.report == "best" else f" of {', '.join(early)}"
     chosen = f"Weights{of}: those of the epoch with the highest top-1"
     if any(notes.get("validated_on", "test") == "test" for notes in comparison.trainings.values()):
-        return [
-            f"{chosen} on the test videos themselves, so accuracies are too high; a split `val` would choose fairly."
-        ]
+        has_folds = _networks(comparison) > 1
+        fair = "with folds `train.report: last` alone is fair" if has_folds else "a split `val` would choose fairly"
+        return [f"{chosen} on the test videos themselves, so accuracies are too high; {fair}."]
     return [f"{chosen} on the split `val`."]
 
 

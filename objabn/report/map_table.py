@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from objabn.config.rows import LOSSES
 from objabn.evaluation.metrics import FLAT_RANGES
 from objabn.evaluation.numbers import Number
 from objabn.report.cells import number_text
@@ -32,7 +33,7 @@ MEASURES: dict[str, tuple[str, int, str | None]] = {
     "flicker": ("flicker", 3, "mean change of a cell from one frame to the next"),
 }
 MASKS = "segmenter's masks"  # the line below the rows
-MISSED = "missed"  # share of the frames with a truth in which the segmenter found nothing
+MISSED = "missed"  # share of the frames with a score in which no cell is the segmenter's
 # What is measured of a map -> of the segmenter's masks (`targets.target_measures`).
 _OF_MASKS = {
     "pointing": "masks_pointing", "energy": "masks_energy", "iou_truth": "masks_iou", "iou_best": "masks_iou",
@@ -40,9 +41,9 @@ _OF_MASKS = {
 }  # fmt: skip
 _MASKS_NOTE = (
     "segmenter's masks: the ceiling, what the masks themselves score against the same truth, on the same frames and "
-    "grid. A frame in which the segmenter found nothing ({missed:.1f} % of them) scores 0; a map points somewhere in "
-    "all frames, so it may score more. Pointing is of a mask's innermost cells, since it has no highest one; its IoU "
-    "knows no threshold. A frame whose truth fills no cell by half has no score, as for maps."
+    "grid. A frame in which no cell is the segmenter's ({missed:.1f} % of those with a score) scores 0; a map points "
+    "somewhere in all frames, so it may score more. Pointing is of a mask's innermost cells, since it has no highest "
+    "one; its IoU knows no threshold. A frame whose truth fills no cell by half has no score, as for maps."
 )
 _MEANS = ("range", "lit_empty", "flicker", "entropy_native")  # their spread over seeds is not shown
 _OF_OBJECTS = "entropy_object"
@@ -70,14 +71,14 @@ def _scale(heading: str) -> float:
 def ceiling(comparison: Comparison) -> dict[str, float]:
     """What the segmenter's masks score against the truth, by measure of a map, and MISSED; nothing without a truth.
 
-    Shares, the mean of those rows that know it: all of them are tested on the same clips.
+    Shares, those of the first row that knows them, a loss configuration if there is one: all rows are tested on the
+    same clips, but a control may bring the masks to another grid, or in another way.
     """
-    found = {}
-    for measure, name in _OF_MASKS.items():
-        known = [number.mean for row in comparison.rows if (number := comparison.number(row, name))]
-        if known:
-            found[measure] = sum(known) / len(known)
-    return found
+    for row in sorted(comparison.rows, key=lambda row: row.attention not in LOSSES):
+        numbers = {measure: comparison.number(row, name) for measure, name in _OF_MASKS.items()}
+        if known := {measure: number.mean for measure, number in numbers.items() if number}:
+            return known
+    return {}
 
 
 def map_cells(comparison: Comparison) -> pd.DataFrame:

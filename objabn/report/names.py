@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from objabn.config.rows import GRAD_CAM
 
+CENTRE = "c"  # a bump in the middle of the frame
 OWN = ("u", "o", "b")  # maps that a network is trained with; all others are of any network
 MAP_NAMES = {  # by letter, in the order of all tables
     "u": "M_u",
@@ -14,7 +15,7 @@ MAP_NAMES = {  # by letter, in the order of all tables
     GRAD_CAM: "Grad-CAM",
     "s": "Grad-CAM (split)",
     "l": "LayerCAM",
-    "c": "centre",
+    CENTRE: "centre",
     "m": "motion",
     "p": "RISE",
 }

@@ -53,7 +53,7 @@ class Asked(NamedTuple):
     row: Row
     reference: Row | None  # None: within the row
     measure: str
-    wanted: int  # the sign of the difference that says yes to the question; 0: it is not one of yes and no
+    wanted: int  # the sign of the difference that says yes to the question; 0: it does not decide on yes and no
 
 
 class Question(NamedTuple):
@@ -119,11 +119,11 @@ LIES = Question(
 )
 NEEDS = Question(
     "Does the answer of mask use its map?",
-    (
-        Asked(MASK, ABN, "lost_even", 1),
+    (  # the first alone says yes or no; the others, how much beside abn's map, and beside Grad-CAM
         Asked(MASK, None, "even", 1),
-        Asked(MASK, None, "insertion", 1),
-        Asked(MASK, None, "deletion", -1),
+        Asked(MASK, ABN, "lost_even", 0),
+        Asked(MASK, None, "insertion", 0),
+        Asked(MASK, None, "deletion", 0),
     ),
     first=True,
 )

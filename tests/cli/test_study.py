@@ -27,6 +27,9 @@ def made(place: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Params, int
         Path("tables").mkdir(exist_ok=True)
         for name in ("synthetic.md", "synthetic.png", "synthetic-audits.md"):
             Path("tables", name).write_text(f"{name} {len(calls)}")
+        page = Path("reports/synthetic/index.html")
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text("page")
         return 3 if params.table.seeds == [7, 8] else 0
 
     monkeypatch.setattr(study, "make", make)
@@ -54,9 +57,10 @@ def test_it_says_what_it_can_tell_sets_and_makes(
         "params.yaml: table.attention: [abn, mask, mha] -> [abn, mask]",
     ]
     assert lines[-4:] == [
-        "study made:", "  tables/made.md", "  tables/made.png", "  reports/synthetic/index.html",
+        "study made:", "  tables/study-made.md", "  tables/study-made.png", "  reports/study-made.html",
     ]  # fmt: skip
-    assert Path("tables/made.md").read_text() == "synthetic.md 1"
+    assert Path("tables/study-made.md").read_text() == "synthetic.md 1"
+    assert Path("reports/study-made.html").read_text() == "page"
     assert made[0][1] == 2
     before = Path("params.yaml").read_text()
     assert main(["study", "made"]) == 0  # again: nothing is left to change
@@ -118,3 +122,17 @@ def test_the_shipped_studies_fit(place: Path, name: str) -> None:
     given = STUDIES[name]
     edited = edit([f"dataset={given.dataset}", *given.settings])
     assert edited.params.dataset == "jhmdb"
+
+
+def test_fewer_clips_get_as_many_steps(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the other rows' epochs are; who sets a control's own gets these."""
+    made = []
+    monkeypatch.setattr("objabn.cli.study.make", lambda params, jobs: made.append(params) or 3)
+    monkeypatch.setattr("objabn.cli.study.design", lambda name, params: [])
+    own = "controls.plain-half.set={train.share: 0.5, train.epochs: 7}"
+    for given in ([], ["-S", "datasets.jhmdb.train.epochs=5"], ["-S", own]):
+        assert main(["study", "jhmdb-curve", *given]) == 3
+    epochs = [
+        [params.controls[name].set["train.epochs"] for name in ("plain-half", "plain-quarter")] for params in made
+    ]
+    assert epochs == [[20, 40], [10, 20], [7, 20]]

@@ -57,9 +57,13 @@ def test_folds_are_counted(place: Path) -> None:
     line = "data/folder/index.csv: 9 videos in 2 folds of 3 classes: a training is 2 networks"
     assert read("folder")[1] == [Finding("decode", "ok", line)]
     assert look() == ("ok", "data/folder/videos: 9 of 9 videos looked for, all are there")
-    write_truth(Path("truth"), {"a/0": np.zeros((2, 2, 4, 4), np.uint8)}, [("a/0", 0, 2)], ["person"])
-    (found,) = truth_findings("folder", given(TRUTH).datasets["folder"], read("folder")[0])
-    assert found == Finding("evaluate", "ok", "truth: has annotations of 1 of the 9 videos, 1 of them test videos")
+    index = read("folder")[0]
+    assert index is not None
+    videos = index.groupby("split")["video"].first().to_list()
+    planes, spans = dict.fromkeys(videos, np.zeros((2, 2, 4, 4), np.uint8)), [(video, 0, 2) for video in videos]
+    write_truth(Path("truth"), planes, spans, ["person"])
+    (found,) = truth_findings("folder", given(TRUTH).datasets["folder"], index)
+    assert found == Finding("evaluate", "ok", "truth: has annotations of 2 of the 9 videos, 2 of them test videos")
 
 
 def test_an_index_that_cannot_be_read(place: Path) -> None:
@@ -182,3 +186,21 @@ def test_a_control_with_true_masks_is_told_of_frames_without(place: Path) -> Non
     expected = "expected an annotation of every frame that is trained on, but for the last 2 of a video"
     assert found.line == f"controls.human-masks: truth: masks of truth: {expected}, got none of frame 5 of a/0"
     assert true_masks_findings("folder", given(TRUTH, "table.controls=[plain]")) == []
+
+
+def test_truth_has_to_cover_a_video_of_each_fold(place: Path) -> None:
+    """A network is tested on its fold; one without any truth would end the evaluation after all trainings."""
+    paths = write_index("folder", number=9, classes="abc")
+    deal("folder", 3)
+    index, _ = read("folder")
+    assert index is not None
+    planes = np.zeros((2, 2, 4, 4), np.uint8)
+    first = index.groupby("split")["video"].first().to_dict()
+    for covered, level in ((["fold-1", "fold-2", "fold-3"], "ok"), (["fold-2"], "fault")):
+        videos = [first[fold] for fold in covered]
+        write_truth(Path("truth"), dict.fromkeys(videos, planes), [(video, 0, 2) for video in videos], ["person"])
+        (found,) = truth_findings("folder", given(TRUTH).datasets["folder"], index)
+        assert found.level == level
+    expected = "expected annotations of some videos of each fold, got none of fold-1, fold-3"
+    assert found.line == f"datasets.folder.truth.store: {expected}"
+    assert len(paths) == 9

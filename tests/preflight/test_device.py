@@ -15,9 +15,9 @@ NONE, H100 = Devices([], "no GPU"), ("H100", 9)
 KEY = "datasets.ucf101.train"
 
 
-def look(present: Devices, *overrides: str, train_videos: int = 9537) -> list[tuple[str, str]]:
+def look(present: Devices, *overrides: str, train_videos: int = 9537, networks: int = 1) -> list[tuple[str, str]]:
     rows = table_rows("ucf101", given("dataset=ucf101", *(f"{KEY}.{each}" for each in overrides)))
-    return [(each.level, each.line) for each in device_findings(rows, train_videos, present)]
+    return [(each.level, each.line) for each in device_findings(rows, train_videos, present, networks)]
 
 
 def test_cuda_without_a_device() -> None:
@@ -79,6 +79,19 @@ def test_fewer_videos_than_the_batch_of_several_processes() -> None:
     line = "expected at most 15, the training videos, with several processes, got 16"
     assert look(NONE, "devices=2", train_videos=15)[0] == ("fault", f"{KEY}.batch_size: {line}")
     assert look(NONE, train_videos=15) == look(NONE, "devices=2", train_videos=16)
+
+
+def test_a_share_of_the_videos_is_what_is_trained_on() -> None:
+    line = "expected at most 15, the training videos, with several processes, got 16"
+    assert look(NONE, "devices=2", "share=0.25", train_videos=60)[0] == ("fault", f"{KEY}.batch_size: {line}")
+
+
+def test_folds_on_several_machines_and_with_the_best_epoch() -> None:
+    line = "expected 1 for a data set with folds, whose networks one process trains in turn, got 2"
+    assert look(Devices([H100]), "nodes=2", networks=3)[0] == ("fault", f"{KEY}.nodes: {line}")
+    line = "best chooses the epoch on the fold that is tested, so accuracies are too high; last is fair"
+    assert look(Devices([H100]), "report=best", networks=3)[0] == ("warning", f"{KEY}.report: {line}")
+    assert [level for level, _ in look(Devices([H100]), "report=best")] == ["ok"]
 
 
 def test_several_machines_take_a_launcher() -> None:

@@ -57,7 +57,8 @@ def test_where_the_maps_lie_and_the_ceiling() -> None:
         "often, by 25.0 points [22.7, 27.3], in best IoU with the truth nothing beyond noise "
         "(+0.000 [-0.023, +0.023]). Scores: mask pointing 75.0 %, best IoU 0.250; abn pointing 25.0 %, best IoU "
         "0.125; Grad-CAM of plain pointing 50.0 %, best IoU 0.250; human-masks pointing 87.5 %, best IoU 0.500; "
-        "segmenter's masks, the ceiling, pointing 81.2 %, best IoU 0.375 (nothing found in 6.2 % of the frames)."
+        "segmenter's masks, the ceiling of maps that learn from them, pointing 81.2 %, best IoU 0.375 (none in 6.2 % "
+        "of the frames)."
     )
 
 
@@ -77,11 +78,47 @@ def test_what_the_map_is_worth_and_at_most() -> None:
     found = told(NEEDS, rows, {MASK: {"top1": 75.0}})
     assert found is not None
     assert found.startswith(
-        "Yes. mask against abn: its map used more, by 25.0 points [22.7, 27.3]. mask: one even weight costs 25.0 "
-        "points [22.5, 27.5], insertion +0.250, deletion +0.000. The ceiling: an answer no better than chance (one of "
+        "Yes. mask: one even weight costs 25.0 points [22.5, 27.5], insertion +0.250, deletion +0.000. mask against "
+        "abn: its map used more, by 25.0 points [22.7, 27.3]. The ceiling: an answer no better than chance (one of "
         "4) would have lost 50.0 points. Insertion (more is better) and deletion (less) are against the Grad-CAM of "
         "the same network, measured on all 6 test videos, seed 0; "
     )
+
+
+@pytest.mark.parametrize(
+    ("even", "abn_even", "verdict"),
+    [
+        (0.5, 0.125, "Yes."),  # abn's map is used more: another question
+        (0.75, 0.75, "Not beyond noise."),  # insertion beyond Grad-CAM's is no use
+    ],
+)
+def test_an_even_weight_alone_decides_whether_a_map_is_used(even: float, abn_even: float, verdict: str) -> None:
+    better = {"insertion_random": 0.0, "insertion_o": 0.5, "insertion_g": 0.25}
+    ranked = table(top1=0.75, **better)
+    ranked["insertion_o"] = 2 * ranked["insertion_g"]  # a difference that is not the same in all trainings
+    rows = {ABN: table(top1=0.75).assign(top1_even=abn_even), MASK: ranked.assign(top1_even=even)}
+    found = told(NEEDS, rows, {MASK: {"top1": 75.0}})
+    assert found is not None
+    assert found.startswith(f"{verdict} mask: ")
+    assert "insertion higher by 0.250 [" in found
+
+
+def test_a_bump_in_the_middle_stands_beside_and_is_a_warning_where_it_is_ahead() -> None:
+    rows = {ABN: table(pointing_u=0.25, iou_curve_u=0.25), MASK: table(pointing_o=0.5, iou_curve_o=0.5)}
+    bump = {"pointing_c": 0.5, "iou_best_c": 0.25}
+    numbers = {
+        ABN: {"pointing_u": 0.25, "iou_best_u": 0.25},
+        MASK: {"pointing_o": 0.5, "iou_best_o": 0.5, **bump},
+    }
+    words = told(LIES, rows, numbers)
+    assert words is not None
+    assert words.endswith(
+        "a bump in the middle of all frames pointing 50.0 %, best IoU 0.250. Beware: in pointing the bump in the "
+        "middle is no worse than mask's map."
+    )
+    ahead = told(LIES, rows, {**numbers, MASK: numbers[MASK] | {"pointing_o": 0.75}})
+    assert ahead is not None
+    assert "Beware" not in ahead
 
 
 def test_what_it_costs_and_what_could_be_seen() -> None:
@@ -91,7 +128,8 @@ def test_what_it_costs_and_what_could_be_seen() -> None:
     assert told(COSTS, rows, numbers) == (
         "Yes. mask against abn: less accurate by 12.5 points [10.2, 14.8]. mask against plain: less accurate by 12.5 "
         "points [10.2, 14.8]. Top-1: mask 37.5 %, abn 50.0 %, plain 50.0 %, chance 25.0 %. This design would see, in "
-        "80 % of its repetitions, a cost from 3.1 points against abn and 3.1 points against plain on."
+        "80 % of its repetitions, a cost from 3.1 points against abn and 3.1 points against plain on, each judged "
+        "by itself."
     )
     without = told(COSTS, {ABN: rows[ABN], MASK: rows[MASK]}, numbers)
     assert without is not None

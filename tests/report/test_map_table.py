@@ -145,7 +145,10 @@ def test_the_segmenters_masks_stand_below_the_rows() -> None:
         "IoU best (at)": "0.375",
     }  # fmt: skip
     assert len(map_cells(comparison)) == 3
-    assert "found nothing (25.0 % of them) scores 0" in " ".join(map_notes(comparison))
+    assert "no cell is the segmenter's (25.0 % of those with a score) scores 0" in " ".join(map_notes(comparison))
+    resized = numbers("o", 0.25) | placed | OF_MASKS | {"masks_iou": 0.75}  # a control's masks on another grid
+    rows = {Row("mask-area", False): resized, MASK: numbers("o", 0.25) | placed | OF_MASKS}
+    assert map_cells(made_comparison(rows)).iloc[-1]["IoU truth"] == "0.375"
     without = made_comparison({ABN: numbers("u", 0.25), MASK: numbers("o", 0.25) | placed})
     assert map_cells(without)["attention"].to_list() == ["abn", "mask"]
     assert "ceiling" not in " ".join(map_notes(without))

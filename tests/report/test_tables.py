@@ -472,7 +472,8 @@ def test_what_tests_a_video_of_a_fold_is_said(networks: dict[str, int], number: 
     notes = main_notes(made_comparison({row: {"top1": 50.0}}, trainings={row: networks}))
     said = (
         "Cross-validation: a training is 3 networks, one a fold. Every video is a test video, tested by the network "
-        "that has seen nothing of its recording."
+        "that has seen nothing of its recording. Intervals cover other trainings on these videos and other test "
+        "recordings; neither training on other recordings nor another deal of the folds is in them."
     )
     assert notes.count(said) == number
     assert any("Cross-validation" in note for note in notes) == bool(number)

@@ -91,6 +91,20 @@ def by_frame(
         draws: draws the score planes on the device; the masks stay there.
     """
     pasted = paste_masks(masks, boxes, GRID) >= 0.5  # (n, GRID, GRID)
+    return cut_frames(pasted, boxes, scores, labels, names, counts, draws=draws)
+
+
+def cut_frames(
+    pasted: Tensor,
+    boxes: Tensor,
+    scores: Tensor,
+    labels: Tensor,
+    names: np.ndarray,
+    counts: Sequence[int],
+    *,
+    draws: bool = False,
+) -> list[Instances]:
+    """The instances of each frame, from masks on the grid, bool (n, GRID, GRID); other arguments as for `by_frame`."""
     if draws:
         person = next(iter(np.flatnonzero(names == "person").tolist()), -1)
         shapes = draw_planes(pasted, scores, labels == person, counts)
@@ -164,9 +178,11 @@ def in_bf16(forward: Callable[..., Any], device_type: str) -> Callable[..., Any]
 
 
 def _to_float(outputs: Any) -> Any:
-    """float32 tensors in the same nest of dictionaries, lists and tuples."""
+    """float32 tensors in the same nest of dictionaries, lists and tuples; what is no number with a point stays."""
     if isinstance(outputs, Tensor):
-        return outputs.float()
+        return outputs.float() if outputs.is_floating_point() else outputs
     if isinstance(outputs, dict):
-        return {key: _to_float(value) for key, value in outputs.items()}
-    return type(outputs)(_to_float(value) for value in outputs)
+        return type(outputs)({key: _to_float(value) for key, value in outputs.items()})
+    if isinstance(outputs, list | tuple):
+        return type(outputs)(_to_float(value) for value in outputs)
+    return outputs

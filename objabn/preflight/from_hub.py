@@ -30,19 +30,23 @@ def hub_findings(key: str, segment: FromHub, groups: list[str]) -> list[Finding]
         hub.check_folder(folder)
         found = _misfits(key, segment, folder, groups)
     except ValueError as error:
-        return [fault("segment", f"{key}: {error}")]
+        return [fault("segment", _with_key(key, str(error)))]
     return found or [ok("segment", f"{key}.weights: {segment.weights}")]
+
+
+def _with_key(key: str, line: str) -> str:
+    """Begin a line of the backend's with the key in params.yaml that it is about, else with that of the weights."""
+    return key.removesuffix("segment") + line if line.startswith("segment.") else f"{key}.weights: {line}"
 
 
 def _absent(key: str, segment: FromHub, gated: str) -> Finding:
     """Say that weights are not here, and whether the Hub answers where they have a name."""
     if not hub.is_name(segment.weights):
-        line = hub.no_folder(segment.weights).replace("segment.weights", f"{key}.weights")
-        return fault("segment", f"{key}.weights: {line}")
+        return fault("segment", f"{key}.weights: {hub.no_folder(segment.weights)}")
     url = f"https://huggingface.co/{segment.weights}"
     if reason := ask([url]).get(url):
-        line = hub.cannot_have(segment.weights, segment.revision, gated=gated).replace("segment.weights: ", "", 1)
-        return fault("segment", f"{key}.weights: {line}, got {reason}")
+        line = hub.cannot_have(segment.weights, segment.revision, gated=gated)
+        return fault("segment", _with_key(key, f"{line}, got {reason}"))
     line = f"{key}.weights: not here, but {url} answers"
     return warning("segment", f"{line}; it is gated: {gated}") if gated else ok("segment", line)
 

@@ -51,6 +51,7 @@ def make_compute(frames: Path, params: Dataset, *, cache: Path | None = None, ov
     reader = open_frames(frames, Path(params.videos), params.decode)
     segmenter = build(**params.segment.model_dump(), decode_stride=params.decode.stride)
     kept, groups = Cache(cache), params.plane_names
+    overlap = overlap and getattr(params.segment, "overlap", True)
     return partial(compute_missing, frames=reader, segmenter=segmenter, cache=kept, overlap=overlap, groups=groups)
 
 

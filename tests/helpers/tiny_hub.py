@@ -34,7 +34,7 @@ def rf_detr() -> tuple[Any, Any]:
         intermediate_size=32, id2label=LABELS,
     )  # fmt: skip
     network = RfDetrForInstanceSegmentation(config)
-    torch.nn.init.normal_(network.model.class_embed.weight, std=2.0)
+    torch.nn.init.normal_(network.model.class_embed.weight, std=0.5)
     torch.nn.init.zeros_(network.model.class_embed.bias)
     return network, RfDetrImageProcessor(size={"height": 64, "width": 64})
 

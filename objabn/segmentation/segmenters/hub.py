@@ -52,7 +52,11 @@ def folder_of(weights: str, revision: str | None, *, gated: str = "") -> Path:
             where to put it.
     """
     if (folder := local_folder(weights, revision)) is not None:
-        return check_folder(folder)
+        try:
+            return check_folder(folder)
+        except ValueError:
+            if os.path.isdir(weights):  # else a download that was cut short, or of some of the files
+                raise
     if not is_name(weights):
         raise ValueError(f"segment.weights: {no_folder(weights)}")
     check_library()

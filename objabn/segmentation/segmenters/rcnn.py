@@ -57,16 +57,16 @@ def in_channels_last(network: nn.Module, backbone: nn.Module) -> None:
 
 
 @contextmanager
-def batch_that_fits(batch_size: int, short_edge: int) -> Iterator[None]:
-    """Say in a line what to change when a device's memory does not hold a batch. Raises: ValueError."""
+def batch_that_fits(
+    batch_size: int, short_edge: int, keys: str = "segment.batch_size, segment.short_edge"
+) -> Iterator[None]:
+    """Say in a line what to change, `keys`, when a device's memory does not hold a batch. Raises: ValueError."""
     try:
         yield
     except torch.OutOfMemoryError as error:
         first = str(error).partition(". ")[0]  # torch goes on with its allocator's settings
         now = f"{batch_size} frames with a short edge of {short_edge} pixels"
-        raise ValueError(
-            f"segment.batch_size, segment.short_edge: expected a batch that fits on the GPU, got {now} ({first})"
-        ) from error
+        raise ValueError(f"{keys}: expected a batch that fits on the GPU, got {now} ({first})") from error
 
 
 def by_frame(

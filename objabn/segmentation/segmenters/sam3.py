@@ -66,7 +66,7 @@ def build(
     names = np.array(list(prompts))
 
     def segment(frames: np.ndarray, _video: str = "") -> list[Instances]:
-        with batch_that_fits(1, min(frames.shape[1:3])):
+        with batch_that_fits(1, min(frames.shape[1:3]), "segment.weights"):
             return [_forward(network, processor, asked, frame[None], names, score_floor) for frame in frames]
 
     return segment

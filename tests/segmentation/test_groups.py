@@ -12,6 +12,7 @@ from objabn.config import schema
 from objabn.config.faults import ParamsError
 from objabn.config.file import load_params
 from objabn.config.schema import Dataset
+from objabn.explanation.known_masks import KnownMasks
 from objabn.segmentation.contact_sheet import COLOURS, draw_masks, group_colours, overlay
 from objabn.segmentation.quality import summarise, video_quality
 from objabn.segmentation.segment import segment_videos
@@ -119,6 +120,15 @@ def test_clips_have_the_chosen_groups(
     expected = np.zeros((GRID, GRID), bool)
     expected[:, slice(*columns)] = True
     assert (clips[0]["masks"].numpy() == expected).all()
+
+
+def test_explanations_choose_among_them(tmp_path: Path, table: pd.DataFrame, synthetic: Dataset) -> None:
+    reader = StoreReader(tmp_path / "masks")
+    known = KnownMasks(reader, "a", synthetic.mask.model_copy(update={"groups": ["cup"]}))
+    known.check(6)
+    assert known.read(np.array([5]))[0, 0, [0, 127]].tolist() == [False, True]
+    with pytest.raises(ValueError, match=r"^masks: expected groups of those stored, hand, person, cup, got other$"):
+        KnownMasks(reader, "a", synthetic.mask.model_copy(update={"groups": ["other"]})).check(6)
 
 
 def test_controls_masks_fit_into_any_number_of_planes() -> None:

@@ -169,9 +169,9 @@ def in_bf16(forward: Callable[..., Any], device_type: str) -> Callable[..., Any]
     well: 8 bits for up to 1333 pixels, boxes that are several pixels off.
     """
 
-    def run(*inputs: Any) -> Any:
+    def run(*inputs: Any, **settings: Any) -> Any:
         with torch.autocast(device_type, dtype=torch.bfloat16):
-            outputs = forward(*inputs)
+            outputs = forward(*inputs, **settings)
         return _to_float(outputs)
 
     return run

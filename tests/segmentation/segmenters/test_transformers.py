@@ -101,7 +101,7 @@ def test_scores_and_masks_are_the_librarys_own(checkpoints: dict[str, Path], fra
 def test_a_short_edge_where_the_processor_takes_one(checkpoints: dict[str, Path], frames: np.ndarray) -> None:
     (own,), (finer,) = (made(checkpoints["mask2former"], short_edge=edge)(frames[:1], "") for edge in (None, 96))
     assert own.scores.tolist() != finer.scores.tolist()
-    for kind, size in (("rf_detr", "height 64, width 64"), ("eomt", "shortest_edge 64, longest_edge 64")):
+    for kind, size in (("rf_detr", "height 64, width 64"), ("eomt", "longest_edge 64, shortest_edge 64")):
         with pytest.raises(ValueError, match="short_edge") as fault:
             made(checkpoints[kind], short_edge=96)
         expected = f"expected null, since {kind} has a size of its own ({size})"

@@ -1,6 +1,7 @@
 """Videos become clips with masks, by checkpoints of the Hub with random weights: decode, segment, read."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,20 @@ ROOT = Path(__file__).parents[2]
 LENGTHS = {"0": 6, "1": 4}
 
 
-def segmented(synthetic: Dataset, segment: dict[str, Any], groups: list[str]) -> Dataset:
-    """Decode two videos and segment them, in the working directory; the data set's parameters."""
+@pytest.fixture(scope="module")
+def decoded(synthetic: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of frames of two videos."""
+    folder = tmp_path_factory.mktemp("decoded")
+    for video, length in LENGTHS.items():
+        write_video(folder / f"{video}.mp4", moving_bar(length))
+    rows = [{"video": video, "path": f"{video}.mp4", "label": "x", "split": "train"} for video in LENGTHS]
+    decode = synthetic.decode.model_copy(update={"height": 48, "width": 64})
+    decode_videos(build(pd.DataFrame(rows), folder)[0], folder, folder / "frames", decode, workers=1)
+    return folder / "frames"
+
+
+def segmented(decoded: Path, synthetic: Dataset, segment: dict[str, Any], groups: list[str]) -> Dataset:
+    """Segment the decoded videos, in the working directory; the data set's parameters."""
     block = parameters(synthetic).model_dump() | {"truth": None, "videos": "videos", "segment": segment}
     block["decode"] |= {"height": 48, "width": 64}
     block["mask"] |= {"groups": groups, "score_threshold": 0.1}
@@ -36,18 +49,9 @@ def segmented(synthetic: Dataset, segment: dict[str, Any], groups: list[str]) ->
     document = yaml.safe_load((ROOT / "params.yaml").read_text())
     document["datasets"] = {"synthetic": block}
     Path("params.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
-    params = load_params(Path("params.yaml")).datasets["synthetic"]
-    Path("videos").mkdir(exist_ok=True)
-    for video, length in LENGTHS.items():
-        write_video(Path("videos", f"{video}.mp4"), moving_bar(length))
-    rows = [{"video": video, "path": f"{video}.mp4", "label": "x", "split": "train"} for video in LENGTHS]
-    Path("data/synthetic").mkdir(parents=True, exist_ok=True)
-    decode_videos(
-        build(pd.DataFrame(rows), Path("videos"))[0], Path("videos"), Path("data/synthetic/frames"), params.decode,
-        workers=1,
-    )  # fmt: skip
+    shutil.copytree(decoded, "data/synthetic/frames")
     main()
-    return params
+    return load_params(Path("params.yaml")).datasets["synthetic"]
 
 
 @pytest.fixture(autouse=True)
@@ -63,9 +67,9 @@ def hub_block(kind: str, **own: Any) -> dict[str, Any]:
     return {**shared, **own}
 
 
-def test_rf_detr(synthetic: Dataset, capsys: pytest.CaptureFixture) -> None:
+def test_rf_detr(decoded: Path, synthetic: Dataset, capsys: pytest.CaptureFixture) -> None:
     block = hub_block("rf_detr", backend="transformers", short_edge=None, batch_size=4)
-    params = segmented(synthetic, block, ["person", "other"])
+    params = segmented(decoded, synthetic, block, ["person", "other"])
     assert "2 videos segmented, 0 found in the side cache" in capsys.readouterr().out
     assert group_names(StoreReader(Path("data/synthetic/masks"))) == GROUPS
     report = json.loads(Path("results/synthetic/segment.json").read_text())
@@ -77,9 +81,9 @@ def test_rf_detr(synthetic: Dataset, capsys: pytest.CaptureFixture) -> None:
     assert "0 videos segmented, 2 found in the side cache" in capsys.readouterr().out
 
 
-def test_prompts_and_a_choice_among_their_groups(synthetic: Dataset, capsys: pytest.CaptureFixture) -> None:
+def test_prompts_and_a_choice_among_their_groups(decoded: Path, synthetic: Dataset) -> None:
     block = hub_block("sam3", backend="sam3", prompts={"hand": ["hand"], "cup": ["cup", "mug"]})
-    params = segmented(synthetic, block, ["hand"])
+    params = segmented(decoded, synthetic, block, ["hand"])
     store = StoreReader(Path("data/synthetic/masks"))
     assert group_names(store) == ("hand", "cup")
     planes = store.read_all("0")

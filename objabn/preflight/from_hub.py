@@ -12,7 +12,9 @@ _LARGEST = 1_000_000_000  # bytes, of weights that are loaded here: more take lo
 
 
 def hub_findings(key: str, segment: FromHub, groups: list[str]) -> list[Finding]:
-    """Look for the library and the checkpoint, without the network unless it has a name and is not here.
+    """Look for the library and the checkpoint, and whether both fit.
+
+    The network is asked only for a name that is not here, and nothing is downloaded.
 
     Args:
         key: of the block, datasets.<name>.segment.

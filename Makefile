@@ -15,7 +15,7 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --editable .  # the command objabn
 	touch $@
 
-$(VENV)/.installed-tests: $(VENV)/.installed requirements-dev.txt requirements-ray.txt
+$(VENV)/.installed-tests: $(VENV)/.installed requirements-dev.txt requirements-ray.txt requirements-transformers.txt
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	touch $@
 

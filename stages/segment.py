@@ -7,7 +7,7 @@ import json
 from functools import partial
 from pathlib import Path
 
-from objabn.config.schema import Import, MaskRCNN
+from objabn.config.schema import Import, OnGpu
 from stages.arguments import parse
 from stages.entry import run_stage
 from stages.paths import Paths
@@ -38,12 +38,12 @@ def main() -> None:
     truths = open_truth(dataset.truth, table, dataset.decode.stride) if dataset.truth else None
     frames = open_frames(paths.data("frames"), Path(dataset.videos), dataset.decode)
     masks = paths.data("masks")
-    names = dataset_units(table, dataset)
+    names = dataset_units(table, dataset, bring=True)
     torch.set_num_threads(1)  # of each process that segments: a sum's last bit depends on their number
     cache = Cache()
     make = partial(make_compute, paths.data("frames"), dataset, cache=cache.root)
     by_ray = dataset.machine.segment_engine == "ray"
-    may_lease = isinstance(dataset.segment, MaskRCNN) and not by_ray  # Ray shares out the GPUs among its actors
+    may_lease = isinstance(dataset.segment, OnGpu) and not by_ray  # Ray shares out the GPUs among its actors
     with one_at_a_time(masks.parent), leased_gpus(1, "auto" if may_lease else "cpu"):  # nothing asks CUDA before
         on_gpu = may_lease and torch.cuda.is_available()
         is_coco = isinstance(dataset.segment, Import) and dataset.segment.format == "coco"
@@ -58,7 +58,8 @@ def main() -> None:
                 make_segmenter=lambda: build(**dataset.segment.model_dump(), decode_stride=dataset.decode.stride),
                 cache=cache,
                 fill=None if here else partial(engine, make=make, workers=dataset.machine.segment_workers),
-                overlap=on_gpu,
+                overlap=on_gpu and getattr(dataset.segment, "overlap", True),
+                groups=dataset.plane_names,
             )
         print(f"{segmented} videos segmented, {cached} found in the side cache")
         per_video = video_quality(table, masks, truths)

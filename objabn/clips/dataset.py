@@ -5,7 +5,7 @@ Resampling is one batched operation on the training device (`geometry`). All ran
 never from the state of a worker. So an item is asked for with its epoch, and a worker may live through many epochs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from objabn.config.schema import Data, Eval, Mask, Truth
 from objabn.config.schema import Dataset as DatasetParams
 from objabn.stores.array import StoreReader
 from objabn.stores.frames import FrameReader, Reader, open_frames
-from objabn.stores.masks import GRID, union_mask
+from objabn.stores.masks import GRID, GROUPS, group_names, union_mask
 from objabn.stores.splits import folds, in_split
 from objabn.stores.table import read_table
 from objabn.stores.truth import TruthReader, open_truth
@@ -58,6 +58,7 @@ class ClipDataset(TorchDataset[dict]):
         data, mask: parameters.
         evaluation: None for training clips (random start, box and flip); else the parameters of evaluation.
         truth: reader of ground-truth masks, or None. It may know them of some videos and frames only.
+        groups: names of the planes that `masks` reads (`group_names`).
 
     `dataset[epoch, item]` is an item of an epoch, `dataset[item]` that of the first epoch. An item: `frames` uint8
     (T, H, W, 3), `frame_numbers` int64 (T,), `box` float32 (4,) as x0, y0, x1, y1 in [0, 1], `flip` bool, `masks` and
@@ -79,6 +80,7 @@ class ClipDataset(TorchDataset[dict]):
         seed: int,
         evaluation: Eval | None = None,
         truth: TruthReader | None = None,
+        groups: Sequence[str] = GROUPS,
     ) -> None:
         self.table = table[COLUMNS].reset_index(drop=True)
         self.class_names = class_names
@@ -88,6 +90,7 @@ class ClipDataset(TorchDataset[dict]):
         self._sizes = self.table[["frames", "height", "width"]].to_numpy()  # (videos, 3)
         self._frames, self._masks, self._truth = frames, masks, truth
         self._data, self._mask, self._evaluation, self._seed = data, mask, evaluation, seed
+        self._groups = tuple(groups)
 
     @property
     def views(self) -> int:
@@ -129,7 +132,7 @@ class ClipDataset(TorchDataset[dict]):
             sample["gains"] = torch.from_numpy(draw_gains(data.colour, draw))
         if self._masks is not None:
             planes = self._masks.read(video, indices)
-            union = union_mask(planes, self._mask.score_threshold, self._mask.groups)
+            union = union_mask(planes, self._mask.score_threshold, self._mask.groups, self._groups)
             sample["masks"] = torch.from_numpy(union.astype(np.uint8))
         if self._truth is not None:
             sample["truth"] = torch.from_numpy(self._truth.union(video, indices).astype(np.uint8))
@@ -220,9 +223,10 @@ def open_split(
         rows = rows[choose(rows)]
     if unknown := sorted(set(rows["label"].unique()) - set(names)):
         raise ValueError(f"{frames}: expected labels that the model was trained on, got {', '.join(unknown)}")
-    reader: Reader | None = StoreReader(masks) if masks else None
-    if isinstance(reader, StoreReader) and replace_masks:
-        reader = replace_masks(reader, rows["video"], pd.Index(names).get_indexer(pd.Index(rows["label"])))
+    store = StoreReader(masks) if masks else None
+    reader: Reader | None = store
+    if store and replace_masks:
+        reader = replace_masks(store, rows["video"], pd.Index(names).get_indexer(pd.Index(rows["label"])))
     return ClipDataset(
         rows,
         names,
@@ -233,4 +237,5 @@ def open_split(
         seed=seed,
         evaluation=evaluation,
         truth=open_truth(truth, rows, params.decode.stride) if truth else None,
+        groups=group_names(store) if store else GROUPS,
     )

@@ -10,9 +10,11 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from objabn.config.blocks import Block, Count, NonNegative, Positive, Seed, Share
+from objabn.config.prompted import Sam3, Transformers
 from objabn.config.rows import Control, Loss, Table
 
 BLOCKS = ("stem", "res2", "res3", "res4", "res5")  # of an X3D, before its head
+GROUPS = ("person", "other")  # of masks whose segmenter has no prompts (`stores.masks`), and of the truth
 Group = Literal["person", "other"]
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -82,7 +84,8 @@ class Import(Block):
     class_name: Annotated[str, Field(min_length=1)]  # of instances that come without one: PNGs and puppets have none
 
 
-Segment = Annotated[Motion | Torchvision | Detectron2 | Import, Field(discriminator="backend")]
+OnGpu = MaskRCNN | Transformers | Sam3  # compute on a GPU where there is one, and store scores from score_floor on
+Segment = Annotated[Motion | Torchvision | Detectron2 | Import | Transformers | Sam3, Field(discriminator="backend")]
 
 
 class Data(Block):
@@ -110,7 +113,7 @@ class Data(Block):
 
 class Mask(Block):
     score_threshold: Annotated[float, Field(gt=0, le=1)]
-    groups: Annotated[list[Group], Field(min_length=1)]
+    groups: Annotated[list[str], Field(min_length=1)]  # of `Dataset.plane_names`
     resize: Literal["nearest", "area", "max"]  # stored mask to the attention map's grid
 
 
@@ -243,8 +246,17 @@ class Dataset(Block):
     gradcam: GradCam
     machine: Machine
 
+    @property
+    def plane_names(self) -> tuple[str, ...]:
+        """Names of the mask store's groups, in the order of its planes."""
+        return tuple(self.segment.prompts) if isinstance(self.segment, Sam3) else GROUPS
+
     @model_validator(mode="after")
     def _masks_exist(self) -> "Dataset":
+        for number, group in enumerate(self.mask.groups):
+            if group not in self.plane_names:
+                expected = " or ".join(map(repr, self.plane_names))
+                raise ValueError(f"mask.groups.{number}: expected {expected}, got {group!r}")
         if isinstance(self.segment, Motion) and "other" not in self.mask.groups:
             raise ValueError(f"mask.groups: expected other in it (motion cannot tell persons), got {self.mask.groups}")
         if isinstance(self.segment, Import) and self.segment.format != "coco":
@@ -252,7 +264,7 @@ class Dataset(Block):
             if group not in self.mask.groups:
                 why = f"segment.class_name is {self.segment.class_name!r}"
                 raise ValueError(f"mask.groups: expected {group} in it ({why}), got {self.mask.groups}")
-        if isinstance(self.segment, MaskRCNN) and self.mask.score_threshold < self.segment.score_floor:
+        if isinstance(self.segment, OnGpu) and self.mask.score_threshold < self.segment.score_floor:
             raise ValueError(
                 f"mask.score_threshold: expected at least segment.score_floor ({self.segment.score_floor}), "
                 f"got {self.mask.score_threshold}"

@@ -11,7 +11,7 @@ import numpy as np
 
 from objabn.config.schema import Dataset, Mask
 from objabn.explanation.inputs import complain
-from objabn.stores.masks import union_mask
+from objabn.stores.masks import group_names, union_mask
 
 if TYPE_CHECKING:  # a store needs the packages of the pipeline, which a clip alone does not
     from objabn.stores.array import StoreReader
@@ -27,14 +27,14 @@ class KnownMasks:
         self._reader, self._video, self._mask = reader, video, mask
 
     def check(self, num_frames: int) -> None:
-        """Read all masks, once. Raises: ValueError when the store is damaged where they are."""
+        """Read all masks, once. Raises: ValueError when the store is damaged where they are, or has other groups."""
         for first in range(0, num_frames, _AT_ONCE):
-            self._reader.read(self._video, np.arange(first, min(first + _AT_ONCE, num_frames)))
+            self.read(np.arange(first, min(first + _AT_ONCE, num_frames)))
 
     def read(self, numbers: np.ndarray) -> np.ndarray:
         """Union masks over the whole frame, bool (n, 128, 128), of frames int (n,)."""
         planes = self._reader.read(self._video, numbers)
-        return union_mask(planes, self._mask.score_threshold, self._mask.groups)
+        return union_mask(planes, self._mask.score_threshold, self._mask.groups, group_names(self._reader))
 
 
 def find_masks(video: Path, num_frames: int, run: Path, params: Dataset) -> KnownMasks | None:

@@ -129,7 +129,7 @@ def _segmentation(params: Dataset, videos: pd.DataFrame, reader: FrameReader) ->
     segment = params.segment
     if isinstance(segment, Import):
         return SegmentRate(None, 0.0, "not measured: the masks are read, not computed")
-    if not isinstance(segment, Motion) and not Path(segment.weights).is_file():
+    if not isinstance(segment, Motion) and not Path(segment.weights).exists():
         return SegmentRate(None, 0.0, f"not measured: segment.weights ({segment.weights}) is no file here; name one")
     with Clock() as building:
         try:
@@ -137,16 +137,15 @@ def _segmentation(params: Dataset, videos: pd.DataFrame, reader: FrameReader) ->
         except ValueError as error:
             return SegmentRate(None, 0.0, f"not measured: {error}")
     video = str(videos["video"].iloc[0])
-    frames, batch = reader.read_all(video), 1 if isinstance(segment, Motion) else segment.batch_size
+    frames, batch = reader.read_all(video), getattr(segment, "batch_size", 1)
     segmenter(frames[:1], video)  # warms up
     with Clock() as one:
         segmenter(frames[:1], video)
     frames = frames[: max(min(int(ROOM_SEC / 2 / one.sec), len(frames)), min(batch, 2))]
     sec = least(lambda: segmenter(frames, video), room=ROOM_SEC)
+    most = torch.cuda.device_count() if params.machine.segment_engine == "ray" else 1
     if isinstance(segment, Motion) or not torch.cuda.is_available():
         most = num_cores()
-    else:
-        most = torch.cuda.device_count() if params.machine.segment_engine == "ray" else 1
     side = min(params.machine.segment_workers or most, most)
     return SegmentRate(sec / len(frames) / side, building.sec, f"measured on {len(frames)} frames")
 
@@ -200,6 +199,7 @@ def _steps(
         update={
             "model": params.model.model_copy(update={"pretrained": None}),
             "train": params.train.model_copy(update={"epochs": 1, "batch_size": batch}),
+            "mask": params.mask.model_copy(update={"groups": list(GROUPS)}),  # of `_Everywhere`
             "eval": params.eval.model_copy(update={"views": 1, "batch_size": batch, "ranking_videos": 1}),
             "machine": params.machine.model_copy(update={"loader_workers": 0}),
         }
@@ -208,7 +208,7 @@ def _steps(
 
     def clips(number: int, evaluation: Any) -> ClipDataset:
         rows = videos.iloc[np.arange(number) % len(videos)]
-        return ClipDataset(rows, names, reader, _Everywhere(), params.data, params.mask, seed=0, evaluation=evaluation)
+        return ClipDataset(rows, names, reader, _Everywhere(), short.data, short.mask, seed=0, evaluation=evaluation)
 
     train_set, test_set = clips(batch * steps, None), clips(batch, VALIDATION)
     with quiet():

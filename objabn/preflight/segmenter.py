@@ -5,8 +5,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from objabn.config.prompted import FromHub
 from objabn.config.schema import Dataset, Detectron2, Import, Motion, Torchvision
 from objabn.preflight.findings import Finding, fault, ok
+from objabn.preflight.from_hub import hub_findings
 from objabn.preflight.weights import DETECTRON2, TORCHVISION, Download, file_fault
 from objabn.system.checkouts import why_absent
 from objabn.system.downloads import iopath_path, torch_path
@@ -53,6 +55,8 @@ def segmenter_findings(name: str, dataset: Dataset, index: "pd.DataFrame | None"
         wrong = _no_masks(segment, index)
         line = f"{key}.masks: {wrong or segment.masks}"
         return [*found, fault("segment", line) if wrong else ok("segment", line)]
+    if isinstance(segment, FromHub):
+        return [*found, *hub_findings(key, segment, dataset.mask.groups)]
     wrong = _no_weights(f"{key}.weights", segment)
     if isinstance(segment, Detectron2):
         found.append(_detectron2(key, segment, load=segment.weights != ZOO and not wrong))

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from objabn.stores.array import StoreReader
-from objabn.stores.masks import GROUPS, INSTANCES, mask_iou, union_mask
+from objabn.stores.masks import GROUPS, INSTANCES, group_names, mask_iou, union_mask
 from objabn.stores.splits import in_split
 from objabn.stores.table import REMEDY
 from objabn.stores.truth import TruthReader
@@ -46,32 +46,47 @@ def video_quality(table: pd.DataFrame, store: Path, truths: TruthReader | None) 
     """Measure the masks of each video, a row for each row of the table of videos, in its order.
 
     Columns: `video`, `label`, `split`, `frames`; per frame `instances_per_frame`, `empty_share` (frames without an
-    instance), `person_share` (frames with a person). Where there is ground truth: `truth_frames`, how many frames have
-    an annotation; the IoU of the union of all instances with the true one and that of persons only, mean over those of
-    these frames where not both are empty: `iou_truth`, `iou_truth_person`. Both unions are of the groups that the truth
-    annotates, whichever of them `truth.groups` names; without persons among them there is no `iou_truth_person`. A
-    video without frames has none of them (NaN), and one without such frames has no IoU.
+    instance), `person_share` (frames with a person), of a store with other groups the share of each, `hand_share`.
+    Where there is ground truth: `truth_frames`, how many frames have an annotation; the IoU of the union of all
+    instances with the true one and that of persons only, mean over those of these frames where not both are empty:
+    `iou_truth`, `iou_truth_person`. Both unions are of the groups that the truth annotates, whichever of them
+    `truth.groups` names; without persons among them, or in the store, there is no `iou_truth_person`. Groups with other
+    names than person are together what the truth calls other. A video without frames has none of them (NaN), and one
+    without such frames has no IoU.
 
     Args:
         truths: ground truth, where there is any; its threshold is the true instances'.
     """
     masks = StoreReader(store)
-    found = _count_instances(store)
-    names = ["instances_per_frame", "empty_share", "person_share", *_truth_columns(truths)]
+    found, groups = _count_instances(store), group_names(masks)
+    names = ["instances_per_frame", "empty_share", *_share_columns(groups), *_truth_columns(truths, groups)]
     numbers = np.full((len(table), len(names)), np.nan)
     for row, (video, frames) in enumerate(zip(table["video"], table["frames"], strict=True)):
         if frames:
             planes = masks.read_all(video)
-            agreement = _agreement(planes, truths, video) if truths is not None else []
-            numbers[row] = [found[video] / frames, *_shares(planes), *agreement]
+            agreement = _agreement(planes, truths, video, groups) if truths is not None else []
+            numbers[row] = [found[video] / frames, *_shares(planes, groups), *agreement]
     rounded = pd.DataFrame(numbers, index=table.index, columns=names).round(6)
     return pd.concat([table[["video", "label", "split", "frames"]], rounded], axis=1)
 
 
-def _truth_columns(truths: TruthReader | None) -> list[str]:
+def _share_columns(groups: Sequence[str]) -> list[str]:
+    return [f"{group}_share" for group in (GROUPS[:1] if groups == GROUPS else groups)]
+
+
+def _truth_columns(truths: TruthReader | None, groups: Sequence[str]) -> list[str]:
     if truths is None:
         return []
-    return ["truth_frames", "iou_truth", *(["iou_truth_person"] if "person" in truths.annotated_groups else [])]
+    return ["truth_frames", "iou_truth", *(["iou_truth_person"] if _has_persons(truths, groups) else [])]
+
+
+def _has_persons(truths: TruthReader, groups: Sequence[str]) -> bool:
+    return "person" in truths.annotated_groups and "person" in groups
+
+
+def _same_groups(annotated: Sequence[str], groups: Sequence[str]) -> list[str]:
+    """Choose the groups of a store that are what a truth annotates: person by name, all others as `other`."""
+    return [group for group in groups if ("person" if group == "person" else "other") in annotated]
 
 
 def _count_instances(store: Path) -> Counter[str]:
@@ -83,26 +98,31 @@ def _count_instances(store: Path) -> Counter[str]:
     return found
 
 
-def _shares(planes: np.ndarray) -> list[float]:
-    """Shares of frames without an instance, and with a person, from score planes (frames, 2, ...)."""
-    has_any, has_person = (union_mask(planes, REPORT_SCORE, each).any(axis=(-2, -1)) for each in (GROUPS, GROUPS[:1]))
-    return [1 - has_any.mean(), has_person.mean()]
+def _shares(planes: np.ndarray, groups: Sequence[str]) -> list[float]:
+    """Shares of frames without an instance, and with what `_share_columns` names, from planes (frames, groups, ...)."""
+    counted = [groups, *([group] for group in (GROUPS[:1] if groups == GROUPS else groups))]
+    has_any, *has = (union_mask(planes, REPORT_SCORE, each, groups).any(axis=(-2, -1)) for each in counted)
+    return [1 - has_any.mean(), *(each.mean() for each in has)]
 
 
-def _agreement(planes: np.ndarray, truths: TruthReader, video: str) -> list[float]:
-    """What `_truth_columns` names, of a video with these score planes (frames, 2, ...)."""
+def _agreement(planes: np.ndarray, truths: TruthReader, video: str, groups: Sequence[str]) -> list[float]:
+    """What `_truth_columns` names, of a video with these score planes (frames, groups, ...)."""
     numbers = np.arange(len(planes))
     known = truths.known(video, numbers)
     if not known.any():
-        return [0, *[np.nan] * (len(_truth_columns(truths)) - 1)]
+        return [0, *[np.nan] * (len(_truth_columns(truths, groups)) - 1)]
     true_planes = truths.read(video, numbers[known])
-    groups = [truths.annotated_groups, *([GROUPS[:1]] if "person" in truths.annotated_groups else [])]
-    return [known.sum(), *(_mean_iou(planes[known], true_planes, truths.score_threshold, each) for each in groups)]
+    compared = [truths.annotated_groups, *([GROUPS[:1]] if _has_persons(truths, groups) else [])]
+    ious = []
+    for annotated in compared:
+        found = _same_groups(annotated, groups)
+        true = union_mask(true_planes, truths.score_threshold, annotated)
+        ious.append(_mean_iou(union_mask(planes[known], REPORT_SCORE, found, groups), true) if found else np.nan)
+    return [known.sum(), *ious]
 
 
-def _mean_iou(planes: np.ndarray, true_planes: np.ndarray, least_true: float, groups: Sequence[str]) -> float:
-    """Mean IoU over the frames in which either union is not empty; NaN when both are in all of them."""
-    found, true = union_mask(planes, REPORT_SCORE, groups), union_mask(true_planes, least_true, groups)
+def _mean_iou(found: np.ndarray, true: np.ndarray) -> float:
+    """Mean IoU over the frames in which either mask is not empty; NaN when both are in all of them."""
     some = (found | true).any(axis=(-2, -1))
     return float(mask_iou(found[some], true[some]).mean()) if some.any() else np.nan
 
@@ -110,8 +130,8 @@ def _mean_iou(planes: np.ndarray, true_planes: np.ndarray, least_true: float, gr
 def summarise(per_video: pd.DataFrame) -> dict[str, float]:
     """Summarise the masks of a data set from the numbers of its videos (`video_quality`).
 
-    Keys: `frames`; `instances_per_frame`, `empty_share`, `person_share` over all frames; where there is ground truth
-    the mean over the videos with annotations, `iou_truth` and `iou_truth_person`, and over those of the test split,
+    Keys: `frames`; `instances_per_frame`, `empty_share`, shares of the groups over all frames; where there is truth the
+    mean over the videos with annotations, `iou_truth` and `iou_truth_person`, and over those of the test split,
     `iou_truth_test` and `iou_truth_person_test`. Where annotations are missing, `truth_frames` and `truth_videos` tell
     how many frames and videos have one.
 
@@ -121,7 +141,7 @@ def summarise(per_video: pd.DataFrame) -> dict[str, float]:
     usable = per_video[per_video["frames"] > 0]
     if usable.empty:
         raise ValueError(f"masks: expected at least one video with frames, found none among {len(per_video)}")
-    shares = ("instances_per_frame", "empty_share", "person_share")
+    shares = ("instances_per_frame", *(name for name in map(str, usable) if name.endswith("_share")))
     ious = usable.filter(regex="^iou_truth")
     report = {
         "frames": usable["frames"].sum(),

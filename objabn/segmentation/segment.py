@@ -23,7 +23,7 @@ from objabn.segmentation.segmenters.instances import Instances, Segmenter
 from objabn.segmentation.units import KIND, Unit, pack, unpack
 from objabn.stores.array import StoreWriter
 from objabn.stores.frames import Reader, open_frames
-from objabn.stores.masks import GRID, GROUPS, INSTANCES, shard_length
+from objabn.stores.masks import GRID, GROUPS, INSTANCES, group_attributes, shard_length
 from objabn.system.cache import Cache
 
 ROWS_PER_GROUP = 100_000  # of the table of instances: a group a video makes it slow to open
@@ -50,11 +50,19 @@ def make_compute(frames: Path, params: Dataset, *, cache: Path | None = None, ov
     """
     reader = open_frames(frames, Path(params.videos), params.decode)
     segmenter = build(**params.segment.model_dump(), decode_stride=params.decode.stride)
-    return partial(compute_missing, frames=reader, segmenter=segmenter, cache=Cache(cache), overlap=overlap)
+    kept, groups = Cache(cache), params.plane_names
+    overlap = overlap and getattr(params.segment, "overlap", True)
+    return partial(compute_missing, frames=reader, segmenter=segmenter, cache=kept, overlap=overlap, groups=groups)
 
 
 def compute_missing(
-    units: Sequence[Unit], frames: Reader, segmenter: Segmenter, cache: Cache, *, overlap: bool = False
+    units: Sequence[Unit],
+    frames: Reader,
+    segmenter: Segmenter,
+    cache: Cache,
+    *,
+    overlap: bool = False,
+    groups: Sequence[str] = GROUPS,
 ) -> Iterator[Unit]:
     """Put videos' units into the cache, one after the other; yields each that is there.
 
@@ -62,11 +70,12 @@ def compute_missing(
 
     Args:
         overlap: reads the next video, and packs and writes the last one, in threads beside the segmenter.
+        groups: names of the planes (`Dataset.plane_names`).
     """
     is_there = [cache.has(KIND, unit.name) for unit in units]
     yield from (unit for unit, there in zip(units, is_there, strict=True) if there)
     missing = [unit for unit, there in zip(units, is_there, strict=True) if not there]
-    yield from _compute(missing, frames, segmenter, cache, overlap=overlap)
+    yield from _compute(missing, frames, segmenter, cache, groups, overlap=overlap)
 
 
 def segment_videos(
@@ -79,6 +88,7 @@ def segment_videos(
     cache: Cache,
     fill: Callable[[list[Unit]], None] | None = None,
     overlap: bool = False,
+    groups: Sequence[str] = GROUPS,
 ) -> tuple[int, int]:
     """Write the mask store and its table of instances; how many videos were segmented, and how many were in the cache.
 
@@ -91,6 +101,7 @@ def segment_videos(
         cache: finished units, one a video.
         fill: has the missing units put into the cache by other processes; None computes here.
         overlap: reads and writes in threads beside the segmenter; pays where it computes on another device.
+        groups: names of the planes (`Dataset.plane_names`).
     """
     units = [Unit(*unit) for unit in zip(table["video"], names, table["frames"].tolist(), strict=True)]
     missing = list({unit.name: unit for unit in units if unit.name and not cache.has(KIND, unit.name)}.values())
@@ -103,7 +114,7 @@ def segment_videos(
 
     def computed() -> Generator[Unit, None, None]:
         with frames_bar(missing) as bar:
-            for unit in compute_missing(missing, frames, segmenter(), cache, overlap=overlap):
+            for unit in compute_missing(missing, frames, segmenter(), cache, overlap=overlap, groups=groups):
                 bar.update(unit.frames)
                 yield unit
 
@@ -115,14 +126,14 @@ def segment_videos(
                 waiting.discard(next(computing).name)
             arrays = _load(cache, unit)
             if unit.name and arrays is None:
-                list(_compute([unit], frames, segmenter(), cache))
+                list(_compute([unit], frames, segmenter(), cache, groups))
                 segmented.add(unit.name)
                 arrays = _load(cache, unit)
                 assert arrays is not None, f"{unit.video}: its unit was not kept"
             yield unit, arrays
         computing.close()  # and its progress bar
 
-    _assemble(in_turn(), sum(unit.frames for unit in units), store, overlap=overlap)
+    _assemble(in_turn(), sum(unit.frames for unit in units), store, groups, overlap=overlap)
     return len(segmented), sum(bool(unit.name) for unit in units) - len(segmented)
 
 
@@ -132,7 +143,13 @@ def frames_bar(units: Sequence[Unit]) -> Any:
 
 
 def _compute(
-    units: Sequence[Unit], frames: Reader, segmenter: Segmenter, cache: Cache, *, overlap: bool = False
+    units: Sequence[Unit],
+    frames: Reader,
+    segmenter: Segmenter,
+    cache: Cache,
+    groups: Sequence[str],
+    *,
+    overlap: bool = False,
 ) -> Iterator[Unit]:
     """As `compute_missing`, whatever is there: it may be damaged."""
     step: Any = beside if overlap else map
@@ -143,23 +160,26 @@ def _compute(
 
     def keep(item: tuple[Unit, list[Instances]]) -> Unit:
         unit, instances = item
-        cache.store(KIND, unit.name, pack(instances))
+        cache.store(KIND, unit.name, pack(instances, groups))
         return unit
 
     yield from step(keep, segmented())
 
 
-def _assemble(units: Iterator[tuple[Unit, Arrays | None]], num_frames: int, store: Path, *, overlap: bool) -> None:
+def _assemble(
+    units: Iterator[tuple[Unit, Arrays | None]], num_frames: int, store: Path, groups: Sequence[str], *, overlap: bool
+) -> None:
     """Write the store from all videos and their units; with `overlap` in a thread beside whoever makes them."""
     step: Any = beside if overlap else map
-    writer = StoreWriter(store, (len(GROUPS), GRID, GRID), level=ZSTD_LEVEL, frames_per_shard=shard_length(num_frames))
+    item_shape, shard = (len(groups), GRID, GRID), shard_length(num_frames)
+    writer = StoreWriter(store, item_shape, level=ZSTD_LEVEL, frames_per_shard=shard)
     pending: list[pa.Table] = []
     with pq.ParquetWriter(store / INSTANCES, _INSTANCE_SCHEMA, write_page_checksum=True) as instances:
 
         def append(item: tuple[Unit, Arrays | None]) -> None:
             unit, arrays = item
             if arrays is None:
-                writer.append(np.zeros((0, len(GROUPS), GRID, GRID), np.uint8), video=unit.video)
+                writer.append(np.zeros((0, *item_shape), np.uint8), video=unit.video)
                 return
             writer.append(arrays["planes"], video=unit.video)
             pending.append(_instance_rows(unit.video, arrays))
@@ -171,7 +191,7 @@ def _assemble(units: Iterator[tuple[Unit, Arrays | None]], num_frames: int, stor
             pass
         if pending:
             instances.write_table(pa.concat_tables(pending))
-    writer.close()
+    writer.close(group_attributes(groups))
 
 
 def _load(cache: Cache, unit: Unit) -> Arrays | None:

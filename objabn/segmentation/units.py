@@ -1,7 +1,7 @@
 """A unit of segmentation: the masks of one video in the side cache, and the key that names it."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,8 +9,9 @@ import pandas as pd
 import pyarrow as pa
 
 from objabn.config.schema import Dataset
-from objabn.segmentation.segmenters.choice import settings_key, video_key
+from objabn.segmentation.segmenters.choice import bring_weights, settings_key, video_key
 from objabn.segmentation.segmenters.instances import Instances, planes_of
+from objabn.stores.masks import GROUPS
 from objabn.system.cache import unit_key
 
 KIND = "masks"  # of a unit in the side cache
@@ -33,10 +34,12 @@ def _same(_video: str) -> Mapping[str, Any]:
     return {}
 
 
-def pack(per_frame: list[Instances]) -> bytes:
-    """Pack the masks of a video: score planes (frames, 2, 128, 128) and all instances, as npz behind zstd."""
+def pack(per_frame: list[Instances], groups: Sequence[str] = GROUPS) -> bytes:
+    """Pack the masks of a video: score planes (frames, groups, 128, 128) and all instances, as npz behind zstd."""
     frame = np.repeat(np.arange(len(per_frame)), [len(each.scores) for each in per_frame])
-    drawn = {key: planes_of(each) for key, each in {id(each): each for each in per_frame}.items()}  # some come twice
+    drawn = {
+        id(each): planes_of(each, groups) for each in {id(each): each for each in per_frame}.values()
+    }  # some twice
     buffer = io.BytesIO()
     np.savez(
         buffer,
@@ -79,6 +82,13 @@ def unit_names(table: pd.DataFrame, key: Mapping[str, Any], more: VideoKey = _sa
     ]
 
 
-def dataset_units(table: pd.DataFrame, params: Dataset) -> list[str]:
-    """Name the units of a data set's videos under its present parameters; "" for a video without frames."""
+def dataset_units(table: pd.DataFrame, params: Dataset, *, bring: bool = False) -> list[str]:
+    """Name the units of a data set's videos under its present parameters; "" for a video without frames.
+
+    Args:
+        bring: downloads weights of the Hub that are not here, whose content counts. Raises: ValueError when they cannot
+            be had.
+    """
+    if bring:
+        bring_weights(**params.segment.model_dump())
     return unit_names(table, output_key(params), video_key(**params.segment.model_dump()))

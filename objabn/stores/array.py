@@ -6,7 +6,7 @@ of axis 0. Two processes that write the same shard lose chunks. So a store has o
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -122,8 +122,12 @@ class StoreWriter:
         sizes = np.array(self._shards.sizes, np.int64)
         return Unfinished(list(self.rows), self._pending[: self._num_pending].copy(), sizes)
 
-    def close(self) -> pd.DataFrame:
-        """Write the pending entries and the table, and return the table."""
+    def close(self, attributes: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Write the pending entries and the table, and return the table.
+
+        Args:
+            attributes: of the array, for `StoreReader.attributes`; JSON-serialisable.
+        """
         if self._num_pending:
             self._pending[self._num_pending :] = 0
             self._write([self._pending])
@@ -132,7 +136,7 @@ class StoreWriter:
         if self._threads is not None:
             self._threads.shutdown()
         table = pd.DataFrame(self.rows, columns=None if self.rows else ["video", "offset", "frames", CHECKSUM])
-        finish_array(self._layout, self.num_frames, write_table(self._path, table))
+        finish_array(self._layout, self.num_frames, {**write_table(self._path, table), **(attributes or {})})
         return table
 
     def _append_raw(self, items: np.ndarray) -> None:
@@ -162,7 +166,8 @@ class StoreWriter:
 class StoreReader:
     """Read the entries of a store by video.
 
-    Open a store once in each process. A reader is safe to create before a fork.
+    Open a store once in each process. A reader is safe to create before a fork. `attributes` are those that the store
+    was closed with, and the writer's own.
 
     Raises:
         ValueError: when the store is incomplete or damaged; when reading, too. The message names store and shard.
@@ -175,7 +180,7 @@ class StoreReader:
         self._offsets, self._lengths = table["offset"].to_numpy(), table["frames"].to_numpy()
         layout = open_layout(path, "r")
         self.item_shape, self._per_chunk, self._per_shard = layout.item_shape, layout.per_chunk, layout.per_shard
-        self._is_jpeg = layout.quality is not None
+        self._is_jpeg, self.attributes = layout.quality is not None, layout.attributes
         expected, length = int(table["frames"].sum()), layout.array.shape[0]
         if length != expected:
             raise ValueError(f"{path}: expected {expected} frames as its table says, got {length}; make it again")

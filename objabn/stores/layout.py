@@ -4,7 +4,7 @@ The array is one sharded Zarr v3 array, so Zarr reads every store. This is the o
 written and read by `shards`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -67,6 +67,7 @@ class Layout:
     level: int | None  # of zstd; None: jpeg
     has_checksums: bool  # of each chunk
     shard_file: Callable[[int], Path]
+    attributes: Mapping[str, Any]
 
 
 def create_array(
@@ -112,6 +113,7 @@ def open_layout(store: Path, mode: Literal["r", "r+"] = "r") -> Layout:
             next((each.level for each in codecs if isinstance(each, ZstdCodec)), None),
             isinstance(codecs[-1], Crc32cCodec),
             partial(_shard_file, store, array),
+            array.attrs.asdict(),
         )
     except FileNotFoundError:
         raise ValueError(f"{store}: expected a store with {ARRAY}, found none") from None

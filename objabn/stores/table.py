@@ -66,13 +66,11 @@ def _check_sum(path: Path) -> None:
 
     A store that was made before there were checksums, and a table without an array, have none.
     """
-    description = path / ARRAY / DESCRIPTION
-    if not description.is_file():
-        return
+    attributes = _attributes(path)
     try:
-        expected = json.loads(description.read_bytes())["attributes"].get(_ATTRIBUTE, {"columns": 0, "crc32c": None})
+        expected = attributes.get(_ATTRIBUTE, {"columns": 0, "crc32c": None})
         num_columns, checksum = expected["columns"], expected["crc32c"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError) as error:
         raise ValueError(f"{path}: {ARRAY}/{DESCRIPTION} is damaged; {REMEDY}") from error
     if checksum is None:
         return
@@ -84,15 +82,28 @@ def _check_sum(path: Path) -> None:
         raise ValueError(f"{path / TABLE}: is damaged; {REMEDY}")
 
 
+def _attributes(path: Path) -> dict[str, Any]:
+    """Read the attributes of a store's array; none where there is no array. Raises: ValueError."""
+    description = path / ARRAY / DESCRIPTION
+    if not description.is_file():
+        return {}
+    try:
+        return dict(json.loads(description.read_bytes())["attributes"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: {ARRAY}/{DESCRIPTION} is damaged; {REMEDY}") from error
+
+
 def store_digest(store: Path) -> list[Any]:
     """Digest a store's content without reading its shards.
 
     The digest is a list of JSON-serialisable values. The table of videos holds a checksum of each video's entries. Of a
     store that was written without checksums, the names and sizes of all files stand for the content. Shards are
-    compressed, so another content most often has another size.
+    compressed, so another content most often has another size. Attributes of the array, such as the names of a mask
+    store's groups, count where there are any.
     """
     if (store / TABLE).is_file() and CHECKSUM in pd.read_csv(store / TABLE, nrows=0).columns:
-        return [file_digest(store / TABLE)]
+        named = {key: value for key, value in _attributes(store).items() if key != _ATTRIBUTE}
+        return [file_digest(store / TABLE), *([named] if named else [])]
     files = sorted(path for path in store.rglob("*") if path.is_file())
     return [(path.relative_to(store).as_posix(), path.stat().st_size) for path in files]
 

@@ -33,14 +33,17 @@ class TruthPlanes:
         truth: they have an annotation in the first frames of these videos.
         frames: how many frames each video has.
         annotated: how many of its first frames have an annotation.
+        groups: planes of the mask store, in whose place this reader stands.
     """
 
-    def __init__(self, truth: TruthReader, frames: Mapping[str, int], annotated: Mapping[str, int]) -> None:
-        self._truth, self._lengths, self._annotated = truth, frames, annotated
+    def __init__(
+        self, truth: TruthReader, frames: Mapping[str, int], annotated: Mapping[str, int], groups: int = len(GROUPS)
+    ) -> None:
+        self._truth, self._lengths, self._annotated, self._groups = truth, frames, annotated, groups
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
-        """Return the planes of these frames, uint8 (n, 2, 128, 128)."""
-        return _planes(self._truth.union(video, np.minimum(indices, self._annotated[video] - 1)))
+        """Return the planes of these frames, uint8 (n, groups, 128, 128)."""
+        return _planes(self._truth.union(video, np.minimum(indices, self._annotated[video] - 1)), self._groups)
 
     def read_all(self, video: str) -> np.ndarray:
         """Return the planes of all frames of a video, as `StoreReader.read_all`."""
@@ -57,19 +60,28 @@ class MotionPlanes:
         frames: reader of stored frames.
         threshold, min_area: as for `moving_regions`; all regions count, whatever their score.
         cache: None keeps the masks in memory only.
+        groups: planes of the mask store, in whose place this reader stands.
     """
 
-    def __init__(self, frames: FrameReader, threshold: float, min_area: float, cache: Cache | None = None) -> None:
+    def __init__(
+        self,
+        frames: FrameReader,
+        threshold: float,
+        min_area: float,
+        cache: Cache | None = None,
+        groups: int = len(GROUPS),
+    ) -> None:
         self._frames, self._settings, self._cache = frames, {"threshold": threshold, "min_area": min_area}, cache
         self._kept: dict[str, bytes] = {}
+        self._groups = groups
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
-        """Return the planes of these frames, uint8 (n, 2, 128, 128)."""
-        return _planes(self._union(video)[indices])
+        """Return the planes of these frames, uint8 (n, groups, 128, 128)."""
+        return _planes(self._union(video)[indices], self._groups)
 
     def read_all(self, video: str) -> np.ndarray:
         """Return the planes of all frames of a video, as `StoreReader.read_all`."""
-        return _planes(self._union(video))
+        return _planes(self._union(video), self._groups)
 
     def _union(self, video: str) -> np.ndarray:
         """What moves in each frame of a video, bool (frames, 128, 128)."""
@@ -88,9 +100,9 @@ class MotionPlanes:
         return np.unpackbits(bits).reshape(-1, GRID, GRID).astype(bool)
 
 
-def _planes(union: np.ndarray) -> np.ndarray:
-    """Put a union mask, bool (n, 128, 128), into all planes: uint8 (n, 2, 128, 128)."""
-    return np.repeat(np.where(union, 255, 0).astype(np.uint8)[:, None], len(GROUPS), axis=1)
+def _planes(union: np.ndarray, groups: int) -> np.ndarray:
+    """Put a union mask, bool (n, 128, 128), into all planes: uint8 (n, groups, 128, 128)."""
+    return np.repeat(np.where(union, 255, 0).astype(np.uint8)[:, None], groups, axis=1)
 
 
 def given_masks(how: GivenMasks, masks: StoreReader, videos: pd.Series, params: Dataset, frames: Path) -> Reader:
@@ -107,7 +119,7 @@ def given_masks(how: GivenMasks, masks: StoreReader, videos: pd.Series, params: 
     """
     if isinstance(how, MotionMasks):
         reader = open_frames(frames, Path(params.videos), params.decode)
-        return MotionPlanes(reader, how.threshold, how.min_area, Cache())
+        return MotionPlanes(reader, how.threshold, how.min_area, Cache(), masks.item_shape[0])
     if not isinstance(how, TrueMasks):
         return masks
     assert params.truth is not None, "the parameter file was checked"
@@ -115,7 +127,8 @@ def given_masks(how: GivenMasks, masks: StoreReader, videos: pd.Series, params: 
     table = table[table["video"].isin(set(videos))]
     truth = open_truth(params.truth, table, params.decode.stride)
     lengths = {video: int(length) for video, length in zip(table["video"], table["frames"], strict=True)}
-    return TruthPlanes(truth, lengths, annotated_frames(truth, lengths, params.truth.store))
+    annotated = annotated_frames(truth, lengths, params.truth.store)
+    return TruthPlanes(truth, lengths, annotated, masks.item_shape[0])
 
 
 def annotated_frames(truth: TruthReader, lengths: Mapping[str, int], store: str) -> dict[str, int]:

@@ -146,7 +146,8 @@ BROKEN = [
     ("detectron2 knows no threshold", edited("datasets.ssv2.segment.threshold", 25.0),
      "datasets.ssv2.segment.threshold: not a known parameter"),
     ("unknown backend", edited("datasets.ucf101.segment.backend", "sam"),
-     "datasets.ucf101.segment.backend: expected 'motion', 'torchvision', 'detectron2', 'import', got 'sam'"),
+     "datasets.ucf101.segment.backend: expected 'motion', 'torchvision', 'detectron2', 'import', 'transformers', "
+     "'sam3', got 'sam'"),
     ("a setting of the other backend", edited("datasets.synthetic.segment", MOTION | {"proposals": 9}),
      "datasets.synthetic.segment.proposals: not a known parameter"),
     ("persons only from motion", edited("datasets.synthetic.segment", MOTION),

@@ -21,7 +21,7 @@ from objabn.report.names import MAP_NAMES, Row
 from objabn.report.overlays import palette
 from objabn.report.page.gallery_choice import Order, choose
 from objabn.stores.frames import Reader
-from objabn.stores.masks import union_mask
+from objabn.stores.masks import group_names, union_mask
 from objabn.stores.truth import TruthReader
 
 MAX_PIXELS = 160  # side of a frame
@@ -135,7 +135,8 @@ def _seen(kept: KeptMaps, at: int, stores: Stores, params: Dataset, pixels: int)
     def cells(union: np.ndarray, resize: str) -> dict[str, Any]:
         return _grid(resample_masks(torch.from_numpy(union)[None], boxes, flips, grid, resize)[0].byte().numpy())
 
-    union = union_mask(stores.masks.read(video, numbers), params.mask.score_threshold, params.mask.groups)
+    planes, mask = stores.masks.read(video, numbers), params.mask
+    union = union_mask(planes, mask.score_threshold, mask.groups, group_names(stores.masks))
     found |= {"masks": cells(union, params.mask.resize), "truth": None}
     if stores.truth is not None and (known := stores.truth.known(video, numbers)).any():
         found["truth"] = {**cells(stores.truth.union(video, numbers), "area"), "known": known.tolist()}

@@ -41,7 +41,6 @@ _MASK_WORDS = {
     "truth_frames": "frames with a true annotation",
     "truth_videos": "videos with a true annotation",
 }
-_SHARES = ("empty_share", "person_share")
 _COUNTS = ("frames", "truth_frames", "truth_videos")
 
 
@@ -107,7 +106,7 @@ def render(
             for at, (label, num) in enumerate(zip(names, num_labels, strict=True))
         ],
         rows=[row.name for row in rows],
-        quality=[(_MASK_WORDS.get(key, key), _quality(key, value)) for key, value in masks.quality.items()],
+        quality=[(_mask_words(key), _quality(key, value)) for key, value in masks.quality.items()],
         worst=_worst(masks.videos),
         picture=picture_url(masks.picture),
         lost=_lost(comparison.videos),
@@ -193,10 +192,16 @@ def _facts(comparison: Comparison) -> list[str]:
     ]
 
 
+def _mask_words(key: str) -> str:
+    """Words for a number of the masks; `hand_share` is of a group that a prompt has named."""
+    named = f"frames with {key.removesuffix('_share')}" if key.endswith("_share") else key
+    return _MASK_WORDS.get(key, named)
+
+
 def _quality(key: str, value: float) -> str:
     if key in _COUNTS:
         return f"{value:,.0f}"
-    return f"{100 * value:.1f} %" if key in _SHARES else f"{value:.3f}"
+    return f"{100 * value:.1f} %" if key.endswith("_share") else f"{value:.3f}"
 
 
 def _worst(videos: pd.DataFrame) -> pd.DataFrame:
@@ -205,9 +210,10 @@ def _worst(videos: pd.DataFrame) -> pd.DataFrame:
     by, ascending = ("iou_truth", True) if "iou_truth" in usable else ("empty_share", False)
     worst = usable[usable[by].notna()].sort_values([by, "video"], ascending=[ascending, True]).head(_WORST)
     cells = {"video": worst["video"], "split": worst["split"]}
-    for key in ("instances_per_frame", "empty_share", "person_share", "iou_truth", "iou_truth_person"):
+    shares = [key for key in map(str, worst) if key.endswith("_share")]
+    for key in ("instances_per_frame", *shares, "iou_truth", "iou_truth_person"):
         if key in worst:
-            cells[_MASK_WORDS[key]] = worst[key].map(lambda value, key=key: _quality(key, value))
+            cells[_mask_words(key)] = worst[key].map(lambda value, key=key: _quality(key, value))
     return pd.DataFrame(cells).astype(str)
 
 

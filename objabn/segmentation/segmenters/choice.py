@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from objabn.segmentation.segmenters import hub
 from objabn.segmentation.segmenters.instances import Instances, Segmenter
 from objabn.system.files import file_digest
 
@@ -23,10 +24,13 @@ SETTINGS = {
     "torchvision": ("model", "short_edge", "proposals", "score_floor"),
     "detectron2": ("model", "short_edge", "proposals", "score_floor"),
     "import": ("format", "class_name"),  # and the masks' content, see `video_key`
+    "transformers": ("short_edge", "score_floor", "bf16"),
+    "sam3": ("prompts", "score_floor", "bf16"),
 }
+FROM_HUB = ("transformers", "sam3")  # their weights are a folder, or a name that becomes one
 BACKENDS = tuple(SETTINGS)
 # Part of the key of cached masks. Raise a backend's when its output changes: in its module, or in one that it imports.
-VERSIONS = {"motion": 1, "torchvision": 1, "detectron2": 1, "import": 2}
+VERSIONS = {"motion": 1, "torchvision": 1, "detectron2": 1, "import": 2, "transformers": 1, "sam3": 1}
 
 
 def build(backend: str, *, stride: int = 1, **settings: Any) -> Segmenter:
@@ -68,6 +72,14 @@ def _backend(backend: str, **settings: Any) -> Segmenter:
         from objabn.segmentation.segmenters import imported
 
         return imported.build(**settings)
+    if backend == "transformers":
+        from objabn.segmentation.segmenters import transformers
+
+        return transformers.build(**settings)
+    if backend == "sam3":
+        from objabn.segmentation.segmenters import sam3
+
+        return sam3.build(**settings)
     from objabn.segmentation.segmenters import torchvision
 
     return torchvision.build(**settings)
@@ -82,11 +94,27 @@ def settings_key(backend: str, weights: str | None = None, **settings: Any) -> d
     chosen = {name: settings[name] for name in SETTINGS[backend] if name in settings}
     if settings.get("stride", 1) != 1:  # units that were made before there was a stride keep their names
         chosen["stride"] = settings["stride"]
-    content = None
-    if backend != "motion" and weights:
+    if "prompts" in chosen:
+        chosen["prompts"] = [[name, list(texts)] for name, texts in chosen["prompts"].items()]  # in the planes' order
+    content: Any = None
+    if backend in FROM_HUB and weights:
+        more = ("tokenizer.json",) if backend == "sam3" else ()
+        content = hub.content_of(weights, settings.get("revision"), more)
+        chosen["library"] = hub.library_version()
+    elif backend != "motion" and weights:
         # Not a file: the name that the backend resolves (detectron2's `zoo`: the one file that it has of the model).
         content = file_digest(weights) if Path(weights).is_file() else weights
     return {"backend": backend, "version": VERSIONS[backend], "weights": content, **chosen}
+
+
+def bring_weights(backend: str, weights: str | None = None, **settings: Any) -> None:
+    """Download weights that have a name on the Hub and are not here, so that `settings_key` knows their content.
+
+    Raises:
+        ValueError: they cannot be had; the line says what to fetch and where to put it.
+    """
+    if backend in FROM_HUB and weights:
+        hub.folder_of(weights, settings.get("revision"), gated=hub.GATED if backend == "sam3" else "")
 
 
 def video_key(backend: str, **settings: Any) -> Callable[[str], dict[str, Any]]:

@@ -1,12 +1,12 @@
 """What a segmenter is, and what it says of a frame."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from objabn.stores.masks import GRID as GRID  # the grid of Instances.masks
-from objabn.stores.masks import score_planes
+from objabn.stores.masks import GROUPS, score_planes
 
 
 class Instances(NamedTuple):
@@ -14,17 +14,17 @@ class Instances(NamedTuple):
 
     masks: np.ndarray | None  # (n, GRID, GRID) bool, row = y: the frame resampled to the grid; None where planes are
     scores: np.ndarray  # (n,) float32 in [0, 1]
-    classes: np.ndarray  # (n,) str: COCO names ("person", "dog", ...); "moving" for motion
+    classes: np.ndarray  # (n,) str: COCO names ("person", "dog", ...); "moving" for motion; a group's for prompts
     boxes: np.ndarray  # (n, 4) float32 in [0, 1]: x0, y0, x1, y1
-    planes: np.ndarray | None = None  # score planes, uint8 (2, GRID, GRID), where a GPU has drawn them
+    planes: np.ndarray | None = None  # score planes, uint8 (groups, GRID, GRID), where a GPU has drawn them
 
 
 Segmenter = Callable[[np.ndarray, str], list[Instances]]
 
 
-def planes_of(instances: Instances) -> np.ndarray:
-    """Return the score planes of a frame, uint8 (2, GRID, GRID): drawn already, or drawn here from the masks."""
+def planes_of(instances: Instances, groups: Sequence[str] = GROUPS) -> np.ndarray:
+    """Return the score planes of a frame, uint8 (groups, GRID, GRID): drawn already, or drawn here from the masks."""
     if instances.planes is not None:
         return instances.planes
     assert instances.masks is not None
-    return score_planes(instances.masks, instances.scores, list(instances.classes))
+    return score_planes(instances.masks, instances.scores, list(instances.classes), groups)

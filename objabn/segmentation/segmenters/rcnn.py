@@ -57,16 +57,16 @@ def in_channels_last(network: nn.Module, backbone: nn.Module) -> None:
 
 
 @contextmanager
-def batch_that_fits(batch_size: int, short_edge: int) -> Iterator[None]:
-    """Say in a line what to change when a device's memory does not hold a batch. Raises: ValueError."""
+def batch_that_fits(
+    batch_size: int, short_edge: int, keys: str = "segment.batch_size, segment.short_edge"
+) -> Iterator[None]:
+    """Say in a line what to change, `keys`, when a device's memory does not hold a batch. Raises: ValueError."""
     try:
         yield
     except torch.OutOfMemoryError as error:
         first = str(error).partition(". ")[0]  # torch goes on with its allocator's settings
         now = f"{batch_size} frames with a short edge of {short_edge} pixels"
-        raise ValueError(
-            f"segment.batch_size, segment.short_edge: expected a batch that fits on the GPU, got {now} ({first})"
-        ) from error
+        raise ValueError(f"{keys}: expected a batch that fits on the GPU, got {now} ({first})") from error
 
 
 def by_frame(
@@ -91,6 +91,20 @@ def by_frame(
         draws: draws the score planes on the device; the masks stay there.
     """
     pasted = paste_masks(masks, boxes, GRID) >= 0.5  # (n, GRID, GRID)
+    return cut_frames(pasted, boxes, scores, labels, names, counts, draws=draws)
+
+
+def cut_frames(
+    pasted: Tensor,
+    boxes: Tensor,
+    scores: Tensor,
+    labels: Tensor,
+    names: np.ndarray,
+    counts: Sequence[int],
+    *,
+    draws: bool = False,
+) -> list[Instances]:
+    """The instances of each frame, from masks on the grid, bool (n, GRID, GRID); other arguments as for `by_frame`."""
     if draws:
         person = next(iter(np.flatnonzero(names == "person").tolist()), -1)
         shapes = draw_planes(pasted, scores, labels == person, counts)
@@ -155,18 +169,20 @@ def in_bf16(forward: Callable[..., Any], device_type: str) -> Callable[..., Any]
     well: 8 bits for up to 1333 pixels, boxes that are several pixels off.
     """
 
-    def run(*inputs: Any) -> Any:
+    def run(*inputs: Any, **settings: Any) -> Any:
         with torch.autocast(device_type, dtype=torch.bfloat16):
-            outputs = forward(*inputs)
+            outputs = forward(*inputs, **settings)
         return _to_float(outputs)
 
     return run
 
 
 def _to_float(outputs: Any) -> Any:
-    """float32 tensors in the same nest of dictionaries, lists and tuples."""
+    """float32 tensors in the same nest of dictionaries, lists and tuples; what is no number with a point stays."""
     if isinstance(outputs, Tensor):
-        return outputs.float()
+        return outputs.float() if outputs.is_floating_point() else outputs
     if isinstance(outputs, dict):
-        return {key: _to_float(value) for key, value in outputs.items()}
-    return type(outputs)(_to_float(value) for value in outputs)
+        return type(outputs)({key: _to_float(value) for key, value in outputs.items()})
+    if isinstance(outputs, list | tuple):
+        return type(outputs)(_to_float(value) for value in outputs)
+    return outputs

@@ -52,7 +52,7 @@ def test_unknown_backend_lists_the_known_ones() -> None:
         with pytest.raises(ValueError, match="segmenter backend") as fault:
             ask("sam")
         assert str(fault.value) == (
-            "segmenter backend: expected one of motion, torchvision, detectron2, import, got 'sam'"
+            "segmenter backend: expected one of motion, torchvision, detectron2, import, transformers, sam3, got 'sam'"
         )
 
 
@@ -64,7 +64,7 @@ def test_what_masks_depend_on_is_told_without_torch() -> None:
     run = subprocess.run(
         [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=Path(__file__).parents[3]
     )
-    assert run.stdout == "[1, 1, 1, 2] set()\n", run.stderr
+    assert run.stdout == "[1, 1, 1, 2, 1, 1] set()\n", run.stderr
 
 
 def test_settings_of_other_backends_are_ignored() -> None:

@@ -13,7 +13,10 @@ from tests.helpers.preflight import given, write_index
 from tests.helpers.puppets import columns, write_puppets
 
 KEY = "datasets.folder.segment"
-IMPORT = "datasets.folder.segment={{backend: import, masks: masks, format: {}, class_name: person}}"
+IMPORT = (
+    "datasets.folder.segment={{backend: import, masks: masks, format: {}, class_name: person, sparse: none, "
+    "images: null}}"
+)
 
 
 def look(*overrides: str, name: str = "folder") -> list[tuple[str, str]]:
@@ -94,7 +97,9 @@ def test_weights_of_another_model_are_loaded_and_named(place: Path) -> None:
 @pytest.mark.parametrize("form", ["png", "coco"])
 def test_masks_to_import(place: Path, form: str) -> None:
     ((level, line),) = look(IMPORT.format(form))
-    kind = "a directory of <video id>/<frame>.png" if form == "png" else "a COCO json"
+    kind = (
+        "a directory of <video id>/<frame>.png" if form == "png" else "a COCO json, or a directory of <video id>.json"
+    )
     assert (level, line) == ("fault", f"{KEY}.masks: expected {kind}, got nothing at masks")
     ids = [path.removesuffix(".mp4") for path in write_index("folder")]
 

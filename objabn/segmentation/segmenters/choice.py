@@ -82,6 +82,8 @@ def settings_key(backend: str, weights: str | None = None, **settings: Any) -> d
     chosen = {name: settings[name] for name in SETTINGS[backend] if name in settings}
     if settings.get("stride", 1) != 1:  # units that were made before there was a stride keep their names
         chosen["stride"] = settings["stride"]
+    if settings.get("sparse", "none") != "none":  # likewise
+        chosen["sparse"] = settings["sparse"]
     content = None
     if backend != "motion" and weights:
         # Not a file: the name that the backend resolves (detectron2's `zoo`: the one file that it has of the model).

@@ -19,7 +19,7 @@ from objabn.clips.dataset import VALIDATION, open_split
 from objabn.config.file import read_yaml
 from objabn.config.schema import Dataset, Params
 from objabn.model.run import Run
-from objabn.segmentation.segmenters import choice, coco, imported
+from objabn.segmentation.segmenters import choice, coco, pngs
 from objabn.segmentation.segmenters.instances import Instances
 from objabn.segmentation.segmenters.placing import place_masks
 from objabn.stores.array import StoreReader
@@ -177,7 +177,11 @@ def test_misuse_of_a_directory(tmp_path: Path) -> None:
     for name, hint in (("a.json", "; of a COCO json the format is coco"), ("a.zip", "; unpack it"), ("a.mat", "")):
         (tmp_path / name).write_text("")
         refuses(f"{tmp_path / name}: expected a folder of PNGs a video, got a file{hint}", tmp_path / name)
-    refuses("import format: expected one of png, coco, jhmdb, got 'mat'", missing, format="mat")
+    refuses(
+        "import format: expected one of png, coco, youtube-vis, label-studio, npz, jhmdb, got 'mat'",
+        missing,
+        format="mat",
+    )
     for number in range(3):
         save(tmp_path / VIDEO / f"{number}.png", LABELS)
     refuses(f"{tmp_path / VIDEO}: expected 4 PNGs, one a frame, got 3", tmp_path, 4)
@@ -219,7 +223,7 @@ def test_masks_with_soft_edges_are_refused(tmp_path: Path) -> None:
 def test_a_picture_of_countless_levels_is_refused_before_any_is_placed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imported, "place_masks", lambda _: pytest.fail("placed"))
+    monkeypatch.setattr(pngs, "place_masks", lambda _: pytest.fail("placed"))
     across = np.linspace(0, 60_000, 300).astype(np.uint16)
     save(tmp_path / VIDEO / "0.png", np.broadcast_to(across, (40, 300)).copy())  # probabilities
     refuses(f"{tmp_path / VIDEO / '0.png'}: {SOFT.format('200, 401, 602, 802, ..., 60000')}", tmp_path)
@@ -392,7 +396,7 @@ def block(synthetic: Dataset, masks: Path, videos: Path, **changes: Any) -> dict
     values = synthetic.model_dump() | {"videos": str(videos), "truth": None, "synthesize": None}
     values["segment"] = {
         "backend": "import",
-        "masks": str(masks), "format": "png", "class_name": "person",
+        "masks": str(masks), "format": "png", "class_name": "person", "sparse": "none", "images": None,
     }  # fmt: skip
     for name, change in changes.items():
         values[name] = values[name] | change
@@ -407,7 +411,8 @@ def block(synthetic: Dataset, masks: Path, videos: Path, **changes: Any) -> dict
         ({"mask": {"groups": ["other"]}},
          "mask.groups: expected person in it (segment.class_name is 'person'), got ['other']"),
         ({"segment": {"class_name": ""}}, "String should have at least 1 character"),
-        ({"segment": {"format": "mat"}}, "Input should be 'png', 'coco' or 'jhmdb'"),
+        ({"segment": {"format": "mat"}},
+         "Input should be 'png', 'coco', 'youtube-vis', 'label-studio', 'npz' or 'jhmdb'"),
     ],
 )  # fmt: skip
 def test_misuse_of_the_parameters(synthetic: Dataset, tmp_path: Path, changes: dict, message: str) -> None:

@@ -155,7 +155,7 @@ def test_masks_of_other_tools(place: Path, form: str) -> None:
     assert level == "fault"
     kinds = {"youtube-vis": "a YouTube-VIS json", "label-studio": "Label Studio's export as JSON",
              "npz": "a directory of <video id>.npz", "coco": "a COCO json"}  # fmt: skip
-    assert line.startswith(f"{KEY}.masks: ") or form == "coco"
+    assert line.startswith(f"{KEY}.masks: ")
     assert f"expected {kinds[form]}" in line
     wrong_kind.unlink()
     shutil.rmtree("masks", ignore_errors=True)

@@ -43,7 +43,7 @@ def write_store(folder: Path, videos: dict[str, np.ndarray]) -> StoreReader:
 
 @pytest.fixture
 def store(tmp_path: Path) -> StoreReader:
-    """Persons in all frames, others in the first of `b` alone; about half of their cells have a score of 0.5 or more."""
+    """Persons of scores around 0.5, and others in the first frame of `b` alone."""
     videos = {}
     for seed, (video, length) in enumerate(LENGTHS.items()):
         scores = np.random.default_rng(seed).choice([100, 127, 128, 255], (length, 2, 1, 1))
@@ -158,7 +158,7 @@ def test_what_small_frames_lose_is_counted() -> None:
 def test_jhmdbs_truth(tmp_path: Path) -> None:
     """Masks that people drew as COCO's json, into a store, out as YouTube-VIS's and COCO's, and in again."""
     videos = coco.read(str(TRUTH))
-    chosen = {name: images for name, images in list(videos.items())[::40]}
+    chosen = dict(list(videos.items())[::40])
     planes = {name: imported(TRUTH, name, len(images), "coco") for name, images in chosen.items()}
     store = write_store(tmp_path / "masks", planes)
     out = [

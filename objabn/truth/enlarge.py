@@ -23,6 +23,8 @@ def enlarge(mask: np.ndarray, height: int, width: int) -> tuple[np.ndarray, int]
     Returns:
         bool (height, width), and the number of cells: 0 where `cells_of` gives `mask` again.
     """
+    if not mask.any():
+        return np.zeros((height, width), bool), 0
     rows, columns = overlaps(height) / GRID, overlaps(width) / GRID  # a pixel's shares of cells, which add up to 1
     weights, best, fewest = mask.astype(np.float32), np.zeros((height, width), bool), mask.size + 1
     for _ in range(_ROUNDS):

@@ -131,6 +131,17 @@ def youtube_vis(video: str, labels: np.ndarray, rle: Callable = runs) -> dict[st
     return content
 
 
+def joined(videos: dict[str, np.ndarray]) -> dict[str, Any]:
+    """YouTube-VIS's json of several videos."""
+    parts = [youtube_vis(video, labels) for video, labels in videos.items()]
+    for number, part in enumerate(parts):
+        for one in part["annotations"]:
+            one["video_id"] = number
+        part["videos"][0]["id"] = number
+    content = {name: [each for part in parts for each in part[name]] for name in ("videos", "annotations")}
+    return content | {"categories": CATEGORIES}
+
+
 def write_youtube_vis(folder: Path, video: str, labels: np.ndarray) -> dict[str, Any]:
     return {"masks": str(write(folder / "youtube.json", youtube_vis(video, labels))), "format": "youtube-vis"}
 

@@ -12,7 +12,7 @@ from objabn.preflight import segmenter
 from objabn.preflight.data import read
 from objabn.preflight.segmenter import segmenter_downloads, segmenter_findings
 from objabn.stores.array import StoreWriter
-from tests.helpers.mask_files import coco, label_studio, write, write_npz, youtube_vis
+from tests.helpers.mask_files import coco, joined, label_studio, write, write_npz
 from tests.helpers.preflight import given, write_index
 from tests.helpers.puppets import columns, write_puppets
 
@@ -194,8 +194,4 @@ def _write_masks(form: str, videos: list[str], labels: np.ndarray) -> None:
     elif form == "label-studio":
         write(Path("masks"), [task for video in videos for task in label_studio(video, labels)])
     else:
-        parts = [youtube_vis(video, labels) for video in videos]
-        for number, part in enumerate(parts):
-            part["videos"][0]["id"] = part["annotations"][0]["video_id"] = number
-        content = {name: [each for part in parts for each in part[name]] for name in ("videos", "annotations")}
-        write(Path("masks"), content | {"categories": parts[0]["categories"]})
+        write(Path("masks"), joined(dict.fromkeys(videos, labels)))

@@ -240,6 +240,10 @@ def _check_length(where: str, what: str, got: int, frames: int, stride: int) -> 
 def _images(masks: str, videos: dict[str, list[coco.Image]], video: str) -> list[coco.Image]:
     if video not in videos:
         example = next((images[0].file_name for images in videos.values()), "none")
+        if list(videos) == ["."]:
+            example += (
+                f"; a json of one video, as CVAT exports it, goes into a folder as {video}.json, and masks names that"
+            )
         raise ValueError(
             f"{masks}: expected images of video {video}, named {video}/<frame number>.<ext>, got {example}"
         )

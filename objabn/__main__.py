@@ -1,6 +1,6 @@
 """Check the parameters, plan a run, make everything, make a named study, say what took how long, index a data set, make
-its ground truth, explain videos, look after the side cache, run the ablations, pretrain the embedded data's networks:
-`objabn <command>`, or `python -m objabn <command>`."""
+its ground truth, explain videos, export masks, look after the side cache, run the ablations, pretrain the embedded
+data's networks: `objabn <command>`, or `python -m objabn <command>`."""
 
 import argparse
 import sys

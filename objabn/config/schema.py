@@ -77,9 +77,7 @@ class Detectron2(MaskRCNN):
 
 class Import(Block):
     backend: Literal["import"]
-    masks: (
-        str  # a directory of <video id>/<frame>.png, <video id>.npz ..., or the path of a json (`segmenters.imported`)
-    )
+    masks: str  # a directory (<video id>/<frame>.png, <video id>.npz ...) or a json: see `segmenters.imported`
     format: Literal["png", "coco", "youtube-vis", "label-studio", "npz", "jhmdb"]
     class_name: Annotated[str, Field(min_length=1)]  # of instances that come without one: PNGs and puppets have none
     sparse: Literal["none", "nearest"]  # none: all frames have masks | nearest: a frame takes those nearest in time

@@ -46,8 +46,8 @@ def main() -> None:
     may_lease = isinstance(dataset.segment, OnGpu) and not by_ray  # Ray shares out the GPUs among its actors
     with one_at_a_time(masks.parent), leased_gpus(1, "auto" if may_lease else "cpu"):  # nothing asks CUDA before
         on_gpu = may_lease and torch.cuda.is_available()
-        is_coco = isinstance(dataset.segment, Import) and dataset.segment.format == "coco"
-        here = on_gpu or (is_coco and not by_ray)  # that file is read as a whole: by one process
+        is_json = isinstance(dataset.segment, Import) and Path(dataset.segment.masks).is_file()
+        here = on_gpu or (is_json and not by_ray)  # that file is read as a whole: by one process
         engine = ray_engine.fill if by_ray else local_engine.fill
         with replace_dir(masks) as store:
             segmented, cached = segment_videos(

@@ -24,6 +24,8 @@ RENAMED = {
 ADDED = {
     "decode.stride": 1,
     "segment.stride": 1,
+    "segment.sparse": "none",
+    "segment.images": None,
     "data.colour": 0.0,
     "model.attention_convs": 3,
     "model.attention_gamma": 0.0,
@@ -49,6 +51,9 @@ ADDED = {
     "eval.camera": "still",
 }
 
+_OF_IMPORT = ("segment.sparse", "segment.images")  # parameters that only this backend has, and those that it lacks
+_NOT_OF_IMPORT = ("segment.stride",)  # masks of all frames are there
+
 # Keys that controls of old files lack -> what they were.
 ADDED_TO_CONTROLS = {"pc": False, "labels": "own"}
 
@@ -70,11 +75,16 @@ def of_old_run(block: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in ADDED.items():
         parent, name = key.split(".")
         known = renamed.get(parent)
-        if isinstance(known, dict) and (known.get("backend"), name) != ("import", "stride"):  # has masks of all frames
+        if isinstance(known, dict) and _belongs(key, known):
             known.setdefault(name, value)
     for name, added in ADDED_BLOCKS.items():
         renamed.setdefault(name, dict(added))
     return renamed
+
+
+def _belongs(key: str, parent: Mapping[str, Any]) -> bool:
+    """Whether a block has a parameter: those of a segmenter depend on its backend."""
+    return key not in (_NOT_OF_IMPORT if parent.get("backend") == "import" else _OF_IMPORT)
 
 
 def _with_truth_block(block: dict[str, Any]) -> dict[str, Any]:
@@ -187,7 +197,7 @@ def added_faults(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             lacking = {}
             for owner, block in blocks.items():
                 parent = block.get(parents[0]) if parents and isinstance(block, dict) else block
-                if isinstance(parent, dict) and name not in parent and parent.get("backend") != "import":
+                if isinstance(parent, dict) and name not in parent and _belongs(key, parent):
                     lacking[str(owner)] = parent
             if len(lacking) > 1:
                 names = ", ".join(lacking)

@@ -79,9 +79,21 @@ class Detectron2(MaskRCNN):
 
 class Import(Block):
     backend: Literal["import"]
-    masks: str  # directory of <video id>/<frame>.png or of <video id>/puppet_mask.mat, or path of a COCO json
-    format: Literal["png", "coco", "jhmdb"]
+    masks: str  # a directory (<video id>/<frame>.png, <video id>.npz ...) or a json: see `segmenters.imported`
+    format: Literal["png", "coco", "youtube-vis", "label-studio", "npz", "jhmdb"]
     class_name: Annotated[str, Field(min_length=1)]  # of instances that come without one: PNGs and puppets have none
+    sparse: Literal["none", "nearest"]  # none: all frames have masks | nearest: a frame takes those nearest in time
+    images: str | None  # coco, youtube-vis: the json with the images or videos of a list of results
+
+    @model_validator(mode="after")
+    def _has_use(self) -> "Import":
+        if self.sparse != "none" and self.format == "jhmdb":
+            raise ValueError(f"sparse: expected none (puppets are of all frames), got {self.sparse!r}")
+        if self.images is not None and self.format not in ("coco", "youtube-vis"):
+            raise ValueError(
+                f"images: expected null (format {self.format} has no list of results), got {self.images!r}"
+            )
+        return self
 
 
 OnGpu = MaskRCNN | Transformers | Sam3  # compute on a GPU where there is one, and store scores from score_floor on
@@ -259,7 +271,7 @@ class Dataset(Block):
                 raise ValueError(f"mask.groups.{number}: expected {expected}, got {group!r}")
         if isinstance(self.segment, Motion) and "other" not in self.mask.groups:
             raise ValueError(f"mask.groups: expected other in it (motion cannot tell persons), got {self.mask.groups}")
-        if isinstance(self.segment, Import) and self.segment.format != "coco":
+        if isinstance(self.segment, Import) and self.segment.format in ("png", "npz", "jhmdb"):
             group = "person" if self.segment.class_name == "person" else "other"
             if group not in self.mask.groups:
                 why = f"segment.class_name is {self.segment.class_name!r}"

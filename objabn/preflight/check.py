@@ -48,7 +48,7 @@ def check_needs(name: str, params: Params, *, running: str | None = None) -> lis
         found += disk_findings(dataset, params.table, counts, done, at_a_time)
     elif running is None:
         found.append(warning("decode", "disk: what is needed can be told when the index and its videos are there"))
-    found += segmenter_findings(name, dataset, index)
+    found += segmenter_findings(name, dataset, index, done.get("decode"))
     found += download_findings([*segmenter_downloads(name, dataset), *backbone_downloads(rows)])
     found += backbone_findings(rows)
     found += memory_findings(name, rows, at_a_time)

@@ -2,12 +2,13 @@
 
 import importlib.util
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from objabn.config.prompted import FromHub
 from objabn.config.schema import Dataset, Detectron2, Import, Motion, Torchvision
-from objabn.preflight.findings import Finding, fault, ok
+from objabn.preflight.findings import Finding, fault, ok, warning
 from objabn.preflight.from_hub import hub_findings
 from objabn.preflight.weights import DETECTRON2, TORCHVISION, Download, file_fault
 from objabn.system.checkouts import why_absent
@@ -20,10 +21,14 @@ ZOO = "zoo"
 INSTALLATION = "https://detectron2.readthedocs.io/en/latest/tutorials/install.html"
 KINDS = {  # of masks to import, by their format
     "png": "a directory of <video id>/<frame>.png",
-    "coco": "a COCO json",
+    "coco": "a COCO json, or a directory of <video id>.json",
+    "youtube-vis": "a YouTube-VIS json",
+    "label-studio": "Label Studio's export as JSON",
+    "npz": "a directory of <video id>.npz",
     "jhmdb": "a directory of <video id>/puppet_mask.mat",
 }
-_LARGEST_JSON = 50_000_000  # bytes, of a COCO json that is read here: more take seconds
+_FILES, _FOLDERS = ("coco", "youtube-vis", "label-studio"), ("png", "coco", "npz", "jhmdb")  # what `masks` may be
+_LARGEST_JSON = 50_000_000  # bytes, of a json that is read here: more take seconds
 
 
 def segmenter_downloads(name: str, dataset: Dataset) -> list[Download]:
@@ -38,11 +43,14 @@ def segmenter_downloads(name: str, dataset: Dataset) -> list[Download]:
     return []
 
 
-def segmenter_findings(name: str, dataset: Dataset, index: "pd.DataFrame | None") -> list[Finding]:
+def segmenter_findings(
+    name: str, dataset: Dataset, index: "pd.DataFrame | None", decoded: Path | None = None
+) -> list[Finding]:
     """Look at all that the segmenter needs but its downloads.
 
     Args:
         index: of the data set; None where it cannot be read.
+        decoded: the frame store, where it is there.
     """
     segment, key = dataset.segment, f"datasets.{name}.segment"
     found: list[Finding] = []
@@ -52,9 +60,11 @@ def segmenter_findings(name: str, dataset: Dataset, index: "pd.DataFrame | None"
     if isinstance(segment, Motion):
         return [*found, ok("segment", f"{key}.backend: motion needs no weights")]
     if isinstance(segment, Import):
-        wrong = _no_masks(segment, index)
-        line = f"{key}.masks: {wrong or segment.masks}"
-        return [*found, fault("segment", line) if wrong else ok("segment", line)]
+        if wrong := _no_masks(segment, index):
+            return [*found, fault("segment", f"{key}.masks: {wrong}")]
+        if index is not None and decoded is not None and (wrong := _wrong_lengths(dataset, segment, index, decoded)):
+            found.append(warning("segment", f"{key}.masks: {wrong} ({decoded} has the frames)"))
+        return [*found, ok("segment", f"{key}.masks: {segment.masks}")]
     if isinstance(segment, FromHub):
         return [*found, *hub_findings(key, segment, dataset.mask.groups)]
     wrong = _no_weights(f"{key}.weights", segment)
@@ -140,25 +150,39 @@ def _no_masks(segment: Import, index: "pd.DataFrame | None") -> str | None:
     Looks at those of three videos of the index.
     """
     path, kind = Path(segment.masks), KINDS[segment.format]
-    is_there = path.is_file() if segment.format == "coco" else path.is_dir()
-    if not is_there:
+    there = (path.is_file() and segment.format in _FILES) or (path.is_dir() and segment.format in _FOLDERS)
+    if not there:
         got = ("a directory" if path.is_dir() else "a file") if path.exists() else "nothing"
         return f"expected {kind}, got {got} at {segment.masks}{why_absent(segment.masks, 'segment.masks')}"
-    if index is None or (segment.format == "coco" and path.stat().st_size > _LARGEST_JSON):
+    if index is None or _is_large(path):
         return None
-    ids = index["video"].iloc[[0, len(index) // 2, -1]]
-    if segment.format == "png":
-        missing = [video for video in ids if not (path / video).is_dir()]
-        return f"expected {kind}, got no directory {path / missing[0]}" if missing else None
-    from objabn.segmentation.segmenters.choice import video_key
-    from objabn.segmentation.segmenters.puppets import puppet_of, read_puppets
+    return _misfit(segment, dict.fromkeys(_three(index)), 1)
+
+
+def _wrong_lengths(dataset: Dataset, segment: Import, index: "pd.DataFrame", decoded: Path) -> str | None:
+    """Say that one of three videos has masks of another number of frames than were decoded, or None."""
+    from objabn.stores.table import TABLE, read_table
+
+    if _is_large(Path(segment.masks)) or not (decoded / TABLE).is_file():
+        return None
+    table = read_table(decoded, ["video", "offset", "frames"]).set_index("video")["frames"]
+    lengths = {video: int(table[video]) for video in _three(index) if table.get(video, 0)}
+    return _misfit(segment, lengths, dataset.decode.stride)
+
+
+def _misfit(segment: Import, lengths: Mapping[str, int | None], stride: int) -> str | None:
+    from objabn.segmentation.segmenters.imported import check_masks
 
     try:
-        key = video_key(**segment.model_dump())
-        for video in ids:
-            key(video)
-            if segment.format == "jhmdb":
-                read_puppets(puppet_of(segment.masks, video))
+        check_masks(lengths, **segment.model_dump(), decode_stride=stride)
     except ValueError as error:
         return str(error)
     return None
+
+
+def _three(index: "pd.DataFrame") -> list[str]:
+    return index["video"].iloc[[0, len(index) // 2, -1]].tolist()
+
+
+def _is_large(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > _LARGEST_JSON

@@ -13,8 +13,9 @@ from typing import Literal
 import numpy as np
 
 from objabn.segmentation.segmenters import coco
-from objabn.segmentation.segmenters.imported import pngs_of, read_image, read_pngs
+from objabn.segmentation.segmenters.imported import read_image
 from objabn.segmentation.segmenters.instances import Instances, planes_of
+from objabn.segmentation.segmenters.pngs import pngs_of, read_pngs
 from objabn.stores.masks import GRID, GROUPS
 from objabn.truth.videos import Video, Videos
 from objabn.truth.write import UNKNOWN, LeftOut, Masks, Read

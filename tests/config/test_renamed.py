@@ -101,10 +101,22 @@ def test_an_old_block_has_the_same_values(name: str) -> None:
 
 
 def test_a_run_with_imported_masks_is_read(synthetic: Dataset, tmp_path: Path) -> None:
-    """Its block has no `segment.stride`: masks are there for all frames."""
-    segment = {"backend": "import", "masks": "masks", "format": "png", "class_name": "person"}
+    """Its block has no `segment.stride`: masks are there for all frames. An older one lacks two keys."""
+    segment = {
+        "backend": "import",
+        "masks": "masks",
+        "format": "png",
+        "class_name": "person",
+        "sparse": "none",
+        "images": None,
+    }
     params = Dataset.model_validate(parameters(synthetic).model_dump() | {"segment": segment})
-    assert load_trained(write_run(tmp_path / "run", params, "mask", pc=False)).params == params
+    run = write_run(tmp_path / "run", params, "mask", pc=False)
+    assert load_trained(run).params == params
+    record = json.loads((run / "run.json").read_text())
+    del record["params"]["segment"]["sparse"], record["params"]["segment"]["images"]
+    (run / "run.json").write_text(json.dumps(record))
+    assert load_trained(run).params == params
 
 
 def test_a_run_of_an_older_version_is_still_read(synthetic: Dataset, tmp_path: Path) -> None:

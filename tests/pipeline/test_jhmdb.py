@@ -34,7 +34,8 @@ def jhmdb(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (place / "dvc.yaml").write_text("stages: {}\n")
     values = read_yaml((place / "params.yaml").read_text())
     values["datasets"]["jhmdb"]["segment"] = {
-        "backend": "import", "masks": "puppet_mask", "format": "jhmdb", "class_name": "person",
+        "backend": "import", "masks": "puppet_mask", "format": "jhmdb", "class_name": "person", "sparse": "none",
+        "images": None,
     }  # fmt: skip
     values["datasets"]["jhmdb"]["machine"]["segment_workers"] = 1
     (place / "params.yaml").write_text(yaml.safe_dump(values))

@@ -1,19 +1,26 @@
 """The segmenter's library, weights and masks, for each backend."""
 
 import json
+import shutil
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from objabn.preflight import segmenter
 from objabn.preflight.data import read
 from objabn.preflight.segmenter import segmenter_downloads, segmenter_findings
+from objabn.stores.array import StoreWriter
+from tests.helpers.mask_files import coco, joined, label_studio, write, write_npz
 from tests.helpers.preflight import given, write_index
 from tests.helpers.puppets import columns, write_puppets
 
 KEY = "datasets.folder.segment"
-IMPORT = "datasets.folder.segment={{backend: import, masks: masks, format: {}, class_name: person}}"
+IMPORT = (
+    "datasets.folder.segment={{backend: import, masks: masks, format: {}, class_name: person, sparse: none, "
+    "images: null}}"
+)
 
 
 def look(*overrides: str, name: str = "folder") -> list[tuple[str, str]]:
@@ -94,7 +101,9 @@ def test_weights_of_another_model_are_loaded_and_named(place: Path) -> None:
 @pytest.mark.parametrize("form", ["png", "coco"])
 def test_masks_to_import(place: Path, form: str) -> None:
     ((level, line),) = look(IMPORT.format(form))
-    kind = "a directory of <video id>/<frame>.png" if form == "png" else "a COCO json"
+    kind = (
+        "a directory of <video id>/<frame>.png" if form == "png" else "a COCO json, or a directory of <video id>.json"
+    )
     assert (level, line) == ("fault", f"{KEY}.masks: expected {kind}, got nothing at masks")
     ids = [path.removesuffix(".mp4") for path in write_index("folder")]
 
@@ -133,3 +142,56 @@ def test_puppets_to_import(place: Path) -> None:
 
 def test_motion_needs_nothing(place: Path) -> None:
     assert look(name="quick") == [("ok", "datasets.quick.segment.backend: motion needs no weights")]
+
+
+@pytest.mark.parametrize("form", ["youtube-vis", "label-studio", "npz", "coco"])
+def test_masks_of_other_tools(place: Path, form: str) -> None:
+    """A wrong place, a wrong file, no such video, and another number of frames than were decoded."""
+    ids = [path.removesuffix(".mp4") for path in write_index("folder")]
+    wrong_kind = Path("masks") / "no" if form in ("youtube-vis", "label-studio") else Path("masks")
+    wrong_kind.parent.mkdir(exist_ok=True)
+    wrong_kind.write_text("{}")
+    ((level, line),) = look(IMPORT.format(form))
+    assert level == "fault"
+    kinds = {"youtube-vis": "a YouTube-VIS json", "label-studio": "Label Studio's export as JSON",
+             "npz": "a directory of <video id>.npz", "coco": "a COCO json"}  # fmt: skip
+    assert line.startswith(f"{KEY}.masks: ")
+    assert f"expected {kinds[form]}" in line
+    wrong_kind.unlink()
+    shutil.rmtree("masks", ignore_errors=True)
+
+    labels = np.ones((4, 8, 8), np.uint8)
+    _write_masks(form, ids[:-1], labels)
+    ((level, line),) = look(IMPORT.format(form))
+    assert (level, ids[-1] in line) == ("fault", True)
+    _write_masks(form, ids, labels)
+    assert look(IMPORT.format(form)) == [("ok", f"{KEY}.masks: masks")]
+
+    for frames, num_lines in ((4, 1), (5, 2)):
+        store = Path("frames", str(frames))
+        store.mkdir(parents=True)
+        writer = StoreWriter(store, (1, 1, 3), frames_per_shard=64)
+        for video in ids:
+            writer.append(np.zeros((frames, 1, 1, 3), np.uint8), video=video)
+        writer.close()
+        dataset = given(IMPORT.format(form)).datasets["folder"]
+        found = segmenter_findings("folder", dataset, read("folder")[0], store)
+        assert [each.level for each in found] == ["warning", "ok"][2 - num_lines :]
+    what = "images" if form != "npz" else "frames"
+    assert f"expected 5 {what}, one a frame, got 4 (frames/5 has the frames)" in found[0].line
+
+
+def _write_masks(form: str, videos: list[str], labels: np.ndarray) -> None:
+    """Masks of all these videos at `masks`; `coco` as CVAT exports it."""
+    if form == "coco":
+        for video in videos:
+            write(Path("masks") / f"{video}.json", coco(video, labels, name="frame_{number:06d}.PNG"))
+    elif form == "npz":
+        for video in videos:
+            write_npz(Path("."), video, masks=labels)
+        shutil.rmtree("masks", ignore_errors=True)
+        Path("npz").rename("masks")
+    elif form == "label-studio":
+        write(Path("masks"), [task for video in videos for task in label_studio(video, labels)])
+    else:
+        write(Path("masks"), joined(dict.fromkeys(videos, labels)))

@@ -94,6 +94,8 @@ def settings_key(backend: str, weights: str | None = None, **settings: Any) -> d
     chosen = {name: settings[name] for name in SETTINGS[backend] if name in settings}
     if settings.get("stride", 1) != 1:  # units that were made before there was a stride keep their names
         chosen["stride"] = settings["stride"]
+    if settings.get("sparse", "none") != "none":  # likewise
+        chosen["sparse"] = settings["sparse"]
     if "prompts" in chosen:
         chosen["prompts"] = [[name, list(texts)] for name, texts in chosen["prompts"].items()]  # in the planes' order
     content: Any = None

@@ -22,7 +22,7 @@ def place_masks(found: Iterable[tuple[np.ndarray, float, str]]) -> Instances:
         if len(y):
             inside = slice(y[0], y[-1] + 1), slice(x[0], x[-1] + 1)
             # Whole numbers below 2^24 for up to 16 megapixels: exact in float32, in any order of summation.
-            areas = _overlaps(height)[:, inside[0]] @ mask[inside].astype(np.float32) @ _overlaps(width)[:, inside[1]].T
+            areas = overlaps(height)[:, inside[0]] @ mask[inside].astype(np.float32) @ overlaps(width)[:, inside[1]].T
             box = (x[0] / width, y[0] / height, (x[-1] + 1) / width, (y[-1] + 1) / height)
             rows.append((2 * areas >= height * width, score, name, box))
     rows.sort(key=lambda row: -row[1])
@@ -34,8 +34,14 @@ def place_masks(found: Iterable[tuple[np.ndarray, float, str]]) -> Instances:
     )
 
 
+def cells_of(mask: np.ndarray) -> np.ndarray:
+    """Return the cells that a mask bool (H, W) covers by half or more, bool (GRID, GRID): as `place_masks` has them."""
+    height, width = mask.shape
+    return 2 * (overlaps(height) @ mask.astype(np.float32) @ overlaps(width).T) >= height * width
+
+
 @lru_cache(maxsize=8)
-def _overlaps(pixels: int) -> np.ndarray:
+def overlaps(pixels: int) -> np.ndarray:
     """How much of each pixel lies in each cell, along one side: (GRID, pixels) float32.
 
     A pixel is GRID units long and a cell `pixels` units, so these are whole numbers.

@@ -90,10 +90,11 @@ ANNOTATION = ("annotations", 0)
 BROKEN = [
     (edited("images", value=...),
      "expected a COCO json, with images and annotations, got the keys annotations, categories"),
-    ([], "expected a COCO json, with images and annotations, got a list"),
+    ([], "expected a COCO json, with images and annotations, got a list; a list of results needs the json with their "
+     "images, too (segment.images)"),
     ({"videos": [], "annotations": []},
-     "expected a COCO json, with images and annotations, got the keys videos, annotations; of YouTube-VIS's json make "
-     "each frame an image, <video id>/<frame number>.<ext>"),
+     "expected a COCO json, with images and annotations, got the keys videos, annotations; `import` reads "
+     "YouTube-VIS's json as format youtube-vis"),
     (edited("images", 0, "file_name", value=...),
      "images[0]: expected id and file_name, got {'id': 10, 'height': 4, 'width': 8}"),
     (edited("images", 0, value=3), "images[0]: expected id and file_name, got 3"),

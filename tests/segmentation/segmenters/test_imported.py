@@ -19,7 +19,7 @@ from objabn.clips.dataset import VALIDATION, open_split
 from objabn.config.file import read_yaml
 from objabn.config.schema import Dataset, Params
 from objabn.model.run import Run
-from objabn.segmentation.segmenters import choice, coco, imported
+from objabn.segmentation.segmenters import choice, coco, pngs
 from objabn.segmentation.segmenters.instances import Instances
 from objabn.segmentation.segmenters.placing import place_masks
 from objabn.stores.array import StoreReader
@@ -28,6 +28,7 @@ from objabn.training.train import train
 from objabn.video.write import write_video
 from stages import decode, segment
 from tests.helpers.coco import LABELS, RLE, VIDEO, compressed, document, edited
+from tests.helpers.mask_files import joined
 
 ROOT = Path(__file__).parents[3]
 DAVIS = ROOT.parent / "shared" / "realdata" / "davis"
@@ -177,7 +178,11 @@ def test_misuse_of_a_directory(tmp_path: Path) -> None:
     for name, hint in (("a.json", "; of a COCO json the format is coco"), ("a.zip", "; unpack it"), ("a.mat", "")):
         (tmp_path / name).write_text("")
         refuses(f"{tmp_path / name}: expected a folder of PNGs a video, got a file{hint}", tmp_path / name)
-    refuses("import format: expected one of png, coco, jhmdb, got 'mat'", missing, format="mat")
+    refuses(
+        "import format: expected one of png, coco, youtube-vis, label-studio, npz, jhmdb, got 'mat'",
+        missing,
+        format="mat",
+    )
     for number in range(3):
         save(tmp_path / VIDEO / f"{number}.png", LABELS)
     refuses(f"{tmp_path / VIDEO}: expected 4 PNGs, one a frame, got 3", tmp_path, 4)
@@ -219,7 +224,7 @@ def test_masks_with_soft_edges_are_refused(tmp_path: Path) -> None:
 def test_a_picture_of_countless_levels_is_refused_before_any_is_placed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imported, "place_masks", lambda _: pytest.fail("placed"))
+    monkeypatch.setattr(pngs, "place_masks", lambda _: pytest.fail("placed"))
     across = np.linspace(0, 60_000, 300).astype(np.uint16)
     save(tmp_path / VIDEO / "0.png", np.broadcast_to(across, (40, 300)).copy())  # probabilities
     refuses(f"{tmp_path / VIDEO / '0.png'}: {SOFT.format('200, 401, 602, 802, ..., 60000')}", tmp_path)
@@ -299,7 +304,8 @@ def test_classes_scores_and_order(masks: Path) -> None:
     ("content", "message"),
     [
         (edited("images", 0, "file_name", value="0.jpg"),
-         "expected images of video walk/a, named walk/a/<frame number>.<ext>, got 0.jpg"),
+         "expected images of video walk/a, named walk/a/<frame number>.<ext>, got 0.jpg; a json of one video, as CVAT "
+         "exports it, goes into a folder as walk/a.json, and masks names that"),
         ({"images": [], "annotations": []},
          "expected images of video walk/a, named walk/a/<frame number>.<ext>, got none"),
         (document(RLE, 2), "video walk/a: expected 1 images, one a frame, got 2"),
@@ -392,7 +398,7 @@ def block(synthetic: Dataset, masks: Path, videos: Path, **changes: Any) -> dict
     values = synthetic.model_dump() | {"videos": str(videos), "truth": None, "synthesize": None}
     values["segment"] = {
         "backend": "import",
-        "masks": str(masks), "format": "png", "class_name": "person",
+        "masks": str(masks), "format": "png", "class_name": "person", "sparse": "none", "images": None,
     }  # fmt: skip
     for name, change in changes.items():
         values[name] = values[name] | change
@@ -406,8 +412,13 @@ def block(synthetic: Dataset, masks: Path, videos: Path, **changes: Any) -> dict
          "mask.groups: expected other in it (segment.class_name is 'dog'), got ['person']"),
         ({"mask": {"groups": ["other"]}},
          "mask.groups: expected person in it (segment.class_name is 'person'), got ['other']"),
+        ({"segment": {"sparse": "nearest", "format": "jhmdb"}},
+         "sparse: expected none (puppets are of all frames), got 'nearest'"),
+        ({"segment": {"images": "a.json"}},
+         "images: expected null (format png has no list of results), got 'a.json'"),
         ({"segment": {"class_name": ""}}, "String should have at least 1 character"),
-        ({"segment": {"format": "mat"}}, "Input should be 'png', 'coco' or 'jhmdb'"),
+        ({"segment": {"format": "mat"}},
+         "Input should be 'png', 'coco', 'youtube-vis', 'label-studio', 'npz' or 'jhmdb'"),
     ],
 )  # fmt: skip
 def test_misuse_of_the_parameters(synthetic: Dataset, tmp_path: Path, changes: dict, message: str) -> None:
@@ -478,6 +489,26 @@ def test_the_stage(
     (tmp_path / "png/walk/a/00002.png").unlink()
     with pytest.raises(ValueError, match=r"png/walk/a: expected 3 PNGs, one a frame, got 2$"):
         segment.main()
+
+
+def test_the_stage_with_a_json_of_sparse_annotations(
+    synthetic: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames 0 and 2 of 5 are annotated, as YouTube-VIS has them; the last one shows another object."""
+    labels = np.stack([LABELS == 1, LABELS == 7]).astype(np.uint8)
+    content = joined({"walk/a": labels, "wave/b": labels[::-1]})
+    for video in content["videos"]:
+        folder = video["file_names"][0].rpartition("/")[0]
+        write_video(tmp_path / "videos" / f"{folder}.mp4", np.zeros((5, 16, 20, 3), np.uint8))
+        video["file_names"] = [f"{folder}/00000.jpg", f"{folder}/00002.jpg"]
+    (tmp_path / "masks.json").write_text(json.dumps(content))
+    changes = {"segment": {"format": "youtube-vis", "sparse": "nearest"}}
+    project = Project(tmp_path, block(synthetic, tmp_path / "masks.json", tmp_path / "videos", **changes), monkeypatch)
+    table, _ = project.segment()
+    assert table["frame"].tolist() == [*range(5)] * 2
+    masks = StoreReader(Path("data/folder/masks"))
+    np.testing.assert_array_equal(union_mask(masks.read_all("walk/a"), 1.0), np.stack([FIRST, FIRST, *[SECOND] * 3]))
+    np.testing.assert_array_equal(union_mask(masks.read_all("wave/b"), 1.0), np.stack([SECOND] * 2 + [FIRST] * 3))
 
 
 # real data

@@ -37,10 +37,10 @@ def audits(params: Params) -> list[Stage]:
 def trainings_of(measuring: Stage, params: Params) -> set[str]:
     """Name the trainings that an evaluation or audit measures."""
     kind, _, row = measuring.name.partition("@")
-    if kind.startswith("audit"):
-        row = row.rpartition("-")[0] + "-False" * (kind == "audit")
-    kind = kind.replace("evaluate", "train").replace("audit", "train")
-    return {f"{kind}@{row}-{seed}" for seed in params.table.seeds}
+    control = "-control" * kind.endswith("-control")
+    if kind.startswith("audit"):  # what is audited ends its name; of a loss configuration it is the row without PC
+        row = row.rpartition("-")[0] + ("" if control else "-False")
+    return {f"train{control}@{row}-{seed}" for seed in params.table.seeds}
 
 
 def all_stages(params: Params) -> dict[str, list[str]]:

@@ -209,11 +209,7 @@ def _files(name: str, params: Params) -> list[Path]:
         for suffix in _SUFFIXES
     ]
     made.append((REPORTS / params.dataset / "index.html", REPORTS / f"study-{name}.html"))
-    for of_dataset, own in made:
-        if of_dataset.is_file():
-            own.unlink(missing_ok=True)
-            shutil.copyfile(of_dataset, own)
-    return [own for of_dataset, own in made if of_dataset.is_file()]
+    return [Path(shutil.copyfile(of_dataset, own)) for of_dataset, own in made if of_dataset.is_file()]
 
 
 def _filled(text: str) -> list[str]:

@@ -52,17 +52,19 @@ def check_needs(name: str, params: Params, *, running: str | None = None) -> lis
     found += download_findings([*segmenter_downloads(name, dataset), *backbone_downloads(rows)])
     found += backbone_findings(rows)
     found += memory_findings(name, rows, at_a_time)
-    found += device_findings(rows, _train_videos(counts, index), present, counts.networks if counts else 1)
+    train_videos, networks = _training(counts, index)
+    found += device_findings(rows, train_videos, present, networks)
     return settle(found, done)
 
 
-def _train_videos(counts: Counts | None, index: "pd.DataFrame | None") -> int:
-    """Count the videos that a training learns from; 0 where that is not known."""
+def _training(counts: Counts | None, index: "pd.DataFrame | None") -> tuple[int, int]:
+    """Count the videos that a training learns from, 0 where that is not known, and its networks."""
     from objabn.plan.counts import splits_of
 
     if index is not None:
-        return splits_of(index)["train"]
-    return counts.train if counts else 0
+        splits = splits_of(index)
+        return splits["train"], splits.get("networks", 1)
+    return (counts.train, counts.networks) if counts else (0, 1)
 
 
 def stop_unless_ready(name: str, params: Params, stage: str) -> None:

@@ -21,7 +21,6 @@ from objabn.stores.splits import folds, in_split
 from objabn.stores.table import TABLE, read_table
 from objabn.stores.truth import TruthReader, open_truth
 from objabn.system.checkouts import why_absent
-from objabn.training.given_masks import annotated_frames
 
 SAMPLED = 36  # videos of the index that are looked for
 SURE = 3  # so many missing ones of the sample are no chance
@@ -131,6 +130,8 @@ def true_masks_findings(name: str, params: Params) -> list[Finding]:
     rows = [control for control in params.table.controls if isinstance(params.controls[control].masks, TrueMasks)]
     if not rows or dataset.truth is None or not (frames / TABLE).is_file():
         return []
+    from objabn.training.given_masks import annotated_frames
+
     try:
         videos = read_table(frames)
         learnt = videos[in_split(videos["split"], "train") & (videos["frames"] > 0)]

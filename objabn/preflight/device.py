@@ -99,9 +99,7 @@ def _processes(row: Row, train_videos: int, networks: int) -> list[Finding]:
         line = f"{train.nodes} machines train, so torchrun or srun has to start each training, not DVC: docs/scaling.md"
         return [warning("train", f"{key}.nodes: {line}")]
     if train.report == "best" and networks > 1:
-        line = (
-            "best chooses the epoch on the videos of the fold that are tested, so accuracies are too high; last is fair"
-        )
+        line = "best chooses the epoch on the fold that is tested, so accuracies are too high; last is fair"
         return [warning("train", f"{key}.report: {line}")]
     return []
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from objabn.config.rows import LOSSES
 from objabn.config.schema import Dataset
 from objabn.evaluation.kept_maps import KeptMaps, read_maps
 from objabn.evaluation.numbers import Number, Numbers, column, over_seeds, read_numbers
@@ -72,6 +73,21 @@ class Comparison:
     def number(self, row: Row, measure: str, letter: str = "") -> Number | None:
         """Return a measure of a row, or None where it has none."""
         return self.numbers[row].get((measure, letter))
+
+    def shared(self, keys: Mapping[str, tuple[str, str]]) -> dict[str, float]:
+        """Return numbers that are the same in all rows, by name; nothing where no row has one.
+
+        They are those of the first row that has some, a loss configuration if there is one: all rows are tested on the
+        same clips, but a control may bring the masks to another grid, or in another way.
+
+        Args:
+            keys: by name a measure and the letter of a map.
+        """
+        for row in sorted(self.rows, key=lambda row: row.attention not in LOSSES):
+            numbers = {name: self.number(row, *key) for name, key in keys.items()}
+            if known := {name: number.mean for name, number in numbers.items() if number}:
+                return known
+        return {}
 
     def compared_map(self, row: Row, measure: str) -> str | None:
         """Return the letter of the map that the row is compared by, or None where no map has the measure."""

@@ -39,34 +39,18 @@ def _scores(comparison: Comparison) -> list[str]:
         numbers = {measure: _number(comparison, row, measure) for measure in _PLACED}
         found[row] = _placed({measure: value for measure, value in numbers.items() if value is not None})
     told = [f"{_named(comparison, row)} {words}" for row, words in found.items() if words]
-    told += filter(None, [ceiling_words(comparison), _without_a_network(comparison)])
-    return [f"Scores: {'; '.join(told)}.", *_ahead(comparison)] if told else []
+    told += filter(None, [ceiling_words(comparison)])
+    centre = comparison.shared({measure: (measure, CENTRE) for measure in _PLACED})
+    told += [f"a bump in the middle of all frames {_placed(centre)}"] if centre else []
+    return [f"Scores: {'; '.join(told)}.", *_ahead(centre, comparison)] if told else []
 
 
-def _without_a_network(comparison: Comparison) -> str | None:
-    """Write what a bump in the middle of the frame scores; None where it was not measured."""
-    centre = _centre(comparison)
-    return f"a bump in the middle of all frames {_placed(centre)}" if centre else None
-
-
-def _centre(comparison: Comparison) -> dict[str, float]:
-    """Scores of the centre prior, which are the same in all rows that are tested on the same clips."""
-    for row in (MASK, ABN, PLAIN):
-        if row in comparison.numbers:
-            numbers = {measure: comparison.number(row, measure, CENTRE) for measure in _PLACED}
-            if known := {measure: number.mean for measure, number in numbers.items() if number}:
-                return known
-    return {}
-
-
-def _ahead(comparison: Comparison) -> list[str]:
-    """Warn where a bump that knows neither the network nor the clip scores more than the mask loss's map."""
-    own = {measure: _number(comparison, MASK, measure) for measure in _PLACED} if MASK in comparison.numbers else {}
-    ahead = [
-        _PLACED[measure][0]
-        for measure, score in _centre(comparison).items()
-        if (value := own.get(measure)) is not None and score >= value
-    ]
+def _ahead(centre: dict[str, float], comparison: Comparison) -> list[str]:
+    """Warn where a bump that knows neither the network nor the clip scores no less than the mask loss's map."""
+    if MASK not in comparison.numbers:
+        return []
+    own = {measure: _number(comparison, MASK, measure) for measure in centre}
+    ahead = [_PLACED[measure][0] for measure, value in own.items() if value is not None and centre[measure] >= value]
     return [f"Beware: in {' and '.join(ahead)} the bump in the middle is no worse than mask's map."] if ahead else []
 
 

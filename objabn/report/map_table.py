@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from objabn.config.rows import LOSSES
 from objabn.evaluation.metrics import FLAT_RANGES
 from objabn.evaluation.numbers import Number
 from objabn.report.cells import number_text
@@ -71,14 +70,9 @@ def _scale(heading: str) -> float:
 def ceiling(comparison: Comparison) -> dict[str, float]:
     """What the segmenter's masks score against the truth, by measure of a map, and MISSED; nothing without a truth.
 
-    Shares, those of the first row that knows them, a loss configuration if there is one: all rows are tested on the
-    same clips, but a control may bring the masks to another grid, or in another way.
+    All are shares.
     """
-    for row in sorted(comparison.rows, key=lambda row: row.attention not in LOSSES):
-        numbers = {measure: comparison.number(row, name) for measure, name in _OF_MASKS.items()}
-        if known := {measure: number.mean for measure, number in numbers.items() if number}:
-            return known
-    return {}
+    return comparison.shared({measure: (name, "") for measure, name in _OF_MASKS.items()})
 
 
 def map_cells(comparison: Comparison) -> pd.DataFrame:

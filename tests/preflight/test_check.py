@@ -131,6 +131,18 @@ def test_decode_does_not_stop_at_folds(bare: Path, monkeypatch: pytest.MonkeyPat
     assert any(line.endswith("8 videos in 2 folds of 2 classes: a training is 2 networks") for line in lines)
 
 
+def test_folds_on_several_machines_are_told_before_a_video_is_opened(bare: Path) -> None:
+    """A stage opens no headers, so that frames are not known; the folds stand in the index."""
+    write_videos(Path("data/folder/videos"), write_index("folder"))
+    deal("folder", 2)
+    params = given("dataset=folder", "datasets.folder.train.nodes=2", "datasets.folder.train.batch_size=4")
+    for running in (None, "decode"):
+        faults = [each.line for each in check_needs("folder", params, running=running) if each.level == "fault"]
+        assert any(
+            line.startswith("datasets.folder.train.nodes: expected 1 for a data set with folds") for line in faults
+        )
+
+
 def test_decode_stops_before_a_video_is_opened(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_videos(bare / "data/ucf101/videos", write_index("ucf101"))
     monkeypatch.setattr(sys, "argv", ["decode", "ucf101"])

@@ -79,7 +79,7 @@ def test_the_notes_say_which_masks_cut_and_what_is_not_covered() -> None:
     lacking["mask"].loc[lacking["mask"]["video"] == "v7", "top1_swapped_truth"] = np.nan
     notes = leaning_notes(lacking, "words")
     assert "The true masks cut the figures, of 199 of 200 videos." in notes
-    assert notes.endswith("the intervals do not cover other pairings.")
+    assert notes.endswith("intervals cover no other pairings.")
 
 
 def test_nothing_is_said_without_intervals_or_rows() -> None:

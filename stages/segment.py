@@ -7,7 +7,7 @@ import json
 from functools import partial
 from pathlib import Path
 
-from objabn.config.schema import Import, MaskRCNN
+from objabn.config.schema import Import, MaskRCNN, Semantic
 from stages.arguments import parse
 from stages.entry import run_stage
 from stages.paths import Paths
@@ -43,7 +43,9 @@ def main() -> None:
     cache = Cache()
     make = partial(make_compute, paths.data("frames"), dataset, cache=cache.root)
     by_ray = dataset.machine.segment_engine == "ray"
-    may_lease = isinstance(dataset.segment, MaskRCNN) and not by_ray  # Ray shares out the GPUs among its actors
+    may_lease = (
+        isinstance(dataset.segment, MaskRCNN | Semantic) and not by_ray
+    )  # Ray shares out the GPUs among its actors
     with one_at_a_time(masks.parent), leased_gpus(1, "auto" if may_lease else "cpu"):  # nothing asks CUDA before
         on_gpu = may_lease and torch.cuda.is_available()
         is_coco = isinstance(dataset.segment, Import) and dataset.segment.format == "coco"

@@ -18,6 +18,9 @@ X3D_M = "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/X3D_M.py
 TORCHVISION = {
     "maskrcnn_resnet50_fpn": "https://download.pytorch.org/models/maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
     "maskrcnn_resnet50_fpn_v2": "https://download.pytorch.org/models/maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
+    "lraspp_mobilenet_v3_large": "https://download.pytorch.org/models/lraspp_mobilenet_v3_large-d234d4ea.pth",
+    "deeplabv3_mobilenet_v3_large": "https://download.pytorch.org/models/deeplabv3_mobilenet_v3_large-fc3c493d.pth",
+    "deeplabv3_resnet50": "https://download.pytorch.org/models/deeplabv3_resnet50_coco-cd0a2569.pth",
 }
 _COCO = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x"
 DETECTRON2 = {
@@ -34,6 +37,7 @@ class Download:
     key: str
     url: str
     path: Path
+    instead: str = ""  # what else to do where it cannot be had, in words
 
 
 def download_findings(downloads: Iterable[Download]) -> list[Finding]:
@@ -53,7 +57,8 @@ def _finding(wanted: Download, answer: str | None) -> Finding:
     if not answer:
         return ok(wanted.stage, f"{wanted.key}: not here, but {wanted.url} answers")
     line = f"{wanted.key}: expected weights on the disk or a download, got {answer}"
-    return fault(wanted.stage, f"{line}; {bring(wanted.url, wanted.path, wanted.key)}")
+    instead = f"; or {wanted.instead}" if wanted.instead else ""
+    return fault(wanted.stage, f"{line}; {bring(wanted.url, wanted.path, wanted.key)}{instead}")
 
 
 def _other_digest(path: Path) -> str | None:

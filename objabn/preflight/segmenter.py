@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from objabn.config.schema import Dataset, Detectron2, Import, Motion, Semantic, Torchvision
 from objabn.preflight.findings import Finding, fault, ok
-from objabn.preflight.weights import DETECTRON2, TORCHVISION, Download, file_fault
+from objabn.preflight.weights import Download, file_fault
+from objabn.segmentation.segmenters.zoo import DETECTRON2, TORCHVISION
 from objabn.system.checkouts import why_absent
 from objabn.system.downloads import iopath_path, torch_path
 

@@ -13,19 +13,8 @@ from objabn.preflight.findings import Finding, fault, ok
 from objabn.system.checkouts import why_absent
 from objabn.system.downloads import bring, not_whole
 
-# Addresses as the libraries have them (a test compares): to import these libraries takes seconds.
+# As pytorchvideo has it (a test compares): to import it takes seconds.
 X3D_M = "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/X3D_M.pyth"
-TORCHVISION = {
-    "maskrcnn_resnet50_fpn": "https://download.pytorch.org/models/maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
-    "maskrcnn_resnet50_fpn_v2": "https://download.pytorch.org/models/maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
-    "lraspp_mobilenet_v3_large": "https://download.pytorch.org/models/lraspp_mobilenet_v3_large-d234d4ea.pth",
-    "deeplabv3_mobilenet_v3_large": "https://download.pytorch.org/models/deeplabv3_mobilenet_v3_large-fc3c493d.pth",
-    "deeplabv3_resnet50": "https://download.pytorch.org/models/deeplabv3_resnet50_coco-cd0a2569.pth",
-}
-_COCO = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x"
-DETECTRON2 = {
-    f"{_COCO}.yaml": f"https://dl.fbaipublicfiles.com/detectron2/{_COCO}/137849600/model_final_f10217.pkl",
-}
 WAIT_SEC = 3.0  # for the answers of all hosts together
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from objabn.preflight.weights import DETECTRON2, TORCHVISION, X3D_M, Download, ask, download_findings, file_fault
+from objabn.preflight.weights import X3D_M, Download, ask, download_findings, file_fault
+from objabn.segmentation.segmenters.zoo import DETECTRON2, TORCHVISION
 from objabn.system.downloads import iopath_path, torch_path
 
 

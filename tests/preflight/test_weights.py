@@ -77,6 +77,12 @@ def test_a_host_is_asked_and_not_downloaded_from(host: str, tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_else_can_be_done_ends_the_line(host: str, tmp_path: Path) -> None:
+    wanted = Download("segment", "a.key", f"{host}/no", tmp_path / "no", instead="do without")
+    (found,) = download_findings([wanted])
+    assert found.line.endswith(f"put it at {wanted.path}, or set a.key to its path; or do without")
+
+
 def test_a_host_that_does_not_answer(host: str) -> None:
     """One refuses, one takes connections and says nothing."""
     import socket

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.models import segmentation
 
 from objabn.segmentation.segmenters.instances import Instances, Segmenter
@@ -95,12 +95,12 @@ def _num_classes(state: dict[str, Tensor], weights: str, model: str) -> int:
     return num_classes
 
 
-def _network(model: str, num_classes: int) -> nn.Module:
+def _network(model: str, num_classes: int) -> Any:
     """The untrained network, without the head that only training uses."""
     return getattr(segmentation, model)(weights=None, weights_backbone=None, num_classes=num_classes)
 
 
-def probabilities(network: nn.Module, images: Tensor) -> Tensor:
+def probabilities(network: Any, images: Tensor) -> Tensor:
     """Each class's probability in each cell of the grid: (B, classes, GRID, GRID) float32, adding up to 1.
 
     torchvision scales the classes' logits up to the image; here they go to the grid at once, a value being that at the

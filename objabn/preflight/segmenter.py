@@ -37,7 +37,7 @@ def segmenter_downloads(name: str, dataset: Dataset) -> list[Download]:
 
 
 def motion_instead(name: str, dataset: Dataset) -> str:
-    """Say how to go on without weights: the `-S` with which the backend `motion` serves a data set.
+    """Say how to go on without weights: the `-S` that takes the backend `motion`.
 
     What moves is nobody's person, so its masks are of the group `other`, which has to be among those that count.
     """

@@ -1,10 +1,11 @@
 # make setup | check | repro | ablate | test: each makes .venv from the pinned requirements when it is missing or old.
 # repro installs what the pipeline needs; test and lint install the tools for development on top of it.
+# make detectron2: builds that segmenter's library into .venv; SOURCE=DIR builds a checkout of it that is here.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup setup-tests repro ablate check test lint
+.PHONY: setup setup-tests detectron2 repro ablate check test lint
 
 setup: $(VENV)/.installed
 setup-tests: $(VENV)/.installed-tests
@@ -18,6 +19,9 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 $(VENV)/.installed-tests: $(VENV)/.installed requirements-dev.txt requirements-ray.txt requirements-transformers.txt
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	touch $@
+
+detectron2: setup
+	PYTHON=$(BIN)/python sh tools/detectron2.sh $(if $(SOURCE),"$(SOURCE)")
 
 check: setup
 	$(BIN)/python -m objabn check

@@ -3,11 +3,10 @@
 `python -m stages.segment DATASET`
 """
 
-import json
 from functools import partial
 from pathlib import Path
 
-from objabn.config.schema import Import, OnGpu
+from objabn.config.schema import Import, Motion
 from stages.arguments import parse
 from stages.entry import run_stage
 from stages.paths import Paths
@@ -21,6 +20,7 @@ def main() -> None:
 
     from objabn.segmentation import local_engine, ray_engine
     from objabn.segmentation.contact_sheet import draw_masks
+    from objabn.segmentation.provenance import report_text
     from objabn.segmentation.quality import summarise, video_quality
     from objabn.segmentation.segment import make_compute, segment_videos
     from objabn.segmentation.segmenters.choice import build
@@ -43,7 +43,7 @@ def main() -> None:
     cache = Cache()
     make = partial(make_compute, paths.data("frames"), dataset, cache=cache.root)
     by_ray = dataset.machine.segment_engine == "ray"
-    may_lease = isinstance(dataset.segment, OnGpu) and not by_ray  # Ray shares out the GPUs among its actors
+    may_lease = not (by_ray or isinstance(dataset.segment, Motion | Import))  # Ray shares out the GPUs itself
     with one_at_a_time(masks.parent), leased_gpus(1, "auto" if may_lease else "cpu"):  # nothing asks CUDA before
         on_gpu = may_lease and torch.cuda.is_available()
         is_json = isinstance(dataset.segment, Import) and Path(dataset.segment.masks).is_file()
@@ -64,7 +64,7 @@ def main() -> None:
         print(f"{segmented} videos segmented, {cached} found in the side cache")
         per_video = video_quality(table, masks, truths)
         units = per_video.assign(unit=names)
-        write_text(paths.segment_report, json.dumps(summarise(per_video), indent=2) + "\n")
+        write_text(paths.segment_report, report_text(summarise(per_video), dataset.segment))
         write_text(paths.segment_report.with_suffix(".csv"), units.to_csv(index=False, lineterminator="\n"))
         draw_masks(per_video, frames, masks, truths, paths.mask_picture)
 

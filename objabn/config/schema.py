@@ -5,17 +5,20 @@ leave stale results. The field comments give units.
 """
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from objabn.config.blocks import Block, Count, NonNegative, Positive, Seed, Share
-from objabn.config.prompted import Sam3, Transformers
+from objabn.config.prompted import FromHub, Sam3, Transformers
 from objabn.config.rows import Control, Loss, Table
 
 BLOCKS = ("stem", "res2", "res3", "res4", "res5")  # of an X3D, before its head
 GROUPS = ("person", "other")  # of masks whose segmenter has no prompts (`stores.masks`), and of the truth
 Group = Literal["person", "other"]
+SemanticModel = Literal["lraspp_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50"]
+SEMANTIC = get_args(SemanticModel)
+LEAST_PROBABILITY = 0.05  # that masks of a semantic model are stored with
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -71,6 +74,17 @@ class Torchvision(MaskRCNN):
     ]  # figures: the embedded data's small one
 
 
+class Semantic(Block):
+    """Models of torchvision that tell classes, cell by cell, and no instances: no proposals, no floor of scores."""
+
+    backend: Literal["torchvision"]
+    stride: Count  # segments every n-th stored frame; the frames between have the masks of the last one
+    weights: str  # zoo (torchvision downloads them), or path of a .pth
+    model: SemanticModel
+    short_edge: Annotated[int, Field(ge=32)]  # pixels, of the network's input
+    batch_size: Count
+
+
 class Detectron2(MaskRCNN):
     backend: Literal["detectron2"]
     weights: str  # zoo (detectron2 downloads them), or path of a .pkl as the zoo's, or of a .pth
@@ -96,8 +110,8 @@ class Import(Block):
         return self
 
 
-OnGpu = MaskRCNN | Transformers | Sam3  # compute on a GPU where there is one, and store scores from score_floor on
-Segment = Annotated[Motion | Torchvision | Detectron2 | Import | Transformers | Sam3, Field(discriminator="backend")]
+OfTorchvision = Annotated[Torchvision | Semantic, Field(discriminator="model")]
+Segment = Annotated[Motion | OfTorchvision | Detectron2 | Import | Transformers | Sam3, Field(discriminator="backend")]
 
 
 class Data(Block):
@@ -276,11 +290,14 @@ class Dataset(Block):
             if group not in self.mask.groups:
                 why = f"segment.class_name is {self.segment.class_name!r}"
                 raise ValueError(f"mask.groups: expected {group} in it ({why}), got {self.mask.groups}")
-        if isinstance(self.segment, OnGpu) and self.mask.score_threshold < self.segment.score_floor:
+        if isinstance(self.segment, MaskRCNN | FromHub) and self.mask.score_threshold < self.segment.score_floor:
             raise ValueError(
                 f"mask.score_threshold: expected at least segment.score_floor ({self.segment.score_floor}), "
                 f"got {self.mask.score_threshold}"
             )
+        if isinstance(self.segment, Semantic) and self.mask.score_threshold < LEAST_PROBABILITY:
+            expected = f"at least {LEAST_PROBABILITY} ({self.segment.model} stores no lower probability)"
+            raise ValueError(f"mask.score_threshold: expected {expected}, got {self.mask.score_threshold}")
         return self
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from objabn.config.prompted import FromHub
-from objabn.config.schema import Dataset, Detectron2, Import, Motion, Torchvision
+from objabn.config.schema import Dataset, Detectron2, Import, Motion, Semantic, Torchvision
 from objabn.preflight.findings import Finding, fault, ok, warning
 from objabn.preflight.from_hub import hub_findings
-from objabn.preflight.weights import DETECTRON2, TORCHVISION, Download, file_fault
+from objabn.preflight.weights import Download, file_fault
+from objabn.segmentation.segmenters.zoo import DETECTRON2, TORCHVISION
 from objabn.system.checkouts import why_absent
 from objabn.system.downloads import iopath_path, torch_path
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ZOO = "zoo"
-INSTALLATION = "https://detectron2.readthedocs.io/en/latest/tutorials/install.html"
 KINDS = {  # of masks to import, by their format
     "png": "a directory of <video id>/<frame>.png",
     "coco": "a COCO json, or a directory of <video id>.json",
@@ -33,14 +33,26 @@ _LARGEST_JSON = 50_000_000  # bytes, of a json that is read here: more take seco
 
 def segmenter_downloads(name: str, dataset: Dataset) -> list[Download]:
     """List the downloads that the segmenter asks for."""
-    segment, key = dataset.segment, f"datasets.{name}.segment.weights"
-    if isinstance(segment, Torchvision) and segment.weights == ZOO and segment.model in TORCHVISION:
+    segment, key, instead = dataset.segment, f"datasets.{name}.segment.weights", motion_instead(name, dataset)
+    if isinstance(segment, Torchvision | Semantic) and segment.weights == ZOO and segment.model in TORCHVISION:
         url = TORCHVISION[segment.model]
-        return [Download("segment", key, url, torch_path(url))]
+        return [Download("segment", key, url, torch_path(url), instead)]
     if isinstance(segment, Detectron2) and segment.weights == ZOO:
         found = DETECTRON2.get(segment.model) or _detectron2_url(segment.model)
-        return [Download("segment", key, found, iopath_path(found))] if found else []
+        return [Download("segment", key, found, iopath_path(found), instead)] if found else []
     return []
+
+
+def motion_instead(name: str, dataset: Dataset) -> str:
+    """Say how to go on without weights: the `-S` that takes the backend `motion`.
+
+    What moves is nobody's person, so its masks are of the group `other`, which has to be among those that count.
+    """
+    block = f"{{backend: motion, stride: {getattr(dataset.segment, 'stride', 1)}, threshold: 25.0, min_area: 0.002}}"
+    settings = [f"datasets.{name}.segment={block}"]
+    if "other" not in dataset.mask.groups:
+        settings.append(f"datasets.{name}.mask.groups=[{', '.join([*dataset.mask.groups, 'other'])}]")
+    return f"segment what moves before a still camera, without weights: {' '.join(f'-S {each!r}' for each in settings)}"
 
 
 def segmenter_findings(
@@ -69,7 +81,9 @@ def segmenter_findings(
         return [*found, *hub_findings(key, segment, dataset.mask.groups)]
     wrong = _no_weights(f"{key}.weights", segment)
     if isinstance(segment, Detectron2):
-        found.append(_detectron2(key, segment, load=segment.weights != ZOO and not wrong))
+        found.append(
+            _detectron2(key, segment, motion_instead(name, dataset), load=segment.weights != ZOO and not wrong)
+        )
     elif segment.weights != ZOO:
         wrong = wrong or _torchvision_misfit(f"{key}.weights", segment)
     if wrong:
@@ -77,7 +91,7 @@ def segmenter_findings(
     return found if segment.weights == ZOO else [*found, ok("segment", f"{key}.weights: {segment.weights}")]
 
 
-def _no_weights(key: str, segment: Torchvision | Detectron2) -> str | None:
+def _no_weights(key: str, segment: Torchvision | Semantic | Detectron2) -> str | None:
     """Say why weights that are a file, or would have to be, are not there."""
     if segment.weights != ZOO:
         return file_fault(key, segment.weights, f"{ZOO} or the path of weights of {segment.model}")
@@ -86,7 +100,7 @@ def _no_weights(key: str, segment: Torchvision | Detectron2) -> str | None:
     return None
 
 
-def _torchvision_misfit(key: str, segment: Torchvision) -> str | None:
+def _torchvision_misfit(key: str, segment: Torchvision | Semantic) -> str | None:
     """Say why weights do not fit the model, or None.
 
     Those of `python -m objabn pretrain segmenter` say beside them what they are, so that nothing has to be loaded.
@@ -111,15 +125,14 @@ def _parsed(path: Path) -> dict:
     return content if isinstance(content, dict) else {}
 
 
-def _detectron2(key: str, segment: Detectron2, *, load: bool) -> Finding:
+def _detectron2(key: str, segment: Detectron2, instead: str, *, load: bool) -> Finding:
     """Look at the library; with `load` at whether the weights fit.
 
     It is imported where it is installed: one that was built against another torch is there and cannot be used.
     """
     if importlib.util.find_spec("detectron2") is None:
-        todo = f"install it as {INSTALLATION} says, and setuptools<81; or choose another backend (torchvision, motion)"
-        line = f"{key}.backend: expected detectron2 to be installed, found no such library; {todo}"
-        return fault("segment", line)
+        line = f"{key}.backend: expected detectron2 to be installed, found no such library"
+        return fault("segment", f"{line}; `make detectron2` builds it; or {instead}")
     from objabn.segmentation.segmenters import detectron2
 
     try:

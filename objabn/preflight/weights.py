@@ -13,16 +13,8 @@ from objabn.preflight.findings import Finding, fault, ok
 from objabn.system.checkouts import why_absent
 from objabn.system.downloads import bring, not_whole
 
-# Addresses as the libraries have them (a test compares): to import these libraries takes seconds.
+# As pytorchvideo has it (a test compares): to import it takes seconds.
 X3D_M = "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/X3D_M.pyth"
-TORCHVISION = {
-    "maskrcnn_resnet50_fpn": "https://download.pytorch.org/models/maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
-    "maskrcnn_resnet50_fpn_v2": "https://download.pytorch.org/models/maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
-}
-_COCO = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x"
-DETECTRON2 = {
-    f"{_COCO}.yaml": f"https://dl.fbaipublicfiles.com/detectron2/{_COCO}/137849600/model_final_f10217.pkl",
-}
 WAIT_SEC = 3.0  # for the answers of all hosts together
 
 
@@ -34,6 +26,7 @@ class Download:
     key: str
     url: str
     path: Path
+    instead: str = ""  # what else to do where it cannot be had, in words
 
 
 def download_findings(downloads: Iterable[Download]) -> list[Finding]:
@@ -53,7 +46,8 @@ def _finding(wanted: Download, answer: str | None) -> Finding:
     if not answer:
         return ok(wanted.stage, f"{wanted.key}: not here, but {wanted.url} answers")
     line = f"{wanted.key}: expected weights on the disk or a download, got {answer}"
-    return fault(wanted.stage, f"{line}; {bring(wanted.url, wanted.path, wanted.key)}")
+    instead = f"; or {wanted.instead}" if wanted.instead else ""
+    return fault(wanted.stage, f"{line}; {bring(wanted.url, wanted.path, wanted.key)}{instead}")
 
 
 def _other_digest(path: Path) -> str | None:

@@ -36,6 +36,7 @@ class Masks(NamedTuple):
     quality: Mapping[str, float]  # `segmentation.quality.summarise`
     videos: pd.DataFrame  # `segmentation.quality.video_quality`
     picture: Path
+    segmenter: Mapping[str, Any] | None = None  # `segmentation.provenance.provenance`; None of older results
 
 
 @dataclass
@@ -246,14 +247,17 @@ def read_comparison(
         {row: over_seeds(read_numbers(path)) for row, path in results.items()},
         {row: read_results(path.with_suffix(".parquet"), COLUMNS) for row, path in results.items()},
         {row: read_json(path.with_suffix(".training.json")) for row, path in results.items()},
-        Masks(
-            read_json(segment_report),
-            read_mask_quality(segment_report.with_suffix(".csv")),
-            mask_picture,
-        ),
+        read_masks(segment_report, mask_picture),
         videos,
         recordings,
     )
+
+
+def read_masks(segment_report: Path, mask_picture: Path) -> Masks:
+    """Read what segmentation has written; older versions did not say what made the masks."""
+    quality = read_json(segment_report)
+    segmenter = quality.pop("segmenter", None)
+    return Masks(quality, read_mask_quality(segment_report.with_suffix(".csv")), mask_picture, segmenter)
 
 
 def read_kept_maps(results: Mapping[Row, Path]) -> dict[Row, KeptMaps]:

@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "params.yaml").read_text()
 _CONTROL = {"attention": "mha", "pc": False, "masks": "own", "labels": "own", "set": {}}
 MOTION = {"backend": "motion", "stride": 1, "threshold": 25.0, "min_area": 0.002}
+SEMANTIC = {"backend": "torchvision", "stride": 1, "weights": "zoo", "model": "lraspp_mobilenet_v3_large",
+            "short_edge": 520, "batch_size": 4}  # fmt: skip
 
 
 def edited(path: str, value: object) -> str:
@@ -150,6 +152,15 @@ BROKEN = [
      "'sam3', got 'sam'"),
     ("a setting of the other backend", edited("datasets.synthetic.segment", MOTION | {"proposals": 9}),
      "datasets.synthetic.segment.proposals: not a known parameter"),
+    ("a semantic model has no proposals", edited("datasets.folder.segment", SEMANTIC | {"proposals": 9}),
+     "datasets.folder.segment.proposals: not a known parameter"),
+    ("a small input of a semantic model", edited("datasets.folder.segment", SEMANTIC | {"short_edge": 9}),
+     "datasets.folder.segment.short_edge: expected greater than or equal to 32, got 9"),
+    ("a model that torchvision lacks", edited("datasets.folder.segment.model", "fcn"),
+     "datasets.folder.segment.model: expected 'maskrcnn_resnet50_fpn_v2', 'maskrcnn_resnet50_fpn', 'figures', "
+     "'lraspp_mobilenet_v3_large', 'deeplabv3_mobilenet_v3_large', 'deeplabv3_resnet50', got 'fcn'"),
+    ("no model of torchvision", edited("datasets.folder.segment.model", ...),
+     "datasets.folder.segment.model: missing"),
     ("persons only from motion", edited("datasets.synthetic.segment", MOTION),
      "datasets.synthetic.mask.groups: expected other in it (motion cannot tell persons), got ['person']"),
     ("frozen beyond the split", edited("datasets.synthetic.model.frozen", "res4"),
@@ -191,6 +202,19 @@ def test_broken_file_gives_one_line_with_the_full_key(text: str, fault: str) -> 
     with pytest.raises(ParamsError) as error:
         parse_params(text)
     assert str(error.value).splitlines() == [f"params.yaml: {fault}"]
+
+
+def test_a_semantic_model_has_a_block_of_its_own_and_a_least_threshold() -> None:
+    values = read_yaml(TEXT)
+    values["datasets"]["folder"]["segment"] = SEMANTIC
+    assert parse_params(yaml.safe_dump(values)).datasets["folder"].segment.model_dump() == SEMANTIC
+    values["datasets"]["folder"]["mask"]["score_threshold"] = 0.04
+    with pytest.raises(ParamsError) as error:
+        parse_params(yaml.safe_dump(values))
+    assert str(error.value) == (
+        "params.yaml: datasets.folder.mask.score_threshold: expected at least 0.05 (lraspp_mobilenet_v3_large stores "
+        "no lower probability), got 0.04"
+    )
 
 
 def test_all_faults_come_out_together() -> None:

@@ -123,6 +123,7 @@ def page(
     lost: bool = False,
     num_videos: int = VIDEOS,
     methods: bool = False,
+    segmenter: dict | None = None,
 ) -> str:
     """The page of a made-up run; `folder` is where its picture of masks is drawn."""
     dataset = dataset.model_copy(update={"published": published, "truth": truth_of(Path("truth")) if truth else None})
@@ -156,7 +157,7 @@ def page(
         seeds=own,
         per_video=per_video,
         trainings=dict.fromkeys(rows, notes),
-        masks=Masks(report, quality, folder / "masks.png"),
+        masks=Masks(report, quality, folder / "masks.png", segmenter),
         videos=videos,
     )
     return render(comparison, answers(comparison), all_plots(comparison), gallery, left_out)

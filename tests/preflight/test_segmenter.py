@@ -1,6 +1,7 @@
 """The segmenter's library, weights and masks, for each backend."""
 
 import json
+import shlex
 import shutil
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -8,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from objabn.config.schema import Motion
 from objabn.preflight import segmenter
 from objabn.preflight.data import read
-from objabn.preflight.segmenter import segmenter_downloads, segmenter_findings
+from objabn.preflight.segmenter import motion_instead, segmenter_downloads, segmenter_findings
 from objabn.stores.array import StoreWriter
 from tests.helpers.mask_files import coco, joined, label_studio, write, write_npz
 from tests.helpers.preflight import given, write_index
@@ -20,6 +22,10 @@ KEY = "datasets.folder.segment"
 IMPORT = (
     "datasets.folder.segment={{backend: import, masks: masks, format: {}, class_name: person, sparse: none, "
     "images: null}}"
+)
+SEMANTIC = (
+    "datasets.folder.segment={backend: torchvision, stride: 1, weights: zoo, model: deeplabv3_resnet50, "
+    "short_edge: 520, batch_size: 4}"
 )
 
 
@@ -42,7 +48,24 @@ def test_libraries_that_are_not_installed(place: Path, monkeypatch: pytest.Monke
         "datasets.ucf101.machine.segment_engine: expected ray to be installed, found no such library; "
         "`pip install -r requirements-ray.txt`, or local"
     )
-    assert found[1][1].startswith("datasets.ucf101.segment.backend: expected detectron2 to be installed, found no")
+    assert found[1][1] == (
+        "datasets.ucf101.segment.backend: expected detectron2 to be installed, found no such library; `make "
+        "detectron2` builds it; or segment what moves before a still camera, without weights: "
+        "-S 'datasets.ucf101.segment={backend: motion, stride: 1, threshold: 25.0, min_area: 0.002}'"
+    )
+
+
+@pytest.mark.parametrize("name", ["synthetic", "ucf101", "folder"])
+def test_what_takes_motion_instead_is_accepted(place: Path, name: str) -> None:
+    """Whatever groups counted before: `synthetic` has persons only."""
+    before = given().datasets[name]
+    words = motion_instead(name, before)
+    settings = [word for word in shlex.split(words.partition("weights: ")[2]) if word != "-S"]
+    after = given(*settings).datasets[name]
+    assert isinstance(after.segment, Motion)
+    assert after.segment.stride == before.segment.stride
+    assert set(after.mask.groups) == {*before.mask.groups, "other"}
+    assert len(settings) == 2 - ("other" in before.mask.groups)
 
 
 def test_a_library_that_cannot_be_imported(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,6 +96,9 @@ def test_downloads_by_backend(place: Path, monkeypatch: pytest.MonkeyPatch) -> N
         "folder": ["maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth"],
         "quick": [],
     }
+    (download,) = segmenter_downloads("folder", given(SEMANTIC).datasets["folder"])
+    assert download.path.name == "deeplabv3_resnet50_coco-cd0a2569.pth"
+    assert download.instead == motion_instead("folder", given().datasets["folder"])
     unknown = given("datasets.ucf101.segment.model=other.yaml").datasets["ucf101"]  # its address only detectron2 knows
     assert segmenter_downloads("ucf101", unknown) == []
 
@@ -96,6 +122,10 @@ def test_weights_of_another_model_are_loaded_and_named(place: Path) -> None:
     ((level, line),) = look(f"{KEY}.weights=w.pth", f"{KEY}.model=figures")
     assert level == "fault"
     assert line.startswith(f"{KEY}.weights: w.pth: does not fit figures: ")
+    ((level, line),) = look(SEMANTIC, f"{KEY}.weights=w.pth")
+    assert level == "fault"
+    assert line.startswith(f"{KEY}.weights: w.pth: does not fit deeplabv3_resnet50: ")
+    assert look(SEMANTIC) == []  # its download is asked for elsewhere
 
 
 @pytest.mark.parametrize("form", ["png", "coco"])

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from objabn.preflight.weights import DETECTRON2, TORCHVISION, X3D_M, Download, ask, download_findings, file_fault
+from objabn.preflight.weights import X3D_M, Download, ask, download_findings, file_fault
+from objabn.segmentation.segmenters.zoo import DETECTRON2, TORCHVISION
 from objabn.system.downloads import iopath_path, torch_path
 
 
@@ -74,6 +75,12 @@ def test_a_host_is_asked_and_not_downloaded_from(host: str, tmp_path: Path) -> N
         ),
     ]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_else_can_be_done_ends_the_line(host: str, tmp_path: Path) -> None:
+    wanted = Download("segment", "a.key", f"{host}/no", tmp_path / "no", instead="do without")
+    (found,) = download_findings([wanted])
+    assert found.line.endswith(f"put it at {wanted.path}, or set a.key to its path; or do without")
 
 
 def test_a_host_that_does_not_answer(host: str) -> None:

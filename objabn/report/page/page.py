@@ -1,6 +1,7 @@
 """The report: one HTML page that shows a run of the pipeline, opened from the disk, with no network."""
 
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -107,6 +108,7 @@ def render(
         ],
         rows=[row.name for row in rows],
         quality=[(_mask_words(key), _quality(key, value)) for key, value in masks.quality.items()],
+        segmenter=segmenter_words(masks.segmenter) if masks.segmenter else "",
         worst=_worst(masks.videos),
         picture=picture_url(masks.picture),
         lost=_lost(comparison.videos),
@@ -202,6 +204,26 @@ def _quality(key: str, value: float) -> str:
     if key in _COUNTS:
         return f"{value:,.0f}"
     return f"{100 * value:.1f} %" if key.endswith("_share") else f"{value:.3f}"
+
+
+def segmenter_words(told: Mapping[str, Any]) -> str:
+    """Say in a line what made the masks, from what the stage wrote (`segmentation.provenance`)."""
+    names = ("model", "architecture", "format", "masks", "weights")
+    parts = [f"{name} {told[name]}" for name in names if name in told]
+    if "sha256" in told:
+        parts[-1] += f" (SHA-256 {told['sha256'][:16]}…)"
+    if "files" in told:
+        parts[-1] += f" ({told['files']:,} files)"
+    parts += [told["library"]] if "library" in told else []
+    settings = ", ".join(f"{name} {_setting(value)}" for name, value in told["settings"].items())
+    made = "; ".join([told["backend"], *parts, *([f"settings: {settings}"] if settings else [])])
+    return f"Masks by {made}. Licence of the {'masks' if 'masks' in told else 'weights'}: {told['licence']}."
+
+
+def _setting(value: Any) -> str:
+    """A parameter's value as params.yaml has it, in a line."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=math.inf)
+    return text.removesuffix("\n").removesuffix("\n...")
 
 
 def _worst(videos: pd.DataFrame) -> pd.DataFrame:

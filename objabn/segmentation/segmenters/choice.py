@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from objabn.config.schema import SEMANTIC
 from objabn.segmentation.segmenters import hub
 from objabn.segmentation.segmenters.instances import Instances, Segmenter
 from objabn.system.files import file_digest
@@ -30,7 +31,15 @@ SETTINGS = {
 FROM_HUB = ("transformers", "sam3")  # their weights are a folder, or a name that becomes one
 BACKENDS = tuple(SETTINGS)
 # Part of the key of cached masks. Raise a backend's when its output changes: in its module, or in one that it imports.
-VERSIONS = {"motion": 1, "torchvision": 1, "detectron2": 1, "import": 2, "transformers": 1, "sam3": 1}
+VERSIONS = {
+    "motion": 1,
+    "torchvision": 1,
+    "semantic": 1,  # torchvision's
+    "detectron2": 1,
+    "import": 2,
+    "transformers": 1,
+    "sam3": 1,
+}
 
 
 def build(backend: str, *, stride: int = 1, **settings: Any) -> Segmenter:
@@ -106,7 +115,8 @@ def settings_key(backend: str, weights: str | None = None, **settings: Any) -> d
     elif backend != "motion" and weights:
         # Not a file: the name that the backend resolves (detectron2's `zoo`: the one file that it has of the model).
         content = file_digest(weights) if Path(weights).is_file() else weights
-    return {"backend": backend, "version": VERSIONS[backend], "weights": content, **chosen}
+    version = VERSIONS["semantic" if chosen.get("model") in SEMANTIC else backend]
+    return {"backend": backend, "version": version, "weights": content, **chosen}
 
 
 def bring_weights(backend: str, weights: str | None = None, **settings: Any) -> None:

@@ -158,8 +158,8 @@ def _library() -> SimpleNamespace:
     except ImportError as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(
-            f"segmenter detectron2: the library cannot be imported ({reason}); install it as {INSTALLATION} says, "
-            "and setuptools<81, whose pkg_resources it imports"
+            f"segmenter detectron2: the library cannot be imported ({reason}); `make detectron2` builds it against the "
+            f"torch that is there (by hand: {INSTALLATION})"
         ) from error
     return SimpleNamespace(
         model_zoo=model_zoo,

@@ -14,9 +14,9 @@ class Instances(NamedTuple):
 
     masks: np.ndarray | None  # (n, GRID, GRID) bool, row = y: the frame resampled to the grid; None where planes are
     scores: np.ndarray  # (n,) float32 in [0, 1]
-    classes: np.ndarray  # (n,) str: COCO names ("person", "dog", ...); "moving" for motion; a group's for prompts
+    classes: np.ndarray  # (n,) str: the backend's names ("person", "dog", ...); "moving" for motion; a prompt's group
     boxes: np.ndarray  # (n, 4) float32 in [0, 1]: x0, y0, x1, y1
-    planes: np.ndarray | None = None  # score planes, uint8 (groups, GRID, GRID), where a GPU has drawn them
+    planes: np.ndarray | None = None  # score planes, uint8 (groups, GRID, GRID), where a backend gives them
 
 
 Segmenter = Callable[[np.ndarray, str], list[Instances]]

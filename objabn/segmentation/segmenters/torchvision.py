@@ -1,10 +1,11 @@
 """Mask R-CNN from torchvision, with a local weights file in torchvision's own format: COCO's, or the small `figures`.
 
+The backend's other models, which tell classes apart and no instances, stand in `semantic`.
+
 The network runs as torchvision runs it, but for the last step: its paste rounds boxes to whole pixels, so the 28 x 28
 masks go through `paste_masks` instead, straight to the grid.
 """
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,29 +15,24 @@ from torchvision.models import detection
 from torchvision.models.detection import backbone_utils
 from torchvision.ops import FrozenBatchNorm2d
 
+from objabn.segmentation.segmenters import semantic
 from objabn.segmentation.segmenters.figures_rcnn import figures_rcnn
 from objabn.segmentation.segmenters.instances import Instances, Segmenter
 from objabn.segmentation.segmenters.rcnn import (
     batch_that_fits,
     by_frame,
-    check_keys,
     device_of,
     in_bf16,
     in_channels_last,
     upload,
 )
-from objabn.system.downloads import bring, not_whole, torch_path
+from objabn.segmentation.segmenters.state_dicts import MASK_RCNN, SEMANTIC, WEIGHTS, fill, read_state
 
-WEIGHTS = {
-    "maskrcnn_resnet50_fpn": detection.MaskRCNN_ResNet50_FPN_Weights.COCO_V1,
-    "maskrcnn_resnet50_fpn_v2": detection.MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1,
-}
-MODELS = (*WEIGHTS, "figures")
+MODELS = (*MASK_RCNN, "figures")
 CATEGORIES = {  # by number of classes in the checkpoint, background included
     91: tuple(detection.MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1.meta["categories"]),
     2: ("__background__", "person"),
 }
-ZOO = "zoo"
 CLASS_KEY = "roi_heads.box_predictor.cls_score.weight"
 
 
@@ -60,7 +56,8 @@ def build(
         weights: zoo (torchvision downloads its COCO weights of `model`, once), or the path of a state_dict (.pth) of
             `model`: torchvision's own, with 91 classes, or one with 2 (person).
         model: maskrcnn_resnet50_fpn_v2, maskrcnn_resnet50_fpn, or figures: the small one of the embedded data, which
-            `pretrain.segmenter` trains.
+            `pretrain.segmenter` trains. A semantic model (`semantic`) needs no more than weights, short_edge,
+            batch_size and device.
         short_edge: frames are resized so that their short edge has this many pixels ...
         long_edge: ... and their long edge no more than these.
         proposals: regions a frame that the second stage classifies.
@@ -74,9 +71,11 @@ def build(
         ValueError: for an unknown model, or weights that are missing, unreadable, not this model's, or cannot be
             downloaded.
     """
+    if model in SEMANTIC:
+        return semantic.build(weights=weights, model=model, short_edge=short_edge, batch_size=batch_size, device=device)
     if model not in MODELS:
-        raise ValueError(f"torchvision model: expected one of {', '.join(MODELS)}, got {model!r}")
-    state = _read(weights, model)
+        raise ValueError(f"torchvision model: expected one of {', '.join((*WEIGHTS, 'figures'))}, got {model!r}")
+    state = read_state(weights, model)
     num_classes = _num_classes(state, weights)
     network = _network(
         model,
@@ -102,7 +101,10 @@ def check_weights(weights: str, model: str) -> None:
     Raises:
         ValueError: as `build`.
     """
-    state = _read(weights, model)
+    if model in SEMANTIC:
+        semantic.check_weights(weights, model)
+        return
+    state = read_state(weights, model)
     with torch.device("meta"):
         network = _network(model, _num_classes(state, weights))
     _load(network, state, weights, model, assign=True)
@@ -155,42 +157,6 @@ def _forward(
     return by_frame(masks, boxes, scores, labels, names, counts, draws=draws)
 
 
-def _read(path: str, model: str) -> dict[str, Tensor]:
-    """Tensors of a weights file. Raises: ValueError when it is missing or holds anything else."""
-    if model in WEIGHTS:
-        origin = f"{type(WEIGHTS[model]).__name__}.{WEIGHTS[model].name}"
-        expected = f"expected a state_dict of torchvision's {model} (.pth), such as the file of its {origin}"
-    else:
-        expected = f"expected a state_dict of {model} (.pth), as `python -m objabn pretrain segmenter` writes it"
-    if path == ZOO and model in WEIGHTS:
-        return _download(model)
-    if not Path(path).is_file():
-        raise ValueError(f"{path}: no such file; {expected}")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises half a dozen types for a file that is not its own
-        got = not_whole(Path(path)) or f"a file that torch cannot read ({type(error).__name__})"
-        raise ValueError(f"{path}: {expected}, got {got}") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ValueError(f"{path}: {expected}, got something else than a dictionary of tensors")
-    return state
-
-
-def _download(model: str) -> dict[str, Tensor]:
-    """torchvision's own weights, by its cache. Raises: ValueError when they are not there and cannot be had."""
-    url = WEIGHTS[model].url
-    path = torch_path(url)
-    try:
-        return dict(WEIGHTS[model].get_state_dict(progress=True, check_hash=True))
-    except Exception as error:  # no connection; a file whose digest is another, or that torch cannot read
-        if path.is_file():
-            got = not_whole(path) or f"a file that torch cannot read ({type(error).__name__})"
-            raise ValueError(f"{path}: expected the file of {url}, got {got}; remove it and fetch it again") from error
-        reason = str(error).partition("\n")[0]
-        expected = f"segment.weights: expected torchvision to download {url}, got {reason}"
-        raise ValueError(f"{expected}; {bring(url, path, 'segment.weights')}") from error
-
-
 def _network(model: str, num_classes: int, **settings: Any) -> detection.MaskRCNN:
     """The untrained network with the layers that torchvision's checkpoint of it was made with."""
     if model == "figures":
@@ -209,21 +175,9 @@ def _network(model: str, num_classes: int, **settings: Any) -> detection.MaskRCN
 
 
 def _load(network: nn.Module, state: dict[str, Tensor], path: str, model: str, *, assign: bool = False) -> None:
-    """Fills the network; with `assign` by the tensors themselves, without a copy.
-
-    Raises:
-        ValueError: unless each key finds its place, with its shape.
-    """
+    """As `fill`, with what torchvision does for its own checkpoint besides. Raises: ValueError as `fill`."""
     frozen = not any(key.endswith("num_batches_tracked") for key in state)
-    try:
-        # Not a comparison of key sets: torchvision renames older files' keys while it loads.
-        missing, unexpected = network.load_state_dict(state, strict=False, assign=assign)
-    except RuntimeError as error:
-        faults = [line.strip() for line in str(error).splitlines() if "size mismatch" in line]
-        raise ValueError(
-            f"{path}: does not fit {model}: {len(faults)} tensors of another shape (first: {faults[0]})"
-        ) from error
-    check_keys(path, model, missing, unexpected)
+    fill(network, state, path, model, assign=assign)
     if model == "maskrcnn_resnet50_fpn" and frozen and len(state[CLASS_KEY]) == 91:
         # torchvision does the same for its own checkpoint, trained when frozen batch norms had no epsilon.
         for layer in network.modules():

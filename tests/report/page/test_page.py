@@ -17,7 +17,7 @@ from objabn.config.schema import Dataset
 from objabn.report.names import Row
 from objabn.report.page import page as page_module
 from objabn.report.page.page import _worst as worst_masks
-from objabn.report.page.page import picture_url, shown_parameters
+from objabn.report.page.page import picture_url, segmenter_words, shown_parameters
 from objabn.report.page.plots import accuracy_plot
 from objabn.segmentation.quality import read_mask_quality
 from tests.helpers.comparisons import made_comparison, results
@@ -310,6 +310,34 @@ def test_long_names_of_rows_are_short_in_plots_and_whole_in_tables(tmp_path: Pat
         (drawn,) = re.findall(rf'Plotly\.newPlot\(\s*"plot-{plot}",(.*?)</script>', text, re.DOTALL)
         called = set(re.findall(r'"(?:name|text)":"(trained[^"]*)"', drawn))
         assert called == {"trained_with_m…_network_wide", "trained_with_m…_network_deep"}, plot
+
+
+def test_what_made_the_masks_stands_beside_their_quality(tmp_path: Path, synthetic: Dataset) -> None:
+    told = {
+        "backend": "torchvision",
+        "model": f"figures {EVIL}",
+        "weights": "w.pth",
+        "sha256": "0123456789abcdef" * 4,
+        "licence": "Apache-2.0",
+        "library": "torchvision 1.2",
+        "settings": {"short_edge": 192, "prompts": {"hand": ["hand", "a glove"]}},
+    }
+    words = segmenter_words(told)
+    assert words == (
+        f"Masks by torchvision; model figures {EVIL}; weights w.pth (SHA-256 0123456789abcdef…); torchvision 1.2; "
+        "settings: short_edge 192, prompts {hand: [hand, a glove]}. Licence of the weights: Apache-2.0."
+    )
+    text = page(tmp_path, synthetic, segmenter=told)
+    assert "weights w.pth (SHA-256 0123456789abcdef…)" in text
+    assert EVIL not in without_plotly(text)
+    assert 'id="segmenter"' not in page(tmp_path, synthetic)  # results of an older version
+
+
+def test_what_was_imported_stands_there() -> None:
+    told = {"backend": "import", "format": "png", "masks": "davis", "files": 1234, "licence": "unknown", "settings": {}}
+    assert segmenter_words(told) == (
+        "Masks by import; format png; masks davis (1,234 files). Licence of the masks: unknown."
+    )
 
 
 def test_ids_that_look_like_numbers_stay_text(tmp_path: Path) -> None:

@@ -454,6 +454,7 @@ def test_weights_file_of_another_kind(tmp_path: Path) -> None:
 def test_unknown_model() -> None:
     with pytest.raises(
         ValueError,
-        match=r"^torchvision model: expected one of maskrcnn_resnet50_fpn, maskrcnn_resnet50_fpn_v2, figures, got 'x'$",
+        match=r"^torchvision model: expected one of maskrcnn_resnet50_fpn, maskrcnn_resnet50_fpn_v2, "
+        r"lraspp_mobilenet_v3_large, deeplabv3_mobilenet_v3_large, deeplabv3_resnet50, figures, got 'x'$",
     ):
         choice.build("torchvision", weights="w.pth", model="x")

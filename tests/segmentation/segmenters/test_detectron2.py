@@ -27,9 +27,8 @@ from tests.helpers.random_rcnn import build
 
 ROOT = Path(__file__).parents[3]
 NO_LIBRARY = (
-    "segmenter detectron2: the library cannot be imported (No module named '{}'); install it as "
-    "https://detectron2.readthedocs.io/en/latest/tutorials/install.html says, and setuptools<81, whose pkg_resources "
-    "it imports"
+    "segmenter detectron2: the library cannot be imported (No module named '{}'); `make detectron2` builds it against "
+    "the torch that is there (by hand: https://detectron2.readthedocs.io/en/latest/tutorials/install.html)"
 )
 
 

@@ -447,7 +447,7 @@ class Project:
         index.main(["csv", "--dataset", "folder", "--videos", values["videos"], "--csv", str(folder / "listed.csv")])
         decode.main()
 
-    def segment(self) -> tuple[pd.DataFrame, dict[str, float]]:
+    def segment(self) -> tuple[pd.DataFrame, dict[str, Any]]:
         segment.main()
         table = pd.read_parquet("data/folder/masks/instances.parquet")
         return table, json.loads(Path("results/folder/segment.json").read_text())
@@ -468,6 +468,8 @@ def test_the_stage(
     share = 0.666667 if group == "person" else 0.0
     assert table["class"].tolist() == [group] * 8
     assert table["frame"].tolist() == [0, 0, 1, 1] * 2
+    made = report.pop("segmenter")
+    assert (made["backend"], made["format"], made["masks"], made["files"]) == ("import", "png", "png", 6)
     assert report == {
         "frames": 6,
         "instances_per_frame": pytest.approx(8 / 6, abs=1e-6),

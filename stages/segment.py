@@ -6,7 +6,7 @@
 from functools import partial
 from pathlib import Path
 
-from objabn.config.schema import Import, Motion
+from objabn.config.segmenters import Import, Motion
 from stages.arguments import parse
 from stages.entry import run_stage
 from stages.paths import Paths

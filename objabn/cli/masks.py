@@ -81,6 +81,7 @@ def export(args: argparse.Namespace) -> int:
 
 
 def _json(args: argparse.Namespace, store: StoreReader, videos: list[Video], threshold: float) -> int:
+    from objabn.stores.masks import GROUPS, group_names
     from objabn.truth.to_json import LOST, write_json
 
     at_grid = args.size == "grid"
@@ -93,7 +94,9 @@ def _json(args: argparse.Namespace, store: StoreReader, videos: list[Video], thr
         print(f"{lost} differ when they come back, since the frames are small; --size grid keeps all")
     sparse = "none" if videos[0].stride == 1 else "nearest"
     back = f"{{backend: import, masks: {args.out}, format: {args.format}, class_name: person, sparse: {sparse}, "
-    print(f"to bring them back: datasets.{args.dataset}.segment={back}images: null}}")
+    names = group_names(store)
+    groups = "null" if names == GROUPS else f"[{', '.join(names)}]"
+    print(f"to bring them back: datasets.{args.dataset}.segment={back}images: null, groups: {groups}}}")
     return 0
 
 

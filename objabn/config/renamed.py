@@ -26,6 +26,7 @@ ADDED = {
     "segment.stride": 1,
     "segment.sparse": "none",
     "segment.images": None,
+    "segment.groups": None,
     "data.colour": 0.0,
     "model.attention_convs": 3,
     "model.attention_gamma": 0.0,
@@ -51,7 +52,8 @@ ADDED = {
     "eval.camera": "still",
 }
 
-_OF_IMPORT = ("segment.sparse", "segment.images")  # parameters that only this backend has, and those that it lacks
+# Parameters that only this backend has, and those that it lacks.
+_OF_IMPORT = ("segment.sparse", "segment.images", "segment.groups")
 _NOT_OF_IMPORT = ("segment.stride",)  # masks of all frames are there
 
 # Keys that controls of old files lack -> what they were.

@@ -5,20 +5,25 @@ leave stale results. The field comments give units.
 """
 
 import re
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from objabn.config.blocks import Block, Count, NonNegative, Positive, Seed, Share
-from objabn.config.prompted import FromHub, Sam3, Transformers
 from objabn.config.rows import Control, Loss, Table
+from objabn.config.segmenters import (
+    LEAST_PROBABILITY,
+    FromHub,
+    Import,
+    MaskRCNN,
+    Motion,
+    Segment,
+    Semantic,
+    plane_names,
+)
 
 BLOCKS = ("stem", "res2", "res3", "res4", "res5")  # of an X3D, before its head
-GROUPS = ("person", "other")  # of masks whose segmenter has no prompts (`stores.masks`), and of the truth
 Group = Literal["person", "other"]
-SemanticModel = Literal["lraspp_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50"]
-SEMANTIC = get_args(SemanticModel)
-LEAST_PROBABILITY = 0.05  # that masks of a semantic model are stored with
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -49,69 +54,6 @@ class Decode(Block):
     store: bool  # false: nothing is stored, clips are decoded from the video files each time
     stride: Count  # keeps every n-th frame of a video: 0, n, 2n, ...
     frames_per_shard: Annotated[int, Field(ge=16, multiple_of=16)]
-
-
-class Motion(Block):
-    backend: Literal["motion"]
-    stride: Count  # segments every n-th stored frame; the frames between have the masks of the last one
-    threshold: Positive  # distance of RGB colours (0-255) between a pixel and its background
-    min_area: Share  # of the frame
-
-
-class MaskRCNN(Block):
-    stride: Count  # segments every n-th stored frame; the frames between have the masks of the last one
-    short_edge: Annotated[int, Field(ge=32)]  # pixels, of the network's input
-    proposals: Count
-    score_floor: Annotated[float, Field(gt=0, le=1)]  # instances below are not stored
-    batch_size: Count
-
-
-class Torchvision(MaskRCNN):
-    backend: Literal["torchvision"]
-    weights: str  # zoo (torchvision downloads them), or path of a .pth
-    model: Literal[
-        "maskrcnn_resnet50_fpn_v2", "maskrcnn_resnet50_fpn", "figures"
-    ]  # figures: the embedded data's small one
-
-
-class Semantic(Block):
-    """Models of torchvision that tell classes, cell by cell, and no instances: no proposals, no floor of scores."""
-
-    backend: Literal["torchvision"]
-    stride: Count  # segments every n-th stored frame; the frames between have the masks of the last one
-    weights: str  # zoo (torchvision downloads them), or path of a .pth
-    model: SemanticModel
-    short_edge: Annotated[int, Field(ge=32)]  # pixels, of the network's input
-    batch_size: Count
-
-
-class Detectron2(MaskRCNN):
-    backend: Literal["detectron2"]
-    weights: str  # zoo (detectron2 downloads them), or path of a .pkl as the zoo's, or of a .pth
-    model: str  # name of a Mask R-CNN's config in detectron2's model zoo
-
-
-class Import(Block):
-    backend: Literal["import"]
-    masks: str  # a directory (<video id>/<frame>.png, <video id>.npz ...) or a json: see `segmenters.imported`
-    format: Literal["png", "coco", "youtube-vis", "label-studio", "npz", "jhmdb"]
-    class_name: Annotated[str, Field(min_length=1)]  # of instances that come without one: PNGs and puppets have none
-    sparse: Literal["none", "nearest"]  # none: all frames have masks | nearest: a frame takes those nearest in time
-    images: str | None  # coco, youtube-vis: the json with the images or videos of a list of results
-
-    @model_validator(mode="after")
-    def _has_use(self) -> "Import":
-        if self.sparse != "none" and self.format == "jhmdb":
-            raise ValueError(f"sparse: expected none (puppets are of all frames), got {self.sparse!r}")
-        if self.images is not None and self.format not in ("coco", "youtube-vis"):
-            raise ValueError(
-                f"images: expected null (format {self.format} has no list of results), got {self.images!r}"
-            )
-        return self
-
-
-OfTorchvision = Annotated[Torchvision | Semantic, Field(discriminator="model")]
-Segment = Annotated[Motion | OfTorchvision | Detectron2 | Import | Transformers | Sam3, Field(discriminator="backend")]
 
 
 class Data(Block):
@@ -275,20 +217,28 @@ class Dataset(Block):
     @property
     def plane_names(self) -> tuple[str, ...]:
         """Names of the mask store's groups, in the order of its planes."""
-        return tuple(self.segment.prompts) if isinstance(self.segment, Sam3) else GROUPS
+        return plane_names(self.segment)
+
+    @field_validator("mask")
+    @classmethod
+    def _groups_are_stored(cls, mask: Mask, info: ValidationInfo) -> Mask:
+        """Check the groups as soon as the segmenter's block is right, whatever is wrong elsewhere."""
+        names = plane_names(info.data["segment"]) if "segment" in info.data else tuple(mask.groups)
+        for number, group in enumerate(mask.groups):
+            if group not in names:
+                raise ValueError(f"groups.{number}: expected {' or '.join(map(repr, names))}, got {group!r}")
+        return mask
 
     @model_validator(mode="after")
     def _masks_exist(self) -> "Dataset":
-        for number, group in enumerate(self.mask.groups):
-            if group not in self.plane_names:
-                expected = " or ".join(map(repr, self.plane_names))
-                raise ValueError(f"mask.groups.{number}: expected {expected}, got {group!r}")
         if isinstance(self.segment, Motion) and "other" not in self.mask.groups:
             raise ValueError(f"mask.groups: expected other in it (motion cannot tell persons), got {self.mask.groups}")
         if isinstance(self.segment, Import) and self.segment.format in ("png", "npz", "jhmdb"):
-            group = "person" if self.segment.class_name == "person" else "other"
+            names, why = self.plane_names, f"segment.class_name is {self.segment.class_name!r}"
+            group = self.segment.class_name if self.segment.class_name in names else "other"
+            if group not in names:
+                raise ValueError(f"segment.groups: expected {self.segment.class_name} in it ({why}), got {list(names)}")
             if group not in self.mask.groups:
-                why = f"segment.class_name is {self.segment.class_name!r}"
                 raise ValueError(f"mask.groups: expected {group} in it ({why}), got {self.mask.groups}")
         if isinstance(self.segment, MaskRCNN | FromHub) and self.mask.score_threshold < self.segment.score_floor:
             raise ValueError(

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 from objabn.config.rows import Table
-from objabn.config.schema import Dataset, Import
+from objabn.config.schema import Dataset
 from objabn.plan.units import duration, size
 
 DVC_SEC = 0.5  # of `dvc repro` for a stage: measured, 0.2 with small outputs
@@ -105,7 +105,7 @@ def num_rows(table: Table) -> int:
 
 def segmented_frames(params: Dataset, frames: int) -> int:
     """Count the frames that a segmenter sees of so many stored frames."""
-    return math.ceil(frames / (1 if isinstance(params.segment, Import) else params.segment.stride))
+    return math.ceil(frames / getattr(params.segment, "stride", 1))
 
 
 def training_sec(params: Dataset, counts: Counts, train_sec: float, val_sec: float) -> float:

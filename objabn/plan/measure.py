@@ -15,7 +15,8 @@ import torch
 from objabn.clips.batches import Loader, loader
 from objabn.clips.dataset import VALIDATION, ClipDataset
 from objabn.config.rows import MAPS, Table
-from objabn.config.schema import Dataset, Import, Motion
+from objabn.config.schema import Dataset
+from objabn.config.segmenters import Import, Motion
 from objabn.decoding.decode import make_writer, packing
 from objabn.decoding.one_video import decode_one
 from objabn.evaluation.evaluate import evaluate_run

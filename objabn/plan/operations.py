@@ -17,7 +17,8 @@ from torch.utils._pytree import tree_iter
 from torch.utils.flop_counter import conv_flop_count, flop_registry
 
 from objabn.config.rows import MAPS
-from objabn.config.schema import Dataset, Detectron2, Torchvision
+from objabn.config.schema import Dataset
+from objabn.config.segmenters import Detectron2, Torchvision
 from objabn.model.run import Run, build_model
 from objabn.segmentation.segmenters.detectron2 import MODEL as DETECTRON2
 from objabn.training.losses import settings, total_loss

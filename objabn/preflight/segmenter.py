@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from objabn.config.prompted import FromHub
-from objabn.config.schema import Dataset, Detectron2, Import, Motion, Semantic, Torchvision
+from objabn.config.schema import Dataset
+from objabn.config.segmenters import GROUPS, Detectron2, FromHub, Import, Motion, Semantic, Torchvision
 from objabn.preflight.findings import Finding, fault, ok, warning
 from objabn.preflight.from_hub import hub_findings
 from objabn.preflight.weights import Download, file_fault
@@ -44,15 +44,18 @@ def segmenter_downloads(name: str, dataset: Dataset) -> list[Download]:
 
 
 def motion_instead(name: str, dataset: Dataset) -> str:
-    """Say how to go on without weights: the `-S` that takes the backend `motion`.
+    """Say how to go on without weights: the command whose `-S` takes the backend `motion`.
 
-    What moves is nobody's person, so its masks are of the group `other`, which has to be among those that count.
+    What moves is nobody's person, so its masks are of the group `other`, which has to be among those that count. It is
+    our command: DVC's own `-S` puts the keys of a block into the one that is there.
     """
     block = f"{{backend: motion, stride: {getattr(dataset.segment, 'stride', 1)}, threshold: 25.0, min_area: 0.002}}"
     settings = [f"datasets.{name}.segment={block}"]
-    if "other" not in dataset.mask.groups:
-        settings.append(f"datasets.{name}.mask.groups=[{', '.join([*dataset.mask.groups, 'other'])}]")
-    return f"segment what moves before a still camera, without weights: {' '.join(f'-S {each!r}' for each in settings)}"
+    if "other" not in dataset.mask.groups or not set(dataset.mask.groups) <= set(GROUPS):
+        kept = [group for group in dataset.mask.groups if group in GROUPS and group != "other"]
+        settings.append(f"datasets.{name}.mask.groups=[{', '.join([*kept, 'other'])}]")
+    command = " ".join(["python -m objabn repro", *(f"-S {each!r}" for each in settings)])
+    return f"segment what moves before a still camera, without weights: `{command}`"
 
 
 def segmenter_findings(
@@ -64,7 +67,7 @@ def segmenter_findings(
         index: of the data set; None where it cannot be read.
         decoded: the frame store, where it is there.
     """
-    segment, key = dataset.segment, f"datasets.{name}.segment"
+    segment, key, instead = dataset.segment, f"datasets.{name}.segment", motion_instead(name, dataset)
     found: list[Finding] = []
     if dataset.machine.segment_engine == "ray" and importlib.util.find_spec("ray") is None:
         line = "expected ray to be installed, found no such library; `pip install -r requirements-ray.txt`, or local"
@@ -78,12 +81,10 @@ def segmenter_findings(
             found.append(warning("segment", f"{key}.masks: {wrong} ({decoded} has the frames)"))
         return [*found, ok("segment", f"{key}.masks: {segment.masks}")]
     if isinstance(segment, FromHub):
-        return [*found, *hub_findings(key, segment, dataset.mask.groups)]
+        return [*found, *hub_findings(key, segment, dataset.mask.groups, instead)]
     wrong = _no_weights(f"{key}.weights", segment)
     if isinstance(segment, Detectron2):
-        found.append(
-            _detectron2(key, segment, motion_instead(name, dataset), load=segment.weights != ZOO and not wrong)
-        )
+        found.append(_detectron2(key, segment, instead, load=segment.weights != ZOO and not wrong))
     elif segment.weights != ZOO:
         wrong = wrong or _torchvision_misfit(f"{key}.weights", segment)
     if wrong:

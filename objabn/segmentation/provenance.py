@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from objabn.config.blocks import Block
+from objabn.segmentation.segmenters import hub
+from objabn.segmentation.segmenters.choice import FROM_HUB
 from objabn.segmentation.segmenters.zoo import DETECTRON2, TORCHVISION
 from objabn.system.downloads import iopath_path, torch_path
 
@@ -35,7 +37,8 @@ LIBRARIES = {  # of a backend: the distributions that may bring it
     "sam3": ("transformers",),
 }
 OWN = Path(__file__).parents[1] / "assets" / "figures_rcnn.pth"
-_NO_SETTING = {"backend", "model", "weights", "masks", "format", "batch_size"}  # told apart, or changes nothing
+# Told apart, or changes nothing.
+_NO_SETTING = {"backend", "model", "weights", "masks", "images", "format", "batch_size", "overlap"}
 
 
 def report_text(quality: Mapping[str, float], segment: Block) -> str:
@@ -61,6 +64,8 @@ def provenance(segment: Block) -> dict[str, Any]:
     told: dict[str, Any] = {"backend": block["backend"]}
     if block["backend"] == "import":
         told |= {"format": block["format"], **_masks(Path(block["masks"])), "licence": UNKNOWN}
+        if block["images"]:
+            told["images"] = Path(block["images"]).name
     elif "weights" in block:
         told |= _weights(block)
     else:
@@ -75,10 +80,10 @@ def _weights(block: dict[str, Any]) -> dict[str, Any]:
     """What `provenance` tells of a model and its weights."""
     folder, file, architecture = checkpoint_folder(block), weights_file(block), _architecture(block)
     digest = _digest(file, "sha256") if file else None
-    if folder is None and block["backend"] not in ("torchvision", "detectron2"):
-        name = block["weights"]  # on a hub
+    if block["backend"] in FROM_HUB and hub.is_name(block["weights"]) and not os.path.isdir(block["weights"]):
+        name = block["weights"]
     else:
-        name = (folder or file or Path(block["weights"])).name
+        name = (file if folder is None and file else Path(block["weights"])).name
     return {
         **({"model": block["model"]} if "model" in block else {}),
         **({"architecture": architecture} if folder else {}),
@@ -89,9 +94,10 @@ def _weights(block: dict[str, Any]) -> dict[str, Any]:
 
 
 def checkpoint_folder(block: dict[str, Any]) -> Path | None:
-    """Folder of a checkpoint that is one, with config.json and model.safetensors; None for weights that are a file."""
-    path = Path(block["weights"])
-    return path if path.is_dir() else None
+    """Folder of a checkpoint of the Hub, with config.json and model.safetensors; None where it is not on this disk."""
+    if block["backend"] in FROM_HUB:
+        return hub.local_folder(block["weights"], block.get("revision"))
+    return None
 
 
 def weights_file(block: dict[str, Any]) -> Path | None:
@@ -99,7 +105,7 @@ def weights_file(block: dict[str, Any]) -> Path | None:
     path = Path(block["weights"])
     if (folder := checkpoint_folder(block)) is not None:
         path = folder / "model.safetensors"
-    elif block["weights"] == ZOO and (url := _zoo_url(block)):
+    elif block["backend"] not in FROM_HUB and block["weights"] == ZOO and (url := _zoo_url(block)):
         path = (iopath_path if block["backend"] == "detectron2" else torch_path)(url)
     return path if path.is_file() else None
 
@@ -122,8 +128,10 @@ def _architecture(block: dict[str, Any]) -> str:
     """A key of LICENCES, where there is one: of a folder, what its config.json says."""
     if block["backend"] in ("torchvision", "detectron2"):
         return "figures" if block["model"] == "figures" else block["backend"]
+    if block["backend"] == "sam3" or (folder := checkpoint_folder(block)) is None:
+        return block["backend"]  # SAM 3's file says sam3_video, for the tracker that it holds, too
     try:
-        return str(json.loads(((checkpoint_folder(block) or Path()) / "config.json").read_text())["model_type"])
+        return str(json.loads((folder / "config.json").read_text())["model_type"])
     except (OSError, ValueError, KeyError, TypeError):
         return block["backend"]
 

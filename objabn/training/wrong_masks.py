@@ -49,7 +49,7 @@ class ShiftedMasks:
         self._masks, self._seed = masks, seed
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
-        """Return shifted planes uint8 (n, 2, G, G), as `StoreReader.read`."""
+        """Return shifted planes uint8 (n, groups, G, G), as `StoreReader.read`."""
         return self._shifted(video, self._masks.read(video, indices))
 
     def read_all(self, video: str) -> np.ndarray:
@@ -76,7 +76,7 @@ class OtherMasks:
         self._partners = partners(classes, seed)
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
-        """Return the partner's planes uint8 (n, 2, G, G), as `StoreReader.read`.
+        """Return the partner's planes uint8 (n, groups, G, G), as `StoreReader.read`.
 
         Raises:
             ValueError: for a video that takes no part in the exchange.
@@ -130,7 +130,7 @@ class DisturbedMasks:
         self._given, self._masks, self._seed, self._shift, self._drop = given, masks, seed, shift, drop
 
     def read(self, video: str, indices: np.ndarray) -> np.ndarray:
-        """Return disturbed planes uint8 (n, 2, G, G), as `StoreReader.read`."""
+        """Return disturbed planes uint8 (n, groups, G, G), as `StoreReader.read`."""
         return self._disturbed(video, indices, self._given.read(video, indices))
 
     def read_all(self, video: str) -> np.ndarray:

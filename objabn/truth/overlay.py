@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from objabn.segmentation.contact_sheet import COLOURS
+from objabn.segmentation.contact_sheet import group_colours
 from objabn.stores.array import StoreReader
 from objabn.stores.frames import FrameReader
 from objabn.truth.unions import Video, read_unions
@@ -43,9 +43,10 @@ def draw(frame: np.ndarray, unions: dict[str, np.ndarray], height: int, width: i
         unions: bool (GRID, GRID) by group; the first group is drawn on top.
     """
     cv2 = libraries().cv2
+    colours = group_colours(list(unions))
     picture = cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)
     for group, union in reversed(unions.items()):
         mask = cv2.resize(union.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
-        colour = np.array(COLOURS[group], np.float32)
+        colour = np.array(colours[group], np.float32)
         picture[mask] = ((1 - _OPACITY) * picture[mask] + _OPACITY * colour).round().astype(np.uint8)
     return picture

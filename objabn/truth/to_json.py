@@ -14,10 +14,10 @@ from pycocotools import mask as cocotools
 
 from objabn.progress import progress
 from objabn.stores.array import StoreReader
-from objabn.stores.masks import GRID
+from objabn.stores.masks import GRID, group_names
 from objabn.system.files import replace_file
 from objabn.truth.enlarge import enlarge
-from objabn.truth.unions import Video, group_names, read_unions
+from objabn.truth.unions import Video, read_unions
 
 LOST = "scores and instances are not kept"
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from objabn.stores.array import StoreReader
-from objabn.stores.masks import GROUPS, union_mask
+from objabn.stores.masks import group_names, union_mask
 
 
 class Video(NamedTuple):
@@ -26,15 +26,10 @@ class Video(NamedTuple):
         return [f"{self.id}/{number * self.stride:05d}.png" for number in range(self.frames)]
 
 
-def group_names(store: StoreReader) -> tuple[str, ...]:
-    """Return the groups of a mask store's planes, in their order."""
-    return GROUPS
-
-
 def read_unions(store: StoreReader, video: str, threshold: float) -> dict[str, np.ndarray]:
     """Read each group's union of instances of score `threshold` or more: bool (frames, GRID, GRID) by name."""
-    planes = store.read_all(video)
-    return {group: union_mask(planes, threshold, [group]) for group in group_names(store)}
+    planes, names = store.read_all(video), group_names(store)
+    return {group: union_mask(planes, threshold, [group], names) for group in names}
 
 
 def choose_videos(table: pd.DataFrame, stride: int, wanted: list[str] | None) -> list[Video]:

@@ -46,7 +46,7 @@ def test_a_json(layout: str, capsys: pytest.CaptureFixture[str]) -> None:
         "wrote out/masks.json: 10 masks of 5 frames of 2 videos, each the union of a group at score 0.5; scores and "
         "instances are not kept",
         "to bring them back: datasets.folder.segment={backend: import, masks: out/masks.json, format: "
-        f"{layout}, class_name: person, sparse: none, images: null}}",
+        f"{layout}, class_name: person, sparse: none, images: null, groups: null}}",
     ]
     content = json.loads(Path("out/masks.json").read_text())
     assert len(content["annotations"]) == (10 if layout == "coco" else 4)

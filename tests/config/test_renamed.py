@@ -101,7 +101,7 @@ def test_an_old_block_has_the_same_values(name: str) -> None:
 
 
 def test_a_run_with_imported_masks_is_read(synthetic: Dataset, tmp_path: Path) -> None:
-    """Its block has no `segment.stride`: masks are there for all frames. An older one lacks two keys."""
+    """Its block has no `segment.stride`: masks are there for all frames. An older one lacks three keys."""
     segment = {
         "backend": "import",
         "masks": "masks",
@@ -109,12 +109,14 @@ def test_a_run_with_imported_masks_is_read(synthetic: Dataset, tmp_path: Path) -
         "class_name": "person",
         "sparse": "none",
         "images": None,
+        "groups": None,
     }
     params = Dataset.model_validate(parameters(synthetic).model_dump() | {"segment": segment})
     run = write_run(tmp_path / "run", params, "mask", pc=False)
     assert load_trained(run).params == params
     record = json.loads((run / "run.json").read_text())
-    del record["params"]["segment"]["sparse"], record["params"]["segment"]["images"]
+    for name in ("sparse", "images", "groups"):
+        del record["params"]["segment"][name]
     (run / "run.json").write_text(json.dumps(record))
     assert load_trained(run).params == params
 

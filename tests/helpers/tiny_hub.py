@@ -87,6 +87,19 @@ def eomt() -> tuple[Any, Any]:
     return network, EomtImageProcessor(size={"shortest_edge": 64, "longest_edge": 64}, do_pad=True)
 
 
+def eomt_dinov3() -> tuple[Any, Any]:
+    from transformers import EomtDinov3Config, EomtDinov3ForUniversalSegmentation, EomtImageProcessor
+
+    config = EomtDinov3Config(
+        hidden_size=32, num_hidden_layers=3, num_attention_heads=2, intermediate_size=32, image_size=64, patch_size=8,
+        num_upscale_blocks=1, num_blocks=1, num_queries=12, num_register_tokens=1, id2label=LABELS,
+    )  # fmt: skip
+    network = EomtDinov3ForUniversalSegmentation(config)
+    torch.nn.init.normal_(network.class_predictor.weight, std=1.0)
+    torch.nn.init.normal_(network.mask_head.fc3.weight, std=1.0)
+    return network, EomtImageProcessor(size={"shortest_edge": 64, "longest_edge": 64}, do_pad=True)
+
+
 def sam3() -> tuple[Any, Any]:
     from transformers import CLIPTokenizerFast, Sam3Config, Sam3ImageProcessor, Sam3Model, Sam3Processor
 
@@ -116,7 +129,7 @@ def sam3() -> tuple[Any, Any]:
     return Sam3Model(config), Sam3Processor(images, tokenizer)
 
 
-MAKERS = {"rf_detr": rf_detr, "mask2former": mask2former, "maskformer": maskformer, "eomt": eomt, "sam3": sam3}
+MAKERS = {each.__name__: each for each in (rf_detr, mask2former, maskformer, eomt, eomt_dinov3, sam3)}
 
 
 def change_config(folder: Path, name: str = "config.json", **values: Any) -> None:

@@ -35,7 +35,7 @@ def jhmdb(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     values = read_yaml((place / "params.yaml").read_text())
     values["datasets"]["jhmdb"]["segment"] = {
         "backend": "import", "masks": "puppet_mask", "format": "jhmdb", "class_name": "person", "sparse": "none",
-        "images": None,
+        "images": None, "groups": None,
     }  # fmt: skip
     values["datasets"]["jhmdb"]["machine"]["segment_workers"] = 1
     (place / "params.yaml").write_text(yaml.safe_dump(values))

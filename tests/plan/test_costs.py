@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from objabn.config.file import parse_params
-from objabn.config.schema import Import, Params
+from objabn.config.schema import Params
+from objabn.config.segmenters import Import
 from objabn.plan.costs import (
     COMPARE_SEC,
     DVC_SEC,
@@ -127,7 +128,9 @@ def test_a_stride_leaves_frames_out_of_what_is_segmented() -> None:
 
 def test_masks_that_are_read_are_those_of_all_stored_frames() -> None:
     params = given().datasets["ucf101"]
-    masks = Import(backend="import", masks="m", format="coco", class_name="person")
+    masks = Import(
+        backend="import", masks="m", format="coco", class_name="person", sparse="none", images=None, groups=None
+    )
     assert segmented_frames(params.model_copy(update={"segment": masks}), 101) == 101
 
 

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from objabn.config.file import load_params, parse_params
-from objabn.config.schema import Dataset, Import
+from objabn.config.schema import Dataset
+from objabn.config.segmenters import Import
 from objabn.plan.operations import Operations, count_row, segmenter_flops
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +90,9 @@ def test_a_segmenters_flops_are_of_the_resized_frame(x3d_m: Dataset) -> None:
     assert instance == 2 * 14 * 14 * (4 * 256 * 256 * 9 + 256 * 256 * 4) + 2 * 28 * 28 * 256 * 91
     small = x3d_m.model_copy(update={"segment": x3d_m.segment.model_copy(update={"short_edge": 400})})
     assert (segmenter_flops(small) or (0, 0))[0] < 0.4 * frame
-    masks = Import(backend="import", masks="m", format="coco", class_name="person")
+    masks = Import(
+        backend="import", masks="m", format="coco", class_name="person", sparse="none", images=None, groups=None
+    )
     assert segmenter_flops(x3d_m.model_copy(update={"segment": masks})) is None
     assert segmenter_flops(block("quick")) is None
 

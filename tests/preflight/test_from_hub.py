@@ -7,20 +7,32 @@ from pathlib import Path
 import pytest
 
 from objabn.preflight import from_hub
-from objabn.preflight.segmenter import segmenter_findings
+from objabn.preflight.segmenter import motion_instead, segmenter_findings
 from objabn.segmentation.segmenters import hub
 from tests.helpers import tiny_hub
 from tests.helpers.preflight import given
 
 KEY = "datasets.folder.segment"
 BLOCK = "stride: 1, weights: {}, revision: null, score_floor: 0.05, bf16: true, overlap: true"
-TRANSFORMERS = f"{KEY}={{{{backend: transformers, short_edge: null, batch_size: 4, {BLOCK}}}}}"
+TRANSFORMERS = f"{KEY}={{{{backend: transformers, short_edge: null, class_names: null, batch_size: 4, {BLOCK}}}}}"
 SAM3 = f"{KEY}={{{{backend: sam3, prompts: {{{{person: [person], other: [thing]}}}}, {BLOCK}}}}}"
 
 
 def look(block: str, weights: str, *more: str) -> list[tuple[str, str]]:
     found = segmenter_findings("folder", given(block.format(weights), *more).datasets["folder"], None)
     return [(each.level, each.line) for each in found]
+
+
+def instead() -> str:
+    return motion_instead("folder", given().datasets["folder"])
+
+
+def test_what_takes_motion_instead_of_prompts() -> None:
+    """Groups of prompts are none of motion's."""
+    hand = SAM3.replace("other: [thing]", "hand: [hand]").format("owner/model")
+    for groups, left in (("[hand]", "[other]"), ("[hand, person]", "[person, other]")):
+        words = motion_instead("folder", given(hand, f"datasets.folder.mask.groups={groups}").datasets["folder"])
+        assert words.endswith(f" -S 'datasets.folder.mask.groups={left}'`")
 
 
 @pytest.fixture
@@ -32,7 +44,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(from_hub.importlib.util, "find_spec", lambda name: None)
-    todo = "`pip install -r requirements-transformers.txt`, or choose another backend (torchvision, motion)"
+    todo = f"`pip install -r requirements-transformers.txt`; or {instead()}"
     line = f"{KEY}.backend: expected transformers to be installed, found no such library; {todo}"
     assert look(TRANSFORMERS, "owner/model") == look(SAM3, "owner/model") == [("fault", line)]
 
@@ -42,7 +54,7 @@ def test_a_name_that_is_not_here(installed: None, monkeypatch: pytest.MonkeyPatc
     fetch = "`hf download owner/model --local-dir FOLDER` on a machine with a network, copy FOLDER here and set"
     todo = f"{fetch} segment.weights to its path"
     expected = f"{KEY}.weights: expected a folder or the Hub's owner/model"
-    got = "got no connection to huggingface.co"
+    got = f"got no connection to huggingface.co; or {instead()}"
     assert look(TRANSFORMERS, "owner/model") == [("fault", f"{expected} ({todo}), {got}")]
     assert look(SAM3, "owner/model") == [("fault", f"{expected} ({hub.GATED}, then {todo}), {got}")]
     monkeypatch.setattr(from_hub, "ask", lambda urls: {})
@@ -53,11 +65,14 @@ def test_a_name_that_is_not_here(installed: None, monkeypatch: pytest.MonkeyPatc
 
 def test_no_such_folder(installed: None) -> None:
     expected = "expected a folder with a checkpoint of the Hub, or a name, <owner>/<model>"
-    line = f"{KEY}.weights: {expected}, got './nowhere': no such folder"
+    line = f"{KEY}.weights: {expected}, got './nowhere': no such folder; or {instead()}"
     assert look(TRANSFORMERS, "./nowhere") == [("fault", line)]
 
 
-def test_a_folder_that_fits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("largest", [0, 1_000_000_000])
+def test_a_folder_that_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, largest: int) -> None:
+    """Large weights are not loaded; what the small files tell is told all the same."""
+    monkeypatch.setattr(from_hub, "_LARGEST", largest)
     pytest.importorskip("transformers")
     folder = tiny_hub.save("eomt", tmp_path / "eomt")
     assert look(TRANSFORMERS, str(folder)) == [("ok", f"{KEY}.weights: {folder}")]
@@ -77,6 +92,18 @@ def test_a_folder_that_fits(tmp_path: Path) -> None:
     (wrong,) = look(TRANSFORMERS, str(folder))
     assert wrong[0] == "warning"
     assert wrong[1].endswith("got one of panoptic or semantic maps: sky is among its classes")
+
+
+def test_prompts_that_are_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("transformers")
+    monkeypatch.setattr(from_hub, "_LARGEST", 0)
+    folder = tiny_hub.save("sam3", tmp_path / "sam3")
+    assert look(SAM3, str(folder)) == [("ok", f"{KEY}.weights: {folder}")]
+    ((level, line),) = look(SAM3.replace("[thing]", f"[{'thing ' * 20}]"), str(folder))
+    assert (level, line.partition(", got ")[0]) == (
+        "fault",
+        f"{KEY}.prompts.other: expected texts of at most 32 tokens",
+    )
 
 
 def test_a_folder_that_is_cut(tmp_path: Path, installed: None) -> None:

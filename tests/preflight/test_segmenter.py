@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objabn.config.schema import Motion
+from objabn.config.segmenters import Motion
 from objabn.preflight import segmenter
 from objabn.preflight.data import read
 from objabn.preflight.segmenter import motion_instead, segmenter_downloads, segmenter_findings
@@ -21,7 +21,7 @@ from tests.helpers.puppets import columns, write_puppets
 KEY = "datasets.folder.segment"
 IMPORT = (
     "datasets.folder.segment={{backend: import, masks: masks, format: {}, class_name: person, sparse: none, "
-    "images: null}}"
+    "images: null, groups: null}}"
 )
 SEMANTIC = (
     "datasets.folder.segment={backend: torchvision, stride: 1, weights: zoo, model: deeplabv3_resnet50, "
@@ -51,7 +51,8 @@ def test_libraries_that_are_not_installed(place: Path, monkeypatch: pytest.Monke
     assert found[1][1] == (
         "datasets.ucf101.segment.backend: expected detectron2 to be installed, found no such library; `make "
         "detectron2` builds it; or segment what moves before a still camera, without weights: "
-        "-S 'datasets.ucf101.segment={backend: motion, stride: 1, threshold: 25.0, min_area: 0.002}'"
+        "`python -m objabn repro -S 'datasets.ucf101.segment={backend: motion, stride: 1, threshold: 25.0, min_area: "
+        "0.002}'`"
     )
 
 
@@ -60,7 +61,8 @@ def test_what_takes_motion_instead_is_accepted(place: Path, name: str) -> None:
     """Whatever groups counted before: `synthetic` has persons only."""
     before = given().datasets[name]
     words = motion_instead(name, before)
-    settings = [word for word in shlex.split(words.partition("weights: ")[2]) if word != "-S"]
+    command = words.partition("`python -m objabn repro ")[2].removesuffix("`")
+    settings = [word for word in shlex.split(command) if word != "-S"]
     after = given(*settings).datasets[name]
     assert isinstance(after.segment, Motion)
     assert after.segment.stride == before.segment.stride

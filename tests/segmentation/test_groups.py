@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from objabn.clips.dataset import ClipDataset, open_split
-from objabn.config import schema
+from objabn.config import segmenters
 from objabn.config.faults import ParamsError
 from objabn.config.file import load_params
 from objabn.config.schema import Dataset
@@ -30,6 +30,12 @@ NAMES = ("hand", "person", "cup")
 SAM3 = (
     "datasets.folder.segment={backend: sam3, stride: 1, weights: owner/model, revision: null, score_floor: 0.05, "
     "bf16: true, overlap: true, prompts: {hand: [hand, fist], person: [person], cup: [cup]}}"
+)
+
+
+IMPORT = (
+    "datasets.folder.segment={{backend: import, masks: masks, format: {}, class_name: {}, sparse: none, images: null, "
+    "groups: [{}]}}"
 )
 
 
@@ -85,7 +91,7 @@ def test_a_store_without_names_is_as_it_was(tmp_path: Path) -> None:
     """No attribute: the bytes of such stores do not change; other classes than persons are in `other`."""
     make(tmp_path, GROUPS)
     reader = StoreReader(tmp_path / "masks")
-    assert group_names(reader) == GROUPS == schema.GROUPS
+    assert group_names(reader) == GROUPS == segmenters.GROUPS
     described = json.loads((tmp_path / "masks/array.zarr/zarr.json").read_text())
     assert list(described["attributes"]) == ["videos_csv"]
     assert len(store_digest(tmp_path / "masks")) == 1
@@ -202,3 +208,35 @@ def test_prompts_name_the_groups_that_masks_may_have() -> None:
         with pytest.raises(ParamsError) as fault:
             given(*overrides)
         assert str(fault.value) == line
+
+
+def test_classes_of_imported_masks_may_be_groups() -> None:
+    params = given(IMPORT.format("coco", "person", "hand, cup"), "datasets.folder.mask.groups=[cup]").datasets["folder"]
+    assert params.plane_names == ("hand", "cup")
+    key, hand = "params.yaml: datasets.folder", "datasets.folder.mask.groups=[hand]"
+    for overrides, line in (
+        (
+            [IMPORT.format("coco", "person", "hand, cup")],
+            f"{key}.mask.groups.0: expected 'hand' or 'cup', got 'person'",
+        ),
+        (
+            [IMPORT.format("coco", "person", "hand, hand"), hand],
+            f"{key}.segment.groups: expected at least one name, and each once, ",
+        ),
+        (
+            [IMPORT.format("coco", "person", "Hand"), hand],
+            f"{key}.segment.groups.Hand: expected a name of a-z, 0-9 and _, starting with a letter, other than empty, "
+            "got 'Hand'",
+        ),
+        (
+            [IMPORT.format("png", "person", "hand, cup"), hand],
+            f"{key}.segment.groups: expected person in it (segment.class_name is 'person'), got ['hand', 'cup']",
+        ),
+        (
+            [IMPORT.format("npz", "cup", "hand, cup"), hand],
+            f"{key}.mask.groups: expected cup in it (segment.class_name is 'cup'), got ['hand']",
+        ),
+    ):
+        with pytest.raises(ParamsError) as fault:
+            given(*overrides)
+        assert str(fault.value).startswith(line)

@@ -4,12 +4,13 @@ import hashlib
 import importlib.metadata
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from objabn.config.blocks import Block
-from objabn.config.schema import Dataset, Detectron2, Import, Motion, Semantic, Torchvision
+from objabn.config.schema import Dataset
+from objabn.config.segmenters import Detectron2, Import, Motion, Sam3, Semantic, Torchvision, Transformers
 from objabn.report.comparison import read_masks
 from objabn.segmentation import provenance as module
 from objabn.segmentation.provenance import LICENCES, provenance, report_text
@@ -109,11 +110,20 @@ def test_detectron2s_files_are_known_by_the_digest_in_their_names(tmp_path: Path
     assert (gone["weights"], gone["licence"], "sha256" in gone) == ("mine.pkl", "unknown", False)
 
 
-class Folder(Block):
-    backend: Literal["transformers"]
-    weights: str
-    short_edge: int
-    batch_size: int
+def from_hub(weights: str, **changes: Any) -> Block:
+    block = {"backend": "transformers", "stride": 1, "weights": weights, "revision": None, "short_edge": 312}
+    block |= {"class_names": None, "score_floor": 0.05, "batch_size": 4, "bf16": False, "overlap": True, **changes}
+    return Transformers(**block)
+
+
+HUB_SETTINGS = {
+    "stride": 1,
+    "revision": None,
+    "short_edge": 312,
+    "class_names": None,
+    "score_floor": 0.05,
+    "bf16": False,
+}
 
 
 @pytest.mark.parametrize(
@@ -129,20 +139,45 @@ def test_a_folder_says_its_architecture(tmp_path: Path, config: Any, architectur
     folder = tmp_path / "rf-detr-seg-nano"
     write(folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(config))
-    assert provenance(Folder(backend="transformers", weights=str(folder), short_edge=312, batch_size=4)) == {
+    assert provenance(from_hub(str(folder))) == {
         "backend": "transformers",
         "architecture": architecture,
         "weights": "rf-detr-seg-nano",
         "sha256": sha256(b"weights"),
         "licence": licence,
         "library": "transformers, not installed here",
-        "settings": {"short_edge": 312},
+        "settings": HUB_SETTINGS,
     }
 
 
-def test_a_name_on_a_hub_stays_whole() -> None:
-    told = provenance(Folder(backend="transformers", weights="owner/model", short_edge=312, batch_size=4))
+def test_a_name_on_a_hub_stays_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is read of the folder that happens to be the present one."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "config.json", b'{"model_type": "eomt"}')
+    told = provenance(from_hub("owner/model"))
     assert (told["weights"], told["licence"], "sha256" in told) == ("owner/model", "unknown", False)
+
+
+def test_a_name_whose_files_are_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = pytest.importorskip("huggingface_hub")
+    folder = tmp_path / "snapshots" / "1a2b"
+    write(folder / "config.json", b'{"model_type": "rf_detr"}')
+    write(folder / "preprocessor_config.json", b"{}")
+    path = write(folder / "model.safetensors")
+    monkeypatch.setattr(library, "try_to_load_from_cache", lambda *_, **__: path)
+    told = provenance(from_hub("owner/model", revision="v1"))
+    assert (told["weights"], told["sha256"], told["architecture"]) == ("owner/model", sha256(b"weights"), "rf_detr")
+    assert told["licence"] == "Apache-2.0, if these are the published weights"
+    assert told["settings"]["revision"] == "v1"
+
+
+def test_sam3s_published_file_holds_its_tracker(tmp_path: Path) -> None:
+    write(tmp_path / "sam3" / "model.safetensors")
+    write(tmp_path / "sam3" / "config.json", b'{"model_type": "sam3_video"}')
+    block = {"backend": "sam3", "stride": 1, "weights": str(tmp_path / "sam3"), "revision": None, "score_floor": 0.05}
+    told = provenance(Sam3(**block, bf16=True, overlap=True, prompts={"hand": ["hand"]}))
+    assert (told["architecture"], told["licence"].partition(" (")[0]) == ("sam3", "SAM License")
+    assert told["settings"]["prompts"] == {"hand": ["hand"]}
 
 
 def test_motion_has_no_weights() -> None:
@@ -157,12 +192,14 @@ def test_motion_has_no_weights() -> None:
 def test_masks_to_import(tmp_path: Path) -> None:
     for name in ("a/0.png", "a/1.png", "b/c/0.png", "b/.hidden"):
         write(tmp_path / "davis" / name)
-    told = {"backend": "import", "licence": "unknown", "settings": {"class_name": "person"}}
-    pngs = Import(backend="import", masks=str(tmp_path / "davis"), format="png", class_name="person")
+    more = {"class_name": "person", "sparse": "none", "groups": None}
+    told = {"backend": "import", "licence": "unknown", "settings": more}
+    pngs = Import(backend="import", masks=str(tmp_path / "davis"), format="png", images=None, **more)
     assert provenance(pngs) == told | {"format": "png", "masks": "davis", "files": 3}
     path = write(tmp_path / "masks.json", b"{}")
-    coco = Import(backend="import", masks=path, format="coco", class_name="person")
-    assert provenance(coco) == told | {"format": "coco", "masks": "masks.json", "sha256": sha256(b"{}")}
+    coco = Import(backend="import", masks=path, format="coco", images="here/images.json", **more)
+    of_file = {"format": "coco", "masks": "masks.json", "images": "images.json", "sha256": sha256(b"{}")}
+    assert provenance(coco) == told | of_file
 
 
 def test_the_report_reads_it_and_older_files(tmp_path: Path) -> None:

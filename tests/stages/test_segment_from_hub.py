@@ -68,7 +68,7 @@ def hub_block(kind: str, **own: Any) -> dict[str, Any]:
 
 
 def test_rf_detr(decoded: Path, synthetic: Dataset, capsys: pytest.CaptureFixture) -> None:
-    block = hub_block("rf_detr", backend="transformers", short_edge=None, batch_size=4)
+    block = hub_block("rf_detr", backend="transformers", short_edge=None, class_names=None, batch_size=4)
     params = segmented(decoded, synthetic, block, ["person", "other"])
     assert "2 videos segmented, 0 found in the side cache" in capsys.readouterr().out
     assert group_names(StoreReader(Path("data/synthetic/masks"))) == GROUPS

@@ -13,7 +13,7 @@ from objabn.segmentation.segmenters import choice, coco
 from objabn.segmentation.segmenters.instances import planes_of
 from objabn.segmentation.segmenters.placing import cells_of, place_masks
 from objabn.stores.array import StoreReader, StoreWriter
-from objabn.stores.masks import GRID, union_mask
+from objabn.stores.masks import GRID, GROUPS, group_attributes, union_mask
 from objabn.truth.enlarge import enlarge
 from objabn.truth.to_json import Written, write_json
 from objabn.truth.unions import Video, read_unions
@@ -31,13 +31,13 @@ def blobs(number: int, seed: int, least: float = 0.6) -> np.ndarray:
     return np.array(large).reshape(-1, GRID, GRID) > least
 
 
-def write_store(folder: Path, videos: dict[str, np.ndarray]) -> StoreReader:
+def write_store(folder: Path, videos: dict[str, np.ndarray], groups: tuple[str, ...] = GROUPS) -> StoreReader:
     """A mask store of these planes."""
     folder.mkdir(parents=True)
-    writer = StoreWriter(folder, (2, GRID, GRID), frames_per_shard=1024)
+    writer = StoreWriter(folder, (len(groups), GRID, GRID), frames_per_shard=1024)
     for video, planes in videos.items():
         writer.append(planes, video=video)
-    writer.close()
+    writer.close(group_attributes(groups))
     return StoreReader(folder)
 
 
@@ -66,8 +66,9 @@ def export(path: Path, store: StoreReader, videos: list[Video], layout: Layout, 
 
 def imported(path: Path, video: str, frames: int, layout: Layout, **settings: Any) -> np.ndarray:
     """Planes of a video's frames, as the segmenter `import` gives them."""
+    groups = settings.pop("groups", GROUPS)
     segment = choice.build("import", masks=str(path), format=layout, class_name="person", **settings)
-    return np.stack([planes_of(each) for each in segment(np.zeros((frames, 8, 8, 3), np.uint8), video)])
+    return np.stack([planes_of(each, groups) for each in segment(np.zeros((frames, 8, 8, 3), np.uint8), video)])
 
 
 @pytest.mark.parametrize("layout", ["coco", "youtube-vis"])
@@ -134,6 +135,15 @@ def test_stored_frames_of_a_stride_come_back_as_sparse_ones(tmp_path: Path, stor
     np.testing.assert_array_equal(
         union_mask(planes, 1.0, ["person"]), read_unions(store, "walk/a", THRESHOLD)["person"]
     )
+
+
+def test_groups_of_prompts_come_back_in_their_own_planes(tmp_path: Path) -> None:
+    groups = ("hand", "person", "cup")
+    planes = np.stack([255 * blobs(2, seed).astype(np.uint8) for seed in range(3)], axis=1)
+    store, path = write_store(tmp_path / "masks", {"b": planes}, groups), tmp_path / "masks.json"
+    export(path, store, videos_of((240, 320))[1:], "coco")
+    np.testing.assert_array_equal(imported(path, "b", 2, "coco", groups=groups), planes)
+    np.testing.assert_array_equal(imported(path, "b", 2, "coco", groups=("cup", "hand")), planes[:, [2, 0]])
 
 
 @pytest.mark.parametrize(("height", "width"), [(200, 200), (240, 320), (256, 340), (481, 640)])

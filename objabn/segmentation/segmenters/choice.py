@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from objabn.config.schema import SEMANTIC
+from objabn.config.segmenters import SEMANTIC
 from objabn.segmentation.segmenters import hub
 from objabn.segmentation.segmenters.instances import Instances, Segmenter
 from objabn.system.files import file_digest
@@ -25,7 +25,7 @@ SETTINGS = {
     "torchvision": ("model", "short_edge", "proposals", "score_floor"),
     "detectron2": ("model", "short_edge", "proposals", "score_floor"),
     "import": ("format", "class_name"),  # and the masks' content, see `video_key`
-    "transformers": ("short_edge", "score_floor", "bf16"),
+    "transformers": ("short_edge", "class_names", "score_floor", "bf16"),
     "sam3": ("prompts", "score_floor", "bf16"),
 }
 FROM_HUB = ("transformers", "sam3")  # their weights are a folder, or a name that becomes one
@@ -105,11 +105,13 @@ def settings_key(backend: str, weights: str | None = None, **settings: Any) -> d
         chosen["stride"] = settings["stride"]
     if settings.get("sparse", "none") != "none":  # likewise
         chosen["sparse"] = settings["sparse"]
+    if settings.get("groups"):
+        chosen["groups"] = list(settings["groups"])  # in the planes' order
     if "prompts" in chosen:
         chosen["prompts"] = [[name, list(texts)] for name, texts in chosen["prompts"].items()]  # in the planes' order
     content: Any = None
     if backend in FROM_HUB and weights:
-        more = ("tokenizer.json",) if backend == "sam3" else ()
+        more = (hub.TOKENIZER,) if backend == "sam3" else ()
         content = hub.content_of(weights, settings.get("revision"), more)
         chosen["library"] = hub.library_version()
     elif backend != "motion" and weights:

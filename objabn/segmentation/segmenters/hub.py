@@ -21,6 +21,7 @@ WEIGHTS, CONFIG = "model.safetensors", "config.json"
 PREPROCESSORS = ("preprocessor_config.json", "processor_config.json")  # one of them, by the library's version
 _WANTED = ("*.json", "*.txt", WEIGHTS)  # of a repository; others hold the same weights in other formats
 GATED = "accept the licence on https://huggingface.co/facebook/sam3 and run `hf auth login`"  # of SAM 3
+TOKENIZER = "tokenizer.json"  # of SAM 3
 INSTALL = "`pip install -r requirements-transformers.txt`"
 
 
@@ -87,7 +88,15 @@ def local_folder(weights: str, revision: str | None) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(weights, WEIGHTS, revision=revision)
-    return Path(found).parent if isinstance(found, str) else None
+    folder = Path(found).parent if isinstance(found, str) else None
+    return None if folder is None or _lacks_small_files(folder) else folder
+
+
+def _lacks_small_files(folder: Path) -> bool:
+    """Whether the cache has no more of a checkpoint than its weights, as other programs leave it."""
+    if not (folder / CONFIG).is_file() or not any((folder / name).is_file() for name in PREPROCESSORS):
+        return True
+    return str(read_config(folder).get("model_type")).startswith("sam3") and not (folder / TOKENIZER).is_file()
 
 
 def cannot_have(weights: str, revision: str | None, *, gated: str = "") -> str:
@@ -96,7 +105,7 @@ def cannot_have(weights: str, revision: str | None, *, gated: str = "") -> str:
     command = f"`hf download {weights}{at} --local-dir FOLDER`"
     first = f"{gated}, then " if gated else ""
     todo = f"{first}{command} on a machine with a network, copy FOLDER here and set segment.weights to its path"
-    return f"segment.weights: expected a folder or the Hub's {weights} ({todo})"
+    return f"segment.weights: expected a folder or the Hub's {weights} ({todo}){why_absent(weights, 'segment.weights')}"
 
 
 def no_folder(weights: str) -> str:

@@ -23,7 +23,6 @@ from objabn.segmentation.segmenters.transformers import MAX_INSTANCES, load_netw
 from objabn.segmentation.segmenters.whole_frame import place_logits
 
 MODEL_TYPES = ("sam3", "sam3_video")  # the published file holds the tracker, too, which is left out
-TOKENIZER = "tokenizer.json"
 
 
 class Prompt(NamedTuple):
@@ -66,7 +65,7 @@ def build(
     names = np.array(list(prompts))
 
     def segment(frames: np.ndarray, _video: str = "") -> list[Instances]:
-        with batch_that_fits(1, min(frames.shape[1:3]), "segment.weights"):
+        with batch_that_fits(1, processor.image_processor.size["height"], "segment.weights"):
             return [_forward(network, processor, asked, frame[None], names, score_floor) for frame in frames]
 
     return segment
@@ -100,22 +99,41 @@ def _forward(
 @torch.inference_mode()
 def _encode(network: Any, processor: Any, prompts: Mapping[str, Sequence[str]]) -> list[Prompt]:
     """All texts, each encoded once. Raises: ValueError for a text of more tokens than the encoder takes."""
-    most, asked = network.text_encoder.config.max_position_embeddings, []
-    for group, (name, texts) in enumerate(prompts.items()):
-        for text in texts:
-            tokens = processor(text=text, return_tensors="pt").to(network.device)
-            if tokens["input_ids"].shape[1] > most:
-                got = f"{tokens['input_ids'].shape[1]}: {text!r}"
-                raise ValueError(f"segment.prompts.{name}: expected texts of at most {most} tokens, got {got}")
-            mask = tokens["attention_mask"]
-            features = network.get_text_features(input_ids=tokens["input_ids"], attention_mask=mask)
-            asked.append(Prompt(group, features, mask))
+    asked = []
+    for group, tokens in _tokens(processor, prompts, network.text_encoder.config.max_position_embeddings):
+        tokens = tokens.to(network.device)
+        mask = tokens["attention_mask"]
+        features = network.get_text_features(input_ids=tokens["input_ids"], attention_mask=mask)
+        asked.append(Prompt(group, features, mask))
     return asked
 
 
-def check_weights(weights: str, revision: str | None) -> None:
-    """Check that weights that are here are SAM 3's and fit. Raises: ValueError as `build`."""
-    _load(weights, revision)
+def _tokens(processor: Any, prompts: Mapping[str, Sequence[str]], most: int) -> list[tuple[int, Any]]:
+    """The number of its group and the tokens of each text. Raises: ValueError for a text of more than `most` tokens."""
+    made = []
+    for group, (name, texts) in enumerate(prompts.items()):
+        for text in texts:
+            tokens = processor(text=text, return_tensors="pt")
+            if (got := tokens["input_ids"].shape[1]) > most:
+                raise ValueError(
+                    f"segment.prompts.{name}: expected texts of at most {most} tokens, got {got}: {text!r}"
+                )
+            made.append((group, tokens))
+    return made
+
+
+def check_weights(
+    weights: str, revision: str | None, prompts: Mapping[str, Sequence[str]], *, load: bool = True
+) -> None:
+    """Check that weights that are here are SAM 3's and fit, and the prompts; the large file only to `load`.
+
+    Raises:
+        ValueError: as from `build`.
+    """
+    folder = _folder(weights, revision)
+    _tokens(_processor(folder), prompts, _most_tokens(folder))
+    if load:
+        _load(weights, revision)
 
 
 def check_kind(folder: Path) -> None:
@@ -124,22 +142,41 @@ def check_kind(folder: Path) -> None:
     if kind not in MODEL_TYPES:
         expected = f"expected {' or '.join(MODEL_TYPES)}"
         raise ValueError(f"{folder / hub.CONFIG}: model_type, {expected}, got {kind!r}")
-    if not (folder / TOKENIZER).is_file():
-        raise ValueError(f"{folder}: expected SAM 3's {TOKENIZER} beside its weights, got none")
+    if not (folder / hub.TOKENIZER).is_file():
+        raise ValueError(f"{folder}: expected SAM 3's {hub.TOKENIZER} beside its weights, got none")
 
 
 def _load(weights: str, revision: str | None) -> tuple[Any, Any]:
     """The network in evaluation mode, and the library's processor of frames and texts."""
+    folder = _folder(weights, revision)
+    processor = _processor(folder)
+    import transformers
+
+    return load_network(transformers.Sam3Model, folder), processor
+
+
+def _folder(weights: str, revision: str | None) -> Path:
     hub.check_library()
     folder = hub.folder_of(weights, revision, gated=hub.GATED)
     check_kind(folder)
+    return folder
+
+
+def _processor(folder: Path) -> Any:
     import transformers
 
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     try:
-        processor = transformers.Sam3Processor.from_pretrained(str(folder), local_files_only=True)
+        return transformers.Sam3Processor.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # files of another library's version, or of something else
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(f"{folder}: expected SAM 3's processor, got {type(error).__name__}: {reason}") from error
-    return load_network(transformers.Sam3Model, folder), processor
+
+
+def _most_tokens(folder: Path) -> int:
+    """How many tokens a text may have, by config.json as the library reads it."""
+    import transformers
+
+    config: Any = transformers.Sam3Config.from_pretrained(str(folder), local_files_only=True)
+    return int(config.text_config.max_position_embeddings)

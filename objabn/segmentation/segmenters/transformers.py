@@ -1,13 +1,14 @@
 """Instance segmentation of the library transformers: RF-DETR-Seg, Mask2Former, MaskFormer, EoMT, by name or folder.
 
-Frames are resized, normalised and padded by the checkpoint's own processor, and scores are those of the library's own
-post-processing. Its last step is ours: it makes masks of whole frames at their size, here logits go straight to the
-grid (`whole_frame`). Classes are the checkpoint's own label names, in lower case.
+Frames are resized, normalised and padded by the checkpoint's own processor, and the library's own post-processing says
+what is an instance and how it scores. Its last step is ours: it makes masks at the frames' size, here logits go
+straight to the grid (`whole_frame`). So where a score counts how sure a mask is of its own area (all but RF-DETR), it
+differs a little: that mean is taken on the grid. Classes are the checkpoint's own, in lower case, or COCO's.
 
 Not run so far: CUDA, and with it `bf16`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from objabn.segmentation.segmenters.rcnn import batch_that_fits, cut_frames, dev
 from objabn.segmentation.segmenters.whole_frame import place_logits
 
 MAX_INSTANCES = 100  # of a frame, the best scored, as of the other backends
+_LONG_EDGE = 1333 / 800  # the longest that an input may be, by its short edge, where the processor names one size
 _STUFF = ("sky", "sky-other-merged", "wall-other-merged")  # classes of no instances: of a panoptic checkpoint
 
 
@@ -50,17 +52,18 @@ class Architecture(NamedTuple):
 
     automodel: str  # the library's class that finds the network's
     choose: Callable[[Tensor, int], Found]
+    any_size: bool  # of its input; the published ones of the others take one size
     has_boxes: bool  # boxes and a logit for each class, else a class distribution with a last entry "none"
     features: Callable[[Any], list[nn.Module]]  # the parts that may compute in bf16
 
 
 _INSTANCE, _UNIVERSAL = "AutoModelForInstanceSegmentation", "AutoModelForUniversalSegmentation"
 ARCHITECTURES = {  # by model_type of config.json
-    "rf_detr": Architecture(_INSTANCE, _best, True, lambda network: [network.model.model.backbone]),
-    "maskformer": Architecture(_INSTANCE, _best, False, lambda network: [network.model.pixel_level_module]),
-    "mask2former": Architecture(_UNIVERSAL, _best, False, lambda network: [network.model.pixel_level_module]),
-    "eomt": Architecture(_UNIVERSAL, _best_class, False, lambda network: list(network.layers)),
-    "eomt_dinov3": Architecture(_UNIVERSAL, _best_class, False, lambda network: list(network.layers)),
+    "rf_detr": Architecture(_INSTANCE, _best, False, True, lambda network: [network.model.model.backbone]),
+    "maskformer": Architecture(_INSTANCE, _best, True, False, lambda network: [network.model.pixel_level_module]),
+    "mask2former": Architecture(_UNIVERSAL, _best, True, False, lambda network: [network.model.pixel_level_module]),
+    "eomt": Architecture(_UNIVERSAL, _best_class, False, False, lambda network: list(network.layers)),
+    "eomt_dinov3": Architecture(_UNIVERSAL, _best_class, False, False, lambda network: list(network.layers)),
 }
 
 
@@ -69,6 +72,7 @@ def build(
     weights: str,
     revision: str | None = None,
     short_edge: int | None = None,
+    class_names: str | None = None,
     score_floor: float = 0.05,
     batch_size: int = 4,
     bf16: bool = True,
@@ -80,6 +84,7 @@ def build(
     Args:
         weights: a folder as `save_pretrained` writes it, or a name on the Hub, which is downloaded once.
         revision: of a name: branch, tag or commit.
+        class_names: coco names the classes as COCO does, by their number; None: as the checkpoint does.
         short_edge: frames are resized so that their short edge has this many pixels; None: as the checkpoint says.
         score_floor: instances must score above this.
         batch_size: frames a forward pass.
@@ -92,8 +97,8 @@ def build(
     """
     hub.check_library()
     folder = hub.folder_of(weights, revision)
-    architecture, names = _architecture(folder)
-    processor = _processor(folder, short_edge)
+    architecture, names = _architecture(folder), np.array(label_names(folder, class_names))
+    processor = _processor(folder, short_edge, architecture)
     network = _network(folder, architecture)
     where = device_of(device)
     network = network.to(where)
@@ -169,46 +174,71 @@ def _inside(processor: Any, frames: np.ndarray) -> tuple[float, float]:
     return rows / high, cols / wide
 
 
-def check_weights(weights: str, revision: str | None, short_edge: int | None) -> None:
-    """Check that weights that are here fit their architecture, without a frame. Raises: ValueError as `build`."""
+def check_weights(
+    weights: str, revision: str | None, short_edge: int | None, class_names: str | None, *, load: bool = True
+) -> None:
+    """Check that weights that are here fit, without a frame; the large file only to `load`.
+
+    Raises:
+        ValueError: as from `build`.
+    """
     hub.check_library()
     folder = hub.folder_of(weights, revision)
-    architecture, _ = _architecture(folder)
-    _processor(folder, short_edge)
-    _network(folder, architecture)
+    architecture = _architecture(folder)
+    label_names(folder, class_names)
+    _processor(folder, short_edge, architecture)
+    if load:
+        _network(folder, architecture)
 
 
-def label_names(folder: Path) -> list[str]:
-    """Read a checkpoint's class names, in lower case, in their order. Raises: ValueError without such names."""
+def label_names(folder: Path, class_names: str | None = None) -> list[str]:
+    """Read a checkpoint's class names, in lower case, in their order, or count them and take COCO's.
+
+    Raises:
+        ValueError: it has no such names, or not as many classes as COCO.
+    """
     labels = hub.read_config(folder).get("id2label") or {}
     try:
         names = [str(labels[key]).strip().lower() for key in sorted(labels, key=int)]
     except (TypeError, ValueError):
         names = []
+    if class_names == "coco":
+        if len(names) not in (known := {len(each): each for each in coco_names()}):
+            expected = f"expected {' or '.join(map(str, known))} classes (segment.class_names is coco)"
+            raise ValueError(f"{folder / hub.CONFIG}: id2label, {expected}, got {len(names)}")
+        return known[len(names)]
     if not names or all(name.startswith("label_") for name in names):
         got = ", ".join(names[:3]) or "none"
-        raise ValueError(f"{folder / hub.CONFIG}: id2label, expected the names of the classes, got {got}")
+        todo = "if it was trained on COCO, set segment.class_names to coco; else write them into the file"
+        raise ValueError(f"{folder / hub.CONFIG}: id2label, expected the names of the classes, got {got}; {todo}")
     return names
 
 
-def kind_fault(folder: Path) -> str | None:
-    """Say why a checkpoint's masks are no instances: it was trained for panoptic or semantic maps. None if they are."""
-    stuff = [name for name in label_names(folder) if name in _STUFF]
+def coco_names() -> tuple[list[str], list[str]]:
+    """COCO's 80 classes in their order, and its 91 numbers, of which 0 and ten more have no class."""
+    from torchvision.models._meta import _COCO_CATEGORIES
+
+    return [name for name in _COCO_CATEGORIES if name not in ("__background__", "N/A")], list(_COCO_CATEGORIES)
+
+
+def kind_fault(names: Sequence[str]) -> str | None:
+    """Say why masks of these classes are no instances: they are panoptic or semantic maps. None if they are."""
+    stuff = [name for name in names if name in _STUFF]
     if not stuff:
         return None
     return f"expected a checkpoint of instances, got one of panoptic or semantic maps: {stuff[0]} is among its classes"
 
 
-def _architecture(folder: Path) -> tuple[Architecture, np.ndarray]:
-    """How the checkpoint's network is used, and its class names. Raises: ValueError for one that is not known."""
+def _architecture(folder: Path) -> Architecture:
+    """How the checkpoint's network is used. Raises: ValueError for one that is not known."""
     kind = hub.read_config(folder).get("model_type")
     if kind not in ARCHITECTURES:
         expected = f"expected one of {', '.join(ARCHITECTURES)}"
         raise ValueError(f"{folder / hub.CONFIG}: model_type, {expected}, got {kind!r}")
-    return ARCHITECTURES[kind], np.array(label_names(folder))
+    return ARCHITECTURES[kind]
 
 
-def _processor(folder: Path, short_edge: int | None) -> Any:
+def _processor(folder: Path, short_edge: int | None, architecture: Architecture) -> Any:
     """The checkpoint's own processor of frames. Raises: ValueError for one that cuts frames, or has one size."""
     from transformers import AutoImageProcessor
 
@@ -222,11 +252,11 @@ def _processor(folder: Path, short_edge: int | None) -> Any:
         raise ValueError(f"{folder / hub.PREPROCESSORS[0]}: do_split_image, {expected}")
     if short_edge is not None:
         size = dict(processor.size)
-        if not size.get("shortest_edge") or getattr(processor, "do_pad", False):
+        if not architecture.any_size:
             own = ", ".join(f"{name} {value}" for name, value in size.items() if value)
             expected = f"expected null, since {folder.name} has a size of its own ({own})"
             raise ValueError(f"segment.short_edge: {expected}, got {short_edge}")
-        longest = size.get("longest_edge")
+        longest = size.get("longest_edge") or round(short_edge * _LONG_EDGE)
         processor.size = type(processor.size)(shortest_edge=short_edge, longest_edge=longest)
     return processor
 

@@ -398,7 +398,7 @@ def block(synthetic: Dataset, masks: Path, videos: Path, **changes: Any) -> dict
     values = synthetic.model_dump() | {"videos": str(videos), "truth": None, "synthesize": None}
     values["segment"] = {
         "backend": "import",
-        "masks": str(masks), "format": "png", "class_name": "person", "sparse": "none", "images": None,
+        "masks": str(masks), "format": "png", "class_name": "person", "sparse": "none", "images": None, "groups": None,
     }  # fmt: skip
     for name, change in changes.items():
         values[name] = values[name] | change

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 from torchvision.models import segmentation
 
-from objabn.config import schema
+from objabn.config import segmenters
 from objabn.segmentation.quality import REPORT_SCORE, video_quality
 from objabn.segmentation.segment import segment_videos
 from objabn.segmentation.segmenters import choice, semantic
@@ -197,8 +197,8 @@ def test_the_key_of_a_unit_has_what_masks_depend_on() -> None:
 
 
 def test_the_schema_knows_these_models() -> None:
-    assert tuple(SEMANTIC) == schema.SEMANTIC
-    assert semantic.LEAST == schema.LEAST_PROBABILITY
+    assert tuple(SEMANTIC) == segmenters.SEMANTIC
+    assert semantic.LEAST == segmenters.LEAST_PROBABILITY
 
 
 def test_store_table_and_quality(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from objabn.stores.masks import GRID
 from tests.helpers import tiny_hub
 
 pytest.importorskip("transformers")
-KINDS = ("rf_detr", "mask2former", "maskformer", "eomt")
+KINDS = ("rf_detr", "mask2former", "maskformer", "eomt", "eomt_dinov3")
 FLOOR = 0.05
 
 
@@ -98,9 +98,38 @@ def test_scores_and_masks_are_the_librarys_own(checkpoints: dict[str, Path], fra
     assert (ours.masks != theirs["segmentation"].numpy()).mean() < 0.01
 
 
+@pytest.mark.parametrize("kind", ["mask2former", "maskformer", "eomt", "eomt_dinov3"])
+def test_scores_of_the_others_are_the_librarys_but_for_the_grid(
+    checkpoints: dict[str, Path], frames: np.ndarray, kind: str
+) -> None:
+    """Their post-processing at the frame's size. Both multiply a class's score by how sure the mask is of its area."""
+    import transformers
+
+    from objabn.segmentation.segmenters.transformers import ARCHITECTURES
+
+    folder = str(checkpoints[kind])
+    processor = transformers.AutoImageProcessor.from_pretrained(folder)
+    network = getattr(transformers, ARCHITECTURES[kind].automodel).from_pretrained(folder).eval()
+    with torch.inference_mode():
+        outputs = network(**processor(images=list(frames[:1]), return_tensors="pt"))
+    settings: dict[str, Any] = {"threshold": FLOOR, "target_sizes": [frames.shape[1:3]]}
+    if not kind.startswith("eomt"):
+        settings["return_binary_maps"] = True
+    (theirs,) = processor.post_process_instance_segmentation(outputs, **settings)
+    (ours,) = made(checkpoints[kind])(frames[:1], "")
+    scores = sorted((segment["score"] for segment in theirs["segments_info"]), reverse=True)
+    assert len(scores) >= 3
+    np.testing.assert_allclose(ours.scores[: len(scores)], scores, atol=0.02)
+
+
 def test_a_short_edge_where_the_processor_takes_one(checkpoints: dict[str, Path], frames: np.ndarray) -> None:
-    (own,), (finer,) = (made(checkpoints["mask2former"], short_edge=edge)(frames[:1], "") for edge in (None, 96))
-    assert own.scores.tolist() != finer.scores.tolist()
+    """One size for all frames, as a processor may set it, is not Mask2Former's own."""
+    folder, found = checkpoints["mask2former"], []
+    for size in ({"shortest_edge": 64, "longest_edge": 160}, {"height": 64, "width": 64}):
+        tiny_hub.change_config(folder, "preprocessor_config.json", size=size)
+        found += [made(folder, short_edge=edge)(frames[:1], "")[0].scores.tolist() for edge in (None, 96)]
+    assert found[0] != found[2]  # 64 x 96 pixels, 64 x 64
+    assert found[1] == found[3] != found[0]  # 96 x 144
     for kind, size in (("rf_detr", "height 64, width 64"), ("eomt", "longest_edge 64, shortest_edge 64")):
         with pytest.raises(ValueError, match="short_edge") as fault:
             made(checkpoints[kind], short_edge=96)
@@ -108,15 +137,31 @@ def test_a_short_edge_where_the_processor_takes_one(checkpoints: dict[str, Path]
         assert str(fault.value) == f"segment.short_edge: {expected}, got 96"
 
 
+def test_names_of_cocos_classes(tmp_path: Path, frames: np.ndarray) -> None:
+    """A checkpoint without names, of as many classes as COCO has numbers: 1 is a person, 0 and the gaps are nothing."""
+    from objabn.segmentation.segmenters.transformers import coco_names, label_names
+
+    eighty, all_numbers = coco_names()
+    assert (len(eighty), eighty[0], eighty[79]) == (80, "person", "toothbrush")
+    assert (len(all_numbers), all_numbers[1], all_numbers[90], all_numbers[12]) == (91, "person", "toothbrush", "N/A")
+    folder = tiny_hub.save("eomt", tmp_path / "eomt")
+    unnamed = {str(number): f"LABEL_{number}" for number in range(80)}
+    tiny_hub.change_config(folder, id2label=unnamed)
+    assert label_names(folder, "coco") == eighty
+    with pytest.raises(ValueError, match=r"got label_0, label_1, label_2; if it was trained on COCO, set segment"):
+        label_names(folder)
+    tiny_hub.change_config(folder, id2label=dict(list(unnamed.items())[:4]))
+    with pytest.raises(ValueError, match=r"expected 80 or 91 classes \(segment.class_names is coco\), got 4"):
+        made(folder, class_names="coco")
+
+
 def test_bf16_parts_hand_over_float32(checkpoints: dict[str, Path], frames: np.ndarray) -> None:
     """As on a GPU, on the CPU."""
     from objabn.segmentation.segmenters import transformers as ours
 
     for kind, architecture in ours.ARCHITECTURES.items():
-        if kind not in checkpoints:
-            continue
         network = ours._network(checkpoints[kind], architecture)
-        processor = ours._processor(checkpoints[kind], None)
+        processor = ours._processor(checkpoints[kind], None, architecture)
         inputs = ours._inputs(processor, frames[:1], torch.device("cpu"))
         with torch.inference_mode():
             exact = network(**inputs)
@@ -139,7 +184,7 @@ def test_weights_that_do_not_fit(tmp_path: Path) -> None:
     expected = "expected one of rf_detr, maskformer, mask2former, eomt, eomt_dinov3"
     assert str(fault.value) == f"{folder}/config.json: model_type, {expected}, got 'oneformer'"
     tiny_hub.change_config(folder, model_type="eomt", num_hidden_layers=3, id2label={"0": "LABEL_0", "1": "LABEL_1"})
-    with pytest.raises(ValueError, match="id2label, expected the names of the classes, got label_0, label_1"):
+    with pytest.raises(ValueError, match="id2label, expected the names of the classes, got label_0, label_1; if"):
         made(folder)
     tiny_hub.change_config(folder, id2label={str(number): name for number, name in tiny_hub.LABELS.items()})
     tiny_hub.change_config(folder, "preprocessor_config.json", do_split_image=True)

@@ -94,13 +94,14 @@ def bare_forward(network: detection.MaskRCNN, batch_size: int) -> Loop:
     return run
 
 
-def default_predictor_loop(weights: Path, short_edge: int) -> Loop:
+def default_predictor_loop(weights: Path, short_edge: int, score_floor: float = 0.05) -> Loop:
     """detectron2's demo: DefaultPredictor, one frame at a time, its own paste."""
     from detectron2 import model_zoo
     from detectron2.engine import DefaultPredictor
 
     config = model_zoo.get_config(DETECTRON2)
     config.MODEL.WEIGHTS, config.INPUT.MIN_SIZE_TEST = str(weights), short_edge
+    config.MODEL.ROI_HEADS.SCORE_THRESH_TEST = score_floor
     config.MODEL.DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
     predictor = DefaultPredictor(config)
     return lambda frames: [predictor(frame[..., ::-1])["instances"].pred_masks.cpu().numpy() for frame in frames]

@@ -197,9 +197,11 @@ def test_masks_to_import(tmp_path: Path) -> None:
     pngs = Import(backend="import", masks=str(tmp_path / "davis"), format="png", images=None, **more)
     assert provenance(pngs) == told | {"format": "png", "masks": "davis", "files": 3}
     path = write(tmp_path / "masks.json", b"{}")
-    coco = Import(backend="import", masks=path, format="coco", images="here/images.json", **more)
+    coco = Import(backend="import", masks=path, format="coco", images=str(tmp_path / "images.json"), **more)
     of_file = {"format": "coco", "masks": "masks.json", "images": "images.json", "sha256": sha256(b"{}")}
     assert provenance(coco) == told | of_file
+    write(tmp_path / "images.json", b'{"images": []}')
+    assert provenance(coco) == told | of_file | {"images_sha256": sha256(b'{"images": []}')}
 
 
 def test_the_report_reads_it_and_older_files(tmp_path: Path) -> None:

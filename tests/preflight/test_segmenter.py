@@ -213,8 +213,7 @@ def test_masks_of_other_tools(place: Path, form: str) -> None:
     assert f"expected 5 {what}, one a frame, got 4 (frames/5 has the frames)" in found[0].line
 
 
-@pytest.mark.parametrize("size", [50_000_000, 0])
-@pytest.mark.parametrize("is_listed", [True, False])
+@pytest.mark.parametrize(("size", "is_listed"), [(50_000_000, True), (0, True), (50_000_000, False)])
 def test_the_json_beside_a_list_of_results(
     place: Path, monkeypatch: pytest.MonkeyPatch, size: int, is_listed: bool
 ) -> None:

@@ -44,7 +44,7 @@ def segmenter_downloads(name: str, dataset: Dataset) -> list[Download]:
 
 
 def motion_instead(name: str, dataset: Dataset) -> str:
-    """Say how to go on without weights: the command whose `-S` takes the backend `motion`.
+    """Say how to go on without weights: the command whose `-S` takes `motion`.
 
     What moves is nobody's person, so its masks are of the group `other`, which has to be among those that count. It is
     our command: DVC's own `-S` puts the keys of a block into the one that is there.
@@ -75,11 +75,7 @@ def segmenter_findings(
     if isinstance(segment, Motion):
         return [*found, ok("segment", f"{key}.backend: motion needs no weights")]
     if isinstance(segment, Import):
-        if wrong := _no_masks(segment, index):
-            return [*found, fault("segment", f"{key}.masks: {wrong}")]
-        if index is not None and decoded is not None and (wrong := _wrong_lengths(dataset, segment, index, decoded)):
-            found.append(warning("segment", f"{key}.masks: {wrong} ({decoded} has the frames)"))
-        return [*found, ok("segment", f"{key}.masks: {segment.masks}")]
+        return [*found, *_import_findings(key, dataset, segment, index, decoded)]
     if isinstance(segment, FromHub):
         return [*found, *hub_findings(key, segment, dataset.mask.groups, instead)]
     wrong = _no_weights(f"{key}.weights", segment)
@@ -158,44 +154,69 @@ def _detectron2_url(model: str) -> str | None:
         return None
 
 
-def _no_masks(segment: Import, index: "pd.DataFrame | None") -> str | None:
-    """Say why the masks to import cannot be read, or None.
+def _import_findings(
+    key: str, dataset: Dataset, segment: Import, index: "pd.DataFrame | None", decoded: Path | None
+) -> list[Finding]:
+    """Look at the files of masks to import, and in them at the masks of three videos."""
+    if wrong := _no_file(segment):
+        return [fault("segment", f"{key}.{wrong}")]
+    there, found = ok("segment", f"{key}.masks: {segment.masks}"), list[Finding]()
+    if index is None or any(_is_large(Path(path)) for path in (segment.masks, segment.images) if path):
+        return [there]
+    lengths = _lengths(decoded) if decoded is not None else {}
+    videos = _three(index, lengths)
+    if wrong := _misfit(segment, dict.fromkeys(videos), 1):
+        return [fault("segment", f"{key}.{wrong}")]
+    known = {video: lengths[video] for video in videos if lengths.get(video)}
+    if known and (wrong := _misfit(segment, known, dataset.decode.stride)):
+        found.append(warning("segment", f"{key}.{wrong} ({decoded} has the frames)"))
+    return [*found, there]
 
-    Looks at those of three videos of the index.
-    """
+
+def _no_file(segment: Import) -> str | None:
+    """Say which file or directory of masks is not there, from the parameter's name on, or None."""
     path, kind = Path(segment.masks), KINDS[segment.format]
-    there = (path.is_file() and segment.format in _FILES) or (path.is_dir() and segment.format in _FOLDERS)
-    if not there:
-        got = ("a directory" if path.is_dir() else "a file") if path.exists() else "nothing"
-        return f"expected {kind}, got {got} at {segment.masks}{why_absent(segment.masks, 'segment.masks')}"
-    if index is None or _is_large(path):
-        return None
-    return _misfit(segment, dict.fromkeys(_three(index)), 1)
+    if not ((path.is_file() and segment.format in _FILES) or (path.is_dir() and segment.format in _FOLDERS)):
+        absent = why_absent(segment.masks, "segment.masks")
+        return f"masks: expected {kind}, got {_what_is(path)} at {segment.masks}{absent}"
+    if segment.images is not None and not Path(segment.images).is_file():
+        expected = "expected the json with the images or videos of a list of results"
+        absent = why_absent(segment.images, "segment.images")
+        return f"images: {expected}, got {_what_is(Path(segment.images))} at {segment.images}{absent}"
+    return None
 
 
-def _wrong_lengths(dataset: Dataset, segment: Import, index: "pd.DataFrame", decoded: Path) -> str | None:
-    """Say that one of three videos has masks of another number of frames than were decoded, or None."""
+def _what_is(path: Path) -> str:
+    return ("a directory" if path.is_dir() else "a file") if path.exists() else "nothing"
+
+
+def _lengths(decoded: Path) -> dict[str, int]:
+    """Read how many frames each decoded video has; nothing where there is no table."""
     from objabn.stores.table import TABLE, read_table
 
-    if _is_large(Path(segment.masks)) or not (decoded / TABLE).is_file():
-        return None
-    table = read_table(decoded, ["video", "offset", "frames"]).set_index("video")["frames"]
-    lengths = {video: int(table[video]) for video in _three(index) if table.get(video, 0)}
-    return _misfit(segment, lengths, dataset.decode.stride)
+    if not (decoded / TABLE).is_file():
+        return {}
+    table = read_table(decoded, ["video", "offset", "frames"])
+    return dict(zip(table["video"], table["frames"].tolist(), strict=True))
 
 
 def _misfit(segment: Import, lengths: Mapping[str, int | None], stride: int) -> str | None:
+    """Say why masks of videos do not fit, from the name of the parameter with the file at fault on, or None."""
     from objabn.segmentation.segmenters.imported import check_masks
 
     try:
         check_masks(lengths, **segment.model_dump(), decode_stride=stride)
     except ValueError as error:
-        return str(error)
+        is_of_images = segment.images is not None and str(error).startswith(f"{segment.images}: ")
+        return f"{'images' if is_of_images else 'masks'}: {error}"
     return None
 
 
-def _three(index: "pd.DataFrame") -> list[str]:
-    return index["video"].iloc[[0, len(index) // 2, -1]].tolist()
+def _three(index: "pd.DataFrame", lengths: Mapping[str, int]) -> list[str]:
+    """Choose three videos of the index; where it is known, of those that have frames: others need no masks."""
+    videos = index["video"].tolist()
+    videos = [video for video in videos if lengths.get(video)] or videos
+    return [videos[at] for at in (0, len(videos) // 2, -1)]
 
 
 def _is_large(path: Path) -> bool:

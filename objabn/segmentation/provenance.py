@@ -55,6 +55,7 @@ def provenance(segment: Block) -> dict[str, Any]:
         weights, sha256: name and digest of the file; no digest where it is not there (all masks were in the cache).
         library: its name and version, as installed now; masks of the side cache may be an older version's.
         format, masks, files, sha256: of masks to import; how many files a folder has, or the digest of a file.
+        images, images_sha256: name and digest of the file beside a list of results; no digest where it is not there.
         licence: of the weights, where these are the published ones of their architecture; else `unknown`.
 
     Args:
@@ -65,7 +66,9 @@ def provenance(segment: Block) -> dict[str, Any]:
     if block["backend"] == "import":
         told |= {"format": block["format"], **_masks(Path(block["masks"])), "licence": UNKNOWN}
         if block["images"]:
-            told["images"] = Path(block["images"]).name
+            images = Path(block["images"])
+            told |= {"images": images.name}
+            told |= {"images_sha256": _digest(images, "sha256")} if images.is_file() else {}
     elif "weights" in block:
         told |= _weights(block)
     else:

@@ -5,7 +5,6 @@ one without instances shows no object.
 """
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -16,11 +15,10 @@ from objabn.segmentation.segmenters import coco
 from objabn.segmentation.segmenters.imported import read_image
 from objabn.segmentation.segmenters.instances import Instances, planes_of
 from objabn.segmentation.segmenters.pngs import pngs_of, read_pngs
+from objabn.segmentation.segmenters.sparse import frame_number
 from objabn.stores.masks import GRID, GROUPS
 from objabn.truth.videos import Video, Videos
 from objabn.truth.write import UNKNOWN, LeftOut, Masks, Read
-
-_NUMBER = re.compile(r"([0-9]+)\.[A-Za-z]+$")  # of a file's name
 
 
 def read_masks(
@@ -96,8 +94,8 @@ def _folders(folder: Path) -> Iterator[str]:
 
 def _numbers(names: list[str], first: int, video: Video) -> list[int] | LeftOut:
     """The frames, from 0, of these files, or what is wrong with a number; of a cut video some may be beyond its end."""
-    found = [_NUMBER.search(name) for name in names]
-    numbers = [int(match[1]) - first if match else -1 for match in found]
+    found = [frame_number(name) for name in names]
+    numbers = [-1 if number is None else number - first for number in found]
     for name, number in zip(names, numbers, strict=True):
         if number < 0 or (number >= video.most_frames and video.is_whole):
             details = f"expected {first} to {first + video.most_frames - 1} (--first-frame), got {name}"

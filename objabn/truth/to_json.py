@@ -1,11 +1,11 @@
-"""Masks of a mask store as a json that other tools read, and `import` reads again: COCO's or YouTube-VIS's.
+"""Masks of a mask store as a json that other tools read, and `import` reads again: COCO's or YouTube-VIS's, or CVAT's.
 
 A frame has one annotation a group of instances, or a video one track a group: the union at a score. Scores and single
 instances are not kept.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -28,6 +28,7 @@ class Written(NamedTuple):
     masks: int
     cells: int  # that differ then, of the grid
     frames: int  # that have such cells
+    empty: int  # frames without a mask
 
 
 def write_json(
@@ -46,12 +47,31 @@ def write_json(
         threshold: least score of an instance, in (0, 1].
         at_grid: masks of GRID x GRID pixels, else of the videos' own size.
     """
-    drawn = _Drawn(store, threshold, at_grid)
+    drawn = _Drawn(store, threshold, at_grid=at_grid)
+    shown = progress(videos, desc="export", unit="video")
+    parts = _youtube_vis(drawn, videos, shown) if layout == "youtube-vis" else _coco(drawn, videos, shown)
+    _write(path, _head(store, threshold), parts)
+    return drawn.written
+
+
+def write_cvat(folder: Path, store: StoreReader, videos: list[Video], *, threshold: float) -> Written:
+    """Write the masks of videos as CVAT exports those of a task of one video: <folder>/<video id>.json, COCO's.
+
+    CVAT takes the json for a task of the same video. Its names have no video, and RLE is not compressed.
+
+    Args:
+        store, threshold: as of `write_json`.
+    """
+    drawn = _Drawn(store, threshold, at_grid=False, is_compressed=False)
+    for video in progress(videos, desc="export", unit="video"):
+        parts = _coco(drawn, [video], [video], lambda video: video.cvat_names)
+        _write(folder / f"{video.id}.json", {"licenses": [], **_head(store, threshold)}, parts)
+    return drawn.written
+
+
+def _head(store: StoreReader, threshold: float) -> dict[str, Any]:
     info = {"description": f"objabn: for each group the union of instances of score {threshold:g} or more; {LOST}"}
-    categories = [{"id": number, "name": name} for number, name in enumerate(group_names(store), 1)]
-    parts = _youtube_vis(drawn, videos) if layout == "youtube-vis" else _coco(drawn, videos)
-    _write(path, {"info": info, "categories": categories}, parts)
-    return Written(drawn.number, drawn.cells, drawn.frames)
+    return {"info": info, "categories": [{"id": at, "name": name} for at, name in enumerate(group_names(store), 1)]}
 
 
 def _write(path: Path, head: Mapping[str, Any], parts: Mapping[str, Iterable[dict[str, Any]]]) -> None:
@@ -70,9 +90,9 @@ def _write(path: Path, head: Mapping[str, Any], parts: Mapping[str, Iterable[dic
 class _Drawn:
     """Draw the masks of videos, and count them."""
 
-    def __init__(self, store: StoreReader, threshold: float, at_grid: bool) -> None:
-        self._store, self._threshold, self._at_grid = store, threshold, at_grid
-        self.number = self.cells = self.frames = 0  # as of `Written`
+    def __init__(self, store: StoreReader, threshold: float, *, at_grid: bool, is_compressed: bool = True) -> None:
+        self._store, self._threshold, self._at_grid, self._is_compressed = store, threshold, at_grid, is_compressed
+        self.written = Written(0, 0, 0, 0)  # so far
 
     def size(self, video: Video) -> dict[str, int]:
         height, width = (GRID, GRID) if self._at_grid else (video.height, video.width)
@@ -80,30 +100,36 @@ class _Drawn:
 
     def of(self, video: Video) -> Iterator[tuple[int, list[dict[str, Any] | None]]]:
         """For each category the masks of a video's frames: segmentation, area and bbox, or None for an empty one."""
-        wrong = np.zeros(video.frames, np.int64)
+        number, wrong, empty = 0, np.zeros(video.frames, np.int64), np.ones(video.frames, bool)
         for category, unions in enumerate(read_unions(self._store, video.id, self._threshold).values(), 1):
             masks: list[dict[str, Any] | None] = []
             for frame, union in enumerate(unions):
                 pixels, differ = (union, 0) if self._at_grid else enlarge(union, video.height, video.width)
                 wrong[frame] += differ
-                masks.append(_mask(pixels) if pixels.any() else None)
-            self.number += sum(mask is not None for mask in masks)
+                masks.append(_mask(pixels, self._is_compressed) if pixels.any() else None)
+            number += sum(mask is not None for mask in masks)
+            empty &= [mask is None for mask in masks]
             yield category, masks
-        self.cells += int(wrong.sum())
-        self.frames += int((wrong > 0).sum())
+        these = (number, wrong.sum(), (wrong > 0).sum(), empty.sum())
+        self.written = Written(*(before + int(more) for before, more in zip(self.written, these, strict=True)))
 
 
-def _coco(drawn: _Drawn, videos: list[Video]) -> dict[str, Iterable[dict[str, Any]]]:
-    """An image a frame, an annotation a frame and category."""
+def _coco(
+    drawn: _Drawn,
+    videos: list[Video],
+    shown: Iterable[Video],
+    names_of: Callable[[Video], list[str]] = lambda video: video.names,
+) -> dict[str, Iterable[dict[str, Any]]]:
+    """An image a frame, an annotation a frame and category; `shown` are the videos with a bar of progress."""
 
     def images() -> Iterator[dict[str, Any]]:
-        names = ((video, name) for video in videos for name in video.names)
+        names = ((video, name) for video in videos for name in names_of(video))
         for number, (video, name) in enumerate(names, 1):
             yield {"id": number, "file_name": name, **drawn.size(video)}
 
     def annotations() -> Iterator[dict[str, Any]]:
         first, number = 1, 0  # image of a video's first frame, annotations so far
-        for video in progress(videos, desc="export", unit="video"):
+        for video in shown:
             for category, masks in drawn.of(video):
                 for image, mask in enumerate(masks, first):
                     if mask is not None:
@@ -114,7 +140,7 @@ def _coco(drawn: _Drawn, videos: list[Video]) -> dict[str, Iterable[dict[str, An
     return {"images": images(), "annotations": annotations()}
 
 
-def _youtube_vis(drawn: _Drawn, videos: list[Video]) -> dict[str, Iterable[dict[str, Any]]]:
+def _youtube_vis(drawn: _Drawn, videos: list[Video], shown: Iterable[Video]) -> dict[str, Iterable[dict[str, Any]]]:
     """A track a video and category, with null in frames without a mask."""
 
     def listed() -> Iterator[dict[str, Any]]:
@@ -123,7 +149,7 @@ def _youtube_vis(drawn: _Drawn, videos: list[Video]) -> dict[str, Iterable[dict[
 
     def annotations() -> Iterator[dict[str, Any]]:
         track = 0
-        for number, video in enumerate(progress(videos, desc="export", unit="video"), 1):
+        for number, video in enumerate(shown, 1):
             for category, masks in drawn.of(video):
                 if any(masks):
                     track += 1
@@ -135,9 +161,16 @@ def _youtube_vis(drawn: _Drawn, videos: list[Video]) -> dict[str, Iterable[dict[
     return {"videos": listed(), "annotations": annotations()}
 
 
-def _mask(pixels: np.ndarray) -> dict[str, Any]:
+def _mask(pixels: np.ndarray, is_compressed: bool) -> dict[str, Any]:
     """A mask bool (H, W) that is not empty, as COCO has it."""
     rle = cocotools.encode(np.asfortranarray(pixels.astype(np.uint8)))
-    segmentation = {"size": list(pixels.shape), "counts": rle["counts"].decode()}
+    counts = rle["counts"].decode() if is_compressed else _runs(pixels)
     box = [int(side) for side in cocotools.toBbox(rle)]
-    return {"segmentation": segmentation, "area": int(pixels.sum()), "bbox": box}
+    return {"segmentation": {"size": list(pixels.shape), "counts": counts}, "area": int(pixels.sum()), "bbox": box}
+
+
+def _runs(pixels: np.ndarray) -> list[int]:
+    """How many pixels of background and of object lie in turn down the columns; the first number may be 0."""
+    flat = pixels.T.ravel()
+    ends = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    return np.diff([*([0] if flat[0] else []), 0, *ends, flat.size]).tolist()

@@ -25,6 +25,11 @@ class Video(NamedTuple):
         """Names of its stored frames, as `import` wants them: <video id>/<frame number>.png."""
         return [f"{self.id}/{number * self.stride:05d}.png" for number in range(self.frames)]
 
+    @property
+    def cvat_names(self) -> list[str]:
+        """Names of its stored frames in CVAT, which names those of a task of one video so."""
+        return [f"frame_{number * self.stride:06d}.PNG" for number in range(self.frames)]
+
 
 def read_unions(store: StoreReader, video: str, threshold: float) -> dict[str, np.ndarray]:
     """Read each group's union of instances of score `threshold` or more: bool (frames, GRID, GRID) by name."""

@@ -213,6 +213,49 @@ def test_masks_of_other_tools(place: Path, form: str) -> None:
     assert f"expected 5 {what}, one a frame, got 4 (frames/5 has the frames)" in found[0].line
 
 
+@pytest.mark.parametrize(("size", "is_listed"), [(50_000_000, True), (0, True), (50_000_000, False)])
+def test_the_json_beside_a_list_of_results(
+    place: Path, monkeypatch: pytest.MonkeyPatch, size: int, is_listed: bool
+) -> None:
+    """Has to be there whatever is known of the videos, and is not parsed where it is large."""
+    monkeypatch.setattr(segmenter, "_LARGEST_JSON", size)
+    Path("masks").write_text("[]")
+    ids = [path.removesuffix(".mp4") for path in write_index("folder")] if is_listed else []
+    block = IMPORT.format("coco").replace("images: null", "images: images.json")
+    line = f"{KEY}.images: expected the json with the images or videos of a list of results, got"
+    assert look(block) == [("fault", f"{line} nothing at images.json")]
+    Path("images.json").mkdir()
+    assert look(block) == [("fault", f"{line} a directory at images.json")]
+    Path("images.json").rmdir()
+    Path("images.json").write_text("{")
+    ((level, line),) = look(block)
+    if size and is_listed:
+        assert level == "fault"
+        assert line.startswith(f"{KEY}.images: images.json: expected a COCO json, got a file that is not JSON")
+    else:
+        assert (level, line) == ("ok", f"{KEY}.masks: masks")
+    images = [{"id": at, "file_name": f"{video}/0.png"} for at, video in enumerate(ids)]
+    write(Path("images.json"), {"images": images})
+    assert look(block) == [("ok", f"{KEY}.masks: masks")]
+
+
+def test_videos_that_could_not_be_decoded_need_no_masks(place: Path) -> None:
+    """The first and the last one have no frames; the three are chosen among the others."""
+    ids = [path.removesuffix(".mp4") for path in write_index("folder")]
+    Path("frames").mkdir()
+    writer = StoreWriter(Path("frames"), (1, 1, 3), frames_per_shard=64)
+    for video in ids:
+        writer.append(np.zeros((4 * (video not in (ids[0], ids[-1])), 1, 1, 3), np.uint8), video=video)
+    writer.close()
+    dataset, index = given(IMPORT.format("npz")).datasets["folder"], read("folder")[0]
+    _write_masks("npz", ids[1:-1], np.ones((4, 8, 8), np.uint8))
+    assert [each.level for each in segmenter_findings("folder", dataset, index, Path("frames"))] == ["ok"]
+    assert [each.level for each in segmenter_findings("folder", dataset, index)] == ["fault"]
+    Path("masks", f"{ids[-2]}.npz").unlink()
+    (found,) = segmenter_findings("folder", dataset, index, Path("frames"))
+    assert (found.level, f"masks of video {ids[-2]}, got no such file" in found.line) == ("fault", True)
+
+
 def _write_masks(form: str, videos: list[str], labels: np.ndarray) -> None:
     """Masks of all these videos at `masks`; `coco` as CVAT exports it."""
     if form == "coco":

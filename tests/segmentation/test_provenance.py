@@ -13,7 +13,7 @@ from objabn.config.schema import Dataset
 from objabn.config.segmenters import Detectron2, Import, Motion, Sam3, Semantic, Torchvision, Transformers
 from objabn.report.comparison import read_masks
 from objabn.segmentation import provenance as module
-from objabn.segmentation.provenance import LICENCES, provenance, report_text
+from objabn.segmentation.provenance import LIBRARIES, LICENCES, provenance, report_text
 from objabn.segmentation.segmenters.zoo import DETECTRON2, TORCHVISION
 
 ROOT = Path(__file__).parents[2]
@@ -29,10 +29,13 @@ def sha256(content: bytes) -> str:
 
 @pytest.fixture(autouse=True)
 def _versions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """torchvision 1.2 and OpenCV 4.5 are installed, nothing else; nothing is downloaded."""
+    """Of segmenters' libraries torchvision 1.2 and OpenCV 4.5 are installed; nothing is downloaded."""
+    installed, segmenters = importlib.metadata.version, {name for names in LIBRARIES.values() for name in names}
 
     def version(name: str) -> str:
         known = {"torchvision": "1.2", "opencv-python": "4.5"}
+        if name not in segmenters:  # what these import asks, too
+            return installed(name)
         if name not in known:
             raise importlib.metadata.PackageNotFoundError(name)
         return known[name]
@@ -197,9 +200,11 @@ def test_masks_to_import(tmp_path: Path) -> None:
     pngs = Import(backend="import", masks=str(tmp_path / "davis"), format="png", images=None, **more)
     assert provenance(pngs) == told | {"format": "png", "masks": "davis", "files": 3}
     path = write(tmp_path / "masks.json", b"{}")
-    coco = Import(backend="import", masks=path, format="coco", images="here/images.json", **more)
+    coco = Import(backend="import", masks=path, format="coco", images=str(tmp_path / "images.json"), **more)
     of_file = {"format": "coco", "masks": "masks.json", "images": "images.json", "sha256": sha256(b"{}")}
     assert provenance(coco) == told | of_file
+    write(tmp_path / "images.json", b'{"images": []}')
+    assert provenance(coco) == told | of_file | {"images_sha256": sha256(b'{"images": []}')}
 
 
 def test_the_report_reads_it_and_older_files(tmp_path: Path) -> None:

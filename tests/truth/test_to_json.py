@@ -15,7 +15,7 @@ from objabn.segmentation.segmenters.placing import cells_of, place_masks
 from objabn.stores.array import StoreReader, StoreWriter
 from objabn.stores.masks import GRID, GROUPS, group_attributes, union_mask
 from objabn.truth.enlarge import enlarge
-from objabn.truth.to_json import Written, write_json
+from objabn.truth.to_json import Written, _runs, write_cvat, write_json
 from objabn.truth.unions import Video, read_unions
 
 TRUTH = Path(__file__).parents[3] / "shared" / "realdata" / "jhmdb" / "truth.json"
@@ -126,6 +126,68 @@ def test_the_json_is_youtube_vis(tmp_path: Path, store: StoreReader) -> None:
         assert other[name][0] is not None
         assert other[name][1] is None
     assert len({(one["video_id"], one["category_id"]) for one in content["annotations"]}) == len(content["annotations"])
+
+
+def test_the_round_trip_of_cvats_files(tmp_path: Path, store: StoreReader) -> None:
+    """As from a task of one video; frames without a mask count, since all are listed."""
+    written = write_cvat(tmp_path / "out", store, videos_of((240, 320)), threshold=THRESHOLD)
+    unions = {video: read_unions(store, video, THRESHOLD) for video in LENGTHS}
+    present = [union.any(axis=(1, 2)) for groups in unions.values() for union in groups.values()]
+    empty = sum(
+        (~np.any([union.any(axis=(1, 2)) for union in each.values()], axis=0)).sum() for each in unions.values()
+    )
+    assert written == (sum(each.sum() for each in present), 0, 0, empty)
+    assert empty >= 1
+    for video, length in LENGTHS.items():
+        planes = imported(tmp_path / "out", video, length, "coco")
+        for group, expected in unions[video].items():
+            np.testing.assert_array_equal(union_mask(planes, 1.0, [group]), expected)
+
+
+def test_cvats_file(tmp_path: Path, store: StoreReader) -> None:
+    """Names of frames and lists of runs as CVAT writes them, which pycocotools reads, too."""
+    folder = tmp_path / "out"
+    write_cvat(folder, store, videos_of((240, 320), stride=2), threshold=THRESHOLD)
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.json")) == [
+        "b.json",
+        "walk/a.json",
+    ]
+    content = json.loads((folder / "walk/a.json").read_text())
+    assert [each["id"] for each in content["categories"]] == [1, 2]
+    names = ["frame_000000.PNG", "frame_000002.PNG", "frame_000004.PNG"]
+    assert [(each["id"], each["file_name"]) for each in content["images"]] == list(enumerate(names, 1))
+    assert content["annotations"]
+    library = COCO(str(folder / "walk/a.json"))
+    union = read_unions(store, "walk/a", THRESHOLD)["person"]
+    for one in content["annotations"]:
+        counts = one["segmentation"]["counts"]
+        assert isinstance(counts, list)
+        assert (sum(counts), sum(counts[1::2])) == (240 * 320, one["area"])
+        np.testing.assert_array_equal(cells_of(library.annToMask(one) > 0), union[one["image_id"] - 1])
+
+
+@pytest.mark.parametrize(
+    ("pixels", "counts"),
+    [
+        ([[0, 1], [0, 1]], [2, 2]),
+        ([[1, 0], [1, 1]], [0, 2, 1, 1]),
+        ([[1, 1], [1, 1]], [0, 4]),
+        ([[0, 1], [1, 0]], [1, 2, 1]),
+    ],
+)
+def test_runs_go_down_the_columns(pixels: list[list[int]], counts: list[int]) -> None:
+    assert _runs(np.array(pixels, bool)) == counts
+
+
+def test_cvats_sparse_frames_come_back(tmp_path: Path) -> None:
+    """Those of a stride; one without a mask has that of the nearest, as if nobody had looked at it."""
+    planes = 255 * np.stack([blobs(3, 1), blobs(3, 2)], axis=1).astype(np.uint8)
+    planes[2] = 0
+    store = write_store(tmp_path / "masks", {"walk/a": planes})
+    written = write_cvat(tmp_path / "out", store, videos_of((240, 320), stride=3)[:1], threshold=THRESHOLD)
+    assert (written.masks, written.empty) == (4, 1)
+    back = imported(tmp_path / "out", "walk/a", 3, "coco", sparse="nearest", decode_stride=3)
+    np.testing.assert_array_equal(back, planes[[0, 1, 1]])
 
 
 def test_stored_frames_of_a_stride_come_back_as_sparse_ones(tmp_path: Path, store: StoreReader) -> None:

@@ -163,7 +163,7 @@ def _finder(format: str, masks: str, images: str | None, class_name: str, sparse
     if format == "png":
         return lambda video: _of_pngs(masks, video, class_name)
     if format == "npz":
-        return lambda video: _of_npz(npz.npz_of(masks, video), class_name)
+        return lambda video: _of_npz(npz.npz_of(masks, video), class_name, sparse)
     find = _images_finder(format, masks, images, sparse)
     return lambda video: _of_images(f"{masks}: video {video}", find(video), class_name)
 
@@ -180,8 +180,8 @@ def _of_pngs(masks: str, video: str, class_name: str) -> Annotated:
     )
 
 
-def _of_npz(path: Path, class_name: str) -> Annotated:
-    saved = cache(partial(npz.read, path))  # the key of a video needs no more than its digest
+def _of_npz(path: Path, class_name: str, sparse: str) -> Annotated:
+    saved = cache(partial(npz.read, path, sparse != "none"))  # the key of a video needs no more than its digest
     return Annotated(
         str(path),
         "frames",
@@ -211,6 +211,9 @@ def _of_images(where: str, images: list[coco.Image], class_name: str) -> Annotat
 def _images_finder(format: str, masks: str, images: str | None, sparse: str) -> Callable[[str], list[coco.Image]]:
     """Function of a video's id: the images of a json. Raises: ValueError as `build`."""
     if format == "coco" and Path(masks).is_dir():
+        if images is not None:
+            expected = "expected a json with a list of results, since segment.images names a json beside it"
+            raise ValueError(f"{masks}: {expected}, got a directory; with a json a video images is null")
         drawn = sparse == "none"  # all frames count, else those with an annotation, see `cvat`
         return lambda video: [image for image in cvat.read(masks, video) if image.annotations or drawn]
     if format == "label-studio":

@@ -13,6 +13,7 @@ several the one that is marked as ground truth does.
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -24,7 +25,8 @@ from objabn.system.files import file_digest
 WHAT = "Label Studio's export as JSON"  # in messages
 _LABELS = ("brushlabels", "polygonlabels", "rectanglelabels", "labels")
 _RECTANGLE = {"x", "y", "width", "height"}
-_NOT_SPATIAL = {"choices", "rating", "textarea", "number", "labels", "pairwise", "taxonomy", "relation", "datetime"}
+_NO_MASKS = {"choices", "rating", "textarea", "number", "labels", "pairwise", "taxonomy", "relation", "datetime",
+             "keypoint", "keypointlabels"}  # types of results, some of them without a place  # fmt: skip
 _MOST_PIXELS = 1 << 28
 
 
@@ -66,9 +68,18 @@ def _parse(path: str, _digest: str) -> dict[str, list[coco.Image]]:  # the diges
         if results is not None:
             image = _image(where, _name(where, task["data"]), results)
             folders.setdefault(PurePosixPath(image.file_name).parent.as_posix(), []).append(image)
-    for images in folders.values():
-        images.sort(key=lambda image: coco.by_number(image.file_name))
+    for folder, images in folders.items():
+        images.sort(key=_frame)
+        for one, other in pairwise(images):
+            if _frame(one) == _frame(other):
+                got = " and ".join(PurePosixPath(image.file_name).name for image in (one, other))
+                raise ValueError(f"{path}: images of {folder}, expected one task a frame, got {got}")
     return folders
+
+
+def _frame(image: coco.Image) -> list[str | int]:
+    """Which frame an image is: 1.png and 00001.jpg are the same."""
+    return coco.by_number(PurePosixPath(image.file_name).stem)
 
 
 def _results(where: str, annotations: Any) -> list[Any] | None:
@@ -104,17 +115,19 @@ def _is_picture(value: Any) -> bool:
 
 def _image(where: str, name: str, results: list[Any]) -> coco.Image:
     """A frame and what is drawn in it. Raises: ValueError for what cannot be understood."""
-    regions = []
+    regions, beside = [], dict[Any, str]()
     for number, one in enumerate(results):
         here = f"{where}: result {one.get('id', f'[{number}]') if isinstance(one, dict) else f'[{number}]'}"
-        if not isinstance(one, dict) or not isinstance(one.get("value"), dict):
+        value = one.get("value") if isinstance(one, dict) else None
+        is_mask = not isinstance(one, dict) or one.get("type") not in _NO_MASKS
+        if is_mask and not isinstance(value, dict):
             raise ValueError(f"{here}: expected type and value, got {coco.short(one)}")
-        regions.append((here, one))
-    beside = {one.get("id"): label for _, one in regions if (label := _label(one["value"]))}
+        if isinstance(value, dict) and (label := _label(value)):
+            beside[one.get("id")] = label
+        if is_mask:
+            regions.append((here, one))
     image = coco.Image(name, None, None, [])
     for here, one in regions:
-        if one.get("type") in _NOT_SPATIAL:
-            continue
         height, width = _size(here, one)
         image = image._replace(height=height, width=width)
         label = _label(one["value"]) or (beside.get(one["id"]) if "id" in one else None)

@@ -5,16 +5,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_NUMBER = re.compile(r"([0-9]{1,15})\.[A-Za-z]+$")  # of a file's name
+_NUMBER = re.compile(r"(?<![0-9])([0-9]{1,15})\.[A-Za-z]+$")
+
+
+def frame_number(name: str) -> int | None:
+    """The number that a file's name ends in, that of a frame; None for a name without."""
+    found = _NUMBER.search(name)
+    return int(found[1]) if found else None
 
 
 def frame_numbers(names: Sequence[str], where: str) -> list[int]:
     """The numbers in files' names, those of the video's frames from 0 on. Raises: ValueError for a name without."""
-    found = [_NUMBER.search(name) for name in names]
-    without = [name for name, match in zip(names, found, strict=True) if match is None]
+    found = [frame_number(name) for name in names]
+    without = [name for name, number in zip(names, found, strict=True) if number is None]
     if without:
         raise ValueError(f"{where}: expected names that end in a frame's number, <number>.<ext>, got {without[0]}")
-    return [int(match[1]) for match in found if match]
+    return [number for number in found if number is not None]
 
 
 def nearest(numbers: Sequence[int], frames: int, stride: int, where: str) -> np.ndarray:

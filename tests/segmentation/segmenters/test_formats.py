@@ -102,6 +102,35 @@ def test_uploads_say_video_and_frame_in_their_data(tmp_path: Path) -> None:
     assert [len(each.scores) for each in found(**settings)] == [2, 1, 0, 1]
 
 
+def test_results_of_label_studio_that_are_no_masks(tmp_path: Path) -> None:
+    """Relations have no value; keypoints have a place, and the labels of the region that they lie in."""
+    tasks = label_studio(VIDEO, LABELS)
+    settings = {"masks": str(write(tmp_path / "a.json", tasks)), "format": "label-studio"}
+    before = found(**settings)
+    point = {"x": 50.0, "y": 50.0, "width": 0.5}
+    tasks[0]["annotations"][0]["result"] += [
+        {"from_id": "rPerson", "to_id": "rDog", "type": "relation", "direction": "right"},
+        {"id": "k", "type": "keypointlabels", "value": {**point, "keypointlabels": ["Nose"]}},
+        {"id": "l", "type": "keypoint", "original_width": 50, "original_height": 30, "value": point},
+    ]
+    write(tmp_path / "a.json", tasks)
+    for one, other in zip(found(**settings), before, strict=True):
+        np.testing.assert_array_equal(one.masks, other.masks)
+        assert one.classes.tolist() == other.classes.tolist()
+
+
+def test_the_subset_in_the_name_of_cvats_file(tmp_path: Path) -> None:
+    settings = mask_files.write_cvat(tmp_path, VIDEO, LABELS, "{}/annotations/instances_Train.json")
+    assert [len(each.scores) for each in found(**settings)] == [2, 1, 0, 1]
+    line = f"{tmp_path}/cvat: expected the COCO json of video {VIDEO}, {VIDEO}.json or "
+    line += f"{VIDEO}/annotations/instances_<subset>.json, got {VIDEO}/annotations/"
+    mask_files.write_cvat_unpacked(tmp_path, VIDEO, LABELS)
+    refused(f"{line}instances_Train.json and {VIDEO}/annotations/instances_default.json", **settings)
+    for path in (tmp_path / "cvat" / VIDEO / "annotations").iterdir():
+        path.rename(path.with_name("person_keypoints_default.json"))
+    refused(f"{line}person_keypoints_default.json", **settings)
+
+
 # sparse
 
 
@@ -199,10 +228,6 @@ def test_wrong_numbers_of_frames(tmp_path: Path) -> None:
     settings = mask_files.write_cvat(tmp_path, VIDEO, LABELS * 0)
     line = f"{tmp_path}/cvat: video {VIDEO}: expected at least one annotated frame, got none"
     refused(line, sparse="nearest", **settings)
-    twice = label_studio(VIDEO, LABELS) + label_studio(VIDEO, LABELS)[1:2]
-    settings = {"masks": str(write(tmp_path / "a.json", twice)), "format": "label-studio"}
-    line = f"{tmp_path}/a.json: video {VIDEO}: expected each frame at most once, got frame 1 again"
-    refused(line, sparse="nearest", **settings)
     content = coco(VIDEO, LABELS[:1], name="{video}/first.jpg")
     settings = {"masks": str(write(tmp_path / "a.json", content)), "format": "coco"}
     line = "expected names that end in a frame's number, <number>.<ext>, got walk/a b/first.jpg"
@@ -212,7 +237,7 @@ def test_wrong_numbers_of_frames(tmp_path: Path) -> None:
 def test_no_such_video(tmp_path: Path) -> None:
     lines = {
         mask_files.write_cvat: "{cvat}: expected the COCO json of video no, no.json or "
-        "no/annotations/instances_default.json, got neither",
+        "no/annotations/instances_<subset>.json, got neither",
         mask_files.write_youtube_vis: "{youtube.json}: expected images of video no, named no/<frame number>.<ext>, got "
         "walk/a b/00000.jpg",
         mask_files.write_label_studio: "{studio.json}: expected images of video no, at .../no/<frame number>.<ext> or "
@@ -292,6 +317,12 @@ FIRST = (0, "annotations", 0, "result", 0)
         ([{"image": "a/1.png", "id": 1, "tag": []}],
          "expected Label Studio's export as JSON, a list of tasks with data and annotations, got tasks without data "
          "and annotations (JSON-MIN?)"),
+        (label_studio(VIDEO, LABELS) + label_studio(VIDEO, LABELS)[1:2],
+         f"images of my frames/{VIDEO}, expected one task a frame, got 00001.png and 00001.png"),
+        (studio(1, "data", value={"image": f"/data/local-files/?d=my%20frames/{VIDEO}/0.jpg"}),
+         f"images of my frames/{VIDEO}, expected one task a frame, got 00000.png and 0.jpg"),
+        (studio(*FIRST, "value", value=None),
+         "task 0: result rPerson: expected type and value, got {'id': 'rPerson', 'type': 'brushlabel..."),
         (studio(0, "annotations", value=[{}]),
          "task 0: annotations, expected a list with a result each, got [{}]"),
         (studio(0, "annotations", value=[{"result": []}] * 2),
@@ -321,6 +352,12 @@ def test_misuse_of_label_studio(tmp_path: Path, content: Any, message: str) -> N
 
 
 BOTH = np.stack([LABELS == 1, LABELS == 2], axis=1)
+NO_IDS = "masks, expected a value for each object, got"
+SAVE = "save bool, or name the objects' values in obj_ids"
+Y, X = np.indices((60, 80))
+DISCS = np.stack([np.clip(200 - 10 * np.hypot(Y - 30, X - middle), 0, 255) for middle in (30, 40, 45, 50)]).astype(
+    np.uint8
+)
 
 
 @pytest.mark.parametrize(
@@ -340,7 +377,14 @@ BOTH = np.stack([LABELS == 1, LABELS == 2], axis=1)
         ({"masks": BOTH, "obj_ids": np.arange(3)}, "obj_ids, expected 2, one an object, got (3,)"),
         ({"masks": LABELS, "obj_ids": np.array([1])}, "obj_ids, expected the values of masks ([1, 2]), got [1]"),
         ({"masks": np.arange(6000).reshape(4, 30, 50)},
-         "masks, expected at most 256 values above 0, one an object, got 5999"),
+         f"masks, expected at most 256 values above 0, one an object, got 5999; {SAVE}"),
+        ({"masks": DISCS}, f"{NO_IDS} levels of soft edges (120 up to 200); {SAVE}"),
+        ({"masks": DISCS.astype(np.int64)}, f"{NO_IDS} levels of soft edges (120 up to 200); {SAVE}"),
+        ({"masks": np.where(LABELS == 0, np.uint8(255), LABELS)},
+         f"{NO_IDS} 255 beside others, maybe void (3 up to 255); {SAVE}"),
+        ({"masks": LABELS, "frames": np.array([0, 1, 2, 4])},
+         "frames, expected 0 to 3, since `sparse: none` wants all frames, got some up to 4; `sparse: nearest` takes "
+         "them"),
         ({"masks": LABELS, "frames": np.array([0, 2, 2, 3])}, "frames, expected 4 rising numbers, got int64 (4,)"),
         ({"masks": LABELS, "frames": np.arange(-1, 3)}, "frames, expected numbers from 0 on, got -1"),
     ],
@@ -348,6 +392,11 @@ BOTH = np.stack([LABELS == 1, LABELS == 2], axis=1)
 def test_misuse_of_an_npz(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
     settings = write_npz(tmp_path, VIDEO, **arrays)
     refused(f"{tmp_path}/npz/{VIDEO}.npz: {message}", **settings)
+
+
+def test_levels_that_are_named_as_objects(tmp_path: Path) -> None:
+    settings = write_npz(tmp_path, VIDEO, masks=DISCS, obj_ids=np.unique(DISCS)[1:])
+    assert sum(len(each.scores) for each in found(**settings)) > 100
 
 
 def test_files_that_are_no_npz(tmp_path: Path) -> None:
@@ -361,6 +410,19 @@ def test_files_that_are_no_npz(tmp_path: Path) -> None:
     objects = {"masks": np.array([LABELS, None], object)}  # a pickle: not opened
     with pytest.raises(ValueError, match="got one that cannot be read"):
         found(**write_npz(tmp_path, VIDEO, **objects))
+
+
+def test_a_json_of_cvat_with_images_of_several_videos(tmp_path: Path) -> None:
+    content = coco(VIDEO, LABELS)
+    content["images"][3]["file_name"] = "other/00003.jpg"
+    path = write(tmp_path / f"{VIDEO}.json", content)
+    got = f"got {VIDEO}/00000.jpg and other/00003.jpg"
+    line = f"{path}: expected images of video {VIDEO} alone, in one folder, {got}"
+    refused(line, masks=str(tmp_path), format="coco")
+    line = "expected a json with a list of results, since segment.images names a json beside it, got a directory"
+    refused(
+        f"{tmp_path}: {line}; with a json a video images is null", masks=str(tmp_path), format="coco", images=str(path)
+    )
 
 
 def test_results_without_their_images(tmp_path: Path) -> None:

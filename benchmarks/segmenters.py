@@ -7,8 +7,8 @@ python -m benchmarks.segmenters --bf16                           # on a GPU: wha
 Networks have the published sizes and random weights: this says how fast they are, and nothing of their masks. Each
 keeps what scores as high as its best ten instances of the first frame; SAM 3 keeps all. Semantic models have none. Rows
 take turns; the first round does not count, and the median of the others does. The peer is `DefaultPredictor`, a frame
-at a time, Mask R-CNN R50-FPN 3x, short edge 800. "adds MB" is what a row's library and its needs bring to an environment
-that has requirements.txt. Operations are those that torch counts (matrix products, convolutions, attention).
+at a time, Mask R-CNN R50-FPN 3x, short edge 800. "adds MB" is what a row's library and its needs bring to an
+environment that has requirements.txt. Operations are those that torch counts (products of matrices, convolutions).
 """
 
 import argparse
@@ -85,7 +85,7 @@ def write_weights(name: str, folder: Path) -> Path:
     if name == "figures":
         return FIGURES
     if name in CHECKPOINTS:
-        return write_checkpoint(name, folder / name)
+        return folder / name if (folder / name).is_dir() else write_checkpoint(name, folder / name)
     if name in (PEER, "detectron2"):
         path = folder / "detectron2.pth"
         return path if path.is_file() else write_detectron2(path)

@@ -3,6 +3,7 @@
 python -m benchmarks.segmenters                                  # all that are installed; on two CPU cores half an hour
 python -m benchmarks.segmenters --only motion rf-detr-seg-small  # these
 python -m benchmarks.segmenters --bf16                           # on a GPU: what has the switch in bf16, too
+python -m benchmarks.segmenters --stage --only figures detectron2  # from frame store to side cache, overlapped or not
 
 Networks have the published sizes and random weights: this says how fast they are, and nothing of their masks. Each
 keeps what scores as high as its best ten instances of the first frame; SAM 3 keeps all. Semantic models have none. Rows
@@ -19,6 +20,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,8 +36,12 @@ from benchmarks.checkpoints import CHECKPOINTS, DETECTRON2, write_checkpoint, wr
 from benchmarks.segment import FIGURES, default_predictor_loop, embedded_frames
 from objabn.config.segmenters import Segment
 from objabn.segmentation.provenance import LICENCES, provenance
+from objabn.segmentation.segment import compute_missing
 from objabn.segmentation.segmenters.choice import build
 from objabn.segmentation.segmenters.rcnn import device_of
+from objabn.segmentation.units import Unit
+from objabn.stores.array import StoreReader, StoreWriter
+from objabn.system.cache import Cache
 
 ROOT = Path(__file__).parents[1]
 PEER = "detectron2's demo loop"
@@ -48,6 +54,7 @@ MASK_RCNN = ("maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2")
 PROMPTS = {"person": ["person"], "hand": ["hand"], "object": ["object held in the hand"]}
 ROWS = ("motion", "figures", *SEMANTIC, *MASK_RCNN, PEER, "detectron2", *CHECKPOINTS)
 NEEDS = {PEER: "detectron2", "detectron2": "detectron2", **dict.fromkeys(CHECKPOINTS, "transformers")}
+VIDEOS = 6  # of --stage, of 64 frames
 FEW = {"motion": 64, "figures": 64, "eomt-large-640": 1, "sam3": 1, "mask2former-swin-large": 1}  # frames, else 4
 
 
@@ -136,6 +143,27 @@ def frames_of(name: str) -> int:
     return FEW.get(name.removesuffix(BF16), 4)
 
 
+def measure_stage(rows: dict[str, Row], frames: np.ndarray, repeats: int) -> dict[str, tuple[float, float]]:
+    """Frames a second from frame store to side cache: one after the other, and overlapped (`segment.overlap`)."""
+    taken: dict[str, dict[bool, list[float]]] = {name: {False: [], True: []} for name in rows}
+    with tempfile.TemporaryDirectory() as folder:
+        (store := Path(folder, "frames")).mkdir()
+        writer = StoreWriter(store, frames.shape[1:], frames_per_shard=1024)
+        names = [f"v{number}" for number in range(VIDEOS)]
+        for name in names:
+            writer.append(frames, video=name)
+        writer.close()
+        for (repeat, overlap), (name, row) in product(product(range(repeats + 1), (False, True)), rows.items()):
+            units = [Unit(video, f"{number:032x}", len(frames)) for number, video in enumerate(names)]
+            began = time.perf_counter()
+            with tempfile.TemporaryDirectory(dir=folder) as cache:
+                segmenter = lambda batch, _, row=row: row.run(batch)  # noqa: E731
+                list(compute_missing(units, StoreReader(store), segmenter, Cache(Path(cache)), overlap=overlap))
+            if repeat:
+                taken[name][overlap].append(len(frames) * VIDEOS / (time.perf_counter() - began))
+    return {name: (statistics.median(both[False]), statistics.median(both[True])) for name, both in taken.items()}
+
+
 def synchronise() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
@@ -203,6 +231,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=ROWS, metavar="ROW", help=f"of {', '.join(ROWS)}")
     parser.add_argument("--bf16", action="store_true", help="what has the switch in bf16, too; on a GPU")
+    parser.add_argument("--stage", action="store_true", help="frames/s from frame store to side cache, instead")
     parser.add_argument("--repeats", type=int, default=3, help="of which the median counts (default: 3)")
     args = parser.parse_args()
     names = [name for name in args.only or ROWS if NEEDS.get(name) is None or has(NEEDS[name])]
@@ -214,6 +243,10 @@ def main() -> None:
             rows[name] = make(name, Path(folder), frames)
             if args.bf16 and name in CHECKPOINTS:
                 rows[name + BF16] = make(name, Path(folder), frames, bf16=True)
+        if args.stage:
+            for name, (alone, beside) in measure_stage(rows, frames, args.repeats).items():
+                print(f"{name}: {alone:.3g} frames/s, overlapped {beside:.3g}, {beside / alone:.2f} times as fast")
+            return
         seconds = measure(rows, frames, args.repeats)
         flops = {name: operations(row, frames) for name, row in rows.items()}
     adds = {library: installed_bytes(library) for library in set(NEEDS.values()) if has(library)}

@@ -19,6 +19,7 @@ from objabn.training.losses import total_loss
 from objabn.training.processes import run_in_processes
 from objabn.training.train import train
 from tests.helpers.interruptions import KEY, interruption
+from tests.helpers.precision import without_tf32
 from tests.helpers.training import BLOCK, changed, split
 
 pytestmark = pytest.mark.gpu
@@ -50,14 +51,8 @@ def computed(network: ObjectABN, attention: str, device: str) -> tuple[float, Te
 
 @pytest.fixture
 def _no_tf32() -> Iterator[None]:
-    """Convolutions in float32; by default cuDNN's have ten bits of mantissa."""
-    both = (torch.backends.cudnn.conv, torch.backends.cudnn.rnn)  # torch wants them alike
-    before = [each.fp32_precision for each in both]
-    for each in both:
-        each.fp32_precision = "ieee"
-    yield
-    for each, value in zip(both, before, strict=True):
-        each.fp32_precision = value
+    with without_tf32():
+        yield
 
 
 @pytest.mark.usefixtures("_no_tf32")

@@ -1,5 +1,6 @@
 """Segmenters on a GPU: the CPU's masks, and bf16's beside them. `pytest -m gpu`"""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,18 @@ from objabn.segmentation.segmenters.instances import Instances, planes_of
 from objabn.stores.masks import GROUPS
 from tests.helpers import tiny_hub
 from tests.helpers.instances import textured
+from tests.helpers.precision import without_tf32
 from tests.helpers.semantic import save_random
 
 pytestmark = pytest.mark.gpu
 PROMPTS = {"person": ["person"], "hand": ["hand"], "object": ["thing"]}
 FLOOR = 0.05
+
+
+@pytest.fixture(autouse=True)
+def _no_tf32() -> Iterator[None]:
+    with without_tf32():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,8 @@ def open_writer(
         def write(frame: np.ndarray) -> None:
             assert (frame.shape, frame.dtype) == ((height, width, 3), np.uint8), f"{frame.shape} {frame.dtype}"
             even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")))
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
+            container.mux(stream.encode(picture.reformat(format="yuv420p", threads=1)))
 
         yield write
         container.mux(stream.encode(None))

@@ -253,3 +253,25 @@ def test_without_decord_pyav_serves_the_same(tmp_path):
     assert info.decoder == "decord"
     assert done.stdout == f"{info}\n".replace("'decord'", "'pyav'")
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), frames)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted by Linux")
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core, one thread")
+def test_neither_reading_nor_writing_starts_threads(tmp_path: Path) -> None:
+    """PyAV's conversion of colours would take one for each core, in each process that decodes."""
+    code = (
+        "import os, sys; sys.modules['decord'] = None\n"
+        "import numpy as np\n"
+        "from objabn.video.read import read_video\nfrom objabn.video.write import write_video\n"
+        "count = lambda: len(os.listdir('/proc/self/task'))\n"
+        "counts = [count()]\n"
+        "write_video('a.mp4', np.zeros((3, 64, 64, 3), np.uint8)); counts.append(count())\n"
+        "read_video('a.mp4'); counts.append(count())\n"
+        "print(*counts)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENCV_FOR_THREADS_NUM": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    before, *after = map(int, done.stdout.split())
+    assert after == [before, before]

@@ -60,11 +60,10 @@ def test_checkpoints_of_the_hub(tmp_path: Path, frames: np.ndarray, kind: str, b
     alike(here, there, groups, atol)
 
 
-@pytest.mark.parametrize("model", ["lraspp_mobilenet_v3_large", "deeplabv3_resnet50"])
-def test_semantic_models(tmp_path: Path, frames: np.ndarray, model: str) -> None:
-    """bf16 on the GPU."""
-    aux = {} if model.startswith("lraspp") else {"aux_loss": True}
-    settings = {"weights": str(save_random(model, tmp_path / "weights.pth", **aux)), "model": model, "short_edge": 64}
+def test_a_semantic_model(tmp_path: Path, frames: np.ndarray) -> None:
+    """bf16 on the GPU. DeepLabV3 with random weights is no test: a grey level of noise changes most of its cells."""
+    model = "lraspp_mobilenet_v3_large"
+    settings = {"weights": str(save_random(model, tmp_path / "weights.pth")), "model": model, "short_edge": 64}
     here, there = (
         choice.build("torchvision", **settings, batch_size=4, device=device)(frames, "") for device in ("cpu", "cuda")
     )

@@ -14,6 +14,7 @@ environment that has requirements.txt. Operations are those that torch counts (p
 
 import argparse
 import importlib.metadata
+import importlib.util
 import json
 import re
 import statistics
@@ -253,7 +254,7 @@ def main() -> None:
     device = device_of("auto")
     where = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} threads of a CPU"
     print(f"frames of {SIZE[0]} x {SIZE[1]}, {where}, torch {torch.__version__}\n")
-    print("| segmenter | frames/s | x the peer | GFLOPs a frame | weights MB | adds MB | licence of the weights |")
+    print("| segmenter | frames/s | x | GFLOPs a frame | weights MB | adds MB | licence of the weights |")
     print("|---|---|---|---|---|---|---|")
     result = {}
     for name, row in rows.items():

@@ -148,12 +148,10 @@ def _json(
         lost = f"{written.cells:,} cells of {written.frames:,} frames"
         keep = "" if args.format == "cvat" else "; --size grid keeps all"
         print(f"{lost} differ when they come back, since the frames are small{keep}")
-    sparse = "none" if videos[0].stride == 1 else "nearest"
+    sparse = "none" if videos[0].stride == 1 or args.format == "cvat" else "nearest"
     if args.format == "cvat":
         how = "Actions > Upload annotations > COCO 1.0, `Convert masks to polygons` off"
         print(f"in CVAT: a task for each video, with the labels {', '.join(names)}; {how}")
-        if sparse == "nearest" and written.empty:
-            print(f"{written.empty:,} frames without a mask come back with those of the nearest frame that has some")
     block = _import_block(args, sparse, names)
     if not is_whole:
         print(f"to bring them back: {block} (of these videos only: the stage wants all)")

@@ -237,7 +237,8 @@ class Dataset(Block):
             names, why = self.plane_names, f"segment.class_name is {self.segment.class_name!r}"
             group = self.segment.class_name if self.segment.class_name in names else "other"
             if group not in names:
-                raise ValueError(f"segment.groups: expected {self.segment.class_name} in it ({why}), got {list(names)}")
+                expected = f"expected one of segment.groups ({', '.join(names)})"
+                raise ValueError(f"segment.class_name: {expected}, got {self.segment.class_name!r}")
             if group not in self.mask.groups:
                 raise ValueError(f"mask.groups: expected {group} in it ({why}), got {self.mask.groups}")
         if isinstance(self.segment, MaskRCNN | FromHub) and self.mask.score_threshold < self.segment.score_floor:

@@ -98,8 +98,8 @@ class FromHub(Block):
     weights: Annotated[str, Field(min_length=1)]  # name on the Hub, or a folder as `save_pretrained` writes it
     revision: Annotated[str, Field(min_length=1)] | None  # of a name: branch, tag or commit; null: main. Folders: null
     score_floor: Annotated[float, Field(gt=0, le=1)]  # instances below are not stored
-    bf16: bool  # bf16 arithmetic in the feature extractor, on a GPU (not run so far); the CPU computes in float32
-    overlap: bool  # reads and writes in threads beside a GPU (not run so far); changes no mask
+    bf16: bool  # bf16 arithmetic in the feature extractor, on a GPU; the CPU computes in float32
+    overlap: bool  # reads and writes in threads beside a GPU; changes no mask
 
 
 class Transformers(FromHub):

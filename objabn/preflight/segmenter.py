@@ -78,13 +78,13 @@ def segmenter_findings(
         return [*found, *_import_findings(key, dataset, segment, index, decoded)]
     if isinstance(segment, FromHub):
         return [*found, *hub_findings(key, segment, dataset.mask.groups, instead)]
-    wrong = _no_weights(f"{key}.weights", segment)
+    wrong = lacks = _no_weights(f"{key}.weights", segment)
     if isinstance(segment, Detectron2):
         found.append(_detectron2(key, segment, instead, load=segment.weights != ZOO and not wrong))
     elif segment.weights != ZOO:
         wrong = wrong or _torchvision_misfit(f"{key}.weights", segment)
     if wrong:
-        return [*found, fault("segment", wrong)]
+        return [*found, fault("segment", f"{wrong}; or {instead}" if lacks else wrong)]
     return found if segment.weights == ZOO else [*found, ok("segment", f"{key}.weights: {segment.weights}")]
 
 

@@ -25,9 +25,7 @@ LICENCES = {  # of weights, by architecture, as those who trained them publish t
     "maskformer": "CC BY-NC 4.0",  # MODEL_ZOO.md
     "eomt": "MIT",
     "eomt_dinov3": "MIT, on a backbone under the DINOv3 License",
-    "sam2": "Apache-2.0",
     "sam3": "SAM License (publications have to acknowledge its use)",
-    "yolo": "AGPL-3.0",
 }
 LIBRARIES = {  # of a backend: the distributions that may bring it
     "motion": ("opencv-python-headless", "opencv-python"),

@@ -4,7 +4,7 @@ A plane belongs to one group of instances and has a cell for each place of a 128
 the highest score of the instances that cover the cell, quantised to uint8. A union mask at any threshold is then one
 comparison. So thresholds and groups are chosen in training, never in segmentation.
 
-The groups are person and other, unless a store names its own: those of a segmenter that finds what texts ask for.
+The groups are person and other, unless a store names its own: what texts asked for, or classes of imported masks.
 """
 
 from collections.abc import Sequence

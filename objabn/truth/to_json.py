@@ -5,7 +5,7 @@ instances are not kept.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -28,7 +28,6 @@ class Written(NamedTuple):
     masks: int
     cells: int  # that differ then, of the grid
     frames: int  # that have such cells
-    empty: int  # frames without a mask
 
 
 def write_json(
@@ -57,14 +56,15 @@ def write_json(
 def write_cvat(folder: Path, store: StoreReader, videos: list[Video], *, threshold: float) -> Written:
     """Write the masks of videos as CVAT exports those of a task of one video: <folder>/<video id>.json, COCO's.
 
-    CVAT takes the json for a task of the same video. Its names have no video, and RLE is not compressed.
+    CVAT takes the json for a task of the same video. Its names have no video, all frames up to the last stored one are
+    listed, as CVAT does, and RLE is not compressed.
 
     Args:
         store, threshold: as of `write_json`.
     """
     drawn = _Drawn(store, threshold, at_grid=False, is_compressed=False)
     for video in progress(videos, desc="export", unit="video"):
-        parts = _coco(drawn, [video], [video], lambda video: video.cvat_names)
+        parts = _coco(drawn, [video], [video], for_cvat=True)
         _write(folder / f"{video.id}.json", {"licenses": [], **_head(store, threshold)}, parts)
     return drawn.written
 
@@ -92,7 +92,7 @@ class _Drawn:
 
     def __init__(self, store: StoreReader, threshold: float, *, at_grid: bool, is_compressed: bool = True) -> None:
         self._store, self._threshold, self._at_grid, self._is_compressed = store, threshold, at_grid, is_compressed
-        self.written = Written(0, 0, 0, 0)  # so far
+        self.written = Written(0, 0, 0)  # so far
 
     def size(self, video: Video) -> dict[str, int]:
         height, width = (GRID, GRID) if self._at_grid else (video.height, video.width)
@@ -100,7 +100,7 @@ class _Drawn:
 
     def of(self, video: Video) -> Iterator[tuple[int, list[dict[str, Any] | None]]]:
         """For each category the masks of a video's frames: segmentation, area and bbox, or None for an empty one."""
-        number, wrong, empty = 0, np.zeros(video.frames, np.int64), np.ones(video.frames, bool)
+        number, wrong = 0, np.zeros(video.frames, np.int64)
         for category, unions in enumerate(read_unions(self._store, video.id, self._threshold).values(), 1):
             masks: list[dict[str, Any] | None] = []
             for frame, union in enumerate(unions):
@@ -108,9 +108,8 @@ class _Drawn:
                 wrong[frame] += differ
                 masks.append(_mask(pixels, self._is_compressed) if pixels.any() else None)
             number += sum(mask is not None for mask in masks)
-            empty &= [mask is None for mask in masks]
             yield category, masks
-        these = (number, wrong.sum(), (wrong > 0).sum(), empty.sum())
+        these = (number, wrong.sum(), (wrong > 0).sum())
         self.written = Written(*(before + int(more) for before, more in zip(self.written, these, strict=True)))
 
 
@@ -118,12 +117,13 @@ def _coco(
     drawn: _Drawn,
     videos: list[Video],
     shown: Iterable[Video],
-    names_of: Callable[[Video], list[str]] = lambda video: video.names,
+    *,
+    for_cvat: bool = False,
 ) -> dict[str, Iterable[dict[str, Any]]]:
     """An image a frame, an annotation a frame and category; `shown` are the videos with a bar of progress."""
 
     def images() -> Iterator[dict[str, Any]]:
-        names = ((video, name) for video in videos for name in names_of(video))
+        names = ((video, name) for video in videos for name in (video.cvat_names if for_cvat else video.names))
         for number, (video, name) in enumerate(names, 1):
             yield {"id": number, "file_name": name, **drawn.size(video)}
 
@@ -131,11 +131,12 @@ def _coco(
         first, number = 1, 0  # image of a video's first frame, annotations so far
         for video in shown:
             for category, masks in drawn.of(video):
-                for image, mask in enumerate(masks, first):
+                for frame, mask in enumerate(masks):
                     if mask is not None:
                         number += 1
+                        image = first + frame * (video.stride if for_cvat else 1)
                         yield {"id": number, "image_id": image, "category_id": category, **mask, "iscrowd": 0}
-            first += video.frames
+            first += len(video.cvat_names) if for_cvat else video.frames
 
     return {"images": images(), "annotations": annotations()}
 

@@ -27,8 +27,8 @@ class Video(NamedTuple):
 
     @property
     def cvat_names(self) -> list[str]:
-        """Names of its stored frames in CVAT, which names those of a task of one video so."""
-        return [f"frame_{number * self.stride:06d}.PNG" for number in range(self.frames)]
+        """Names of its frames up to the last stored one, as CVAT names those of a task of one video."""
+        return [f"frame_{number:06d}.PNG" for number in range((self.frames - 1) * self.stride + 1)]
 
 
 def read_unions(store: StoreReader, video: str, threshold: float) -> dict[str, np.ndarray]:

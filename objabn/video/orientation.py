@@ -47,7 +47,7 @@ def orientation(frame: Any) -> Orientation:
 def upright(frame: Any) -> np.ndarray:
     """A PyAV frame as displayed: (H, W, 3) uint8 RGB. Phones store portrait videos lying, with a tag."""
     mirrored, turns, _ = orientation(frame)
-    # threads: by default as many as there are cores, in each process that decodes; some systems have not that many
+    # threads: by default as many as there are cores, in each process that decodes; some systems allow fewer
     picture = frame.to_ndarray(format="rgb24", threads=1)
     return np.rot90(picture[:, ::-1] if mirrored else picture, turns)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-LABELS = {0: "N/A", 1: "Person", 2: "dog", 3: "cup"}
+LABELS = {0: "chair", 1: "Person", 2: "dog", 3: "cup"}
 
 
 def save(kind: str, folder: Path, seed: int = 0) -> Path:

@@ -107,10 +107,11 @@ def test_downloads_by_backend(place: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_weights_that_are_a_file(place: Path) -> None:
     expected = "zoo or the path of weights of maskrcnn_resnet50_fpn_v2"
-    line = f"{KEY}.weights: expected {expected}, got 'no.pth': no such file"
+    instead = motion_instead("folder", given().datasets["folder"])
+    line = f"{KEY}.weights: expected {expected}, got 'no.pth': no such file; or {instead}"
     assert look(f"{KEY}.weights=no.pth") == [("fault", line)]
     assert look(f"{KEY}.model=figures") == [
-        ("fault", f"{KEY}.weights: expected the path of weights of figures, which no zoo has, got zoo")
+        ("fault", f"{KEY}.weights: expected the path of weights of figures, which no zoo has, got zoo; or {instead}")
     ]
     Path("w.pth").write_bytes(b"weights")
     Path("w.json").write_text(json.dumps({"inference": {}}))  # the recipe of a pretraining: nothing is loaded

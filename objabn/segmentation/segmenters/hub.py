@@ -28,8 +28,7 @@ INSTALL = "`pip install -r requirements-transformers.txt`"
 def check_library() -> None:
     """Raise ValueError, which says what to install, where the library is not there."""
     if importlib.util.find_spec("transformers") is None:
-        todo = f"{INSTALL}, or choose another backend (torchvision, motion)"
-        raise ValueError(f"segment.backend: expected transformers to be installed, found no such library; {todo}")
+        raise ValueError(f"segment.backend: expected transformers to be installed, found no such library; {INSTALL}")
 
 
 def library_version() -> str | None:

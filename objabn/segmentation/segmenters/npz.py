@@ -1,6 +1,6 @@
 """Masks of SAM 2 and 3 as people save them with numpy: <masks>/<video id>.npz.
 
-    masks    bool or whole numbers (frames, objects, h, w), above 0 where the object is; or of one object, bool (frames,
+    masks    bool (frames, objects, h, w), or whole numbers: 0 and one other value; or of one object, bool (frames,
              h, w); or whole numbers (frames, h, w), each value above 0 being an object
     scores   floats in [0, 1], (objects,) or (frames, objects); else 1
     obj_ids  whole numbers (objects,): the value of each object, where masks are values; else the values as they rise
@@ -72,7 +72,7 @@ def read(path: Path, is_sparse: bool) -> Saved:
     if masks.dtype == bool and masks.ndim == 3:
         masks = masks[:, None]
     if masks.ndim == 4 and masks.dtype != bool and not ((masks == 0) | (masks == masks.max(initial=0))).all():
-        got = f"{masks.min()} to {masks.max()}"
+        got = f"{masks.min()} to {masks.max()}; save masks > 0"
         raise ValueError(f"{path}: masks, expected 0 and one other value in (frames, objects, h, w), got {got}")
     obj_ids = _obj_ids(path, found.get("obj_ids"), masks)
     numbers = _numbers(path, found.get("frames"), len(masks), is_sparse)

@@ -5,7 +5,7 @@
 A frame is looked at once, and its features are asked for each text. An instance's class is its group's name. What two
 texts find in one place lies in both of their groups. The weights are gated: who wants them accepts Meta's licence.
 
-Not run so far: CUDA, and with it `bf16`; the published weights.
+Not run so far: the published weights.
 """
 
 from collections.abc import Mapping, Sequence

@@ -5,7 +5,7 @@ what is an instance and how it scores. Its last step is ours: it makes masks at 
 straight to the grid (`whole_frame`). So where a score counts how sure a mask is of its own area (all but RF-DETR), it
 differs a little: that mean is taken on the grid. Classes are the checkpoint's own, in lower case, or COCO's.
 
-Not run so far: CUDA, and with it `bf16`.
+Not run so far: published weights.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,6 +22,7 @@ from objabn.segmentation.segmenters.rcnn import batch_that_fits, cut_frames, dev
 from objabn.segmentation.segmenters.whole_frame import place_logits
 
 MAX_INSTANCES = 100  # of a frame, the best scored, as of the other backends
+NO_CLASSES = ("n/a", "N/A", "__background__")  # numbers that COCO leaves out
 _LONG_EDGE = 1333 / 800  # the longest that an input may be, by its short edge, where the processor names one size
 _STUFF = ("sky", "sky-other-merged", "wall-other-merged")  # classes of no instances: of a panoptic checkpoint
 
@@ -138,13 +139,14 @@ def _forward(
         scores = outputs.class_queries_logits.softmax(dim=-1)[..., :-1]
         logits, all_boxes = outputs.masks_queries_logits, None
     columns: list[list[Tensor]] = [[], [], [], []]  # masks on the grid, boxes, scores, labels
+    is_class = torch.from_numpy(~np.isin(names, NO_CLASSES)).to(scores.device)
     counts = []
     for number in range(len(frames)):
         found = architecture.choose(scores[number], MAX_INSTANCES)
         found = Found(*(each[found.scores > score_floor] for each in found))  # a mask's quality makes none greater
         placed = place_logits(logits[number, found.queries].float(), inside)
         score = found.scores if architecture.has_boxes else found.scores * placed.quality
-        kept = (score > score_floor) & (placed.quality > 0)
+        kept = (score > score_floor) & (placed.quality > 0) & is_class[found.labels]
         order = score[kept].argsort(descending=True, stable=True)
         own = placed.boxes if all_boxes is None else all_boxes[number, found.queries]
         for column, part in zip(columns, (placed.masks, own, score, found.labels), strict=True):

@@ -370,7 +370,7 @@ DISCS = np.stack([np.clip(200 - 10 * np.hypot(Y - 30, X - middle), 0, 255) for m
         ({"masks": BOTH[0, 0]},
          "masks, expected bool or whole numbers (frames, objects, h, w) or (frames, h, w), got bool (30, 50)"),
         ({"masks": BOTH * np.array([7, 8])[:, None, None]},
-         "masks, expected 0 and one other value in (frames, objects, h, w), got 0 to 8"),
+         "masks, expected 0 and one other value in (frames, objects, h, w), got 0 to 8; save masks > 0"),
         ({"masks": BOTH, "scores": np.ones(3)},
          "scores, expected (2,) or (4, 2), objects or frames and objects, got (3,)"),
         ({"masks": BOTH, "scores": np.array([0, 1.5])}, "scores, expected numbers in [0, 1], got float64, 0.0 to 1.5"),

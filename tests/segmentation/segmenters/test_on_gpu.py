@@ -44,7 +44,7 @@ def alike(here: list[Instances], there: list[Instances], groups: tuple[str, ...]
         np.testing.assert_allclose(other.scores[:least], one.scores[:least], atol=atol)
     planes, others = (np.stack([planes_of(each, groups) for each in found]) for found in (here, there))
     assert planes.shape == others.shape
-    assert planes.any()
+    assert (planes > 0).mean() > 0.15
     assert (np.abs(planes.astype(int) - others) > 255 * atol).mean() < 0.1
 
 

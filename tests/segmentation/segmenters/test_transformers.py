@@ -49,7 +49,7 @@ def test_instances_of_an_architecture(checkpoints: dict[str, Path], frames: np.n
         assert (each.scores.dtype, each.boxes.dtype, each.boxes.shape) == (np.float32, np.float32, (n, 4))
         assert (np.diff(each.scores) <= 0).all()
         assert ((each.scores > FLOOR) & (each.scores <= 1)).all()
-        assert set(each.classes.tolist()) <= {"n/a", "person", "dog", "cup"}  # in lower case
+        assert set(each.classes.tolist()) <= {"chair", "person", "dog", "cup"}  # in lower case
         assert ((each.boxes >= 0) & (each.boxes <= 1)).all()
         assert (each.boxes[:, 2:] >= each.boxes[:, :2]).all()
         if kind == "rf_detr":
@@ -135,6 +135,15 @@ def test_a_short_edge_where_the_processor_takes_one(checkpoints: dict[str, Path]
             made(checkpoints[kind], short_edge=96)
         expected = f"expected null, since {kind} has a size of its own ({size})"
         assert str(fault.value) == f"segment.short_edge: {expected}, got 96"
+
+
+def test_numbers_without_a_class_are_no_instances(tmp_path: Path, frames: np.ndarray) -> None:
+    folder = tiny_hub.save("rf_detr", tmp_path / "rf_detr")
+    all_of_them = {name for each in made(folder)(frames, "") for name in each.classes}
+    tiny_hub.change_config(folder, id2label={"0": "N/A", "1": "person", "2": "dog", "3": "cup"})
+    assert (
+        {name for each in made(folder)(frames, "") for name in each.classes} == all_of_them - {"chair"} != all_of_them
+    )
 
 
 def test_names_of_cocos_classes(tmp_path: Path, frames: np.ndarray) -> None:

@@ -117,6 +117,10 @@ def test_a_source_that_is_none_and_no_network(tmp_path: Path) -> None:
 def test_make_hands_the_source_over(tmp_path: Path) -> None:
     for given, argument in ((["SOURCE=a b"], ' "a b"'), ([], "")):
         done = subprocess.run(
-            ["make", "-n", "-o", "setup", "detectron2", *given], cwd=ROOT, capture_output=True, text=True
+            ["make", "--no-print-directory", "-n", "-o", "setup", "detectron2", *given],
+            cwd=ROOT,
+            env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},  # `make test` runs
+            capture_output=True,
+            text=True,
         )
         assert done.stdout.strip() == f"PYTHON=.venv/bin/python sh tools/detectron2.sh{argument}", done.stderr

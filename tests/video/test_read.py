@@ -263,13 +263,14 @@ def test_neither_reading_nor_writing_starts_threads(tmp_path: Path) -> None:
         "import os, sys; sys.modules['decord'] = None\n"
         "import numpy as np\n"
         "from objabn.video.read import read_video\nfrom objabn.video.write import write_video\n"
+        "from objabn.video.libraries import libraries\nlibraries()\n"  # numpy's and OpenCV's own threads
         "count = lambda: len(os.listdir('/proc/self/task'))\n"
         "counts = [count()]\n"
         "write_video('a.mp4', np.zeros((3, 64, 64, 3), np.uint8)); counts.append(count())\n"
         "read_video('a.mp4'); counts.append(count())\n"
         "print(*counts)"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENCV_FOR_THREADS_NUM": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )

@@ -8,10 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torchvision.models import detection, segmentation
 
-DETECTRON2 = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml"
+from objabn.segmentation.segmenters.detectron2 import MODEL
+
+INSTANCES = 10  # of a frame, of which a score floor is made
+FLOOR = 1e-9  # of scores, below all
 _RF_DETR = {  # pixels of the input, windows, decoder layers, queries
     "nano": (312, 1, 4, 100),
     "small": (384, 2, 4, 100),
@@ -22,6 +26,11 @@ _SWIN = {  # channels, layers, heads, window, queries
     "tiny": (96, [2, 2, 6, 2], [3, 6, 12, 24], 7, 100),
     "large": (192, [2, 2, 18, 2], [6, 12, 24, 48], 12, 200),
 }
+
+
+def best_score(scores: np.ndarray) -> float:
+    """The score that a frame's best ten instances are above: random weights score everything low."""
+    return float(np.sort(scores)[::-1][INSTANCES]) if len(scores) > INSTANCES else FLOOR
 
 
 def write_torchvision(model: str, path: Path) -> Path:
@@ -41,7 +50,7 @@ def write_detectron2(path: Path) -> Path:
     from detectron2 import model_zoo
     from detectron2.modeling import build_model
 
-    config = model_zoo.get_config(DETECTRON2)
+    config = model_zoo.get_config(MODEL)
     config.MODEL.DEVICE = "cpu"
     torch.manual_seed(0)
     torch.save({"model": build_model(config).state_dict()}, path)

@@ -12,6 +12,7 @@ frame at a time, and our backend of that name.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import statistics
@@ -27,10 +28,12 @@ import numpy as np
 import torch
 from torchvision.models import detection
 
+from benchmarks.checkpoints import write_detectron2
 from objabn.config.file import load_params
 from objabn.segmentation import local_engine
 from objabn.segmentation.segment import make_compute
 from objabn.segmentation.segmenters.choice import build
+from objabn.segmentation.segmenters.detectron2 import MODEL
 from objabn.segmentation.segmenters.figures_rcnn import figures_rcnn
 from objabn.segmentation.segmenters.instances import Instances, planes_of
 from objabn.segmentation.segmenters.rcnn import by_frame
@@ -42,7 +45,6 @@ from objabn.synthetic.synthesize import on_grid
 from objabn.system.cache import Cache
 
 FIGURES = Path(__file__).parents[1] / "objabn/assets/figures_rcnn.pth"
-DETECTRON2 = "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml"
 SCORE = 0.5
 SHORT_EDGES, PROPOSALS = (96, 128, 160, 192, 256), (5, 30, 200)
 Loop = Callable[[np.ndarray], Any]
@@ -99,7 +101,7 @@ def default_predictor_loop(weights: Path, short_edge: int, score_floor: float = 
     from detectron2 import model_zoo
     from detectron2.engine import DefaultPredictor
 
-    config = model_zoo.get_config(DETECTRON2)
+    config = model_zoo.get_config(MODEL)
     config.MODEL.WEIGHTS, config.INPUT.MIN_SIZE_TEST = str(weights), short_edge
     config.MODEL.ROI_HEADS.SCORE_THRESH_TEST = score_floor
     config.MODEL.DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -152,14 +154,9 @@ def r50_loops(folder: Path, batch_size: int, short_edge: int) -> dict[str, Loop]
         "bare forward": bare_forward(network, batch_size),
         "ours": lambda frames: own(frames, ""),
     }
-    try:
-        from detectron2 import model_zoo
-        from detectron2.modeling import build_model
-    except ImportError:
+    if importlib.util.find_spec("detectron2") is None:
         return loops
-    config = model_zoo.get_config(DETECTRON2)
-    config.MODEL.DEVICE = "cpu"
-    torch.save({"model": build_model(config).state_dict()}, folder / "d2.pth")
+    write_detectron2(folder / "d2.pth")
     other = build("detectron2", weights=str(folder / "d2.pth"), **settings)
     loops["DefaultPredictor loop"] = default_predictor_loop(folder / "d2.pth", short_edge)
     loops["ours, detectron2"] = lambda frames: other(frames, "")

@@ -30,15 +30,23 @@ import numpy as np
 import torch
 from packaging.requirements import Requirement
 from pydantic import TypeAdapter
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from benchmarks.checkpoints import CHECKPOINTS, DETECTRON2, write_checkpoint, write_detectron2, write_torchvision
+from benchmarks.checkpoints import (
+    CHECKPOINTS,
+    FLOOR,
+    best_score,
+    write_checkpoint,
+    write_detectron2,
+    write_torchvision,
+)
 from benchmarks.segment import FIGURES, default_predictor_loop, embedded_frames
-from objabn.config.segmenters import Segment
+from objabn.config.segmenters import SEMANTIC, Segment
+from objabn.plan.operations import Operations
 from objabn.segmentation.provenance import LICENCES, provenance
 from objabn.segmentation.segment import compute_missing
 from objabn.segmentation.segmenters.choice import build
+from objabn.segmentation.segmenters.detectron2 import MODEL
 from objabn.segmentation.segmenters.rcnn import device_of
 from objabn.segmentation.units import Unit
 from objabn.stores.array import StoreReader, StoreWriter
@@ -46,11 +54,8 @@ from objabn.system.cache import Cache
 
 ROOT = Path(__file__).parents[1]
 PEER = "detectron2's demo loop"
-INSTANCES = 10  # of a frame
 SIZE = (320, 240)  # of the frames: UCF101's
-FLOOR = 1e-9  # of scores, for networks with random weights
 MOTION = {"backend": "motion", "stride": 1, "threshold": 25.0, "min_area": 0.002}
-SEMANTIC = ("lraspp_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50")
 MASK_RCNN = ("maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2")
 PROMPTS = {"person": ["person"], "hand": ["hand"], "object": ["object held in the hand"]}
 ROWS = ("motion", "figures", *SEMANTIC, *MASK_RCNN, PEER, "detectron2", *CHECKPOINTS)
@@ -84,7 +89,7 @@ def block_of(name: str, weights: Path) -> dict[str, Any]:
     if name == "figures":
         block |= {"short_edge": 192, "proposals": 30, "batch_size": 16}
     if name == "detectron2":
-        return {"backend": "detectron2", **block, "model": DETECTRON2}
+        return {"backend": "detectron2", **block, "model": MODEL}
     return {"backend": "torchvision", **block, "model": name}
 
 
@@ -116,11 +121,6 @@ def make(name: str, folder: Path, frames: np.ndarray, *, bf16: bool = False) -> 
         return Row(default_predictor_loop(weights, 800, block["score_floor"]), licence, num_bytes)
     segment = build(**{**block, "bf16": bf16})
     return Row(lambda batch: segment(batch, "v"), licence, num_bytes)
-
-
-def best_score(scores: np.ndarray) -> float:
-    """The score that the best ten are above."""
-    return float(np.sort(scores)[::-1][INSTANCES]) if len(scores) > INSTANCES else FLOOR
 
 
 def measure(rows: dict[str, Row], frames: np.ndarray, repeats: int) -> dict[str, float]:
@@ -172,26 +172,21 @@ def synchronise() -> None:
 
 def operations(row: Row, frames: np.ndarray) -> int:
     """FLOPs of a frame, as torch counts them: two for each product that is added."""
-    with _Flops() as counter:
+    with _Whole() as counted:
         row.run(frames[:1])
-    return counter.total
+    return counted.flops
 
 
-class _Flops(TorchDispatchMode):
-    """torch's own counter follows modules, too, which fails in inference mode."""
-
-    total = 0
+class _Whole(Operations):
+    """In inference mode an operation that consists of others comes whole: count its parts."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        count = flop_registry.get(func._overloadpacket)
-        if count is None:
+        if func._overloadpacket not in flop_registry:
             with self:
-                parts = func.decompose(*args, **(kwargs or {}))  # in inference mode, what consists of others is whole
+                parts = func.decompose(*args, **(kwargs or {}))
             if parts is not NotImplemented:
                 return parts
-        out = func(*args, **(kwargs or {}))
-        self.total += count(*args, **(kwargs or {}), out_val=out) if count else 0
-        return out
+        return super().__torch_dispatch__(func, types, args, kwargs)
 
 
 def installed_bytes(library: str) -> int:

@@ -13,15 +13,13 @@ import numpy as np
 import torch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
-from torchvision.models import detection
 
+from benchmarks.checkpoints import FLOOR, INSTANCES, best_score, write_torchvision
 from benchmarks.gpu.report import Bench
 from benchmarks.gpu.timing import seconds_of
 from benchmarks.gpu.work import ROOT
 from objabn.segmentation.segmenters.choice import build
 
-_INSTANCES = 10  # a frame
-_FLOOR = 1e-9  # of scores
 _SHORT_EDGES, _BATCHES = (800, 480), (4, 16)
 _FRAMES = 16
 _ROOM_SEC = 2.0  # of a measurement
@@ -53,15 +51,11 @@ def _weights(folder: Path, bench: Bench) -> tuple[Path, str]:
     """Return a file of weights and its model: random ones, or the embedded data's small network."""
     if bench.tiny:
         return ROOT / "objabn/assets/figures_rcnn.pth", "figures"
-    torch.manual_seed(0)
-    network = getattr(detection, _MODEL)(weights=None, weights_backbone=None)
-    torch.save(network.state_dict(), folder / "random.pth")
-    return folder / "random.pth", _MODEL
+    return write_torchvision(_MODEL, folder / "random.pth"), _MODEL
 
 
 def _measure(bench: Bench, name: str, frames: np.ndarray, settings: dict[str, Any]) -> None:
-    scores = np.sort(build("torchvision", **settings, score_floor=_FLOOR)(frames[:1], "")[0].scores)[::-1]
-    floor = float(scores[_INSTANCES]) if len(scores) > _INSTANCES else _FLOOR
+    floor = best_score(build("torchvision", **settings, score_floor=FLOOR)(frames[:1], "")[0].scores)
     segment = build("torchvision", **settings, score_floor=floor)
     instances = sum(len(each.scores) for each in segment(frames, "")) / len(frames)
     sec = seconds_of(lambda: segment(frames, ""), bench.device, room=0.01 if bench.tiny else _ROOM_SEC)
@@ -73,7 +67,7 @@ def _measure(bench: Bench, name: str, frames: np.ndarray, settings: dict[str, An
         figures["gpu_busy"] = round(busy, 4)
         text += f", the GPU works {busy:.0%} of the time, the rest is the host's"
     if not instances:
-        raise ValueError(f"expected {_INSTANCES} instances a frame, got none")
+        raise ValueError(f"expected {INSTANCES} instances a frame, got none")
     bench.note(name, text, **figures)
 
 

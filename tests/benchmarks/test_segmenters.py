@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from benchmarks import segmenters
+from benchmarks import checkpoints, segmenters
 from objabn.config.segmenters import Segment
 
 
@@ -26,8 +26,8 @@ def test_what_a_library_brings() -> None:
 
 
 def test_the_best_ten() -> None:
-    assert segmenters.best_score(np.linspace(1, 0, 21)) == pytest.approx(0.5)
-    assert segmenters.best_score(np.ones(3)) == segmenters.FLOOR
+    assert checkpoints.best_score(np.linspace(1, 0, 21)) == pytest.approx(0.5)
+    assert checkpoints.best_score(np.ones(3)) == checkpoints.FLOOR
 
 
 def test_two_rows(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,15 +14,11 @@ from objabn.config.file import load_params
 from objabn.stores.array import StoreWriter
 from objabn.stores.masks import GRID
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(autouse=True)
-def _checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _checkout(place: Path) -> None:
     """A checkout with the shipped parameters and a data set of two videos, and one that could not be decoded."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    (place / "dvc.yaml").write_text("stages: {}\n")
     store("frames", (8, 8, 3))
     store("masks", (2, GRID, GRID))
 

@@ -16,17 +16,13 @@ from objabn.stores.table import read_table
 from objabn.stores.truth import open_truth
 from tests.helpers.ucf101_24 import entry, tube, write_pickle
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(autouse=True)
-def _checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _checkout(place: Path) -> None:
     """A checkout with the shipped parameters and two decoded videos of each data set, `d/b` for tests."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    (place / "dvc.yaml").write_text("stages: {}\n")
     for name in ("ucf101", "ssv2"):
-        frames = tmp_path / "data" / name / "frames"
+        frames = place / "data" / name / "frames"
         frames.mkdir(parents=True)
         writer = StoreWriter(frames, (4, 4, 3), frames_per_shard=16)
         for video, split in (("d/a", "train"), ("d/b", "test")):

@@ -75,26 +75,26 @@ def maskformer() -> tuple[Any, Any]:
 
 
 def eomt() -> tuple[Any, Any]:
-    from transformers import EomtConfig, EomtForUniversalSegmentation, EomtImageProcessor
+    from transformers import EomtConfig, EomtForUniversalSegmentation
 
-    config = EomtConfig(
-        hidden_size=32, num_hidden_layers=3, num_attention_heads=2, image_size=64, patch_size=8, mlp_ratio=2,
-        num_upscale_blocks=1, num_blocks=1, num_queries=12, num_register_tokens=1, id2label=LABELS,
-    )  # fmt: skip
-    network = EomtForUniversalSegmentation(config)
-    torch.nn.init.normal_(network.class_predictor.weight, std=1.0)
-    torch.nn.init.normal_(network.mask_head.fc3.weight, std=1.0)
-    return network, EomtImageProcessor(size={"shortest_edge": 64, "longest_edge": 64}, do_pad=True)
+    return _eomt(EomtConfig, EomtForUniversalSegmentation, mlp_ratio=2)
 
 
 def eomt_dinov3() -> tuple[Any, Any]:
-    from transformers import EomtDinov3Config, EomtDinov3ForUniversalSegmentation, EomtImageProcessor
+    from transformers import EomtDinov3Config, EomtDinov3ForUniversalSegmentation
 
-    config = EomtDinov3Config(
-        hidden_size=32, num_hidden_layers=3, num_attention_heads=2, intermediate_size=32, image_size=64, patch_size=8,
-        num_upscale_blocks=1, num_blocks=1, num_queries=12, num_register_tokens=1, id2label=LABELS,
+    return _eomt(EomtDinov3Config, EomtDinov3ForUniversalSegmentation, intermediate_size=32)
+
+
+def _eomt(config: Any, kind: Any, **size: int) -> tuple[Any, Any]:
+    from transformers import EomtImageProcessor
+
+    network = kind(
+        config(
+            hidden_size=32, num_hidden_layers=3, num_attention_heads=2, image_size=64, patch_size=8,
+            num_upscale_blocks=1, num_blocks=1, num_queries=12, num_register_tokens=1, id2label=LABELS, **size,
+        )
     )  # fmt: skip
-    network = EomtDinov3ForUniversalSegmentation(config)
     torch.nn.init.normal_(network.class_predictor.weight, std=1.0)
     torch.nn.init.normal_(network.mask_head.fc3.weight, std=1.0)
     return network, EomtImageProcessor(size={"shortest_edge": 64, "longest_edge": 64}, do_pad=True)

@@ -300,4 +300,4 @@ def test_files_keep_their_length() -> None:
     assert not {name: lines for name, lines in lengths("stages/*.py").items() if lines > 75}
     assert lengths("dvc.yaml")["dvc.yaml"] <= 375
     assert lengths("CONTRIBUTING.md")["CONTRIBUTING.md"] <= 80
-    assert sum(lengths("objabn/plan/*.py").values()) <= 867  # measuring takes 500, computing for other cards 330
+    assert sum(lengths("objabn/plan/*.py").values()) <= 865  # measuring takes 500, computing for other cards 330

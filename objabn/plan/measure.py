@@ -137,18 +137,16 @@ def _segmentation(params: Dataset, videos: pd.DataFrame, reader: FrameReader) ->
             segmenter = build(**segment.model_dump(exclude={"stride"}))
         except ValueError as error:
             return SegmentRate(None, 0.0, f"not measured: {error}")
-    video = str(videos["video"].iloc[0])
-    frames, batch = reader.read_all(video), getattr(segment, "batch_size", 1)
+    frames = reader.read_all(video := str(videos["video"].iloc[0]))
     segmenter(frames[:1], video)  # warms up
     with Clock() as one:
         segmenter(frames[:1], video)
-    frames = frames[: max(min(int(ROOM_SEC / 2 / one.sec), len(frames)), min(batch, 2))]
-    sec = least(lambda: segmenter(frames, video), room=ROOM_SEC)
-    most = torch.cuda.device_count() if params.machine.segment_engine == "ray" else 1
-    if isinstance(segment, Motion) or not torch.cuda.is_available():
-        most = num_cores()
+    frames = frames[: max(min(int(ROOM_SEC / 2 / one.sec), len(frames)), min(getattr(segment, "batch_size", 1), 2))]
+    sec = least(lambda: segmenter(frames, video), room=ROOM_SEC) / len(frames)
+    gpus = torch.cuda.device_count() if params.machine.segment_engine == "ray" else 1
+    most = num_cores() if isinstance(segment, Motion) or not torch.cuda.is_available() else gpus
     side = min(params.machine.segment_workers or most, most)
-    return SegmentRate(sec / len(frames) / side, building.sec, f"measured on {len(frames)} frames")
+    return SegmentRate(sec / side, building.sec, f"measured on {len(frames)} frames")
 
 
 class _Everywhere:

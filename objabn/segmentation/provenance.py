@@ -79,7 +79,8 @@ def provenance(segment: Block) -> dict[str, Any]:
 
 def _weights(block: dict[str, Any]) -> dict[str, Any]:
     """What `provenance` tells of a model and its weights."""
-    folder, file, architecture = checkpoint_folder(block), weights_file(block), _architecture(block)
+    folder = checkpoint_folder(block)
+    file, architecture = weights_file(block, folder), _architecture(block, folder)
     digest = _digest(file, "sha256") if file else None
     if block["backend"] in FROM_HUB and hub.is_name(block["weights"]) and not os.path.isdir(block["weights"]):
         name = block["weights"]
@@ -101,11 +102,11 @@ def checkpoint_folder(block: dict[str, Any]) -> Path | None:
     return None
 
 
-def weights_file(block: dict[str, Any]) -> Path | None:
+def weights_file(block: dict[str, Any], folder: Path | None) -> Path | None:
     """Path of the file of weights on this disk: what a block names, or where a library keeps its download; or None."""
     path = Path(block["weights"])
-    if (folder := checkpoint_folder(block)) is not None:
-        path = folder / "model.safetensors"
+    if folder is not None:
+        path = folder / hub.WEIGHTS
     elif block["backend"] not in FROM_HUB and block["weights"] == ZOO and (url := _zoo_url(block)):
         path = (iopath_path if block["backend"] == "detectron2" else torch_path)(url)
     return path if path.is_file() else None
@@ -125,15 +126,15 @@ def _zoo_url(block: dict[str, Any]) -> str | None:
         return None
 
 
-def _architecture(block: dict[str, Any]) -> str:
+def _architecture(block: dict[str, Any], folder: Path | None) -> str:
     """A key of LICENCES, where there is one: of a folder, what its config.json says."""
     if block["backend"] in ("torchvision", "detectron2"):
         return "figures" if block["model"] == "figures" else block["backend"]
-    if block["backend"] == "sam3" or (folder := checkpoint_folder(block)) is None:
+    if block["backend"] == "sam3" or folder is None:
         return block["backend"]  # SAM 3's file says sam3_video, for the tracker that it holds, too
     try:
-        return str(json.loads((folder / "config.json").read_text())["model_type"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(hub.read_config(folder)["model_type"])
+    except (ValueError, KeyError):
         return block["backend"]
 
 

@@ -89,20 +89,36 @@ def load(path: str, what: str) -> Any:
         raise ValueError(f"{path}: expected {what}, got a file that is not JSON: {error}") from None
 
 
+def content_of(path: str, images_path: str | None, what: str, listed: str, other: tuple[str, str]) -> dict[str, Any]:
+    """Load a json with annotations, or a list of results with the json of its images.
+
+    Args:
+        what: was expected at `path`.
+        listed: the key, beside annotations, that it has to have: images or videos.
+        other: a key that only another format has, and what to say where it is found in its place.
+
+    Raises:
+        ValueError: not JSON, or not of this kind.
+    """
+    content = load(path, what)
+    if images_path is not None:
+        content = with_results(path, content, load(images_path, what))
+    if isinstance(content, dict) and {listed, "annotations"} <= set(content):
+        return content
+    got = f"the keys {', '.join(content)}" if isinstance(content, dict) else f"a {type(content).__name__}"
+    if isinstance(content, list):
+        got += f"; a list of results needs the json with their {listed}, too (segment.images)"
+    elif other[0] in content:
+        got += f"; {other[1]}"
+    raise ValueError(f"{images_path or path}: expected {what}, with {listed} and annotations, got {got}")
+
+
 @lru_cache(maxsize=1)
 def _parse(
     path: str, _digest: str, images_path: str | None, _images_digest: str | None
 ) -> tuple[dict[str, list[Image]], set[str | None]]:  # the digests: a file that changed is parsed again
-    content = load(path, WHAT)
-    if images_path is not None:
-        content = with_results(path, content, load(images_path, WHAT))
-    if not isinstance(content, dict) or not {"images", "annotations"} <= set(content):
-        got = f"the keys {', '.join(content)}" if isinstance(content, dict) else f"a {type(content).__name__}"
-        if isinstance(content, list):
-            got += "; a list of results needs the json with their images, too (segment.images)"
-        elif "videos" in content:
-            got += "; `import` reads YouTube-VIS's json as format youtube-vis"
-        raise ValueError(f"{images_path or path}: expected {WHAT}, with images and annotations, got {got}")
+    instead = ("videos", "`import` reads YouTube-VIS's json as format youtube-vis")
+    content = content_of(path, images_path, WHAT, "images", instead)
     categories = category_names(images_path or path, content)
     images: dict[Any, Image] = {}
     videos: dict[str, list[Image]] = {}

@@ -56,7 +56,8 @@ def build(
     Raises:
         ValueError: the library or the weights are not there, or do not fit; a text that is too long.
     """
-    network, processor = _load(weights, revision)
+    folder = _folder(weights, revision)
+    network, processor = _network(folder), _processor(folder)
     where = device_of(device)
     network = network.to(where)
     if where.type == "cuda" and bf16:
@@ -133,7 +134,7 @@ def check_weights(
     folder = _folder(weights, revision)
     _tokens(_processor(folder), prompts, _most_tokens(folder))
     if load:
-        _load(weights, revision)
+        _network(folder)
 
 
 def check_kind(folder: Path) -> None:
@@ -146,13 +147,11 @@ def check_kind(folder: Path) -> None:
         raise ValueError(f"{folder}: expected SAM 3's {hub.TOKENIZER} beside its weights, got none")
 
 
-def _load(weights: str, revision: str | None) -> tuple[Any, Any]:
-    """The network in evaluation mode, and the library's processor of frames and texts."""
-    folder = _folder(weights, revision)
-    processor = _processor(folder)
+def _network(folder: Path) -> Any:
+    """The network in evaluation mode. Raises: ValueError as `build`."""
     import transformers
 
-    return load_network(transformers.Sam3Model, folder), processor
+    return load_network(transformers.Sam3Model, folder)
 
 
 def _folder(weights: str, revision: str | None) -> Path:

@@ -37,17 +37,8 @@ def read(path: str, images: str | None = None) -> dict[str, list[coco.Image]]:
 def _parse(
     path: str, _digest: str, images_path: str | None, _images_digest: str | None
 ) -> dict[str, list[coco.Image]]:  # the digests: a file that changed is parsed again
-    content = coco.load(path, WHAT)
-    if images_path is not None:
-        content = coco.with_results(path, content, coco.load(images_path, WHAT))
+    content = coco.content_of(path, images_path, WHAT, "videos", ("images", "of a COCO json the format is coco"))
     listed_in = images_path or path
-    if not isinstance(content, dict) or not {"videos", "annotations"} <= set(content):
-        got = f"the keys {', '.join(content)}" if isinstance(content, dict) else f"a {type(content).__name__}"
-        if isinstance(content, list):
-            got += "; a list of results needs the json with their videos, too (segment.images)"
-        elif "images" in content:
-            got += "; of a COCO json the format is coco"
-        raise ValueError(f"{listed_in}: expected {WHAT}, with videos and annotations, got {got}")
     categories = coco.category_names(listed_in, content)
     by_id: dict[Any, list[coco.Image]] = {}
     videos: dict[str, list[coco.Image]] = {}

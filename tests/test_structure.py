@@ -40,8 +40,8 @@ FLOORS = (
     ("model", "index"),
     ("clips", "segmentation", "decoding", "synthetic"),
     ("training", "evaluation", "truth"),
-    ("audits", "report", "pretrain"),
-    ("explanation", "plan"),
+    ("audits", "report", "networks"),
+    ("explanation", "plan", "pretrain"),
     ("preflight",),
     ("cli",),
 )
@@ -249,7 +249,7 @@ def test_a_packages_init_is_one_docstring() -> None:
 def test_the_house_has_no_loose_files() -> None:
     entries = {path.name for path in (ROOT / "objabn").iterdir() if path.name != "__pycache__"}
     assert {name for name in entries if name.endswith(".py")} == {"__init__.py", "__main__.py", "progress.py"}
-    assert len(entries) <= 25
+    assert len(entries) <= 27
 
 
 def test_tests_mirror_the_folders() -> None:

@@ -11,7 +11,7 @@ from objabn.config.file import load_params
 from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset
 from objabn.model import device as devices
-from objabn.model.network import Output
+from objabn.model.interface import Output
 from objabn.model.run import Run, build_model
 from objabn.stores.masks import GRID
 from objabn.training.losses import settings, total_loss

@@ -25,7 +25,7 @@ from torch.utils.data import Subset
 from objabn.clips.batches import clip_tensors
 from objabn.clips.dataset import ClipDataset
 from objabn.config.rows import MAPS
-from objabn.config.schema import BLOCKS, Dataset
+from objabn.config.schema import Dataset
 from objabn.evaluation.conditions import batches
 from objabn.evaluation.metrics import is_flat
 from objabn.evaluation.posthoc import posthoc_maps
@@ -33,23 +33,10 @@ from objabn.model.device import make_fabric
 from objabn.model.network import ObjectABN
 
 VIDEOS = 24  # that maps are compared on, drawn by a fixed seed
-CLASS, CENTRE = "another class", "centre prior"  # steps beside those of `cascade`
+CLASS, CENTRE = "another class", "centre prior"  # steps beside those of `steps`
 _OF_GRADIENTS, _CENTRE = ("g", "s", "l"), "c"  # letters
 _FLAT = 1e-6  # max - min of a frame below which its cells have no order
 STEP_KEYS = ("map", "step")  # columns that tell lines apart
-
-
-def cascade(model: ObjectABN) -> list[tuple[str, list[nn.Module]]]:
-    """Name the steps and what is drawn anew in each, from the logits down to the stem; each layer once."""
-    split, head = len(model.extractor), model.perception_branch[-1]
-    inner = [layer for name, layer in head.named_children() if name != "proj"]
-    steps = [("projection", [layer for name, layer in head.named_children() if name == "proj"]), ("head", inner)]
-    steps += [(name, [model.perception_branch[at - split]]) for at, name in enumerate(BLOCKS) if at >= split][::-1]
-    if model.mixer is not None:
-        steps.append(("mixer", [model.mixer]))
-    if model.attention_branch is not None:
-        steps.append(("attention branch", [model.attention_branch]))
-    return steps + [(BLOCKS[at], [model.extractor[at]]) for at in reversed(range(split))]
 
 
 @torch.no_grad()
@@ -70,7 +57,7 @@ def randomised(model: ObjectABN, seed: int = 0) -> Iterator[tuple[str, ObjectABN
     Layers of earlier steps stay as they were drawn. The network itself is left alone.
     """
     copy, generator = deepcopy(model), torch.Generator().manual_seed(seed)
-    for name, layers in cascade(copy):
+    for name, layers in copy.steps():
         draw_anew(layers, generator)
         yield name, copy
 
@@ -101,7 +88,7 @@ def cascading_randomisation(
 ) -> pd.DataFrame:
     """How like the maps of the trained network those of ever more random ones are, one row a map and step.
 
-    Columns: map (letters u, o, b as far as the row has them; g, s, l), step (of `cascade`; "another class": the trained
+    Columns: map (letters u, o, b as far as the row has them; g, s, l), step (of `steps`; "another class": the trained
     network's map of the second most probable class; "centre prior": the centre prior in the map's place), correlation
     (Spearman's of a frame's cells, the mean over a clip's frames, then over clips; NaN where no frame is left) and
     compared (share of the frames that are: those of which the trained network's map is flat, `eval.flat_range`, or the

@@ -26,7 +26,9 @@ def describe(fault: Any) -> list[str]:
     if kind == "missing":
         return [f"{key}: missing"]
     if kind == "value_error":  # raised by our own validators, whose messages begin with the key below `key`
-        return [f"{key}.{line}" if key else line for line in str(fault["ctx"]["error"]).splitlines()]
+        lines = str(fault["ctx"]["error"]).splitlines()
+        # A line that begins with a colon is about the key itself.
+        return [f"{key}{'' if line[0] == ':' else '.'}{line}" if key else line for line in lines]
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return [f"{key}: expected a block of parameters, got {short(got)}"]
     if kind in ("union_tag_not_found", "union_tag_invalid"):

@@ -28,6 +28,8 @@ ADDED = {
     "segment.images": None,
     "segment.groups": None,
     "data.colour": 0.0,
+    "mask.time": "max",
+    "model.backbone": "x3d",
     "model.attention_convs": 3,
     "model.attention_gamma": 0.0,
     "model.class_pool": "mean",

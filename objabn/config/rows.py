@@ -18,7 +18,7 @@ LETTERS = ("u", "o", "b", *POST_HOC, PERTURBATION)  # of all maps
 Attention = Literal["abn", "mask", "mha"]
 Audit = Literal["rows", "backgrounds"]  # all audits of a row, or only the one on other backgrounds
 LOSSES: tuple[str, ...] = get_args(Attention)
-CHANGEABLE = ("data", "mask", "model", "loss_weights", "train")  # blocks of a data set that a control may differ in
+CHANGEABLE = ("data", "mask", "model", "loss_weights", "train", "gradcam")  # blocks that a control may change
 CONTROL_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 

@@ -5,6 +5,7 @@ leave stale results. The field comments give units.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -23,6 +24,8 @@ from objabn.config.segmenters import (
 )
 
 BLOCKS = ("stem", "res2", "res3", "res4", "res5")  # of an X3D, before its head
+X3D = "x3d"  # `model.backbone` of the paper's network
+OWN_BACKBONE = re.compile(r"torchvision:\w+|hf:.+|.+:[A-Za-z_]\w*")
 Group = Literal["person", "other"]
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -83,6 +86,7 @@ class Mask(Block):
     score_threshold: Annotated[float, Field(gt=0, le=1)]
     groups: Annotated[list[str], Field(min_length=1)]  # of `Dataset.plane_names`
     resize: Literal["nearest", "area", "max"]  # stored mask to the attention map's grid
+    time: Literal["max", "mean"]  # masks of a clip's frames to the map's time steps, where a backbone has fewer of them
 
 
 class Truth(Block):
@@ -94,11 +98,12 @@ class Truth(Block):
 
 
 class Model(Block):
-    width_factor: Positive
-    depth_factor: Positive
-    split: Literal["res2", "res3", "res4"]  # last stage of the feature extractor
-    pretrained: str | None  # kinetics400 (pytorchvideo's zoo), a path of that format, or null
-    frozen: Literal["stem", "res2", "res3", "res4"] | None  # last block that stays as pretrained
+    backbone: str  # x3d | torchvision:<name> | hf:<directory or name> | file.py:function
+    width_factor: Positive  # of x3d
+    depth_factor: Positive  # of x3d
+    split: str  # last stage of the feature extractor: res2, res3 or res4 of x3d, a stage's name of another backbone
+    pretrained: str | None  # kinetics400 (x3d: pytorchvideo's zoo), a path of a checkpoint of the backbone, or null
+    frozen: str | None  # last stage that stays as pretrained
     attention_depth: Count  # residual blocks in the attention branch
     attention_channels: Count
     attention_convs: Literal[2, 3]  # of the branch's head: the text has two, ABN's released code three
@@ -111,14 +116,37 @@ class Model(Block):
     foreground_prior: Annotated[float, Field(ge=0.001, le=0.999)]  # M_o starts about there, M_b at 1 - it; ABN: 0.5
     dropout: Annotated[float, Field(ge=0, lt=1)]
 
+    @field_validator("backbone")
+    @classmethod
+    def _is_known(cls, backbone: str) -> str:
+        if backbone != X3D and not OWN_BACKBONE.fullmatch(backbone):
+            expected = "x3d, torchvision:<name>, hf:<directory or name> or file.py:function"
+            raise ValueError(f": expected {expected}, got {backbone!r}")
+        return backbone
+
+    @field_validator("split", "frozen")
+    @classmethod
+    def _is_a_stage(cls, stage: str | None, info: ValidationInfo) -> str | None:
+        """Check the stages of an X3D; those of another backbone are known where it is built."""
+        stages = BLOCKS[1:4] if info.field_name == "split" else BLOCKS[:4]
+        if info.data.get("backbone", X3D) == X3D and stage is not None and stage not in stages:
+            raise ValueError(f": expected {_listed(stages)}, got {stage!r}")
+        return stage
+
     @model_validator(mode="after")
     def _can_freeze(self) -> "Model":
         if self.frozen is not None:
             if self.pretrained is None:
                 raise ValueError(f"frozen: expected null without pretrained weights, got {self.frozen!r}")
-            if BLOCKS.index(self.frozen) > BLOCKS.index(self.split):
+            if self.backbone == X3D and BLOCKS.index(self.frozen) > BLOCKS.index(self.split):
                 raise ValueError(f"frozen: expected a block of the extractor (up to {self.split}), got {self.frozen!r}")
         return self
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as pydantic lists those of a Literal."""
+    *others, last = map(repr, names)
+    return f"{', '.join(others)} or {last}"
 
 
 class LossWeights(Block):
@@ -183,7 +211,7 @@ class Eval(Block):
 
 
 class GradCam(Block):
-    layer: Literal["split", "res4", "res5"]  # whose features Grad-CAM and LayerCAM weight; none lies before the split
+    layer: str  # whose features Grad-CAM and LayerCAM weight: split, or a stage behind it (of x3d: res4, res5)
 
 
 class Machine(Block):
@@ -228,6 +256,14 @@ class Dataset(Block):
             if group not in names:
                 raise ValueError(f"groups.{number}: expected {' or '.join(map(repr, names))}, got {group!r}")
         return mask
+
+    @field_validator("gradcam")
+    @classmethod
+    def _is_behind_the_split(cls, gradcam: GradCam, info: ValidationInfo) -> GradCam:
+        layers = ("split", "res4", "res5")
+        if "model" in info.data and info.data["model"].backbone == X3D and gradcam.layer not in layers:
+            raise ValueError(f"layer: expected {_listed(layers)}, got {gradcam.layer!r}")
+        return gradcam
 
     @model_validator(mode="after")
     def _masks_exist(self) -> "Dataset":

@@ -23,7 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from objabn.config.schema import BLOCKS
-from objabn.model.network import ObjectABN, Output
+from objabn.model.interface import Output
+from objabn.model.network import ObjectABN
 
 # Standard deviation of the centre prior as a share of the frame's side: it is above 0.6 in the middle half of the frame
 # and at 0.14 in the middle of an edge, dark in the corners. Fixed, since a width fitted to the masks would know them.

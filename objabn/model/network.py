@@ -12,7 +12,7 @@ D feature size.
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -22,18 +22,9 @@ from objabn.config.schema import BLOCKS, Model
 from objabn.model.attention_branch import AttentionBranch
 from objabn.model.depthwise import memory_format, resolve_depthwise
 from objabn.model.fast_layers import convolve_by, quicken
+from objabn.model.interface import Output, Tap, identity
 from objabn.model.weighting import MapMixer, apply_map, even_weights
 from objabn.model.x3d import x3d_blocks
-
-
-class Output(NamedTuple):
-    """The result of a forward pass."""
-
-    attention_logits: Tensor | None  # y_a before softmax, (B, L); None without an attention branch
-    perception_logits: Tensor  # y_p before softmax, (B, L): the prediction
-    maps: Tensor  # (B, M, T, h, w) in [0, 1]; M is 0 without an attention branch
-    features: Tensor | None  # f, (B, D): after the residual blocks, pooled (`model.feature_pool`); None likewise
-    even_logits: Tensor | None = None  # y_p under one even weight, (B, L); in training with `with_even` only
 
 
 class ObjectABN(nn.Module):
@@ -85,6 +76,7 @@ class ObjectABN(nn.Module):
         self.centroids: nn.Parameter | None = None
         self.push_centroids: nn.Parameter | None = None
         self.map_size = math.ceil(crop / 2**at)  # the stem and each stage halve the grid
+        self.map_frames = num_frames  # no stage halves time
         self.with_even = with_even and bool(MAPS[attention])
         if maps := MAPS[attention]:
             channels = _out_channels(blocks[at - 1])
@@ -126,6 +118,43 @@ class ObjectABN(nn.Module):
         projection = self.perception_branch[-1].proj
         assert isinstance(projection, nn.Module)
         return [projection, *(layer for layer in (self.attention_branch, self.mixer) if layer is not None)]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the stages, from the input on; `tap` takes those from the split on."""
+        return BLOCKS
+
+    def preprocess(self, clips: Tensor) -> Tensor:
+        """Return normalised clips themselves: they are what an X3D takes."""
+        return clips
+
+    def tap(self, layer: str) -> Tap:
+        """Say where the features of a layer are: "split", which is h1, or a stage from the split on.
+
+        Raises:
+            ValueError: there is no such layer, or it lies before the split.
+        """
+        behind = 0 if layer == "split" else self._index(layer) - len(self.extractor) + 1
+        if behind < 0:
+            raise ValueError(f"layer: expected split or a stage behind it, got {layer!r}, which lies before it")
+        return Tap(self.perception_branch[behind - 1] if behind else self.extractor, identity)
+
+    def steps(self) -> list[tuple[str, list[nn.Module]]]:
+        """List all layers with weights by name, from the logits to the stem; each layer once."""
+        split, head = len(self.extractor), self.perception_branch[-1]
+        inner = [layer for name, layer in head.named_children() if name != "proj"]
+        steps = [("projection", [layer for name, layer in head.named_children() if name == "proj"]), ("head", inner)]
+        steps += [(name, [self.perception_branch[at - split]]) for at, name in enumerate(BLOCKS) if at >= split][::-1]
+        if self.mixer is not None:
+            steps.append(("mixer", [self.mixer]))
+        if self.attention_branch is not None:
+            steps.append(("attention branch", [self.attention_branch]))
+        return steps + [(BLOCKS[at], [self.extractor[at]]) for at in reversed(range(split))]
+
+    def _index(self, layer: str) -> int:
+        if layer not in self.layers:
+            raise ValueError(f"layer: expected split or one of {', '.join(self.layers)}, got {layer!r}")
+        return self.layers.index(layer)
 
     @property
     def class_centroids(self) -> tuple[Tensor, ...]:

@@ -10,7 +10,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from objabn.model.network import ObjectABN, Output
+from objabn.model.interface import Output
+from objabn.model.network import ObjectABN
 from objabn.training import collectives
 
 PROBES = 4  # at most so many batches an epoch

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset, LossWeights
-from objabn.model.network import Output
+from objabn.model.interface import Output
 
 _EPS = 1e-12  # inside the root of a norm: its gradient at 0 is then 0, not NaN
 

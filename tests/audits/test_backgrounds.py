@@ -22,7 +22,7 @@ from objabn.audits.summary import audit_numbers
 from objabn.clips.dataset import open_split
 from objabn.clips.geometry import MEAN, STD
 from objabn.clips.partners import partners
-from objabn.model.network import Output
+from objabn.model.interface import Output
 from objabn.stores.array import StoreReader
 from tests.helpers.clips import FRAMES, SIZE, open_made, parameters, write_stores
 from tests.helpers.truth import write_truth

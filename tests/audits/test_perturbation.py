@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from objabn.audits import perturbation
 from objabn.audits.perturbation import perturbation_maps, random_masks, seen_mean, stretched
-from objabn.model.network import Output
+from objabn.model.interface import Output
 
 
 class OneCell(nn.Module):

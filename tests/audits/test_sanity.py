@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from torch import nn
 
-from objabn.audits.sanity import CENTRE, CLASS, cascade, cascading_randomisation, randomised, rank_correlation
+from objabn.audits.sanity import CENTRE, CLASS, cascading_randomisation, randomised, rank_correlation
 from objabn.clips.batches import clip_tensors
 from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset, GradCam
@@ -77,7 +77,7 @@ def test_each_weight_is_drawn_anew_in_one_step(make_model: Callable, attention: 
 
 def test_steps_hold_whole_layers(make_model: Callable) -> None:
     model = make_model(attention="mha", pc=False)
-    steps = dict(cascade(model))
+    steps = dict(model.steps())
     assert steps["projection"] == [model.perception_branch[-1].proj]
     assert steps["res5"] == [model.perception_branch[1]]
     assert steps["attention branch"] == [model.attention_branch]

@@ -110,7 +110,7 @@ BROKEN = [
     ("unknown block of a control", edited("controls.plain.set", {"model.branch.depth": 0.5}),
      "controls.plain.set.model.branch.depth: not a known parameter"),
     ("block that a control may not change", edited("controls.plain.set", {"decode.height": 64}),
-     "controls.plain.set.decode.height: expected a parameter of data, mask, model, loss_weights, train"),
+     "controls.plain.set.decode.height: expected a parameter of data, mask, model, loss_weights, train, gradcam"),
     ("wrong value of a control that the table does not name", edited("controls.mask-max.set", {"mask.resize": "cubic"}),
      "controls.mask-max.set.mask.resize: expected 'nearest', 'area' or 'max', got 'cubic'"),
     ("what does not fit the rest of the block", edited("controls.plain.set", {"data.crop": 120}),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from objabn.config.rows import POST_HOC
 from objabn.config.schema import BLOCKS, GradCam, Model
 from objabn.evaluation.posthoc import centre_prior, grad_cam, layer_cam, motion, posthoc_maps, resized, scaled
-from objabn.model.network import Output
+from objabn.model.interface import Output
 
 
 class Net(nn.Module):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from objabn.config.schema import LossWeights
-from objabn.model.network import Output
+from objabn.model.interface import Output
 from objabn.training.losses import even_loss, mask_loss, mha_loss, pc_loss, total_loss
 
 HALF = [[0.0, 1.0], [0.5, 0.5]]

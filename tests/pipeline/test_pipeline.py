@@ -61,6 +61,7 @@ class TestAfterRepro:
             "synthesize",
             "decode@synthetic",
             "segment@synthetic",
+            "networks@synthetic",
             *(f"train@{row}-0" for row in rows),
             *(f"evaluate@{row}" for row in rows),
             "train-control@synthetic-plain-0",

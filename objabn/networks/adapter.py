@@ -102,7 +102,7 @@ class Adapter(nn.Module):
     @property
     def layers(self) -> tuple[str, ...]:
         """Names that `tap` takes besides "split", from the input on."""
-        return tuple(sorted(self._shapes.keys() - self._seen.unread, key=self._seen.order.__getitem__))
+        return tuple(sorted(self._shapes.keys() - self._seen.unfit.keys(), key=self._seen.order.__getitem__))
 
     def preprocess(self, clips: Tensor) -> Any:
         """Turn normalised clips, float32 (B, 3, T, S, S), into what the module takes."""
@@ -152,13 +152,13 @@ class Adapter(nn.Module):
 
     def _checked(self, layer: str) -> str:
         """Return the name of a layer that has a grid which the logits read. Raises: ValueError for another."""
-        if layer in self._shapes and layer not in self._seen.unread:
+        if layer in self._shapes and layer not in self._seen.unfit:
             return layer
         shown = self.layers[-_SHOWN:]
         one_of = "for example" if len(self.layers) > _SHOWN else "one of"
         expected = f"expected {one_of} {', '.join(shown) or 'none: no layer has such a grid'}"
-        if layer in self._seen.unread:
-            got = "nothing behind it reads its cells: its gradient is zero"
+        if layer in self._seen.unfit:
+            got = self._seen.unfit[layer]
         elif layer in self._seen.outputs:
             got = "its output is no grid (B, C, T, h, w) of several cells"
         elif layer in self._seen.order:

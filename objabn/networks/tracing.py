@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from objabn.model.interface import first_output
 from objabn.networks.grids import Grid, grid_shape
 
+UNREAD = "nothing behind it reads its cells: their gradient is zero"
+OVERWRITTEN = "what runs behind it writes into its output: take that, such as its activation"
+
 
 class Trace(NamedTuple):
     """What one pass of one clip has shown.
@@ -18,13 +21,13 @@ class Trace(NamedTuple):
         num_classes: L of the logits.
         order: when each module that ran was done, by its name.
         outputs: what the modules gave that ran once; tensors are on `meta`, which keeps their shapes.
-        unread: names of modules whose cells all have a gradient of zero: nothing behind them reads those.
+        unfit: modules whose cells cannot be explained, by name, and why: `UNREAD` or `OVERWRITTEN`.
     """
 
     num_classes: int
     order: dict[str, int]
     outputs: dict[str, Any]
-    unread: frozenset[str] = frozenset()
+    unfit: dict[str, str]
 
 
 def call(module: nn.Module, inputs: Any) -> Any:
@@ -91,7 +94,8 @@ def trace(
         asked = list(kept.values()) if logits.requires_grad else []
         grads = torch.autograd.grad((logits * weights).sum(), asked, allow_unused=True) if asked else ()
     read = {key for key, grad in zip(kept, grads, strict=False) if grad is not None and _any_cell(grad, grid_of(key))}
-    return seen.trace(logits.shape[1], frozenset(seen.live.keys() - read))
+    written = {key: OVERWRITTEN for key, value in seen.live.items() if value._version != seen.versions[key]}
+    return seen.trace(logits.shape[1], dict.fromkeys(seen.live.keys() - read, UNREAD) | written)
 
 
 def _any_cell(gradient: Tensor, grid: Grid | None) -> bool:
@@ -111,11 +115,12 @@ class _Seen:
         self.order: dict[str, int] = {}
         self.outputs: dict[str, Any] = {}
         self.live: dict[str, Tensor] = {}
+        self.versions: dict[str, int] = {}  # of `live`: an operation in place counts it up
         self.runs: dict[str, int] = {}
 
-    def trace(self, num_classes: int, unread: frozenset[str] = frozenset()) -> Trace:
+    def trace(self, num_classes: int, unfit: dict[str, str] | None = None) -> Trace:
         once = {name: output for name, output in self.outputs.items() if self.runs[name] == 1}
-        return Trace(num_classes, self.order, once, frozenset(name for name in unread if name in once))
+        return Trace(num_classes, self.order, once, {name: why for name, why in (unfit or {}).items() if name in once})
 
 
 @contextmanager
@@ -130,6 +135,7 @@ def _watched(module: nn.Module, grid_of: Callable[[str], Grid | None] = lambda _
         grid = grid_of(name)
         if grid is not None and grid_shape(grid, output) is not None:
             seen.live[name] = first_output(output)
+            seen.versions[name] = seen.live[name]._version
 
     hooks = [
         each.register_forward_hook(lambda _module, _inputs, output, name=name: note(name, output))

@@ -25,7 +25,7 @@ from objabn.networks.checkpoints import (
     pixels_of,
 )
 from objabn.networks.grids import Grid, frames_in_batch, places_in_batch, tokens, tokens_time_fastest
-from objabn.networks.tracing import trace_on_meta
+from objabn.networks.tracing import UNREAD, trace_on_meta
 from objabn.networks.weights import RANDOM
 from objabn.segmentation.segmenters import hub
 from objabn.system.files import file_digest
@@ -92,11 +92,12 @@ def adapt(module: nn.Module, *, pixels: Pixels | None = None, layer: str | None 
         raise ValueError(f"{spec}: attention_type, expected divided_space_time, got {config.attention_type}")
     seen = trace_on_meta(module, (1, frames, 3, size, size), spec)
     grids, default, unread = _places(config, known, grid)
+    seen = seen._replace(unfit=dict.fromkeys(unread, UNREAD))
     names = [str(name) for _, name in sorted(config.id2label.items(), key=lambda item: int(item[0]))]
     return Adapter(
         module, num_frames=frames, size=size, grid=grids, layer=layer or default,
         split=f"{known.layers}.{max(config.num_hidden_layers * 2 // 3 - 1, 0)}",
-        class_names=names, preprocess=pixels or Pixels(*known[2:]), spec=spec, seen=seen._replace(unread=unread),
+        class_names=names, preprocess=pixels or Pixels(*known[2:]), spec=spec, seen=seen,
     )  # fmt: skip
 
 

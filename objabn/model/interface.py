@@ -53,24 +53,34 @@ class VideoNetwork(Protocol):
     attention_branch: Any
 
     def preprocess(self, clips: Tensor) -> Any:
-        """Turn normalised clips, float32 (B, 3, T, S, S), into what the network itself takes."""
+        """Turn clips, float32 (B, 3, T, S, S), into what the network itself takes."""
         ...
 
     def __call__(self, clips: Tensor) -> Output:
-        """Return what the network says of normalised clips, float32 (B, 3, T, S, S), preprocessed within."""
+        """Return what the network says of clips, float32 (B, 3, T, S, S).
+
+        It preprocesses them itself.
+        """
         ...
 
     def tap(self, layer: str) -> Tap:
-        """Say where the features of a layer are: of "split", or of one of `layers`. Raises: ValueError for another."""
+        """Say where the features of "split", or of one of `layers`, are.
+
+        Raises:
+            ValueError: there is no such layer.
+        """
         ...
 
     def steps(self) -> list[tuple[str, list[nn.Module]]]:
-        """List all layers with weights by name, from the logits to the input, for the sanity check."""
+        """List all layers with weights, from the logits to the input.
+
+        The sanity check draws them anew in this order.
+        """
         ...
 
 
 def identity(values: Tensor) -> Tensor:
-    """Return values themselves: the grid of a layer that yields (B, C, T'', h', w')."""
+    """Return values themselves: a grid is (B, C, T'', h', w') already."""
     return values
 
 

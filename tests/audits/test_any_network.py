@@ -14,9 +14,11 @@ from objabn.audits.sanity import cascading_randomisation, draw_anew
 from objabn.config.schema import Dataset, GradCam
 from objabn.evaluation.evaluate import evaluate_run
 from objabn.evaluation.kept_maps import MapKeeper
+from objabn.networks.torchvision import adapt
 from tests.helpers.any_network import check_any_network
 from tests.helpers.clips import open_made, parameters, write_random
 from tests.helpers.foreign import CLASSES, GRID, Foreign, T, some_clips
+from tests.helpers.tiny_video import TORCHVISION, of_torchvision
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,17 @@ def params(synthetic: Dataset) -> Dataset:
 @pytest.mark.parametrize("halved", [True, False])
 def test_all_that_is_asked_of_a_network(synthetic: Dataset, halved: bool) -> None:
     check_any_network(Foreign(halved=halved), some_clips(), "tokens", synthetic.eval)
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_all_that_is_asked_of_torchvisions_networks(synthetic: Dataset, name: str) -> None:
+    module, num_frames, size = of_torchvision(name)
+    if name == "s3d":
+        module.avgpool.kernel_size = (2, 2, 2)  # it pools 7 x 7 cells, those of 224 pixels
+    size = {"s3d": 64, "mvit_v2_s": size, "swin3d_t": size}.get(name, 32)  # of smaller clips the three others are quick
+    network = adapt(name, module, num_frames=num_frames, size=size)
+    clips = torch.randn(2, 3, num_frames, size, size, generator=torch.Generator().manual_seed(0))
+    check_any_network(network, clips, network.layer, synthetic.eval)
 
 
 class Bare(nn.Module):

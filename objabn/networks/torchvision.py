@@ -14,7 +14,7 @@ from torchvision.models import get_model, get_model_weights
 
 from objabn.networks.adapter import KINETICS_MEAN, KINETICS_STD, Adapter
 from objabn.networks.grids import Grid, as_it_is, channels_last, tokens
-from objabn.networks.tracing import Trace, trace_on_meta
+from objabn.networks.tracing import UNREAD, Trace, trace_on_meta
 from objabn.networks.weights import RANDOM, fill, read_state
 from objabn.system.downloads import bring, torch_path
 from objabn.system.files import file_digest
@@ -134,12 +134,12 @@ def adapt(
     try:
         seen = trace_on_meta(module, (1, 3, frames, pixels, pixels), spec)
     except ValueError as error:
-        raise ValueError(f"{spec}: does not take {frames} frames of {pixels} pixels, {usual}: {error}") from error
+        raise ValueError(f"{spec}: does not take {frames} frames of {pixels} pixels, {usual} ({error})") from error
     places = _places(name, seen)
     return Adapter(
         module, num_frames=frames, size=pixels, mean=known.mean, std=known.std, layer=layer or places.layer,
         split=places.split, grid=places.grids, class_names=class_names, spec=spec,
-        seen=seen._replace(unread=places.unread),
+        seen=seen._replace(unfit=dict.fromkeys(places.unread, UNREAD)),
     )  # fmt: skip
 
 

@@ -66,8 +66,10 @@ def run(args: argparse.Namespace) -> int:
     """
     from objabn.explanation.explain import check_method, explain
 
-    loaded = _model(args) if args.model is not None else _run(args)
+    loaded, said = _model(args) if args.model is not None else _run(args)
     check_method(args.method, args.maps, loaded)
+    if said:
+        print(said)
     found, missing = find_videos(args.videos)
     done = 0
     for video in found:
@@ -82,15 +84,15 @@ def run(args: argparse.Namespace) -> int:
         promised = explanation.promised_frames
         if promised is not None and explanation.num_frames < promised:
             complain(f"{shown}: cut or broken, {explanation.num_frames} of {promised} frames could be decoded")
-        top = ", ".join(f"{name} {probability:.1%}" for name, probability in explanation.top())
+        top = ", ".join(f"{printable(name)} {probability:.1%}" for name, probability in explanation.top())
         print(f"{shown}: {top}; {printable(str(folder))}", flush=True)
     total = len(found) + missing
     print(f"explained {done} of {total} video{'' if total == 1 else 's'} in {args.out}/")
     return 0 if done == total else 2
 
 
-def _run(args: argparse.Namespace) -> "TrainedRun":
-    """Load the run, and say which where that is not plain."""
+def _run(args: argparse.Namespace) -> "tuple[TrainedRun, str]":
+    """Load the run; and a line that says which, where that is not plain."""
     from objabn.evaluation.trained import SHIPPED, find_run, load
 
     if given := [option for option, name in _OF_A_MODEL.items() if getattr(args, name) is not None]:
@@ -99,18 +101,18 @@ def _run(args: argparse.Namespace) -> "TrainedRun":
     loaded = load(directory, device=args.device)
     if args.trained is None:
         known = loaded.class_names
-        print(
+        return loaded, (
             f"run: the one that comes with objabn. It knows {len(known)} drawn actions ({', '.join(known)}) and no "
             "others: of a real video its answer is one of them all the same. --run DIR takes a run of yours, --model "
             "a network from elsewhere"
         )
-    elif directory != args.trained:
-        print(f"run: {directory}" + (f", {taken}" if taken else ""))
-    return loaded
+    if directory != args.trained:
+        return loaded, f"run: {directory}" + (f", {taken}" if taken else "")
+    return loaded, ""
 
 
-def _model(args: argparse.Namespace) -> "TrainedRun":
-    """Load the model, and say what it is and sees."""
+def _model(args: argparse.Namespace) -> "tuple[TrainedRun, str]":
+    """Load the model; and a line that says what it is and sees."""
     from objabn.explanation.models import load_model
 
     if args.trained is not None:
@@ -118,9 +120,8 @@ def _model(args: argparse.Namespace) -> "TrainedRun":
     settings = {name: getattr(args, name) for name in _OF_A_MODEL.values()}
     loaded = load_model(args.model, **settings, device=args.device)
     data = loaded.params.data
-    print(
+    return loaded, (
         f"model: {printable(args.model)}, {len(loaded.class_names)} classes. It sees clips of {data.num_frames} "
         f"frames, {data.crop} x {data.crop} pixels, frame_stride {data.frame_stride}; "
         f"layer {loaded.params.gradcam.layer}"
     )
-    return loaded

@@ -78,7 +78,7 @@ def small_module(seed: int = 0) -> nn.Module:
         OrderedDict(
             stem=nn.Conv3d(3, 6, (1, 4, 4), stride=(1, 4, 4)),
             block=nn.Conv3d(6, 8, (2, 2, 2), stride=(2, 2, 2)),
-            act=nn.ReLU(inplace=True),
+            act=nn.ReLU(),
             pool=nn.AdaptiveAvgPool3d(1),
             flat=nn.Flatten(),
             head=nn.Linear(8, len(CLASSES)),

@@ -35,7 +35,7 @@ class Adapter(nn.Module):
             an object with `.logits`, or a mapping with "logits".
         num_frames, size: T and S of the clips that it takes.
         mean, std: by which its clips were normalised, of pixels in [0, 1]: a number, or one of each channel.
-        layer: whose features Grad-CAM explains; None takes the last one that has cells which the logits read.
+        layer: whose features Grad-CAM explains, or "split"; None takes the last that has cells which the logits read.
         split: which layer "split" means, on whose grid maps are drawn; None takes `layer`.
         grid: turns a layer's output into (B, C, T', h, w), for outputs that are not that (`networks.grids` has those of
             tokens); or one such function for each layer, by name, and no other layers.
@@ -76,8 +76,8 @@ class Adapter(nn.Module):
         self.digests: dict[str, str] = {}
         self.num_frames, self.size = num_frames, size
         self.module = module
-        self.eval()
         self._from_pixels = preprocess
+        self.eval()
         means, stds = (torch.tensor(values, dtype=torch.float64).reshape(-1, 1, 1, 1) for values in (mean, std))
         self.register_buffer("_scale", (STD / stds).float(), persistent=False)  # of our normalised clips, to its own
         self.register_buffer("_shift", ((MEAN - means) / stds).float(), persistent=False)
@@ -89,8 +89,9 @@ class Adapter(nn.Module):
         computing = [name for name in self.layers if not isinstance(module.get_submodule(name), _PASSING)]
         if not computing:
             raise ValueError(f"{self._name}: expected a layer with a grid of cells that the logits read, found none")
-        self.layer = self._checked(layer or computing[-1])
-        self.split = self._checked(split or self.layer)
+        default = computing[-1]
+        self.split = self._checked(split or (default if layer in (None, "split") else str(layer)))
+        self.layer = self.split if layer == "split" else self._checked(layer or default)
         *_, self.map_frames, self.map_size, columns = self._shapes[self.split]
         if columns != self.map_size:
             raise ValueError(f"{self._name}: {self.split}, expected a square grid, got {self.map_size} x {columns}")
@@ -111,7 +112,13 @@ class Adapter(nn.Module):
         return clips * self._scale + self._shift
 
     def forward(self, clips: Tensor) -> Output:
-        """Return the logits of normalised clips, float32 (B, 3, T, S, S), and no maps, (B, 0, T', h, w).
+        """Return the logits of normalised clips, and no maps.
+
+        Args:
+            clips: float32 (B, 3, T, S, S).
+
+        Returns:
+            logits (B, L), and maps (B, 0, T', h, w).
 
         Raises:
             ValueError: clips of another number of frames or pixels.
@@ -125,14 +132,21 @@ class Adapter(nn.Module):
         return Output(None, logits, maps, None)
 
     def tap(self, layer: str) -> Tap:
-        """Say where the features of a layer are: of "split", or of one of `layers`. Raises: ValueError for another."""
+        """Say where the features of a layer are.
+
+        Args:
+            layer: "split", or one of `layers`.
+
+        Raises:
+            ValueError: it is another.
+        """
         name = self._checked(self.split if layer == "split" else layer)
         grid = self._grid_of(name)
         assert grid is not None
         return Tap(self.module.get_submodule(name), grid)
 
     def steps(self) -> list[tuple[str, list[nn.Module]]]:
-        """List all parts with weights by name, from the logits to the input, for the sanity check."""
+        """List all parts with weights by name, from the logits to the input."""
         return steps_of(self.module, self._seen.order)
 
     @property

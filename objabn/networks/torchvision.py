@@ -82,7 +82,9 @@ def load(
 def build(
     name: str, *, weights: str | None = None, num_classes: int | None = None
 ) -> tuple[nn.Module, tuple[str, ...] | None, dict[str, str]]:
-    """Build a module of torchvision's with its weights, in evaluation mode; arguments and errors as of `load`.
+    """Build a module with its weights, in evaluation mode.
+
+    Arguments and errors are those of `load`.
 
     Returns:
         the module, the names of its classes (None where they are not known), the digest of the file of weights.
@@ -122,7 +124,9 @@ def adapt(
     layer: str | None = None,
     class_names: tuple[str, ...] | None = None,
 ) -> Adapter:
-    """Adapt a module of a kind that torchvision has; its depth and widths may be others. Arguments as of `load`.
+    """Adapt a module of a kind that torchvision has.
+
+    Its depth and widths may be others. Arguments are those of `load`.
 
     Raises:
         ValueError: it does not take such clips, or has no such layer.

@@ -31,12 +31,17 @@ class Trace(NamedTuple):
 
 
 def call(module: nn.Module, inputs: Any) -> Any:
-    """Call a module by what a `preprocess` has made: a mapping gives named arguments, anything else is the one."""
+    """Call a module by what a `preprocess` has made.
+
+    A mapping gives named arguments, anything else is the only argument.
+    """
     return module(**inputs) if isinstance(inputs, Mapping) else module(inputs)
 
 
 def logits_of(output: Any, clips: int, name: str) -> Tensor:
-    """Find the logits in what a network says: a tensor, the entry "logits" of a mapping, or the attribute `logits`.
+    """Find the logits in what a network says.
+
+    It says a tensor, a mapping with "logits", or an object with `.logits`.
 
     Args:
         clips: B. name: of the network, for the message.
@@ -53,7 +58,9 @@ def logits_of(output: Any, clips: int, name: str) -> Tensor:
 
 
 def trace_on_meta(module: nn.Module, shape: tuple[int, ...], name: str) -> Trace:
-    """Watch a pass that computes nothing: shapes only, so it takes no time and no memory, and knows no gradients.
+    """Watch a pass of shapes alone.
+
+    It takes no time and no memory, and knows no gradients.
 
     Args:
         shape: of the one clip, as the module takes it. name: of the network, for the message.

@@ -53,6 +53,7 @@ class Pretraining:
     Args:
         settings: what determines the result besides the code, the libraries and the device, as JSON-serialisable
             values. What was begun with others is another pretraining.
+        code: folders that the result depends on besides those of every pretraining.
 
     Attributes:
         step: steps that are done.
@@ -63,11 +64,17 @@ class Pretraining:
         ValueError: the unit is whole, but no state of such a pretraining.
     """
 
-    def __init__(self, settings: Mapping[str, Any], network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        network: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        code: Sequence[str] = (),
+    ) -> None:
         self._device = next(network.parameters()).device.type
-        code = code_digest(Path(__file__).parents[2], _CODE)
+        digest = code_digest(Path(__file__).parents[2], [*_CODE, *code])
         self._cache = Cache()
-        self._key = unit_key(settings=settings, device=self._device, code=code, versions=versions())
+        self._key = unit_key(settings=settings, device=self._device, code=digest, versions=versions())
         self._network, self._optimiser = network, optimiser
         self.step, self.seconds = 0, 0.0
         self.curve: list[dict[str, float]] = []

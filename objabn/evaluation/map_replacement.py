@@ -2,7 +2,7 @@
 
 Only the maps are replaced; nothing else changes.
 
-Shapes: B batch, M maps, T frames, C channels of h1, h/w grid of h1 and of the maps.
+Shapes: B batch, M maps, T frames, C channels of h1, T'/h/w grid of h1 and of the maps.
 """
 
 from collections import defaultdict
@@ -30,10 +30,10 @@ REPLACEMENTS = ("one", "inverse", "flat", "even", "other", "mask")
 def replaced_maps(
     maps: Tensor, how: str, attention: str, new: Tensor | None = None, *, apply: str = "multiply"
 ) -> Tensor:
-    """Replace all maps of a clip in the same way; return float (B, M, T, h, w).
+    """Replace all maps of a clip in the same way; return float (B, M, T', h, w).
 
     Args:
-        maps: M, float (B, M, T, h, w) in [0, 1], in the order of `MAPS[attention]`.
+        maps: M, float (B, M, T', h, w) in [0, 1], in the order of `MAPS[attention]`.
         how: one of REPLACEMENTS:
             "one": 1, nothing is weighted.
             "inverse": 1 - M.
@@ -46,7 +46,7 @@ def replaced_maps(
             stays. But where M_u is the only map (abn), M_u becomes the mask too. That tells whether the network can
             read an attention that it was never taught.
         apply: `model.attention_apply`, on which "even" depends.
-        new: for "even" h1 (B, C, T, h, w); for "other" maps as `maps`; for "mask" zeros and ones (B, T, h, w).
+        new: for "even" h1 (B, C, T', h, w); for "other" maps as `maps`; for "mask" zeros and ones (B, T', h, w).
     """
     if how == "one":
         return torch.ones_like(maps)

@@ -114,3 +114,28 @@ def frame_maps(maps: Tensor, num_frames: int) -> Tensor:
     if steps == num_frames:
         return maps
     return maps[:, :, torch.arange(num_frames, device=maps.device) * steps // num_frames]
+
+
+def step_masks(masks: Tensor, num_steps: int, how: str) -> Tensor:
+    """Return masks of frames (B, T, h, w) for the steps of maps, (B, T', h, w); of zeros and ones both.
+
+    Frame t belongs to step floor(t T'/T), as in `frame_maps`. Masks of as many frames as steps are returned themselves.
+
+    Args:
+        masks: float.
+        num_steps: T', at most T.
+        how: "max", what any frame of a step covers; "mean", what at least half of its frames cover.
+
+    >>> import torch
+    >>> masks = torch.tensor([1.0, 0.0, 0.0, 1.0, 0.0, 0.0]).reshape(1, 6, 1, 1)
+    >>> [step_masks(masks, 2, how).flatten().tolist() for how in ("max", "mean")]
+    [[1.0, 1.0], [0.0, 0.0]]
+    """
+    frames = masks.shape[1]
+    if frames == num_steps:
+        return masks
+    steps = torch.arange(frames, device=masks.device) * num_steps // frames  # (T,)
+    belongs = torch.nn.functional.one_hot(steps, num_steps).to(masks)  # (T, T')
+    covered = torch.einsum("bthw,ts->bshw", masks, belongs)  # so many of a step's frames
+    least = belongs.sum(dim=0) / 2 if how == "mean" else torch.full_like(belongs[0], 0.5)
+    return (covered >= least[:, None, None]).to(masks)

@@ -4,6 +4,7 @@ This is the only module that imports pytorchvideo.
 """
 
 import hashlib
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from objabn.config.schema import BLOCKS, Model
+from objabn.model.backbone import Backbone
+from objabn.model.interface import identity
 from objabn.model.pretrained import STATE, fitting, read_checkpoint
 from objabn.system.downloads import bring, not_whole, torch_path
 from objabn.system.locks import one_at_a_time
@@ -56,6 +60,44 @@ def x3d_blocks(
     if pretrained is not None:
         _load_backbone(net, pretrained)
     return list(net.blocks)
+
+
+def x3d_backbone(config: Model, *, num_classes: int, num_frames: int, crop: int) -> Backbone:
+    """Build an X3D as stages.
+
+    Args:
+        config: the block `model` of params.yaml.
+        num_frames, crop: of the clips.
+
+    Raises:
+        ValueError: as `x3d_blocks`.
+    """
+    blocks = x3d_blocks(
+        num_classes=num_classes,
+        num_frames=num_frames,
+        crop=crop,
+        width_factor=config.width_factor,
+        depth_factor=config.depth_factor,
+        dropout=config.dropout,
+        pretrained=config.pretrained,
+    )
+    at = BLOCKS.index(config.split) + 1
+    return Backbone(
+        stages=tuple(blocks),
+        names=BLOCKS,
+        grids=(identity,) * len(BLOCKS),
+        at=at,
+        channels=_out_channels(blocks[at - 1]),
+        map_frames=num_frames,  # no stage halves time
+        map_size=math.ceil(crop / 2**at),  # the stem and each stage halve the grid
+        is_x3d=True,
+    )
+
+
+def _out_channels(stage: nn.Module) -> int:
+    """Return how many channels a residual stage yields."""
+    convs = [module for module in stage.modules() if isinstance(module, nn.Conv3d)]
+    return convs[-1].out_channels
 
 
 def check_backbone(path: str, *, num_frames: int, crop: int, width_factor: float, depth_factor: float) -> None:

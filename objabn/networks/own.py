@@ -53,7 +53,9 @@ def load(
     """
     if weights == RANDOM:
         raise ValueError(f"{spec}: weights, expected a file or none, since the function makes them, got {weights!r}")
-    made, digests = _call(spec)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        made, digests = call(spec)
     if weights is not None:
         fill(made.module if isinstance(made, Adapter) else made, read_state(weights), weights, spec)
     network = made if isinstance(made, Adapter) else _adapted(made, num_frames, size, layer, spec)
@@ -83,16 +85,23 @@ def state_digest(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _call(spec: str) -> tuple[Any, dict[str, str]]:
-    """What the function returns, an nn.Module; and digests of the code: of its file and of those beside it."""
+def call(spec: str, *arguments: Any) -> tuple[Any, dict[str, str]]:
+    """Call a user's function.
+
+    Returns:
+        what it returns, an nn.Module; and digests of the code: of its file, and of those beside it by their names.
+
+    Raises:
+        ValueError: as `load`.
+    """
     place, _, name = spec.rpartition(":")
     if place.endswith(".py") and not Path(place).is_file():
         raise ValueError(f"{spec}: expected a Python file, got no such file")
     folder = Path(place).resolve().parent if place.endswith(".py") else Path.cwd()
-    with torch.random.fork_rng(devices=[]), _importable(folder) as beside:
-        torch.manual_seed(0)
+    with _importable(folder) as beside:
         module = _import(place, spec)
-        made = _tried(_function(module, name, spec), f"{spec}: expected a network from {name}()")
+        function = _function(module, name, spec)
+        made = _tried(lambda: function(*arguments), f"{spec}: expected a network from {name}()")
         files = {path.relative_to(folder).as_posix(): file_digest(path) for path in beside()}
     if not isinstance(made, nn.Module):
         raise ValueError(f"{spec}: expected {name}() to return an nn.Module or an Adapter, got a {type(made).__name__}")
@@ -115,7 +124,7 @@ def _import(place: str, spec: str) -> ModuleType:
     return module
 
 
-def _function(module: ModuleType, name: str, spec: str) -> Callable[[], Any]:
+def _function(module: ModuleType, name: str, spec: str) -> Callable[..., Any]:
     function = getattr(module, name, None)
     if callable(function):
         return function

@@ -87,7 +87,7 @@ def adapt(module: nn.Module, *, pixels: Pixels | None = None, layer: str | None 
     if config.model_type == "vjepa2":
         module.vjepa2.predictor = nn.Identity()  # type: ignore[union-attr]  # classes are told without it
     spec = spec or known.architecture
-    frames, size, grid = _sizes(config)
+    frames, size, grid = sizes_of(config)
     if getattr(config, "attention_type", "divided_space_time") != "divided_space_time":
         raise ValueError(f"{spec}: attention_type, expected divided_space_time, got {config.attention_type}")
     seen = trace_on_meta(module, (1, frames, 3, size, size), spec)
@@ -100,8 +100,8 @@ def adapt(module: nn.Module, *, pixels: Pixels | None = None, layer: str | None 
     )  # fmt: skip
 
 
-def _sizes(config: Any) -> tuple[int, int, tuple[int, int, int]]:
-    """Frames and pixels of the clips, and the grid (t, h, w) of their tokens."""
+def sizes_of(config: Any) -> tuple[int, int, tuple[int, int, int]]:
+    """Tell frames and pixels of the clips, and the grid (t, h, w) of their tokens."""
     frames = config.frames_per_clip if config.model_type == "vjepa2" else config.num_frames
     size = config.crop_size if config.model_type == "vjepa2" else config.image_size
     size = size if isinstance(size, int) else size[0]

@@ -24,9 +24,11 @@ from torch import Tensor, nn
 
 from objabn.clips.batches import clip_tensors
 from objabn.config.schema import X3D, Dataset
+from objabn.model.depthwise import fits_channels_last
 from objabn.model.pretrained import STATE
+from objabn.model.run import versions
 from objabn.model.x3d import x3d_blocks
-from objabn.networks.backbone import identity_of, sequential
+from objabn.networks.backbone import code, inputs_of, staged_for
 from objabn.pretrain.clips import ClipStream
 from objabn.pretrain.linear_probe import embedded_clips, linear_probe
 from objabn.pretrain.loop import Pretraining, encode
@@ -58,6 +60,16 @@ class _X3D(nn.Module):
         for block in self.blocks:
             clips = block(clips)
         return clips
+
+
+def _network(params: Dataset, backbone: str, num_classes: int) -> nn.Module:
+    """A network without pretrained weights, on the CPU."""
+    if backbone == X3D:
+        return _X3D(params, num_classes)
+    data = params.data
+    staged = staged_for(backbone, num_classes=num_classes, num_frames=data.num_frames, crop=data.crop)
+    network = staged.network.train()
+    return network.to(memory_format=torch.channels_last_3d) if fits_channels_last(network) else network
 
 
 @torch.no_grad()
@@ -98,20 +110,21 @@ def pretrain_backbone(
         ValueError: the loss is not finite, or there is no such backbone.
     """
     settings = {"steps": steps, "seed": seed, "batch_size": batch_size, "lr": lr, "actions": list(OTHER_ACTIONS)}
-    code: tuple[str, ...] = ()
+    num_classes = len(OTHER_ACTIONS)
     if backbone == X3D:
         settings["model"] = params.model.model_dump(include={"width_factor", "depth_factor"})
     else:
-        settings["backbone"], code = identity_of(backbone), ("objabn/networks",)
+        settings["backbone"] = {"spec": backbone, "files": inputs_of(backbone, num_classes)}
     settings["data"] = params.data.model_dump()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(seed)
-    num_classes = len(OTHER_ACTIONS)
-    model = (_X3D(params, num_classes) if backbone == X3D else sequential(backbone, num_classes)).to(device)
+    model = _network(params, backbone, num_classes).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=lr)
     clips = params.synthesize.model_dump() if params.synthesize else {}
     begun = {"what": "backbone", "out": str(out.absolute()), "clips": clips, **settings}
-    training = Pretraining(begun, model, optimiser, code)
+    if backbone != X3D:
+        begun["code"] = code()
+    training = Pretraining(begun, model, optimiser, versions(backbone))
 
     def losses_of(_step: int, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         batch = {name: value.to(device) for name, value in batch.items()}

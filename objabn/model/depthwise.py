@@ -70,7 +70,7 @@ def _with_gradients(y: Tensor, x: Tensor, weight: Tensor) -> list[Tensor]:
 
 def fits_channels_last(network: nn.Module) -> bool:
     """Tell whether a network may be put into channels_last_3d memory: 2-D convolutions may not."""
-    return not any(value.ndim == 4 for value in network.state_dict().values())
+    return not any(value.ndim == 4 for value in (*network.parameters(), *network.buffers()))
 
 
 def memory_format(depthwise: str, device: torch.device) -> torch.memory_format:

@@ -41,7 +41,7 @@ def backbone_for(config: Model, *, num_classes: int, num_frames: int, crop: int)
     """
     spec = config.backbone
     staged = staged_for(spec, num_classes=num_classes, num_frames=num_frames, crop=crop, pretrained=config.pretrained)
-    shapes = _grid_shapes(staged, num_frames, crop, spec)
+    shapes = staged.shapes
     usable = [name for name in staged.names if shapes[name] is not None]
     if config.split not in usable:
         raise ValueError(f"model.split: expected one of {', '.join(usable)} of {spec}, got {config.split!r}")
@@ -98,7 +98,7 @@ def staged_for(spec: str, *, num_classes: int, num_frames: int, crop: int, pretr
         if not Path(pretrained).is_file():
             raise ValueError(f"model.pretrained: expected null or a file of weights of {spec}, got {pretrained!r}")
         _fill(staged, read_state(pretrained), pretrained)
-    return staged
+    return staged._replace(shapes=_grid_shapes(staged, num_frames, crop, spec))
 
 
 def _fill(staged: Staged, state: Mapping[str, Tensor], source: str) -> None:

@@ -9,6 +9,7 @@ Shapes: B clips, T frames, S pixels, C channels, t/h/w the grid of a stage.
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torchvision.models import get_model
 
 from objabn.clips.geometry import MEAN, STD
+from objabn.model.pretrained import classifier_of
 from objabn.networks import torchvision
 from objabn.networks.grids import Grid, as_it_is, channels_last
 from objabn.networks.own import call
@@ -33,6 +35,7 @@ class Staged(NamedTuple):
         original: the network as its library or file has it, with the same weights: files name weights as it does.
         to_grid, from_grid: turn a stage's output into (B, C, t, h, w), and that back.
         unused: how names of weights begin that a file may have and that no answer depends on.
+        shapes: (1, C, t, h, w) of what each stage gives of one clip, by its name; None where that is no grid of cells.
     """
 
     network: nn.Sequential
@@ -41,6 +44,7 @@ class Staged(NamedTuple):
     to_grid: Grid = as_it_is()
     from_grid: Grid | None = None
     unused: str = "-"
+    shapes: Mapping[str, tuple[int, ...] | None] = MappingProxyType({})
 
 
 def in_a_row(stages: Mapping[str, nn.Module]) -> tuple[nn.Sequential, tuple[str, ...]]:
@@ -60,7 +64,7 @@ class Renormalise(nn.Module):
     """Turn clips as all networks here take them into those that a network was trained on.
 
     Args:
-        scale, shift: of each channel, float (3, 1, 1, 1).
+        scale, shift: of each channel, float of 3 numbers.
         frames_first: whether it takes (B, T, 3, S, S).
     """
 
@@ -69,8 +73,8 @@ class Renormalise(nn.Module):
 
     def __init__(self, scale: Tensor, shift: Tensor, *, frames_first: bool = False) -> None:
         super().__init__()
-        self.register_buffer("scale", scale.float(), persistent=False)
-        self.register_buffer("shift", shift.float(), persistent=False)
+        self.register_buffer("scale", scale.float().reshape(1, 3, 1, 1, 1), persistent=False)
+        self.register_buffer("shift", shift.float().reshape(1, 3, 1, 1, 1), persistent=False)
         self._frames_first = frames_first
 
     def forward(self, clips: Tensor) -> Tensor:
@@ -124,7 +128,7 @@ def take_apart(name: str, module: Any) -> Staged:
         name: r3d_18, mc3_18, r2plus1d_18, s3d or swin3d_t.
     """
     known = torchvision.NETWORKS[name]
-    mean, std = (torch.tensor(values, dtype=torch.float64).reshape(3, 1, 1, 1) for values in (known.mean, known.std))
+    mean, std = (torch.tensor(values, dtype=torch.float64) for values in (known.mean, known.std))
     stages: dict[str, nn.Module] = {}
     if name == "s3d":
         stages |= {f"features.{number}": each for number, each in enumerate(module.features)}
@@ -158,5 +162,9 @@ def of_file(spec: str, num_classes: int) -> Staged:
     if not isinstance(network, nn.Sequential) or len(network) < 2:
         expected = "expected an nn.Sequential of stages and a head"
         raise ValueError(f"model.backbone: {spec}: {expected}, got a {type(network).__name__}")
+    try:
+        classifier_of(network[-1])
+    except ValueError as error:
+        raise ValueError(f"model.backbone: {spec}: {error}") from None
     names = tuple(name for name, _ in network.named_children())
     return Staged(network, names[:-1], network)

@@ -11,7 +11,7 @@ import yaml
 from objabn.__main__ import main
 from objabn.config.file import load_params, parse_params, read_yaml
 from objabn.model.x3d import x3d_blocks
-from objabn.networks.backbone import sequential
+from objabn.networks.backbone import staged_for
 from objabn.pretrain import backbone, clips, loop
 from objabn.pretrain.backbone import held_out_top1, pretrain_backbone
 from objabn.pretrain.clips import ClipStream, degraded
@@ -254,7 +254,7 @@ def test_the_command_trains_another_backbone_and_says_which(tmp_path, monkeypatc
     assert "pytorchvideo" not in recipe["versions"]
     kept = torch.load("a.pt", weights_only=True)
     assert kept["backbone"] == named
-    network = sequential("mine.py:backbone", len(OTHER_ACTIONS))
+    network = staged_for("mine.py:backbone", num_classes=len(OTHER_ACTIONS), num_frames=4, crop=32).network
     network.load_state_dict(kept["model_state"])
     assert [name for name, _ in network.named_children()] == ["stem", "layer1", "layer2", "layer3", "layer4", "head"]
     assert sum(value.numel() for value in network.parameters()) == 905_016 + 16 * 129  # 24 classes in place of 8
@@ -281,9 +281,16 @@ def test_another_file_of_the_same_name_is_another_pretraining(tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
+        ("--backbone none.py:f", "none.py:f: expected a Python file, got no such file"),
         (
-            "--backbone none.py:f",
-            "model.backbone: expected a Python file and a function of it, got 'none.py:f', no such file",
+            "--backbone torchvision:mvit_v2_s",
+            "model.backbone: expected a network that reads its answer from the cells "
+            "that a map weights, got torchvision:mvit_v2_s, which reads it from a class token",
+        ),
+        (
+            "--backbone torchvision:s3d",
+            "model.backbone: torchvision:s3d: expected to take a clip (1, 3, 4, 32, 32), "
+            "got RuntimeError: input image (T: 1 H: 1 W: 1) smaller than kernel size (kT: 2 kH: 7 kW: 7)",
         ),
         ("--steps 0", "--steps: expected at least 1, got 0"),
         ("--seed -1", "--seed: expected at least 0, got -1"),

@@ -14,6 +14,7 @@ from objabn.system.checkouts import why_absent
 KIND = "hf"
 PROCESSORS = ("processor_config.json", "video_preprocessor_config.json", "preprocessor_config.json")  # in this order
 WEIGHTS = ("*.safetensors", "*.bin")
+_PREDICTOR = "vjepa2.predictor"
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _HALF = (0.5,) * 3, (0.5,) * 3
 
@@ -91,7 +92,11 @@ def folder_of(checkpoint: str) -> Path:
 
 
 def kind_of(folder: Path) -> Known:
-    """Tell the kind of a checkpoint's network. Raises: ValueError for another, or no classes."""
+    """Tell the kind of a checkpoint's network.
+
+    Raises:
+        ValueError: another kind, or a network without classes.
+    """
     if not (folder / hub.CONFIG).is_file():
         raise ValueError(f"{folder}: expected {hub.CONFIG} and weights, got no {hub.CONFIG}")
     config = hub.read_config(folder)
@@ -138,7 +143,15 @@ def build(folder: Path, known: Known, weights: str | None, num_classes: int | No
             f"{folder / hub.CONFIG}: expected a config of {known.architecture}, got {_line(error)}"
         ) from error
     if weights != RANDOM:
-        fill(module, read_state(weights), weights, spec)
+        state = {name: value for name, value in read_state(weights).items() if not name.startswith(f"{_PREDICTOR}.")}
+        fill(without_predictor(module), state, weights, spec)
+    return module
+
+
+def without_predictor(module: nn.Module) -> nn.Module:
+    """Drop what a V-JEPA 2 needs for its pretraining alone; of any other network nothing."""
+    if (jepa := getattr(module, "vjepa2", None)) is not None:
+        jepa.predictor = nn.Identity()
     return module
 
 
@@ -150,7 +163,7 @@ def _fromfolder_of(kind: Any, folder: Path) -> nn.Module:
         module, found = kind.from_pretrained(str(folder), output_loading_info=True, **settings)
     except Exception as error:  # a broken file, a config of other keys
         raise ValueError(f"{folder}: expected a checkpoint of {kind.__name__}, got {_line(error)}") from error
-    missing = sorted(key for key in found["missing_keys"] if not key.startswith("vjepa2.predictor."))
+    missing = sorted(key for key in found["missing_keys"] if not key.startswith(f"{_PREDICTOR}."))
     other = sorted(str(each[0]) for each in found["mismatched_keys"])
     faults = {"missing keys": missing, "tensors of another shape": other}
     if told := [f"{len(keys)} {what} (first: {keys[0]})" for what, keys in faults.items() if keys]:
@@ -159,7 +172,11 @@ def _fromfolder_of(kind: Any, folder: Path) -> nn.Module:
 
 
 def pixels_of(folder: Path, known: Known) -> Pixels:
-    """Read how a checkpoint's processor treats pixels. Raises: ValueError for values that are no numbers."""
+    """Read how a checkpoint's processor treats pixels.
+
+    Raises:
+        ValueError: values are no numbers.
+    """
     path, said = folder / hub.CONFIG, {}
     for name in PROCESSORS:
         if (folder / name).is_file():

@@ -36,7 +36,9 @@ def channels_last() -> Grid:
 
 
 def tokens(steps: int, rows: int, columns: int, *, class_tokens: int = 0) -> Grid:
-    """Make a grid of tokens (B, class_tokens + t h w, C), of which columns go fastest and time slowest.
+    """Make a grid of tokens (B, class_tokens + t h w, C).
+
+    Columns go fastest and time slowest.
 
     >>> ordered = torch.arange(9.0).reshape(1, 9, 1)  # the first is a class token
     >>> tokens(2, 2, 2, class_tokens=1)(ordered)[0, 0].tolist()
@@ -47,7 +49,9 @@ def tokens(steps: int, rows: int, columns: int, *, class_tokens: int = 0) -> Gri
 
 
 def tokens_time_fastest(steps: int, rows: int, columns: int) -> Grid:
-    """Make a grid of tokens (B, 1 + h w t, C), of which time goes fastest, behind a class token: TimeSformer's.
+    """Make a grid of tokens (B, 1 + h w t, C), behind a class token: TimeSformer's.
+
+    Time goes fastest, rows slowest.
 
     >>> ordered = torch.arange(9.0).reshape(1, 9, 1)
     >>> tokens_time_fastest(2, 2, 2)(ordered)[0, 0].tolist()
@@ -57,7 +61,9 @@ def tokens_time_fastest(steps: int, rows: int, columns: int) -> Grid:
 
 
 def frames_in_batch(steps: int, rows: int, columns: int) -> Grid:
-    """Make a grid of tokens (B t, 1 + h w, C): each frame by itself, behind a class token.
+    """Make a grid of tokens (B t, 1 + h w, C): each frame is by itself.
+
+    A class token stands before each frame.
 
     >>> ordered = torch.arange(10.0).reshape(2, 5, 1)
     >>> frames_in_batch(2, 2, 2)(ordered)[0, 0].tolist()
@@ -82,7 +88,9 @@ def places_in_batch(rows: int, columns: int) -> Grid:
 
 
 def grid_shape(grid: Grid, output: Any, clips: int = 1) -> tuple[int, ...] | None:
-    """Tell the shape (B, C, t, h, w) of the grid of a layer's output; None where it is no grid of several cells.
+    """Tell the shape (B, C, t, h, w) of the grid of a layer's output.
+
+    None where it is no grid of several cells.
 
     Args:
         output: of a layer, on any device, of `clips` clips; of a tuple the first entry counts.

@@ -11,7 +11,9 @@ from torch import nn
 
 
 def steps_of(module: nn.Module, order: dict[str, int]) -> list[tuple[str, list[nn.Module]]]:
-    """List a network's parts by name, from the logits to the input; each weight is in one of them.
+    """List a network's parts by name, from the logits to the input.
+
+    Each weight is in one of them.
 
     Args:
         order: when each module is done in a pass (`tracing.Trace`); parts that never run come last.

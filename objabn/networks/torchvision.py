@@ -14,7 +14,7 @@ from torchvision.models import get_model, get_model_weights
 
 from objabn.networks.adapter import KINETICS_MEAN, KINETICS_STD, Adapter
 from objabn.networks.grids import Grid, as_it_is, channels_last, tokens
-from objabn.networks.tracing import Trace, trace_on_meta
+from objabn.networks.tracing import UNREAD, Trace, trace_on_meta
 from objabn.networks.weights import RANDOM, fill, read_state
 from objabn.system.downloads import bring, torch_path
 from objabn.system.files import file_digest
@@ -82,7 +82,9 @@ def load(
 def build(
     name: str, *, weights: str | None = None, num_classes: int | None = None
 ) -> tuple[nn.Module, tuple[str, ...] | None, dict[str, str]]:
-    """Build a module of torchvision's with its weights, in evaluation mode; arguments and errors as of `load`.
+    """Build a module with its weights, in evaluation mode.
+
+    Arguments and errors are those of `load`.
 
     Returns:
         the module, the names of its classes (None where they are not known), the digest of the file of weights.
@@ -122,7 +124,9 @@ def adapt(
     layer: str | None = None,
     class_names: tuple[str, ...] | None = None,
 ) -> Adapter:
-    """Adapt a module of a kind that torchvision has; its depth and widths may be others. Arguments as of `load`.
+    """Adapt a module of a kind that torchvision has.
+
+    Its depth and widths may be others. Arguments are those of `load`.
 
     Raises:
         ValueError: it does not take such clips, or has no such layer.
@@ -134,12 +138,12 @@ def adapt(
     try:
         seen = trace_on_meta(module, (1, 3, frames, pixels, pixels), spec)
     except ValueError as error:
-        raise ValueError(f"{spec}: does not take {frames} frames of {pixels} pixels, {usual}: {error}") from error
+        raise ValueError(f"{spec}: does not take {frames} frames of {pixels} pixels, {usual} ({error})") from error
     places = _places(name, seen)
     return Adapter(
         module, num_frames=frames, size=pixels, mean=known.mean, std=known.std, layer=layer or places.layer,
         split=places.split, grid=places.grids, class_names=class_names, spec=spec,
-        seen=seen._replace(unread=places.unread),
+        seen=seen._replace(unfit=dict.fromkeys(places.unread, UNREAD)),
     )  # fmt: skip
 
 

@@ -8,6 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from objabn.model.interface import first_output
+from objabn.networks.grids import Grid, grid_shape
+
+UNREAD = "nothing behind it reads its cells: their gradient is zero"
+OVERWRITTEN = "what runs behind it writes into its output: take that, such as its activation"
 
 
 class Trace(NamedTuple):
@@ -17,22 +21,27 @@ class Trace(NamedTuple):
         num_classes: L of the logits.
         order: when each module that ran was done, by its name.
         outputs: what the modules gave that ran once; tensors are on `meta`, which keeps their shapes.
-        unread: names of modules whose output has a gradient of zero: nothing behind them reads it.
+        unfit: modules whose cells cannot be explained, by name, and why: `UNREAD` or `OVERWRITTEN`.
     """
 
     num_classes: int
     order: dict[str, int]
     outputs: dict[str, Any]
-    unread: frozenset[str] = frozenset()
+    unfit: dict[str, str]
 
 
 def call(module: nn.Module, inputs: Any) -> Any:
-    """Call a module by what a `preprocess` has made: a mapping gives named arguments, anything else is the one."""
+    """Call a module by what a `preprocess` has made.
+
+    A mapping gives named arguments, anything else is the only argument.
+    """
     return module(**inputs) if isinstance(inputs, Mapping) else module(inputs)
 
 
 def logits_of(output: Any, clips: int, name: str) -> Tensor:
-    """Find the logits in what a network says: a tensor, the entry "logits" of a mapping, or the attribute `logits`.
+    """Find the logits in what a network says.
+
+    It says a tensor, a mapping with "logits", or an object with `.logits`.
 
     Args:
         clips: B. name: of the network, for the message.
@@ -49,7 +58,9 @@ def logits_of(output: Any, clips: int, name: str) -> Tensor:
 
 
 def trace_on_meta(module: nn.Module, shape: tuple[int, ...], name: str) -> Trace:
-    """Watch a pass that computes nothing: shapes only, so it takes no time and no memory, and knows no gradients.
+    """Watch a pass of shapes alone.
+
+    It takes no time and no memory, and knows no gradients.
 
     Args:
         shape: of the one clip, as the module takes it. name: of the network, for the message.
@@ -64,26 +75,38 @@ def trace_on_meta(module: nn.Module, shape: tuple[int, ...], name: str) -> Trace
     return seen.trace(logits_of(output, 1, name).shape[1])
 
 
-def trace(module: nn.Module, inputs: Any, name: str, wanted: Callable[[Any], bool]) -> Trace:
+def trace(
+    module: nn.Module,
+    preprocess: Callable[[Tensor], Any],
+    clip: Tensor,
+    name: str,
+    grid_of: Callable[[str], Grid | None],
+) -> Trace:
     """Watch a pass, and the gradients of a random sum of its logits.
 
     Args:
-        inputs: what the module takes, of one clip; it has to require a gradient.
+        preprocess: turns the clip, (1, 3, T, S, S), into what the module takes.
         name: of the network, for the message.
-        wanted: which outputs of modules are asked for their gradient.
+        grid_of: a layer's grid by the layer's name, whose cells are asked for their gradient.
 
     Raises:
         ValueError: the network does not take such a clip, or gives no logits.
     """
-    with torch.enable_grad(), _watched(module, wanted) as seen:
-        shape = tuple(inputs.shape) if isinstance(inputs, Tensor) else ()
-        logits = logits_of(_run(lambda: call(module, inputs), shape, name), 1, name)
+    with torch.enable_grad(), _watched(module, grid_of) as seen:
+        clip = clip.detach().requires_grad_()  # so that a network whose weights are frozen has gradients, too
+        output = _run(lambda: call(module, preprocess(clip)), tuple(clip.shape), name)
+        logits = logits_of(output, 1, name)
         kept = {key: value for key, value in seen.live.items() if value.requires_grad}
-        weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(0))
-        score = (logits * weights).sum()
-        grads = torch.autograd.grad(score, list(kept.values()), allow_unused=True) if kept and score.grad_fn else ()
-    read = {key for key, grad in zip(kept, grads, strict=False) if grad is not None and bool((grad != 0).any())}
-    return seen.trace(logits.shape[1], frozenset(seen.live.keys() - read))
+        weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(0)).to(logits.device)
+        asked = list(kept.values()) if logits.requires_grad else []
+        grads = torch.autograd.grad((logits * weights).sum(), asked, allow_unused=True) if asked else ()
+    read = {key for key, grad in zip(kept, grads, strict=False) if grad is not None and _any_cell(grad, grid_of(key))}
+    written = {key: OVERWRITTEN for key, value in seen.live.items() if value._version != seen.versions[key]}
+    return seen.trace(logits.shape[1], dict.fromkeys(seen.live.keys() - read, UNREAD) | written)
+
+
+def _any_cell(gradient: Tensor, grid: Grid | None) -> bool:
+    return grid is not None and bool((grid(gradient) != 0).any())
 
 
 def _run(passing: Callable[[], Any], shape: tuple[int, ...], name: str) -> Any:
@@ -91,8 +114,7 @@ def _run(passing: Callable[[], Any], shape: tuple[int, ...], name: str) -> Any:
         return passing()
     except Exception as error:  # a network of other people's raises what it likes
         reason = str(error).strip().partition("\n")[0]
-        clip = f" {shape}" if shape else ""
-        raise ValueError(f"{name}: expected to take a clip{clip}, got {type(error).__name__}: {reason}") from error
+        raise ValueError(f"{name}: expected to take a clip {shape}, got {type(error).__name__}: {reason}") from error
 
 
 class _Seen:
@@ -100,15 +122,16 @@ class _Seen:
         self.order: dict[str, int] = {}
         self.outputs: dict[str, Any] = {}
         self.live: dict[str, Tensor] = {}
+        self.versions: dict[str, int] = {}  # of `live`: an operation in place counts it up
         self.runs: dict[str, int] = {}
 
-    def trace(self, num_classes: int, unread: frozenset[str] = frozenset()) -> Trace:
+    def trace(self, num_classes: int, unfit: dict[str, str] | None = None) -> Trace:
         once = {name: output for name, output in self.outputs.items() if self.runs[name] == 1}
-        return Trace(num_classes, self.order, once, frozenset(name for name in unread if name in once))
+        return Trace(num_classes, self.order, once, {name: why for name, why in (unfit or {}).items() if name in once})
 
 
 @contextmanager
-def _watched(module: nn.Module, wanted: Callable[[Any], bool] = lambda _output: False) -> Iterator[_Seen]:
+def _watched(module: nn.Module, grid_of: Callable[[str], Grid | None] = lambda _name: None) -> Iterator[_Seen]:
     """Note all that the modules inside a module give meanwhile."""
     seen = _Seen()
 
@@ -116,8 +139,10 @@ def _watched(module: nn.Module, wanted: Callable[[Any], bool] = lambda _output: 
         seen.order[name] = sum(seen.runs.values())
         seen.runs[name] = seen.runs.get(name, 0) + 1
         seen.outputs[name] = _shape_of(output)
-        if wanted(output):
+        grid = grid_of(name)
+        if grid is not None and grid_shape(grid, output) is not None:
             seen.live[name] = first_output(output)
+            seen.versions[name] = seen.live[name]._version
 
     hooks = [
         each.register_forward_hook(lambda _module, _inputs, output, name=name: note(name, output))

@@ -23,9 +23,10 @@ from objabn.networks.checkpoints import (
     folder_of,
     kind_of,
     pixels_of,
+    without_predictor,
 )
 from objabn.networks.grids import Grid, frames_in_batch, places_in_batch, tokens, tokens_time_fastest
-from objabn.networks.tracing import trace_on_meta
+from objabn.networks.tracing import UNREAD, trace_on_meta
 from objabn.networks.weights import RANDOM
 from objabn.segmentation.segmenters import hub
 from objabn.system.files import file_digest
@@ -84,19 +85,19 @@ def adapt(module: nn.Module, *, pixels: Pixels | None = None, layer: str | None 
     """
     config: Any = module.config
     known = NETWORKS[config.model_type]
-    if config.model_type == "vjepa2":
-        module.vjepa2.predictor = nn.Identity()  # type: ignore[union-attr]  # classes are told without it
+    without_predictor(module)
     spec = spec or known.architecture
     frames, size, grid = sizes_of(config)
     if getattr(config, "attention_type", "divided_space_time") != "divided_space_time":
         raise ValueError(f"{spec}: attention_type, expected divided_space_time, got {config.attention_type}")
     seen = trace_on_meta(module, (1, frames, 3, size, size), spec)
     grids, default, unread = _places(config, known, grid)
+    seen = seen._replace(unfit=dict.fromkeys(unread, UNREAD))
     names = [str(name) for _, name in sorted(config.id2label.items(), key=lambda item: int(item[0]))]
     return Adapter(
         module, num_frames=frames, size=size, grid=grids, layer=layer or default,
         split=f"{known.layers}.{max(config.num_hidden_layers * 2 // 3 - 1, 0)}",
-        class_names=names, preprocess=pixels or Pixels(*known[2:]), spec=spec, seen=seen._replace(unread=unread),
+        class_names=names, preprocess=pixels or Pixels(*known[2:]), spec=spec, seen=seen,
     )  # fmt: skip
 
 

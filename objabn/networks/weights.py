@@ -18,7 +18,9 @@ _DISTRIBUTED = "module."  # what DistributedDataParallel puts before all names
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
-    """Read the tensors of a file, by name: a state_dict (.pth, .pt, .bin), alone or in a checkpoint; or safetensors.
+    """Read the tensors of a file, by name.
+
+    The file is a state_dict (.pth, .pt, .bin), alone or in a checkpoint, or safetensors.
 
     Raises:
         ValueError: there is no such file, or it holds anything else.

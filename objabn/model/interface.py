@@ -132,12 +132,13 @@ def step_masks(masks: Tensor, num_steps: int, how: str) -> Tensor:
     Args:
         masks: float.
         num_steps: T', at most T.
-        how: "max", what any frame of a step covers; "mean", what at least half of its frames cover.
+        how: "max", cells that any frame of a step covers; "mean", cells that more than half of its frames cover. Means
+            themselves would teach grey maps: the losses of maps are those of masks in {0, 1}.
 
     >>> import torch
-    >>> masks = torch.tensor([1.0, 0.0, 0.0, 1.0, 0.0, 0.0]).reshape(1, 6, 1, 1)
+    >>> masks = torch.tensor([1.0, 1.0, 0.0, 1.0, 0.0, 0.0]).reshape(1, 6, 1, 1)
     >>> [step_masks(masks, 2, how).flatten().tolist() for how in ("max", "mean")]
-    [[1.0, 1.0], [0.0, 0.0]]
+    [[1.0, 1.0], [1.0, 0.0]]
     """
     frames = masks.shape[1]
     if frames == num_steps:
@@ -145,5 +146,5 @@ def step_masks(masks: Tensor, num_steps: int, how: str) -> Tensor:
     steps = torch.arange(frames, device=masks.device) * num_steps // frames  # (T,)
     belongs = torch.nn.functional.one_hot(steps, num_steps).to(masks)  # (T, T')
     covered = torch.einsum("bthw,ts->bshw", masks, belongs)  # so many of a step's frames
-    least = belongs.sum(dim=0) / 2 if how == "mean" else torch.full_like(belongs[0], 0.5)
-    return (covered >= least[:, None, None]).to(masks)
+    most = belongs.sum(dim=0) / 2 if how == "mean" else torch.zeros_like(belongs[0])
+    return (covered > most[:, None, None]).to(masks)

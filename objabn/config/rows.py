@@ -14,6 +14,15 @@ GRAD_CAM = "g"  # the letter of Grad-CAM's maps at `gradcam.layer`, beside those
 # Maps that every row has, whatever its network: Grad-CAM, Grad-CAM at the split, LayerCAM, centre prior, motion.
 POST_HOC = (GRAD_CAM, "s", "l", "c", "m")
 PERTURBATION = "p"  # of RISE's maps, in audits only
+# Ways to explain any network, by the names that commands take.
+METHODS = {
+    "grad-cam": GRAD_CAM,
+    "grad-cam-split": "s",
+    "layer-cam": "l",
+    "rise": PERTURBATION,
+    "centre": "c",
+    "motion": "m",
+}
 LETTERS = ("u", "o", "b", *POST_HOC, PERTURBATION)  # of all maps
 Attention = Literal["abn", "mask", "mha"]
 Audit = Literal["rows", "backgrounds"]  # all audits of a row, or only the one on other backgrounds

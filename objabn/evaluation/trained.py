@@ -17,6 +17,7 @@ from objabn.model.interface import VideoNetwork
 from objabn.model.run import RUN, WEIGHTS, Run, build_model, load_run
 from objabn.stores.splits import folds
 
+NETWORK = "network"  # in the record of a network that was not trained here
 DEVICES = ("auto", "cpu", "cuda")
 SHIPPED = Path(objabn.__file__).parent / "assets/eight_drawn_actions"  # a run that comes with the package
 _CPU = torch.device("cpu")
@@ -87,12 +88,22 @@ def load(run: str | PathLike[str] = SHIPPED, *, device: str = "auto") -> Trained
     Raises:
         ValueError: no run there, an incomplete or damaged one, or no such device.
     """
+    chosen = choose_device(device)
+    directory, _ = find_run(Path(run))
+    return load_trained(directory, chosen)
+
+
+def choose_device(device: str) -> torch.device:
+    """Return the device of "auto", "cpu" or "cuda".
+
+    Raises:
+        ValueError: another word, or no such device.
+    """
     if device not in DEVICES:
         raise ValueError(f"device: expected {', '.join(DEVICES)}, got {device!r}")
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device: expected auto or cpu on a machine without a CUDA device, got cuda")
-    directory, _ = find_run(Path(run))
-    return load_trained(directory, torch.device("cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda"))
+    return torch.device("cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda")
 
 
 def load_trained(directory: Path, device: torch.device = _CPU) -> TrainedRun:

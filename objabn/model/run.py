@@ -7,7 +7,7 @@ directory is a contract: code that reads a run reads these files and nothing els
 import csv
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -86,6 +86,23 @@ def _backbone_digests(run: Run, class_names: Sequence[str]) -> dict[str, str]:
         return downloaded_digest(config.pretrained)
     networks = _other_networks()
     return {**networks.code(), **networks.inputs_of(config.backbone, len(class_names), config.pretrained)}
+
+
+def check_backbone_files(record: Mapping[str, Any]) -> None:
+    """Check that a run's network is what its backbone's files make today, a user's file or a checkpoint's config.
+
+    Args:
+        record: run.json.
+
+    Raises:
+        ValueError: a file has changed since the training, or is gone.
+    """
+    spec = record["params"]["model"].get("backbone", X3D)
+    if spec == X3D:
+        return
+    for path, digest in _other_networks().inputs_of(spec, len(record["class_names"])).items():
+        if record["inputs"].get(path) != digest:
+            raise ValueError(f"{path} has changed since the training; train again: `dvc repro -f -s STAGE`")
 
 
 def _other_networks() -> Any:

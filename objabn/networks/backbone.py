@@ -73,6 +73,23 @@ def backbone_for(config: Model, *, num_classes: int, num_frames: int, crop: int)
     )
 
 
+def check_backbone(config: Model, layer: str, *, num_frames: int, crop: int) -> None:
+    """Check that the backbone of `model` can be made, and that Grad-CAM finds its layer.
+
+    Args:
+        layer: `gradcam.layer`.
+
+    Raises:
+        ValueError: as `backbone_for`; or there is no such layer from the split on.
+    """
+    with torch.random.fork_rng(devices=[]):
+        found = backbone_for(config, num_classes=2, num_frames=num_frames, crop=crop)
+    behind = zip(found.names[found.at - 1 :], found.grids[found.at - 1 :], strict=True)
+    layers = ["split", *(name for name, grid in behind if grid is not None)]
+    if layer not in layers:
+        raise ValueError(f"gradcam.layer: expected one of {', '.join(layers)} of {config.backbone}, got {layer!r}")
+
+
 def staged_for(spec: str, *, num_classes: int, num_frames: int, crop: int, pretrained: str | None = None) -> Staged:
     """Take a network apart into stages, its classifier new.
 

@@ -124,6 +124,19 @@ def test_a_row_trains_saves_loads_and_evaluates(stores: Path, tmp_path: Path) ->
     assert results["iou_fit_o"].notna().all()
 
 
+def test_a_run_of_a_file_that_has_changed_is_refused(tmp_path: Path) -> None:
+    source = Path(SMALL.rpartition(":")[0]).read_text()
+    (file := tmp_path / "mine.py").write_text(source)
+    run = Run(of(backbone=f"{file}:backbone"), "plain", False, 0)
+    record = run_record(run, ["a", "b", "c"], [])
+    (tmp_path / "run").mkdir()
+    save_run(tmp_path / "run", train_module.build_model(run, 3), record)
+    load_trained(tmp_path / "run")
+    file.write_text(source.replace("nn.ReLU()", "nn.SiLU()"))  # its weights still fit
+    with pytest.raises(ValueError, match=r"mine.py has changed since the training; train again: `dvc repro -f -s"):
+        load_trained(tmp_path / "run")
+
+
 def test_another_file_is_another_training(stores: Path, tmp_path: Path) -> None:
     source = Path(SMALL.rpartition(":")[0]).read_text()
     (file := tmp_path / "mine.py").write_text(source)

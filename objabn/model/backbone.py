@@ -37,7 +37,9 @@ class Backbone(NamedTuple):
 
 
 def beside(module: nn.Module, layer: nn.Module) -> list[nn.Module]:
-    """List the parts of a module that do not hold one of its layers, the largest possible; weights of its own last.
+    """List the largest parts of a module that do not hold one of its layers.
+
+    Weights of its own, which are in none, come as an `nn.ParameterList`.
 
     >>> layer = nn.Linear(2, 2)
     >>> [type(part).__name__ for part in beside(nn.Sequential(nn.ReLU(), nn.Sequential(nn.Tanh(), layer)), layer)]

@@ -69,7 +69,10 @@ def _with_gradients(y: Tensor, x: Tensor, weight: Tensor) -> list[Tensor]:
 
 
 def fits_channels_last(network: nn.Module) -> bool:
-    """Tell whether a network may be put into channels_last_3d memory: 2-D convolutions may not."""
+    """Tell whether a network can be put into channels_last_3d memory.
+
+    2-D convolutions cannot.
+    """
     return not any(value.ndim == 4 for value in (*network.parameters(), *network.buffers()))
 
 

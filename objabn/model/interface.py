@@ -55,19 +55,35 @@ class VideoNetwork(Protocol):
     def layers(self) -> tuple[str, ...]: ...
 
     def preprocess(self, clips: Tensor) -> Any:
-        """Turn normalised clips, float32 (B, 3, T, S, S), into what the network itself takes."""
+        """Turn clips into what the network itself takes.
+
+        They are normalised, float32 (B, 3, T, S, S).
+        """
         ...
 
     def __call__(self, clips: Tensor) -> Output:
-        """Return what the network says of normalised clips, float32 (B, 3, T, S, S), preprocessed within."""
+        """Return what the network says of clips.
+
+        They are normalised, float32 (B, 3, T, S, S), and preprocessed within.
+        """
         ...
 
     def tap(self, layer: str) -> Tap:
-        """Say where the features of a layer are: of "split", or of one of `layers`. Raises: ValueError for another."""
+        """Say where the features of a layer are.
+
+        Args:
+            layer: "split", or one of `layers`.
+
+        Raises:
+            ValueError: there is no such layer.
+        """
         ...
 
     def steps(self) -> list[tuple[str, list[nn.Module]]]:
-        """List all layers with weights by name, from the logits to the input, for the sanity check."""
+        """List all layers with weights by name, from the logits to the input.
+
+        The sanity check draws them anew in this order.
+        """
         ...
 
     # Of every `nn.Module`:
@@ -125,9 +141,10 @@ def frame_maps(maps: Tensor, num_frames: int) -> Tensor:
 
 
 def step_masks(masks: Tensor, num_steps: int, how: str) -> Tensor:
-    """Return masks of frames (B, T, h, w) for the steps of maps, (B, T', h, w); of zeros and ones both.
+    """Return masks of frames (B, T, h, w) for the steps of maps, (B, T', h, w).
 
-    Frame t belongs to step floor(t T'/T), as in `frame_maps`. Masks of as many frames as steps are returned themselves.
+    Both are of zeros and ones. Frame t belongs to step floor(t T'/T), as in `frame_maps`. Masks of as many frames as
+    steps are returned themselves.
 
     Args:
         masks: float.

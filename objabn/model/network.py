@@ -161,7 +161,10 @@ class ObjectABN(nn.Module):
         return self.perception_branch[self._entry + number - self._at]
 
     def steps(self) -> list[tuple[str, list[nn.Module]]]:
-        """List all layers with weights by name, from the logits to the stem; each layer once."""
+        """List all layers with weights by name, from the logits to the stem.
+
+        Each layer comes once.
+        """
         classifier, named = self._classifier(), list(enumerate(self._names))
         steps = [("projection", [classifier]), ("head", beside(self.perception_branch[-1], classifier))]
         steps += [(name, [self._stage(number)]) for number, name in named[self._at :][::-1]]
@@ -170,7 +173,7 @@ class ObjectABN(nn.Module):
         if self.attention_branch is not None:
             steps.append(("attention branch", [self.attention_branch]))
         steps += [(name, [self._stage(number)]) for number, name in named[: self._at][::-1]]
-        return [(name, layers) for name, layers in steps if any(True for each in layers for _ in each.parameters())]
+        return [(name, layers) for name, layers in steps if any(list(each.parameters()) for each in layers)]
 
     @property
     def class_centroids(self) -> tuple[Tensor, ...]:

@@ -89,7 +89,9 @@ def _backbone_digests(run: Run, class_names: Sequence[str]) -> dict[str, str]:
 
 
 def check_backbone_files(record: Mapping[str, Any]) -> None:
-    """Check that a run's network is what its backbone's files make today, a user's file or a checkpoint's config.
+    """Check that the files of a run's backbone are those that it was trained with.
+
+    They are a user's file, or a checkpoint's config.
 
     Args:
         record: run.json.

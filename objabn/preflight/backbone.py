@@ -24,7 +24,10 @@ def backbone_downloads(rows: Iterable[Row]) -> list[Download]:
 
 
 def backbone_findings(rows: Iterable[Row]) -> list[Finding]:
-    """Look at each row's backbone, once for each that differs: of an X3D at its checkpoint."""
+    """Look at each row's backbone, once for each that differs.
+
+    Of an X3D at its checkpoint alone.
+    """
     found: list[Finding] = []
     seen: list[tuple[Any, ...]] = []
     for row in rows:

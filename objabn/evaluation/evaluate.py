@@ -105,7 +105,7 @@ def _clip_results(
     if MAPS[attention]:
         assert isinstance(model, ObjectABN)
         assert found.output.attention_logits is not None
-        others = other_answers(model, attention, batch, found.h1, found.output.maps, masks.taught, crop)
+        others = other_answers(model, attention, batch, found.h1, found.output.maps, masks.taught, params)
         others = {"attention": found.output.attention_logits} | others
         answers |= {_OTHER + name: logits for name, logits in others.items()}
     maps = named_maps(found, attention)

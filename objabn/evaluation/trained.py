@@ -15,7 +15,7 @@ from objabn.config.rows import NETWORK, map_names
 from objabn.config.schema import Dataset, GradCam
 from objabn.model.adopted import adopted_record, load_adopted
 from objabn.model.interface import VideoNetwork
-from objabn.model.run import RUN, WEIGHTS, Run, build_model, load_run
+from objabn.model.run import RUN, WEIGHTS, Run, build_model, check_backbone_files, load_run
 from objabn.stores.splits import folds
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -122,6 +122,7 @@ def load_trained(directory: Path, device: torch.device = _CPU) -> TrainedRun:
             params = params.model_copy(update={"train": params.train.model_copy(update={"depthwise": "auto"})})
         run = Run(params, record["attention"], record["pc"], record["seed"])
         class_names = tuple(record["class_names"])
+        check_backbone_files(record)
         model = build_model(run, len(class_names), pretrained=False)
         model.load_state_dict(state)
     except (KeyError, TypeError, RuntimeError, ValueError) as error:

@@ -7,7 +7,6 @@ is imported by name, here alone.
 import json
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,6 @@ from objabn.model.interface import VideoNetwork
 from objabn.model.run import RUN, WEIGHTS, versions
 from objabn.stores.splits import folds
 from objabn.system.files import replace_dir
-
-_LIBRARIES = {"torchvision": "torchvision", "hf": "transformers"}  # by the kind of a network
 
 
 def load_elsewhere(named: Mapping[str, Any], class_names: Sequence[str], num_frames: int, size: int) -> Any:
@@ -69,7 +66,7 @@ def adopt(control: NetworkControl, params: Dataset, frames: Path, directory: Pat
                 "fold": fold,
                 "class_names": list(class_names),
                 "params": params.model_dump(),
-                "versions": {**versions(), **_library(control.network)},
+                "versions": versions(control.network),
                 NETWORK: {**named, **chosen},
             }
             place = partial / fold if fold else partial
@@ -118,12 +115,3 @@ def _stages(directory: Path) -> str:
             seeds = sorted(int(path.name.removeprefix("seed-")) for path in row.glob("seed-*"))
             return " ".join(f"train-control@{dataset}-{control}-{seed}" for seed in seeds)
     return "STAGE"
-
-
-def _library(spec: str) -> dict[str, str]:
-    """The version of the library that the network is of."""
-    library = _LIBRARIES.get(spec.partition(":")[0], "torchvision")
-    try:
-        return {library: version(library)}
-    except PackageNotFoundError:
-        return {}

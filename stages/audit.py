@@ -9,7 +9,7 @@ from objabn.config.rows import MAPS
 from stages.arguments import parse
 from stages.entry import run_stage
 from stages.paths import Paths
-from stages.trained import networks, of_each, trained_runs
+from stages.trained import measured_as, networks, of_each, trained_runs
 
 
 def main() -> None:
@@ -24,6 +24,7 @@ def main() -> None:
     from objabn.audits.summary import of_seeds, side_by_side, summarise_audits
     from objabn.evaluation.map_replacement import accuracy_under
     from objabn.evaluation.numbers import write_numbers
+    from objabn.model.network import ObjectABN
     from objabn.system.files import write_bytes, write_text
     from objabn.system.gpus import leased_gpus
 
@@ -36,12 +37,14 @@ def main() -> None:
             cutters = ("masks", "truth") if dataset.truth else ("masks",)
             found = [accuracy_on_backgrounds(model, clips, dataset, key=key) for key in cutters]
             if every and MAPS[attention]:
+                assert isinstance(model, ObjectABN)
                 found.append(accuracy_under(model, attention, clips, dataset))
             if every:
-                results, mean = measure_methods(model, attention, clips, measured)
+                how = measured_as(run, measured)
+                results, mean = measure_methods(model, attention, clips, how)
                 found.append(results)
                 curves.append(mean.assign(seed=seed))
-                sanity.append(cascading_randomisation(model, attention, clips, dataset).assign(seed=seed))
+                sanity.append(cascading_randomisation(model, attention, clips, how).assign(seed=seed))
             per_seed.append(side_by_side(found).assign(seed=seed))
     result, per_video = Paths(arguments.dataset).audit(arguments.row), pd.concat(per_seed)
     write_bytes(result.with_suffix(".parquet"), per_video.to_parquet(index=False))

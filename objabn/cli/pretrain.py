@@ -1,6 +1,7 @@
 """`python -m objabn pretrain backbone|segmenter`: train the embedded data's own pretrained weights.
 
 python -m objabn pretrain backbone --steps 1700 --seed 0 --out FILE     # the same again after a kill
+python -m objabn pretrain backbone --backbone my.py:backbone --steps 1700 --seed 0 --out FILE
 """
 
 import argparse
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from objabn.config.file import load_params
+from objabn.config.schema import X3D
 
 # part -> what it is, least and default batch size, default peak learning rate
 PARTS: dict[str, tuple[str, int, int, float]] = {
-    "backbone": ("X3D on synthetic clips of other actions", 2, 16, 5e-3),
+    "backbone": ("X3D, or another backbone, on synthetic clips of other actions", 2, 16, 5e-3),
     "segmenter": ("Mask R-CNN on synthetic frames of other actions", 1, 8, 2e-3),
 }
 
@@ -32,6 +34,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         add("--lr", type=float, default=lr, help=f"peak learning rate (default: {lr:g})")
         add("--workers", type=int, default=1, help="processes that render (default: 1)")
         add("--dataset", default="synthetic", help="its block in params.yaml (default: synthetic)")
+        if part == "backbone":
+            add("--backbone", default=X3D, help=f"as model.backbone in params.yaml (default: {X3D})")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     if args.part == "backbone":
         from objabn.pretrain.backbone import pretrain_backbone
 
-        recipe = pretrain_backbone(datasets[args.dataset], args.out, **settings)
+        recipe = pretrain_backbone(datasets[args.dataset], args.out, backbone=args.backbone, **settings)
     else:
         from objabn.pretrain.segmenter import pretrain_segmenter
 

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from objabn.config.blocks import Block, Count, NonNegative, Positive, Seed, Share
-from objabn.config.rows import Control, Loss, Table
+from objabn.config.rows import AnyControl, Loss, Table
 from objabn.config.segmenters import (
     LEAST_PROBABILITY,
     FromHub,
@@ -102,7 +102,7 @@ class Model(Block):
     width_factor: Positive  # of x3d
     depth_factor: Positive  # of x3d
     split: str  # last stage of the feature extractor: res2, res3 or res4 of x3d, a stage's name of another backbone
-    pretrained: str | None  # kinetics400 (x3d: pytorchvideo's zoo), a path of a checkpoint of the backbone, or null
+    pretrained: str | None  # kinetics400 (x3d: pytorchvideo's zoo), a file of weights (hf: or the folder), or null
     frozen: str | None  # last stage that stays as pretrained
     attention_depth: Count  # residual blocks in the attention branch
     attention_channels: Count
@@ -114,7 +114,7 @@ class Model(Block):
     mha_init: Literal["default", "identity", "object"]  # of the mixer; h2 starts as h1 * M_u | as h1 * M_o
     mixer_bias: bool  # of the mixer; no map weights it
     foreground_prior: Annotated[float, Field(ge=0.001, le=0.999)]  # M_o starts about there, M_b at 1 - it; ABN: 0.5
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]  # of the head; of another backbone's nothing where it has no dropout
 
     @field_validator("backbone")
     @classmethod
@@ -292,5 +292,5 @@ class Params(Block):
     dataset: str
     loss: Loss
     table: Table
-    controls: dict[str, Control]
+    controls: dict[str, AnyControl]
     datasets: dict[str, Dataset]

@@ -2,7 +2,7 @@
 
 Only the maps are replaced; nothing else changes.
 
-Shapes: B batch, M maps, T frames, C channels of h1, h/w grid of h1 and of the maps.
+Shapes: B batch, M maps, T frames, C channels of h1, T'/h/w grid of h1 and of the maps.
 """
 
 from collections import defaultdict
@@ -20,6 +20,7 @@ from objabn.evaluation.conditions import batches, mean_over_views, top1_table
 from objabn.evaluation.paired_clips import PairedClips, other_clips
 from objabn.evaluation.targets import targets
 from objabn.model.device import make_fabric
+from objabn.model.interface import step_masks
 from objabn.model.network import ObjectABN
 from objabn.model.weighting import even_weights
 
@@ -30,10 +31,10 @@ REPLACEMENTS = ("one", "inverse", "flat", "even", "other", "mask")
 def replaced_maps(
     maps: Tensor, how: str, attention: str, new: Tensor | None = None, *, apply: str = "multiply"
 ) -> Tensor:
-    """Replace all maps of a clip in the same way; return float (B, M, T, h, w).
+    """Replace all maps of a clip in the same way; return float (B, M, T', h, w).
 
     Args:
-        maps: M, float (B, M, T, h, w) in [0, 1], in the order of `MAPS[attention]`.
+        maps: M, float (B, M, T', h, w) in [0, 1], in the order of `MAPS[attention]`.
         how: one of REPLACEMENTS:
             "one": 1, nothing is weighted.
             "inverse": 1 - M.
@@ -46,7 +47,7 @@ def replaced_maps(
             stays. But where M_u is the only map (abn), M_u becomes the mask too. That tells whether the network can
             read an attention that it was never taught.
         apply: `model.attention_apply`, on which "even" depends.
-        new: for "even" h1 (B, C, T, h, w); for "other" maps as `maps`; for "mask" zeros and ones (B, T, h, w).
+        new: for "even" h1 (B, C, T', h, w); for "other" maps as `maps`; for "mask" zeros and ones (B, T', h, w).
     """
     if how == "one":
         return torch.ones_like(maps)
@@ -70,7 +71,7 @@ def replaced_maps(
 
 @torch.no_grad()
 def other_answers(
-    model: ObjectABN, attention: str, batch: Batch, h1: Tensor, maps: Tensor, masks: dict[str, Tensor], crop: int
+    model: ObjectABN, attention: str, batch: Batch, h1: Tensor, maps: Tensor, masks: dict[str, Tensor], params: Dataset
 ) -> dict[str, Tensor]:
     """Compute the answers of a network under other maps than its own.
 
@@ -80,15 +81,16 @@ def other_answers(
 
     Args:
         batch: as `PairedClips` or a `ClipDataset` gives it, on the model's device.
-        h1, maps: of the clips of the batch, (B, C, T, h, w) and (B, M, T, h, w).
-        masks: by kind, zeros and ones (B, T, h, w).
+        h1, maps: of the clips of the batch, (B, C, T', h, w) and (B, M, T', h, w).
+        masks: by kind, of frames, zeros and ones (B, T, h, w).
     """
     assert model.attention_branch is not None
     new: dict[str, tuple[str, Tensor]] = {"even": ("even", h1)}
     if "other_frames" in batch:
-        clips = clip_tensors(other_clips(batch), crop)
+        clips = clip_tensors(other_clips(batch), params.data.crop)
         new["other"] = "other", model.attention_branch(model.extractor(clips))[1]
-    new |= {kind: ("mask", mask) for kind, mask in masks.items()}
+    steps = {kind: step_masks(mask, maps.shape[2], params.mask.time) for kind, mask in masks.items()}
+    new |= {kind: ("mask", mask) for kind, mask in steps.items()}
     apply = model.attention_apply
     return {
         name: model.perceive(h1, replaced_maps(maps, how, attention, given, apply=apply))
@@ -102,9 +104,10 @@ def accuracy_under(model: ObjectABN, attention: str, dataset: ClipDataset, param
 
     Returns one row a video; views are averaged. Columns: video, label, top1 (the network's own maps), top1_one,
     top1_inverse, top1_flat, top1_even, top1_other. Where `dataset` has the masks of training there is top1_masks, and
-    where it has true masks top1_truth: both brought to the map's grid as in training (`mask.resize`). For both
-    kinds of masks there is top1_*_any (the cells that the mask covers at all: a limb that is thinner than a cell may be
-    in no other column). Each top-1 is 0 or 1; under true masks NaN of a video with a frame that is not annotated.
+    where it has true masks top1_truth: both brought to the map's grid as in training (`mask.resize`, and `mask.time`
+    where maps have fewer steps than clips have frames). For both kinds of masks there is top1_*_any (the cells that the
+    mask covers at all: a limb that is thinner than a cell may be in no other column). Each top-1 is 0 or 1; under true
+    masks NaN of a video with a frame that is not annotated.
 
     "other" takes the maps of the video's partner (`clips.partners`) at the same view. The partner's clip is read beside
     the video's own. So no more than two batches' maps are in memory, for one more pass through the extractor.
@@ -121,14 +124,17 @@ def accuracy_under(model: ObjectABN, attention: str, dataset: ClipDataset, param
     annotated: list[np.ndarray] = []
     for batch in batches(PairedClips(dataset, masks=False), len(dataset), params, "maps replaced"):
         batch = fabric.to_device(batch)
-        h1 = model.extractor(clip_tensors(batch, crop))  # (B, C, T, h, w)
+        h1 = model.extractor(clip_tensors(batch, crop))  # (B, C, T', h, w)
         maps = branch(h1)[1]
         found = targets(batch, params, model.map_size)
         annotated.append(found.whole())
-        any_cell = {kind: mask_tensors(batch, kind, model.map_size, "max") for kind in found.masks}
+        any_cell = {
+            kind: step_masks(mask_tensors(batch, kind, model.map_size, "max"), maps.shape[2], "max")
+            for kind in found.masks
+        }
         answers = {"": model.perceive(h1, maps)}
         answers |= {how: model.perceive(h1, replaced_maps(maps, how, attention)) for how in ("one", "inverse", "flat")}
-        answers |= other_answers(model, attention, batch, h1, maps, found.taught, crop)
+        answers |= other_answers(model, attention, batch, h1, maps, found.taught, params)
         answers |= {
             f"{kind}_any": model.perceive(h1, replaced_maps(maps, "mask", attention, mask))
             for kind, mask in any_cell.items()

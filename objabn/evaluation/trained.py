@@ -11,10 +11,11 @@ import torch
 
 import objabn
 from objabn.config.renamed import of_old_run
-from objabn.config.rows import map_names
-from objabn.config.schema import Dataset
-from objabn.model.network import ObjectABN
-from objabn.model.run import RUN, WEIGHTS, Run, build_model, load_run
+from objabn.config.rows import NETWORK, map_names
+from objabn.config.schema import Dataset, GradCam
+from objabn.model.adopted import adopted_record, load_adopted
+from objabn.model.interface import VideoNetwork
+from objabn.model.run import RUN, WEIGHTS, Run, build_model, check_backbone_files, load_run
 from objabn.stores.splits import folds
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -27,14 +28,14 @@ class TrainedRun:
     """A run's network in evaluation mode, and what it was trained as.
 
     Attributes:
-        directory: with model.safetensors and run.json.
+        directory: with model.safetensors and run.json; run.json alone of a network that was not trained here.
         params: its data set's parameters, as they were for this run.
         maps: letters of its maps: u, o, b, or g (Grad-CAM) where it has no attention branch.
         record: run.json.
     """
 
     directory: Path
-    model: ObjectABN
+    model: VideoNetwork
     params: Dataset
     attention: str
     class_names: tuple[str, ...]
@@ -87,27 +88,41 @@ def load(run: str | PathLike[str] = SHIPPED, *, device: str = "auto") -> Trained
     Raises:
         ValueError: no run there, an incomplete or damaged one, or no such device.
     """
+    chosen = choose_device(device)
+    directory, _ = find_run(Path(run))
+    return load_trained(directory, chosen)
+
+
+def choose_device(device: str) -> torch.device:
+    """Return the device of "auto", "cpu" or "cuda".
+
+    Raises:
+        ValueError: another word, or no such device.
+    """
     if device not in DEVICES:
         raise ValueError(f"device: expected {', '.join(DEVICES)}, got {device!r}")
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device: expected auto or cpu on a machine without a CUDA device, got cuda")
-    directory, _ = find_run(Path(run))
-    return load_trained(directory, torch.device("cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda"))
+    return torch.device("cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda")
 
 
 def load_trained(directory: Path, device: torch.device = _CPU) -> TrainedRun:
     """Load the run in a directory onto a device, its network in evaluation mode.
 
     Raises:
-        ValueError: an incomplete or damaged run, or one that this version cannot read.
+        ValueError: an incomplete or damaged run, or one that this version cannot read; a network that was not trained
+            here and is not as it was.
     """
     try:
+        if (adopted := adopted_record(directory)) is not None:
+            return _adopted(directory, adopted, device)
         state, record = load_run(directory)
         params = Dataset.model_validate(of_old_run(record["params"]))
         if params.train.depthwise == "triton":  # the GPU of this process may not run it
             params = params.model_copy(update={"train": params.train.model_copy(update={"depthwise": "auto"})})
         run = Run(params, record["attention"], record["pc"], record["seed"])
         class_names = tuple(record["class_names"])
+        check_backbone_files(record)
         model = build_model(run, len(class_names), pretrained=False)
         model.load_state_dict(state)
     except (KeyError, TypeError, RuntimeError, ValueError) as error:
@@ -117,3 +132,13 @@ def load_trained(directory: Path, device: torch.device = _CPU) -> TrainedRun:
         raise ValueError(f"{directory}: expected a run of this version of objabn, got {reason}") from error
     maps = map_names(run.attention)
     return TrainedRun(directory, model.to(device).eval(), params, run.attention, class_names, maps, device, record)
+
+
+def _adopted(directory: Path, record: dict[str, Any], device: torch.device) -> TrainedRun:
+    """Load the network of a run that was not trained here; its Grad-CAM is at the layer that the run names."""
+    params = Dataset.model_validate(of_old_run(record["params"]))
+    network, class_names = load_adopted(directory, record, params), tuple(record["class_names"])
+    params = params.model_copy(update={"gradcam": GradCam(layer=record[NETWORK]["layer"])})
+    attention = record["attention"]
+    maps = map_names(attention)
+    return TrainedRun(directory, network.to(device).eval(), params, attention, class_names, maps, device, record)

@@ -3,6 +3,7 @@
 Shapes: N frames that the network saw, C clips, M maps, h/w grid of the maps, L classes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +18,15 @@ class Explanation:
     """A network's maps and answer for one video.
 
     Attributes:
-        video, run: the file and the run's directory, as they were given.
+        video: the file, as it was given.
+        run: the run's directory, as it was given, or the name of a network that was not trained here.
         class_names: L.
         probabilities: float32 (L,), of the video: the mean over its clips.
         clip_probabilities: float32 (C, L).
         clip_frames: int64 (C, 2), each clip's first frame and the one behind its last. The last clip overlaps with the
             one before, unless the clips fill the video.
-        maps: by letter (u, o, b; g: Grad-CAM), float32 (N, h, w) in [0, 1], over `box`. Grad-CAM's are of each clip's
-            own most probable class.
+        maps: by letter (u, o, b; g: Grad-CAM; s: at the split; l: LayerCAM; p: RISE; c: the centre; m: motion), float32
+            (N, h, w) in [0, 1], over `box`. Those of g, s, l and p are of each clip's own most probable class.
         frames: int64 (N,), the maps' frames' numbers in the video, rising by the run's `frame_stride` times
             `decode.stride`.
         clip: int64 (N,), which clip each frame's maps come from.
@@ -33,6 +35,7 @@ class Explanation:
         num_frames: of the video that could be decoded.
         promised_frames: that the file promises, None where it does not; if more than `num_frames`, it is cut or broken.
         evaluation: the run's parameters by which maps are measured.
+        source: what explanation.json says of the network and the method.
     """
 
     video: str
@@ -49,6 +52,7 @@ class Explanation:
     num_frames: int
     promised_frames: int | None
     evaluation: Eval
+    source: Mapping[str, Any]
 
     @property
     def seconds(self) -> np.ndarray:
@@ -97,7 +101,7 @@ class Explanation:
         ]
         return {
             "video": self.video,
-            "run": self.run,
+            **self.source,
             "seconds": round(self.num_frames / self.fps, 3),
             "fps": self.fps,
             "frames": self.num_frames,

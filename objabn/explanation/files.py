@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from objabn.evaluation.trained import TrainedRun
 from objabn.explanation.clip_stream import PlacedClip
 from objabn.explanation.explanation import Explanation
 from objabn.explanation.known_masks import KnownMasks
+from objabn.explanation.models import is_model
 from objabn.explanation.panels import Panels, crop_of
 from objabn.index.names import printable
 from objabn.model.run import versions
@@ -125,6 +127,10 @@ def write_files(explanation: Explanation, run: TrainedRun, overlay: Overlay) -> 
     draw_maps([overlay.strip(explanation)], folder / STRIP, side=_SIDE)
     with replace_file(folder / MAPS) as partial, open(partial, "wb") as file:
         np.savez_compressed(file, allow_pickle=False, **explanation.arrays())
-    described = {name: run.record.get(name) for name in ("attention", "pc", "seed", "control")}
-    content = {**explanation.summary(), **described, "device": str(run.device), "versions": versions()}
+    content = {**explanation.summary(), **_described(run), "device": str(run.device), "versions": versions()}
     write_text(folder / EXPLANATION, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def _described(run: TrainedRun) -> dict[str, Any]:
+    """What a run was trained as; nothing of a network that was not trained here."""
+    return {} if is_model(run) else {name: run.record.get(name) for name in ("attention", "pc", "seed", "control")}

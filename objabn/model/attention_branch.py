@@ -1,6 +1,7 @@
 """Define the attention branch: class logits and attention maps from the features h1.
 
-Shapes: B batch, T frames, C channels of h1, h/w grid of h1 and of the maps, M maps, L classes, D feature size.
+Shapes: B batch, C channels of h1, T/h/w grid of h1 and of the maps, M maps, L classes, D feature size. T is the clip's
+number of frames, or less with a backbone that steps over frames.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from objabn.config.schema import Model
-from objabn.model.x3d import init_weights, residual_stage, set_final_gammas
 
 
 class AttentionBranch(nn.Module):
@@ -25,13 +25,26 @@ class AttentionBranch(nn.Module):
         num_classes: L.
         priors: for each of the M maps the value in (0, 1) near which the map starts. 0.5 leaves the map's BatchNorm as
             ABN has it. A map that is to be dark but for a small object has a long way to go from 0.5.
+        blocks: residual blocks from C to D channels with their first weights; None makes those of an X3D.
     """
 
-    def __init__(self, in_channels: int, config: Model, num_classes: int, priors: Sequence[float]) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        config: Model,
+        num_classes: int,
+        priors: Sequence[float],
+        blocks: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         channels = config.attention_channels
         self._class_pool, self._feature_pool = config.class_pool, config.feature_pool
-        self.blocks = residual_stage(in_channels, channels, config.attention_depth)
+        own_blocks = blocks is None
+        if blocks is None:
+            from objabn.model.x3d import residual_stage
+
+            blocks = residual_stage(in_channels, channels, config.attention_depth)
+        self.blocks = blocks
         self.class_maps = nn.Sequential(
             nn.BatchNorm3d(channels),
             nn.Conv3d(channels, num_classes, kernel_size=1, bias=False),
@@ -46,10 +59,24 @@ class AttentionBranch(nn.Module):
             norm,
             nn.Sigmoid(),
         )
-        init_weights(self)
-        set_final_gammas(self.blocks, config.attention_gamma)
+        if own_blocks:
+            from objabn.model.x3d import init_weights, set_final_gammas
+
+            init_weights(self)
+            set_final_gammas(self.blocks, config.attention_gamma)
+        else:
+            self._init_head()
         with torch.no_grad():
             norm.bias.copy_(torch.tensor(priors).logit())
+
+    def _init_head(self) -> None:
+        """Draw the head's weights as those of an X3D's branch are drawn."""
+        for part in (self.class_maps, self.classifier, self.map_head):
+            for layer in part.modules() if part is not None else ():
+                if isinstance(layer, nn.Conv3d):
+                    nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+                    if layer.bias is not None:
+                        nn.init.zeros_(layer.bias)
 
     def forward(self, h1: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return logits, attention maps and pooled features of h1.

@@ -8,7 +8,7 @@ from functools import cache
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 _CAPABILITY = (8, 0)  # from which on `auto` takes our kernels
 
@@ -66,6 +66,14 @@ def fault_of_triton() -> str | None:
 
 def _with_gradients(y: Tensor, x: Tensor, weight: Tensor) -> list[Tensor]:
     return [each.double() for each in (y, *torch.autograd.grad(y.square().sum(), (x, weight)))]
+
+
+def fits_channels_last(network: nn.Module) -> bool:
+    """Tell whether a network can be put into channels_last_3d memory.
+
+    2-D convolutions cannot.
+    """
+    return not any(value.ndim == 4 for value in (*network.parameters(), *network.buffers()))
 
 
 def memory_format(depthwise: str, device: torch.device) -> torch.memory_format:

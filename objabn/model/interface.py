@@ -8,8 +8,8 @@ Shapes: B clips, T frames, S crop in pixels, L classes, T'/h/w grid of the maps,
 grid.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -49,22 +49,30 @@ class VideoNetwork(Protocol):
 
     map_size: int
     map_frames: int
-    layers: tuple[str, ...]
     attention_branch: Any
 
+    @property
+    def layers(self) -> tuple[str, ...]: ...
+
     def preprocess(self, clips: Tensor) -> Any:
-        """Turn clips, float32 (B, 3, T, S, S), into what the network itself takes."""
+        """Turn clips into what the network itself takes.
+
+        They are normalised, float32 (B, 3, T, S, S).
+        """
         ...
 
     def __call__(self, clips: Tensor) -> Output:
-        """Return what the network says of clips, float32 (B, 3, T, S, S).
+        """Return what the network says of clips.
 
-        It preprocesses them itself.
+        They are normalised, float32 (B, 3, T, S, S), and preprocessed within.
         """
         ...
 
     def tap(self, layer: str) -> Tap:
-        """Say where the features of "split", or of one of `layers`, are.
+        """Say where the features of a layer are.
+
+        Args:
+            layer: "split", or one of `layers`.
 
         Raises:
             ValueError: there is no such layer.
@@ -72,15 +80,21 @@ class VideoNetwork(Protocol):
         ...
 
     def steps(self) -> list[tuple[str, list[nn.Module]]]:
-        """List all layers with weights, from the logits to the input.
+        """List all layers with weights by name, from the logits to the input.
 
         The sanity check draws them anew in this order.
         """
         ...
 
+    # Of every `nn.Module`:
+    def to(self, *args: Any, **kwargs: Any) -> Self: ...
+    def eval(self) -> Self: ...
+    def modules(self) -> Iterator[nn.Module]: ...
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]: ...
+
 
 def identity(values: Tensor) -> Tensor:
-    """Return values themselves: a grid is (B, C, T'', h', w') already."""
+    """Return values themselves, a grid (B, C, T'', h', w') already."""
     return values
 
 
@@ -124,3 +138,30 @@ def frame_maps(maps: Tensor, num_frames: int) -> Tensor:
     if steps == num_frames:
         return maps
     return maps[:, :, torch.arange(num_frames, device=maps.device) * steps // num_frames]
+
+
+def step_masks(masks: Tensor, num_steps: int, how: str) -> Tensor:
+    """Return masks of frames (B, T, h, w) for the steps of maps, (B, T', h, w).
+
+    Both are of zeros and ones. Frame t belongs to step floor(t T'/T), as in `frame_maps`. Masks of as many frames as
+    steps are returned themselves.
+
+    Args:
+        masks: float.
+        num_steps: T', at most T.
+        how: "max", cells that any frame of a step covers; "mean", cells that more than half of its frames cover. Means
+            themselves would teach grey maps: the losses of maps are those of masks in {0, 1}.
+
+    >>> import torch
+    >>> masks = torch.tensor([1.0, 1.0, 0.0, 1.0, 0.0, 0.0]).reshape(1, 6, 1, 1)
+    >>> [step_masks(masks, 2, how).flatten().tolist() for how in ("max", "mean")]
+    [[1.0, 1.0], [1.0, 0.0]]
+    """
+    frames = masks.shape[1]
+    if frames == num_steps:
+        return masks
+    steps = torch.arange(frames, device=masks.device) * num_steps // frames  # (T,)
+    belongs = torch.nn.functional.one_hot(steps, num_steps).to(masks)  # (T, T')
+    covered = torch.einsum("bthw,ts->bshw", masks, belongs)  # so many of a step's frames
+    most = belongs.sum(dim=0) / 2 if how == "mean" else torch.zeros_like(belongs[0])
+    return (covered > most[:, None, None]).to(masks)

@@ -7,8 +7,9 @@ directory is a contract: code that reads a run reads these files and nothing els
 import csv
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
@@ -19,9 +20,8 @@ from safetensors.torch import load_file, save_file
 
 from objabn import __version__
 from objabn.config.control_masks import GivenMasks, TrueMasks
-from objabn.config.schema import Dataset, Train
+from objabn.config.schema import X3D, Dataset, Train
 from objabn.model.network import ObjectABN
-from objabn.model.x3d import downloaded_digest
 from objabn.system.files import file_digest
 
 WEIGHTS, RUN, CURVES = "model.safetensors", "run.json", "curves.csv"
@@ -61,7 +61,6 @@ def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict
     Raises:
         ValueError: the backbone cannot be downloaded.
     """
-    backbone = downloaded_digest(run.params.model.pretrained)
     return {
         "attention": run.attention,
         "pc": run.pc,
@@ -73,9 +72,44 @@ def run_record(run: Run, class_names: list[str], inputs: Sequence[Path]) -> dict
         "class_names": class_names,
         "params": run.params.model_dump(),
         "threads": num_threads(run.params.train),
-        "versions": versions(),
-        "inputs": {**{path.as_posix(): file_digest(path) for path in inputs}, **backbone},
+        "versions": versions(run.params.model.backbone),
+        "inputs": {**{path.as_posix(): file_digest(path) for path in inputs}, **_backbone_digests(run, class_names)},
     }
+
+
+def _backbone_digests(run: Run, class_names: Sequence[str]) -> dict[str, str]:
+    """Of what is downloaded for an X3D, or of what another backbone depends on: code, the user's files."""
+    config = run.params.model
+    if config.backbone == X3D:
+        from objabn.model.x3d import downloaded_digest
+
+        return downloaded_digest(config.pretrained)
+    networks = _other_networks()
+    return {**networks.code(), **networks.inputs_of(config.backbone, len(class_names), config.pretrained)}
+
+
+def check_backbone_files(record: Mapping[str, Any]) -> None:
+    """Check that the files of a run's backbone are those that it was trained with.
+
+    They are a user's file, or a checkpoint's config.
+
+    Args:
+        record: run.json.
+
+    Raises:
+        ValueError: a file has changed since the training, or is gone.
+    """
+    spec = record["params"]["model"].get("backbone", X3D)
+    if spec == X3D:
+        return
+    for path, digest in _other_networks().inputs_of(spec, len(record["class_names"])).items():
+        if record["inputs"].get(path) != digest:
+            raise ValueError(f"{path} has changed since the training; train again: `dvc repro -f -s STAGE`")
+
+
+def _other_networks() -> Any:
+    """The module that knows other backbones than X3D. By its name: no stage of an X3D depends on it."""
+    return import_module("objabn.networks.backbone")
 
 
 def _masks_record(masks: GivenMasks, params: Dataset) -> dict[str, Any]:
@@ -101,12 +135,21 @@ def threads_of_each(processes: int) -> int:
     return max(torch.get_num_threads() // sharing, 1)
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of this package and of the packages that affect results."""
-    packages = ("torch", "pytorchvideo", "lightning-fabric", "zarr", "decord", "av")
+def versions(backbone: str = X3D) -> dict[str, str]:
+    """Return the versions of this package and of the packages that affect results.
+
+    Args:
+        backbone: `model.backbone`; one of another library's has its version besides.
+    """
+    packages = ("torch", "pytorchvideo", "lightning-fabric", "zarr", "decord", "av", *_library_of(backbone))
     # decord has no wheel on some systems.
     installed = {name: release for name in packages if (release := _version(name))}
     return {"objabn": __version__, **installed}
+
+
+def _library_of(backbone: str) -> tuple[str, ...]:
+    library = {"torchvision": "torchvision", "hf": "transformers"}.get(backbone.partition(":")[0])
+    return () if library is None else (library,)
 
 
 def _version(package: str) -> str | None:
@@ -166,21 +209,21 @@ def write_rows(file: IO[str], rows: list[dict[str, float]], *, header: bool) -> 
 
 
 def build_model(run: Run, num_classes: int, *, pretrained: bool = True) -> ObjectABN:
-    """Build the network of a run.
+    """Build the network of a run, with any backbone.
 
     `pretrained` False skips the pretrained weights of the backbone. Use it where other weights will be loaded.
     """
     params = run.params
     config = params.model if pretrained else params.model.model_copy(update={"pretrained": None})
+    clips = {"num_classes": num_classes, "num_frames": params.data.num_frames, "crop": params.data.crop}
     return ObjectABN(
         config,
         attention=run.attention,
         pc=run.pc,
-        num_classes=num_classes,
-        num_frames=params.data.num_frames,
-        crop=params.data.crop,
+        **clips,
         centroid_std=params.train.centroid_std,
         push_centroids=params.train.pc_centroids == "two",
         with_even=params.loss_weights.even > 0,
         depthwise=params.train.depthwise,
+        backbone=None if config.backbone == X3D else _other_networks().backbone_for(config, **clips),
     )

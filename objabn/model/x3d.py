@@ -4,6 +4,7 @@ This is the only module that imports pytorchvideo.
 """
 
 import hashlib
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from objabn.config.schema import BLOCKS, Model
+from objabn.model.backbone import Backbone
+from objabn.model.interface import identity
+from objabn.model.pretrained import STATE, fitting, read_checkpoint
 from objabn.system.downloads import bring, not_whole, torch_path
 from objabn.system.locks import one_at_a_time
 
@@ -22,6 +27,7 @@ with warnings.catch_warnings():  # pytorchvideo's swish is a torch.jit.script fu
     from pytorchvideo.models.x3d import create_x3d, create_x3d_res_stage
 
 KINETICS = "kinetics400"  # `model.pretrained` for pytorchvideo's X3D-M
+_EXPECTED = f"{KINETICS}, null or the path of a checkpoint"
 _BOTTLENECK_FACTOR = 2.25  # X3D's: inner channels over outer channels
 
 
@@ -56,6 +62,44 @@ def x3d_blocks(
     return list(net.blocks)
 
 
+def x3d_backbone(config: Model, *, num_classes: int, num_frames: int, crop: int) -> Backbone:
+    """Build an X3D as stages.
+
+    Args:
+        config: the block `model` of params.yaml.
+        num_frames, crop: of the clips.
+
+    Raises:
+        ValueError: as `x3d_blocks`.
+    """
+    blocks = x3d_blocks(
+        num_classes=num_classes,
+        num_frames=num_frames,
+        crop=crop,
+        width_factor=config.width_factor,
+        depth_factor=config.depth_factor,
+        dropout=config.dropout,
+        pretrained=config.pretrained,
+    )
+    at = BLOCKS.index(config.split) + 1
+    return Backbone(
+        stages=tuple(blocks),
+        names=BLOCKS,
+        grids=(identity,) * len(BLOCKS),
+        at=at,
+        channels=_out_channels(blocks[at - 1]),
+        map_frames=num_frames,  # no stage halves time
+        map_size=math.ceil(crop / 2**at),  # the stem and each stage halve the grid
+        is_x3d=True,
+    )
+
+
+def _out_channels(stage: nn.Module) -> int:
+    """Return how many channels a residual stage yields."""
+    convs = [module for module in stage.modules() if isinstance(module, nn.Conv3d)]
+    return convs[-1].out_channels
+
+
 def check_backbone(path: str, *, num_frames: int, crop: int, width_factor: float, depth_factor: float) -> None:
     """Check that the checkpoint at a path fits an X3D, which takes no memory itself.
 
@@ -65,7 +109,7 @@ def check_backbone(path: str, *, num_frames: int, crop: int, width_factor: float
     clip = {"input_clip_length": num_frames, "input_crop_size": crop}
     with torch.device("meta"):
         net = create_x3d(model_num_class=2, width_factor=width_factor, depth_factor=depth_factor, **clip)
-    _fitting(net, _read(path), path)
+    _fitting(net, read_checkpoint(path, _EXPECTED), path)
 
 
 def _load_backbone(net: nn.Module, source: str) -> None:
@@ -73,7 +117,8 @@ def _load_backbone(net: nn.Module, source: str) -> None:
 
     The projection of the checkpoint has another number of classes.
     """
-    net.load_state_dict(_fitting(net, _download() if source == KINETICS else _read(source), source), strict=False)
+    checkpoint = _download() if source == KINETICS else read_checkpoint(source, _EXPECTED)
+    net.load_state_dict(_fitting(net, checkpoint, source), strict=False)
 
 
 def downloaded_digest(pretrained: str | None) -> dict[str, str]:
@@ -132,34 +177,11 @@ def _download() -> Any:
         raise ValueError(f"{path}: expected the file of {url}, got {got}; remove it and fetch it again") from error
 
 
-def _read(path: str) -> Any:
-    """Return what the checkpoint at a path holds. Raises: ValueError when there is no such file, or another kind."""
-    if not Path(path).is_file():
-        raise ValueError(f"model.pretrained: expected {KINETICS}, null or the path of a checkpoint, got {path!r}")
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for files that are not its own
-        got = not_whole(Path(path)) or type(error).__name__
-        raise ValueError(f"{path}: expected a PyTorch checkpoint, got {got}") from error
-
-
 def _fitting(net: nn.Module, checkpoint: Any, source: str) -> dict[str, torch.Tensor]:
     """Return a checkpoint's weights but those of the head's projection. Raises: ValueError when one does not fit."""
-    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model_state"), dict):
-        raise ValueError(f"{source}: expected a checkpoint with the key model_state (pytorchvideo's format)")
-    head = ("blocks.5.proj.weight", "blocks.5.proj.bias")
-    weights = {key: value for key, value in checkpoint["model_state"].items() if key not in head}
-    shapes = {key: value.shape for key, value in net.state_dict().items() if key not in head}
-    faults = [f"{key} is missing" for key in shapes.keys() - weights.keys()]
-    faults += [f"{key} is not in the model" for key in weights.keys() - shapes.keys()]
-    faults += [
-        f"{key} has shape {tuple(weights[key].shape)}, expected {tuple(shapes[key])}"
-        for key in shapes.keys() & weights.keys()
-        if weights[key].shape != shapes[key]
-    ]
-    if faults:
-        raise ValueError(f"{source}: {len(faults)} keys do not fit the model, first: {min(faults)}")
-    return weights
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get(STATE), dict):
+        raise ValueError(f"{source}: expected a checkpoint with the key {STATE} (pytorchvideo's format)")
+    return fitting(net, checkpoint[STATE], ("blocks.5.proj.weight", "blocks.5.proj.bias"), source)
 
 
 def residual_stage(in_channels: int, channels: int, depth: int) -> nn.Module:

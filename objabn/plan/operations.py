@@ -86,7 +86,7 @@ def count_row(params: Dataset, attention: str, num_classes: int, *, pc: bool = F
         network = build_model(Run(params, attention, pc, 0), num_classes, pretrained=False).train()
         clips = torch.empty(size, 3, data.num_frames, data.crop, data.crop).to(memory_format=torch.channels_last_3d)
         labels = torch.empty(size, dtype=torch.int64)
-        grid = torch.empty(size, data.num_frames, network.map_size, network.map_size)
+        grid = torch.empty(size, network.map_frames, network.map_size, network.map_size)
     own = {value.untyped_storage()._cdata for value in network.parameters()}
     saved: dict[int, int] = {}
 

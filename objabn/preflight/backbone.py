@@ -1,11 +1,11 @@
-"""The backbone's pretrained weights: are they there, and do they fit the network that will be trained?"""
+"""The backbone: is it there, with its pretrained weights, and do they fit the network that will be trained?"""
 
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from objabn.config.schema import Dataset
+from objabn.config.schema import X3D, Dataset
 from objabn.preflight.findings import Finding, fault, ok
 from objabn.preflight.rows import Row
 from objabn.preflight.weights import X3D_M, Download, file_fault
@@ -18,15 +18,25 @@ EXPECTED = f"{KINETICS}, null or the path of a checkpoint"
 
 def backbone_downloads(rows: Iterable[Row]) -> list[Download]:
     """List the downloads that the rows' backbones ask for."""
-    keys = [f"{row.key}.model.pretrained" for row in rows if row.block.model.pretrained == KINETICS]
+    known = [(row.key, row.block.model) for row in rows]
+    keys = [f"{key}.model.pretrained" for key, model in known if (model.backbone, model.pretrained) == (X3D, KINETICS)]
     return [Download("train", keys[0], X3D_M, torch_path(X3D_M))] if keys else []
 
 
 def backbone_findings(rows: Iterable[Row]) -> list[Finding]:
-    """Look at the checkpoint of each row's backbone, once for each that differs."""
-    found, seen = [], []
+    """Look at each row's backbone, once for each that differs.
+
+    Of an X3D at its checkpoint alone.
+    """
+    found: list[Finding] = []
+    seen: list[tuple[Any, ...]] = []
     for row in rows:
         config, data = row.block.model, row.block.data
+        if config.backbone != X3D:
+            asked = (config, row.block.gradcam.layer, data.num_frames, data.crop)
+            found += [] if asked in seen else _of_other(row)
+            seen.append(asked)
+            continue
         network = (config.pretrained, config.width_factor, config.depth_factor, data.num_frames, data.crop)
         if config.pretrained is None or network in seen:
             continue
@@ -42,6 +52,22 @@ def backbone_findings(rows: Iterable[Row]) -> list[Finding]:
         else:
             found.append(ok("train", f"{key}: {config.pretrained}"))
     return found
+
+
+def _of_other(row: Row) -> list[Finding]:
+    """Look at a backbone other than an X3D by making it, weights and all."""
+    from objabn.networks.backbone import check_backbone
+
+    model, data = row.block.model, row.block.data
+    try:
+        check_backbone(model, row.block.gradcam.layer, num_frames=data.num_frames, crop=data.crop)
+    except ValueError as error:
+        line = str(error)
+        key = row.key if line.startswith(("model.", "gradcam.")) else f"{row.key}.model.backbone"
+        separator = "." if key == row.key else ": "
+        return [fault("train", f"{key}{separator}{line}")]
+    weights = f", {model.pretrained}" if model.pretrained else ""
+    return [ok("train", f"{row.key}.model.backbone: {model.backbone}{weights}")]
 
 
 def _misfit(path: str, block: Dataset) -> str | None:

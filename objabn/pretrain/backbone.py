@@ -1,11 +1,13 @@
-"""Pretrain the embedded profile's X3D on an endless stream of synthetic clips of other actions than the data set's.
+"""Pretrain a backbone on an endless stream of synthetic clips of other actions than the embedded data set's.
 
     python -m objabn pretrain backbone --steps 1800 --seed 0 --out FILE     # the same again after a kill
+    python -m objabn pretrain backbone --backbone my.py:backbone ...        # another than the embedded profile's X3D
 
 On a CPU that something else uses too, OMP_NUM_THREADS=1 is the faster: torch's threads wait for each other.
 
-It stands in for Kinetics-400, which real data's backbones have seen. FILE is a checkpoint of pytorchvideo's format, so
-`model.pretrained` may name it; the recipe and scores stand beside it, FILE with the suffix .json.
+It stands in for Kinetics-400, which real data's backbones have seen. FILE is a checkpoint of pytorchvideo's format, or
+for another backbone the state of its stages in a row, so `model.pretrained` may name it; the recipe and scores stand
+beside it, FILE with the suffix .json.
 
 Shapes: B batch, T frames of a clip, H/W frame, S crop in pixels, L classes (the other actions).
 """
@@ -21,8 +23,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from objabn.clips.batches import clip_tensors
-from objabn.config.schema import Dataset
+from objabn.config.schema import X3D, Dataset
+from objabn.model.depthwise import fits_channels_last
+from objabn.model.pretrained import STATE
+from objabn.model.run import versions
 from objabn.model.x3d import x3d_blocks
+from objabn.networks.backbone import code, inputs_of, staged_for
 from objabn.pretrain.clips import ClipStream
 from objabn.pretrain.linear_probe import embedded_clips, linear_probe
 from objabn.pretrain.loop import Pretraining, encode
@@ -56,6 +62,16 @@ class _X3D(nn.Module):
         return clips
 
 
+def _network(params: Dataset, backbone: str, num_classes: int) -> nn.Module:
+    """A network without pretrained weights, on the CPU."""
+    if backbone == X3D:
+        return _X3D(params, num_classes)
+    data = params.data
+    staged = staged_for(backbone, num_classes=num_classes, num_frames=data.num_frames, crop=data.crop)
+    network = staged.network.train()
+    return network.to(memory_format=torch.channels_last_3d) if fits_channels_last(network) else network
+
+
 @torch.no_grad()
 def held_out_top1(model: nn.Module, params: Dataset, seed: int, num_clips: int, *, workers: int) -> float:
     """Top-1 in percent on unseen clips of the other actions."""
@@ -78,6 +94,7 @@ def pretrain_backbone(
     batch_size: int = 16,
     lr: float = 5e-3,
     workers: int = 1,
+    backbone: str = X3D,
 ) -> dict[str, Any]:
     """Train, write the weights to `out` and the recipe beside it, and return the recipe.
 
@@ -87,20 +104,27 @@ def pretrain_backbone(
         steps: of the whole schedule.
         lr: the peak, of Adam.
         workers: processes that render; the result does not depend on them.
+        backbone: as `model.backbone`; of an X3D `params.model` gives the factors.
 
     Raises:
-        ValueError: the loss is not finite.
+        ValueError: the loss is not finite, or there is no such backbone.
     """
     settings = {"steps": steps, "seed": seed, "batch_size": batch_size, "lr": lr, "actions": list(OTHER_ACTIONS)}
-    settings["model"] = params.model.model_dump(include={"width_factor", "depth_factor"})
+    num_classes = len(OTHER_ACTIONS)
+    if backbone == X3D:
+        settings["model"] = params.model.model_dump(include={"width_factor", "depth_factor"})
+    else:
+        settings["backbone"] = {"spec": backbone, "files": inputs_of(backbone, num_classes)}
     settings["data"] = params.data.model_dump()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(seed)
-    model = _X3D(params, len(OTHER_ACTIONS)).to(device)
+    model = _network(params, backbone, num_classes).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=lr)
     clips = params.synthesize.model_dump() if params.synthesize else {}
     begun = {"what": "backbone", "out": str(out.absolute()), "clips": clips, **settings}
-    training = Pretraining(begun, model, optimiser)
+    if backbone != X3D:
+        begun["code"] = code()
+    training = Pretraining(begun, model, optimiser, versions(backbone))
 
     def losses_of(_step: int, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         batch = {name: value.to(device) for name, value in batch.items()}
@@ -115,15 +139,19 @@ def pretrain_backbone(
     training.run(batches, losses_of, validate, steps=steps, lr=lr, **often)
 
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    write_bytes(out, encode({"model_state": weights}))
+    named = {name: settings[name] for name in ("backbone",) if name in settings}
+    write_bytes(out, encode({STATE: weights, **named}))
+    blocks = list(model.cpu().blocks if isinstance(model, _X3D) else model.children())
     with TemporaryDirectory() as folder:
-        probed = linear_probe(list(model.cpu().blocks), *embedded_clips(params, Path(folder)), params.data.crop)
+        probed = linear_probe(blocks, *embedded_clips(params, Path(folder)), params.data.crop)
+    name = "X3D" if backbone == X3D else backbone
     recipe = {
-        "what": "X3D for the embedded data set, pretrained on synthetic clips of other actions",
+        "what": f"{name} for the embedded data set, pretrained on synthetic clips of other actions",
         **settings,
         "optimiser": "Adam, linear warm-up, half a cosine to 0",
         "held_out_clips": HELD_OUT_CLIPS,
         "held_out_top1": training.curve[-1]["held_out_top1"],
         "linear_probe_top1": probed,
     }
-    return training.finish(out, recipe, workers=workers, libraries=("torch", "pytorchvideo", "numpy"))
+    libraries = ("torch", "pytorchvideo", "numpy") if backbone == X3D else ("torch", "numpy")
+    return training.finish(out, recipe, workers=workers, libraries=libraries)

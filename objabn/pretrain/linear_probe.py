@@ -16,6 +16,7 @@ from objabn.clips.dataset import VALIDATION, ClipDataset, open_split
 from objabn.config.schema import Dataset
 from objabn.decoding.decode import decode_videos
 from objabn.index.table import build
+from objabn.model.pretrained import classifier_of
 from objabn.synthetic.scenes import plan
 from objabn.synthetic.synthesize import write_videos
 
@@ -44,22 +45,29 @@ def embedded_clips(params: Dataset, folder: Path) -> tuple[ClipDataset, ClipData
 def pooled_features(
     blocks: Sequence[nn.Module], dataset: ClipDataset, crop: int, *, epoch: int = 0, batch_size: int = 16
 ) -> tuple[Tensor, Tensor]:
-    """What an X3D's projection receives, float32 (clips, D), and the labels, int64 (clips,); one epoch, in order.
+    """What a network's classifier receives, float32 (clips, D), and the labels, int64 (clips,); one epoch, in order.
 
     Args:
-        blocks: as `x3d.x3d_blocks` gives them, in evaluation mode, on the CPU.
+        blocks: of a network, the last one its head; in evaluation mode, on the CPU.
     """
-    *stages, head = blocks
-    pool = head.pool
-    assert isinstance(pool, nn.Module)
     features, labels = [], []
-    for batch in loader(dataset, batch_size, workers=0, epoch=epoch):
-        clips = clip_tensors(batch, crop)
-        for stage in stages:
-            clips = stage(clips)
-        features.append(pool(clips).flatten(start_dim=1))  # (B, C, T, h, w) -> (B, D)
-        labels.append(batch["label"])
+    _, classifier = classifier_of(blocks[-1])
+    hook = classifier.register_forward_pre_hook(lambda layer, inputs: features.append(_of_clips(layer, inputs[0])))
+    try:
+        for batch in loader(dataset, batch_size, workers=0, epoch=epoch):
+            clips = clip_tensors(batch, crop)
+            for block in blocks:
+                clips = block(clips)
+            labels.append(batch["label"])
+    finally:
+        hook.remove()
     return torch.cat(features), torch.cat(labels)
+
+
+def _of_clips(classifier: nn.Module, received: Tensor) -> Tensor:
+    """What a linear layer or convolution receives, (B, ..., D) or (B, D, ...), averaged over all places: (B, D)."""
+    last = received if isinstance(classifier, nn.Linear) else received.movedim(1, -1)
+    return last.flatten(1, -2).mean(dim=1) if last.ndim > 2 else last
 
 
 def fit_logistic(features: Tensor, labels: Tensor, num_classes: int, weight_decay: float) -> tuple[Tensor, Tensor]:
@@ -95,7 +103,7 @@ def linear_probe(
     """Top-1 in percent on the test clips of a logistic regression on the untouched backbone's pooled features.
 
     Args:
-        blocks: as `x3d.x3d_blocks` gives them, on the CPU; put in evaluation mode, otherwise left as they are.
+        blocks: of a network, the last one its head; on the CPU; put in evaluation mode, otherwise left as they are.
         epochs: so many random clips of each training video.
         weight_decay: fixed beforehand, not chosen on the test clips.
     """

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from objabn import __version__
-from objabn.model.run import versions
 from objabn.progress import progress
 from objabn.system.cache import Cache, unit_key
 from objabn.system.files import code_digest, write_text
@@ -53,6 +52,7 @@ class Pretraining:
     Args:
         settings: what determines the result besides the code, the libraries and the device, as JSON-serialisable
             values. What was begun with others is another pretraining.
+        libraries: their versions (`run.versions`).
 
     Attributes:
         step: steps that are done.
@@ -63,11 +63,17 @@ class Pretraining:
         ValueError: the unit is whole, but no state of such a pretraining.
     """
 
-    def __init__(self, settings: Mapping[str, Any], network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        network: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        libraries: Mapping[str, str],
+    ) -> None:
         self._device = next(network.parameters()).device.type
         code = code_digest(Path(__file__).parents[2], _CODE)
         self._cache = Cache()
-        self._key = unit_key(settings=settings, device=self._device, code=code, versions=versions())
+        self._key = unit_key(settings=settings, device=self._device, code=code, versions=libraries)
         self._network, self._optimiser = network, optimiser
         self.step, self.seconds = 0, 0.0
         self.curve: list[dict[str, float]] = []

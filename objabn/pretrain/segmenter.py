@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from objabn.config.schema import Dataset
+from objabn.model.run import versions
 from objabn.pretrain.frames import FigureFrames, held_out_frames
 from objabn.pretrain.loop import Pretraining, encode
 from objabn.segmentation.segmenters.choice import build
@@ -127,7 +128,7 @@ def pretrain_segmenter(
     torch.manual_seed(seed)
     network = figures_rcnn().to(device, memory_format=torch.channels_last)
     begun = {"what": "segmenter", "out": str(out.absolute()), "figure_size": params.synthesize.figure_size, **settings}
-    training = Pretraining(begun, network, make_optimiser(network, lr))
+    training = Pretraining(begun, network, make_optimiser(network, lr), versions())
     held_out = held_out_frames(HELD_OUT_FRAMES, **size, figure_size=params.synthesize.figure_size)
 
     def losses_of(step: int, batch: tuple[list[Tensor], list[dict[str, Tensor]]]) -> dict[str, Tensor]:

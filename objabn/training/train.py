@@ -18,6 +18,7 @@ from objabn.clips.dataset import ClipDataset
 from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset
 from objabn.model.device import compiled, computed_on, describe, make_fabric
+from objabn.model.interface import step_masks
 from objabn.model.network import ObjectABN
 from objabn.model.run import CURVES, Run, build_model, cpu_state, save_run, seal_run, write_rows
 from objabn.progress import Awaited, progress
@@ -119,6 +120,7 @@ def train_epoch(
         union = None
         if "o" in MAPS[run.attention]:
             union = mask_tensors(batch, "masks", network.map_size, params.mask.resize)
+            union = step_masks(union, network.map_frames, params.mask.time)
         is_last = number == total_batches
         steps = number % accumulate == 0 or is_last
         clips = clip_tensors(batch, params.data.crop)
@@ -199,10 +201,8 @@ def train(
     if params.train.sync_batchnorm and fabric.world_size > 1:
         synchronise(network)
     if params.model.pretrained:
-        num_classes = len(train_set.class_names)
-        print(
-            f"{params.model.pretrained}: all keys fit but the head's projection, drawn anew for {num_classes} classes"
-        )
+        classes = f"{len(train_set.class_names)} classes"
+        print(f"{params.model.pretrained}: all keys fit but the head's projection, drawn anew for {classes}")
     adam = make_optimiser(network, params)
     batches = num_batches(train_set, params.train.batch_size)
     scheduler = make_scheduler(adam, params, params.train.epochs * math.ceil(batches / params.train.accumulate))

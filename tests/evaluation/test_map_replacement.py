@@ -51,7 +51,7 @@ def test_an_even_weight_of_a_map_that_is_added_keeps_the_energy_of_the_sum() -> 
     model = Toy()
     for apply, weight in (("residual", 2.78125**0.5 - 1), ("multiply", (17 / 32) ** 0.5)):
         model.attention_apply = apply
-        other_answers(model, "mask", {}, h1, maps, {}, SIZE)
+        other_answers(model, "mask", {}, h1, maps, {}, parameters())
         torch.testing.assert_close(model.seen[-1], maps_of(*[weight] * 4))
 
 

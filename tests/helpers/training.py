@@ -21,8 +21,9 @@ BLOCK = {
         "num_frames": 4, "frame_stride": 2, "crop": 32,
         "short_side_min": 32, "short_side_max": 36, "short_side_eval": 32, "pad": "last", "flip": 0.5, "colour": 0.0,
     },
-    "mask": {"score_threshold": 0.5, "groups": ["person", "other"], "resize": "nearest"},
+    "mask": {"score_threshold": 0.5, "groups": ["person", "other"], "resize": "nearest", "time": "max"},
     "model": {
+        "backbone": "x3d",
         "width_factor": 1.0, "depth_factor": 1.0, "split": "res3", "pretrained": None, "frozen": None,
         "attention_depth": 1, "attention_channels": 8, "attention_convs": 3, "attention_gamma": 0.0,
         "class_pool": "mean", "feature_pool": "mean", "mixer_bias": True,

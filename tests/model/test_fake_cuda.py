@@ -78,7 +78,7 @@ def test_evaluation_and_audits_stay_on_the_device(make_model, attention: str) ->
             for how in ("one", "inverse", "flat", "even", "other", "mask"):
                 found.append(network.perceive(h1, replaced_maps(maps, how, attention, given.get(how))))
 
-            found += other_answers(network, attention, paired, h1, maps, {"truth": mask}, 32).values()
+            found += other_answers(network, attention, paired, h1, maps, {"truth": mask}, PARAMS).values()
             probability = answer_probability(network, logits.argmax(dim=1))
             for curves in (curves_in_space, curves_in_time):
                 found += curves(clips, {"o": maps[:, 0]}, probability, (0.5,), ties=maps[:, 0]).values()

@@ -16,13 +16,19 @@ pytest.importorskip("transformers")
 import transformers
 
 from objabn.clips.geometry import MEAN, STD
+from objabn.config.file import load_params
+from objabn.config.schema import Model
+from objabn.model.interface import feature_maps
+from objabn.model.network import ObjectABN
 from objabn.networks.adapter import Adapter
+from objabn.networks.backbone import backbone_for, inputs_of
 from objabn.networks.checkpoints import NETWORKS
 from objabn.networks.choice import load_network
 from objabn.networks.transformers import adapt
 from tests.helpers import tiny_video
 from tests.helpers.taps import brightest, change_of_block, clips_for, cut_gradient, weights_once
 
+SYNTHETIC = load_params(Path(__file__).parents[2] / "params.yaml").datasets["synthetic"]
 NAMES = tiny_video.TRANSFORMERS
 # Of two layers: where the grid is, the default layer, and layers of which no logit reads a cell.
 LAYERS = {
@@ -284,3 +290,88 @@ def test_without_the_library_a_line_says_what_to_install(tmp_path: Path, monkeyp
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(ValueError, match="expected transformers to be installed, found no such library; `pip install"):
         load_network(spec)
+
+
+# As a backbone that is trained here
+
+
+def block(spec: str, split: str, **changed: Any) -> Model:
+    own = {"backbone": spec, "split": split, "pretrained": None, "frozen": None, "attention_depth": 1,
+           "attention_channels": 8, "dropout": 0.0}  # fmt: skip
+    return SYNTHETIC.model.model_copy(update={**own, **changed})
+
+
+def trained_here(config: Model, seed: int = 0, num_classes: int = 3) -> ObjectABN:
+    torch.manual_seed(seed)
+    size = {"num_frames": 8, "crop": 32}
+    backbone = backbone_for(config, num_classes=num_classes, **size)
+    model = ObjectABN(config, attention="mask", pc=False, num_classes=num_classes, **size, backbone=backbone)
+    return model.eval()
+
+
+@pytest.mark.parametrize(
+    ("name", "split"), [("videomae", "videomae.encoder.layer.0"), ("vjepa2", "vjepa2.encoder.layer.0")]
+)
+def test_tokens_carry_an_attention_branch(name: str, split: str, tmp_path: Path) -> None:
+    """Of maps of ones the answer is the network's own: its stages in a row, tokens to a grid and back."""
+    spec = checkpoint(name, tmp_path)
+    model = trained_here(block(spec, split, pretrained=str(tmp_path)), num_classes=tiny_video.CLASSES)
+    own = load_network(spec)
+    with torch.no_grad():  # the classifier is new
+        model.new_layers()[0].load_state_dict(own.module.classifier.state_dict())
+        clips = clips_for(own)
+        h1 = model.extractor(clips)
+        answers = model.perceive(h1, torch.ones_like(h1[:, :1]))
+    torch.testing.assert_close(answers, own(clips).perception_logits, atol=1e-6, rtol=0)
+    assert tuple(h1.shape[1:]) == (model.attention_branch.blocks[0].convs[0].in_channels, 4, 4, 4)
+    assert (model.map_frames, model.map_size) == (4, 4)
+    assert set(own.layers) >= set(model.layers)
+    torch.testing.assert_close(feature_maps(model, clips, "split"), feature_maps(own, clips, split), atol=1e-6, rtol=0)
+    output = model.train()(clips)
+    (output.perception_logits.sum() + output.attention_logits.sum() + output.maps.sum()).backward()
+    assert all(value.grad is not None for value in model.parameters() if value.requires_grad)  # as DDP asks
+    listed = [value for _, layers in model.steps() for layer in layers for value in layer.parameters()]
+    assert {id(value) for value in listed} == {id(value) for value in model.parameters()}
+
+
+def test_weights_of_a_checkpoint_follow_the_seed_where_they_are_new(tmp_path: Path) -> None:
+    config = block(checkpoint("videomae", tmp_path), "videomae.encoder.layer.0", pretrained=str(tmp_path))
+    one, same, other = (trained_here(config, seed) for seed in (0, 0, 1))
+    assert torch.equal(one.new_layers()[0].weight, same.new_layers()[0].weight)
+    assert not torch.equal(one.new_layers()[0].weight, other.new_layers()[0].weight)
+    assert torch.equal(next(one.extractor.parameters()), next(other.extractor.parameters()))
+    random = trained_here(block(config.backbone, config.split), seed=2)
+    assert not torch.equal(next(one.extractor.parameters()), next(random.extractor.parameters()))
+    assert set(inputs_of(config.backbone, 3, config.pretrained)) == {
+        str(tmp_path / name) for name in ("config.json", "model.safetensors")
+    }
+
+
+def test_a_checkpoint_without_classes_is_a_start(tmp_path: Path) -> None:
+    inner = tiny_video.of_transformers("videomae").module.videomae
+    inner.save_pretrained(tmp_path)
+    model = trained_here(block(f"hf:{tmp_path}", "videomae.encoder.layer.0", pretrained=str(tmp_path)))
+    kept = model.extractor[0][1].layer.patch_embeddings.projection.weight
+    assert torch.equal(kept, inner.embeddings.patch_embeddings.projection.weight)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "message"),
+    [
+        ("timesformer", {}, "model.backbone: expected a network that reads its answer from the cells that a map "
+         "weights, got hf:.*, which reads it from a class token"),
+        ("vivit", {}, "which reads it from a class token"),
+        ("videomae", {"split": "layer1"}, "model.split: expected one of videomae.embeddings, videomae.encoder.layer.0, "
+         "videomae.encoder.layer.1 of hf:.*, got 'layer1'"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_trained_says_why(tmp_path: Path, name: str, changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        trained_here(block(checkpoint(name, tmp_path), **{"split": "videomae.encoder.layer.0", **changed}))
+
+
+def test_a_backbone_of_other_clips_says_which(tmp_path: Path) -> None:
+    config = block(spec := checkpoint("videomae", tmp_path), "videomae.encoder.layer.0")
+    message = f"model.backbone: expected data.num_frames 8 and data.crop 32, which {spec} sees, got 16 and 32"
+    with pytest.raises(ValueError, match=message):
+        backbone_for(config, num_classes=3, num_frames=16, crop=32)

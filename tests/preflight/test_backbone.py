@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from objabn.networks.backbone import staged_for
 from objabn.preflight.backbone import backbone_downloads, backbone_findings
 from objabn.preflight.rows import table_rows
 from tests.helpers.preflight import given
@@ -71,3 +72,47 @@ def test_a_control_with_weights_of_its_own(recipe: Path) -> None:
     assert [line.partition(":")[0] for _, line in look(*overrides)] == [KEY, "controls.mask-area.set.model.pretrained"]
     (download,) = backbone_downloads(table_rows("quick", given("dataset=quick", *overrides)))
     assert (download.stage, download.key) == ("train", "controls.mask-area.set.model.pretrained")
+
+
+SMALL = f"{Path(__file__).parents[2] / 'docs/models/small_r3d.py'}:backbone"
+OTHER = (f"datasets.quick.model.backbone={SMALL}", "datasets.quick.model.split=layer3", f"{KEY}=null",
+         "datasets.quick.model.frozen=null", "datasets.quick.gradcam.layer=layer4")  # fmt: skip
+
+
+def test_another_backbone_is_made_to_see_whether_it_can_be(place: Path) -> None:
+    assert look(*OTHER) == [("ok", f"datasets.quick.model.backbone: {SMALL}")]
+    assert not backbone_downloads(table_rows("quick", given("dataset=quick", *OTHER, f"{KEY}=kinetics400")))
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ("model.backbone=no.py:f", "model.backbone: no.py:f: expected a Python file, got no such file"),
+        ("model.backbone=torchvision:mvit_v2_s", "model.backbone: expected a network that reads its answer from the "
+         "cells that a map weights, got torchvision:mvit_v2_s, which reads it from a class token"),
+        ("model.split=res3", "model.split: expected one of stem, layer1, layer2, layer3, layer4 of "
+         f"{SMALL}, got 'res3'"),
+        ("model.pretrained=no.pt", f"model.pretrained: expected null or a file of weights of {SMALL}, got 'no.pt'"),
+        ("gradcam.layer=layer2", f"gradcam.layer: expected one of split, layer3, layer4 of {SMALL}, got 'layer2'"),
+    ],
+)  # fmt: skip
+def test_what_another_backbone_lacks(place: Path, changed: str, line: str) -> None:
+    assert look(*OTHER, f"datasets.quick.{changed}") == [("fault", f"datasets.quick.{line}")]
+
+
+def test_the_frozen_stage_and_weights_of_another_backbone(place: Path) -> None:
+    import torch
+
+    torch.save({"model_state": {"stem.0.weight": torch.zeros(1)}}, "w.pt")
+    ((level, line),) = look(*OTHER, f"{KEY}=w.pt", "datasets.quick.model.frozen=layer1")
+    assert level == "fault"
+    assert line.startswith("datasets.quick.model.backbone: w.pt: ")
+    assert "keys do not fit the model, first: " in line
+    network = staged_for(SMALL, num_classes=5, num_frames=8, crop=112).network
+    torch.save({"model_state": network.state_dict()}, "w.pt")
+    assert look(*OTHER, f"{KEY}=w.pt", "datasets.quick.model.frozen=layer1") == [
+        ("ok", f"datasets.quick.model.backbone: {SMALL}, w.pt")
+    ]
+    ((_, line),) = look(*OTHER, f"{KEY}=w.pt", "datasets.quick.model.frozen=layer4")
+    expected = "expected a stage of the extractor (stem, layer1, layer2, layer3)"
+    assert line == f"datasets.quick.model.frozen: {expected}, got 'layer4'"

@@ -11,11 +11,13 @@ import yaml
 from objabn.__main__ import main
 from objabn.config.file import load_params, parse_params, read_yaml
 from objabn.model.x3d import x3d_blocks
+from objabn.networks.backbone import staged_for
 from objabn.pretrain import backbone, clips, loop
 from objabn.pretrain.backbone import held_out_top1, pretrain_backbone
 from objabn.pretrain.clips import ClipStream, degraded
 from objabn.synthetic.scenes import ACTIONS, OTHER_ACTIONS, make_scene, plan, render_frame
 from objabn.system.cache import Cache
+from objabn.system.files import file_digest
 from objabn.training.schedule import learning_rate
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +30,7 @@ for block, settings in {
     VALUES["datasets"]["synthetic"][block].update(settings)
 TEXT = yaml.safe_dump(VALUES)
 TINY = parse_params(TEXT).datasets["synthetic"]
+SMALL = f"{ROOT / 'docs/models/small_r3d.py'}:backbone"
 SHIPPED = load_params(ROOT / "params.yaml").datasets["synthetic"]
 
 
@@ -157,8 +160,9 @@ def test_held_out_top1_counts_right_clips():
     assert held_out_top1(First(1, 1), TINY, 0, 48, workers=0) == pytest.approx(100 / 24)
 
 
-def test_going_on_after_a_kill_gives_what_an_undisturbed_run_gives(tmp_path, monkeypatch, unprobed):
-    settings = {"steps": 5, "seed": 3, "batch_size": 4, "workers": 0}
+@pytest.mark.parametrize("network", ["x3d", SMALL])
+def test_going_on_after_a_kill_gives_what_an_undisturbed_run_gives(tmp_path, monkeypatch, unprobed, network):
+    settings = {"steps": 5, "seed": 3, "batch_size": 4, "workers": 0, "backbone": network}
     whole = pretrain_backbone(TINY, tmp_path / "whole.pt", **settings)
 
     def killed(step, *arguments):
@@ -234,9 +238,60 @@ def test_the_command_leaves_a_file_that_the_model_loads_and_its_recipe(tmp_path,
         assert blocks[5].proj.out_features == num_classes
 
 
+def test_the_command_trains_another_backbone_and_says_which(tmp_path, monkeypatch, capsys, unprobed):
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(TEXT)
+    Path("mine.py").write_text((ROOT / "docs/models/small_r3d.py").read_text())
+    command = "pretrain backbone --backbone mine.py:backbone --steps 2 --seed 7 --batch-size 4 --workers 0 --out a.pt"
+    assert main(command.split()) == 0
+    recipe, named = (
+        json.loads(Path("a.json").read_text()),
+        {"spec": "mine.py:backbone", "digest": file_digest("mine.py")},
+    )
+    assert recipe["backbone"] == named
+    assert recipe["what"].startswith("mine.py:backbone for the embedded data set")
+    assert "model" not in recipe
+    assert "pytorchvideo" not in recipe["versions"]
+    kept = torch.load("a.pt", weights_only=True)
+    assert kept["backbone"] == named
+    network = staged_for("mine.py:backbone", num_classes=len(OTHER_ACTIONS), num_frames=4, crop=32).network
+    network.load_state_dict(kept["model_state"])
+    assert [name for name, _ in network.named_children()] == ["stem", "layer1", "layer2", "layer3", "layer4", "head"]
+    assert sum(value.numel() for value in network.parameters()) == 905_016 + 16 * 129  # 24 classes in place of 8
+
+
+def test_another_file_of_the_same_name_is_another_pretraining(tmp_path, monkeypatch, unprobed):
+    file = tmp_path / "mine.py"
+    settings = {"steps": 5, "seed": 3, "batch_size": 2, "workers": 0, "backbone": f"{file}:backbone"}
+
+    def killed(step, *arguments):
+        if step == 3:
+            raise KeyboardInterrupt
+        return learning_rate(step, *arguments)
+
+    monkeypatch.setattr(loop, "learning_rate", killed)
+    source = (ROOT / "docs/models/small_r3d.py").read_text()
+    for number, text in enumerate([source, source.replace("16, 32, 64, 128", "4, 4, 4, 4")], 1):
+        file.write_text(text)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain_backbone(TINY, tmp_path / "a.pt", **settings)
+        assert len(list(Cache().units())) == number
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
+        ("--backbone none.py:f", "none.py:f: expected a Python file, got no such file"),
+        (
+            "--backbone torchvision:mvit_v2_s",
+            "model.backbone: expected a network that reads its answer from the cells "
+            "that a map weights, got torchvision:mvit_v2_s, which reads it from a class token",
+        ),
+        (
+            "--backbone torchvision:s3d",
+            "model.backbone: torchvision:s3d: expected to take a clip (1, 3, 4, 32, 32), "
+            "got RuntimeError: input image (T: 1 H: 1 W: 1) smaller than kernel size (kT: 2 kH: 7 kW: 7)",
+        ),
         ("--steps 0", "--steps: expected at least 1, got 0"),
         ("--seed -1", "--seed: expected at least 0, got -1"),
         ("--batch-size 1", "--batch-size: expected at least 2, got 1"),

@@ -42,9 +42,7 @@ class Blank(Colours):
 
 def mean_colour():
     """Blocks whose pooled features are three channels' means."""
-    head = nn.Module()
-    head.pool = nn.AdaptiveAvgPool3d(1)
-    return [nn.BatchNorm3d(3, affine=False), head]
+    return [nn.BatchNorm3d(3, affine=False), nn.Sequential(nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(3, 2))]
 
 
 def test_two_points_have_the_textbook_solution():
@@ -62,6 +60,28 @@ def test_pooled_features_are_what_the_projection_receives():
     assert labels.tolist() == [0, 1, 2] * 10
     levels = (torch.tensor([49.5, 129.5, 209.5]) / 255 - 0.45) / 0.225
     assert features[:3, 0].numpy() == pytest.approx(levels.numpy(), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        nn.Sequential(nn.AdaptiveAvgPool3d((1, 2, 2)), nn.Conv3d(3, 2, 1), nn.AdaptiveAvgPool3d(1), nn.Flatten()),
+        nn.Sequential(nn.AdaptiveAvgPool3d((1, 2, 2)), nn.Flatten(2), nn.Unflatten(2, (4, 1)), nn.Linear(1, 2)),
+    ],
+    ids=["convolution", "linear"],
+)
+def test_features_that_a_classifier_receives_of_many_places_are_averaged(head):
+    """A convolution takes features first, a linear layer takes them last."""
+    norm, pooled = mean_colour()
+    features, _ = pooled_features([norm.eval(), head.eval()], Colours(), 16)
+    known, _ = pooled_features([norm, pooled.eval()], Colours(), 16)
+    expected = known if isinstance(head[1], nn.Conv3d) else known.mean(dim=1, keepdim=True)
+    torch.testing.assert_close(features, expected)
+
+
+def test_a_head_without_a_linear_layer_has_no_features():
+    with pytest.raises(ValueError, match="head: expected a linear layer to the classes, got Flatten without one"):
+        pooled_features([nn.Flatten()], Colours(), 16)
 
 
 def test_known_features_are_read_out_and_blank_ones_are_not():

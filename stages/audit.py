@@ -24,6 +24,7 @@ def main() -> None:
     from objabn.audits.summary import of_seeds, side_by_side, summarise_audits
     from objabn.evaluation.map_replacement import accuracy_under
     from objabn.evaluation.numbers import write_numbers
+    from objabn.model.network import ObjectABN
     from objabn.system.files import write_bytes, write_text
     from objabn.system.gpus import leased_gpus
 
@@ -36,6 +37,7 @@ def main() -> None:
             cutters = ("masks", "truth") if dataset.truth else ("masks",)
             found = [accuracy_on_backgrounds(model, clips, dataset, key=key) for key in cutters]
             if every and MAPS[attention]:
+                assert isinstance(model, ObjectABN)
                 found.append(accuracy_under(model, attention, clips, dataset))
             if every:
                 results, mean = measure_methods(model, attention, clips, measured)

@@ -25,7 +25,7 @@ from objabn.config.schema import Dataset
 from objabn.evaluation.conditions import batches, mean_over_views, top1_table
 from objabn.evaluation.paired_clips import PairedClips
 from objabn.model.device import make_fabric
-from objabn.model.network import ObjectABN
+from objabn.model.interface import VideoNetwork
 
 GREY = round(255 * MEAN)  # of a background that is none: 0 to the network
 # Around a mask that a background leaves out, share of the shorter side: outlines, soft edges. What is filled in from
@@ -159,7 +159,7 @@ def variants(batch: Batch) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def accuracy_on_backgrounds(
-    model: ObjectABN, dataset: ClipDataset, params: Dataset, *, key: str = "masks"
+    model: VideoNetwork, dataset: ClipDataset, params: Dataset, *, key: str = "masks"
 ) -> pd.DataFrame:
     """Top-1 of a trained network on the forms of `variants`, one row a video; views are averaged.
 

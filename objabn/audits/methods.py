@@ -9,7 +9,7 @@ which a map takes hundreds of passes, on the videos of `eval.ranking_videos`.
 Shapes: B batch, V videos, T frames, S crop in pixels, h/w grid of the maps, n + 1 points of a curve.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,13 +34,13 @@ from objabn.evaluation.insertion_deletion import (
     with_random,
 )
 from objabn.evaluation.map_measures import map_measures
-from objabn.evaluation.maps import named_maps
+from objabn.evaluation.maps import named_maps, repeated_maps
 from objabn.evaluation.metrics import mean_known
 from objabn.evaluation.posthoc import posthoc_maps
 from objabn.evaluation.results import CURVE
 from objabn.evaluation.targets import targets
 from objabn.model.device import make_fabric
-from objabn.model.network import ObjectABN
+from objabn.model.interface import VideoNetwork
 
 CURVE_KEYS = ("curve", "share")  # columns that tell lines of mean curves apart
 
@@ -54,7 +54,7 @@ class Measured(NamedTuple):
 
 @torch.no_grad()
 def measure_methods(
-    model: ObjectABN, attention: str, dataset: ClipDataset, params: Dataset, *, shares: Sequence[float] = SHARES
+    model: VideoNetwork, attention: str, dataset: ClipDataset, params: Dataset, *, shares: Sequence[float] = SHARES
 ) -> Measured:
     """Measures a row's own maps, post-hoc methods, baselines and the perturbation method; views are averaged.
 
@@ -76,7 +76,8 @@ def measure_methods(
         ranking = with_random({letter: each for letter, each in maps.items() if letter != "b"}, videos)
         ties = ranking["random"]
         results = _curves(model, clips, ranking, given.classes, shares, ties)
-        results |= _measures(maps, {letter: each[:, 0] for letter, each in given.native.items()}, batch, params)
+        native = {letter: each[:, 0] for letter, each in given.native.items()}
+        results |= _measures(maps, native, batch, params, repeated_maps(given, attention))
         if (at := np.flatnonzero(drawn[rows])).size:
             here = torch.from_numpy(at).to(clips.device)
             some, answers = clips[here], given.classes[here]
@@ -92,7 +93,7 @@ def measure_methods(
 
 
 def _curves(
-    model: ObjectABN,
+    model: VideoNetwork,
     clips: Tensor,
     ranking: Mapping[str, Tensor],
     answers: Tensor,
@@ -108,12 +109,16 @@ def _curves(
 
 
 def _measures(
-    maps: Mapping[str, Tensor], native: Mapping[str, Tensor], batch: Batch, params: Dataset
+    maps: Mapping[str, Tensor],
+    native: Mapping[str, Tensor],
+    batch: Batch,
+    params: Dataset,
+    repeated: Collection[str] = (),
 ) -> dict[str, np.ndarray]:
     """What `map_measures` finds of clips by name, (B,), but for its curves."""
     on_cpu, natives = ({letter: each.cpu().numpy() for letter, each in some.items()} for some in (maps, native))
     size = next(iter(on_cpu.values())).shape[-1]
-    measured = map_measures(on_cpu, natives, targets(batch, params, size), params.eval)
+    measured = map_measures(on_cpu, natives, targets(batch, params, size), params.eval, repeated=repeated)
     return {name: values for name, values in measured.items() if not name.startswith(CURVE)}
 
 

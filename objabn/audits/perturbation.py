@@ -20,7 +20,7 @@ from torch import Tensor
 
 from objabn.clips.seeds import video_number
 from objabn.evaluation.passes import PERTURBATIONS
-from objabn.model.network import ObjectABN
+from objabn.model.interface import VideoNetwork
 
 SPACE, TIME = 7, 1  # cells of a mask along a side of the frame, as RISE has them, and along the clip
 SEEN = 0.5  # probability that a cell is seen
@@ -71,7 +71,7 @@ def stretched(values: Tensor) -> Tensor:
 
 @torch.no_grad()
 def perturbation_maps(
-    model: ObjectABN, clips: Tensor, videos: Sequence[str], classes: Tensor, *, num_masks: int = PERTURBATIONS
+    model: VideoNetwork, clips: Tensor, videos: Sequence[str], classes: Tensor, *, num_masks: int = PERTURBATIONS
 ) -> Tensor:
     """RISE's maps of clips, float32 (B, 1, T, h, w) in [0, 1] on the grid of M; `num_masks` forward passes a clip.
 

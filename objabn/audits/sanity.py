@@ -20,6 +20,8 @@ import pandas as pd
 import torch
 from scipy.stats import rankdata
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.utils.data import Subset
 
 from objabn.clips.batches import clip_tensors
@@ -30,28 +32,39 @@ from objabn.evaluation.conditions import batches
 from objabn.evaluation.metrics import is_flat
 from objabn.evaluation.posthoc import posthoc_maps
 from objabn.model.device import make_fabric
-from objabn.model.network import ObjectABN
+from objabn.model.interface import VideoNetwork
 
 VIDEOS = 24  # that maps are compared on, drawn by a fixed seed
 CLASS, CENTRE = "another class", "centre prior"  # steps beside those of `steps`
 _OF_GRADIENTS, _CENTRE = ("g", "s", "l"), "c"  # letters
 _FLAT = 1e-6  # max - min of a frame below which its cells have no order
+_WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear)
+_NORMS = (_BatchNorm, _InstanceNorm, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
+_SMALL = 0.02  # of what is all 0, as transformers draw their tokens
 STEP_KEYS = ("map", "step")  # columns that tell lines apart
 
 
 @torch.no_grad()
 def draw_anew(layers: list[nn.Module], generator: torch.Generator) -> None:
-    """Draw the weights of layers anew, in place: He's normal distribution; norms and biases as they begin."""
+    """Draw the weights of layers anew, in place: He's normal distribution; norms and biases as they begin.
+
+    What is no weight of a convolution, a linear layer or a norm, such as an embedding, a class token or a position, is
+    drawn from a normal distribution of its own size.
+    """
     for layer in (inner for outer in layers for inner in outer.modules()):
-        if isinstance(layer, nn.Conv3d | nn.Linear):
+        if isinstance(layer, _WEIGHTED):
             layer.weight.copy_(nn.init.kaiming_normal_(torch.empty(layer.weight.shape), generator=generator))
             if layer.bias is not None:
                 layer.bias.zero_()
-        elif isinstance(layer, nn.BatchNorm3d):
+        elif isinstance(layer, _NORMS):
             layer.reset_parameters()  # its statistics, too
+        else:
+            for values in layer.parameters(recurse=False):
+                size = float(values.square().mean().sqrt()) or _SMALL
+                values.copy_(size * torch.randn(values.shape, generator=generator))
 
 
-def randomised(model: ObjectABN, seed: int = 0) -> Iterator[tuple[str, ObjectABN]]:
+def randomised(model: VideoNetwork, seed: int = 0) -> Iterator[tuple[str, VideoNetwork]]:
     """The steps' names, and a copy of the network whose layers are drawn anew up to there; the same object each time.
 
     Layers of earlier steps stay as they were drawn. The network itself is left alone.
@@ -84,7 +97,13 @@ def rank_correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def cascading_randomisation(
-    model: ObjectABN, attention: str, dataset: ClipDataset, params: Dataset, *, num_videos: int = VIDEOS, seed: int = 0
+    model: VideoNetwork,
+    attention: str,
+    dataset: ClipDataset,
+    params: Dataset,
+    *,
+    num_videos: int = VIDEOS,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """How like the maps of the trained network those of ever more random ones are, one row a map and step.
 
@@ -125,7 +144,7 @@ def cascading_randomisation(
 
 
 def _maps(
-    model: ObjectABN, attention: str, clips: list[Tensor], classes: list[Tensor], layer: str
+    model: VideoNetwork, attention: str, clips: list[Tensor], classes: list[Tensor], layer: str
 ) -> dict[str, np.ndarray]:
     """A network's own maps, those of gradients and the centre prior, (V, T, h, w) by letter."""
     maps = defaultdict(list)

@@ -15,13 +15,14 @@ from objabn.config.schema import Dataset
 from objabn.evaluation.insertion_deletion import areas_in_space, ranked_videos
 from objabn.evaluation.map_measures import map_measures
 from objabn.evaluation.map_replacement import other_answers
-from objabn.evaluation.maps import named_maps
+from objabn.evaluation.maps import named_maps, repeated_maps
 from objabn.evaluation.metrics import mean_known, top1_known, top_k
 from objabn.evaluation.paired_clips import PairedClips
 from objabn.evaluation.posthoc import posthoc_maps
 from objabn.evaluation.results import CURVE
 from objabn.evaluation.targets import target_measures, targets
 from objabn.model.device import make_fabric
+from objabn.model.interface import VideoNetwork
 from objabn.model.network import ObjectABN
 from objabn.progress import progress
 
@@ -30,7 +31,7 @@ _ANSWER, _OTHER = "probabilities", "probabilities under "  # of classes, (clips,
 
 
 def evaluate_run(
-    model: ObjectABN,
+    model: VideoNetwork,
     attention: str,
     dataset: ClipDataset,
     params: Dataset,
@@ -83,7 +84,7 @@ def evaluate_run(
 
 @torch.no_grad()
 def _clip_results(
-    model: ObjectABN,
+    model: VideoNetwork,
     attention: str,
     batch: Batch,
     params: Dataset,
@@ -102,6 +103,7 @@ def _clip_results(
     masks = targets(batch, params, model.map_size)
     answers = {_ANSWER: found.output.perception_logits}
     if MAPS[attention]:
+        assert isinstance(model, ObjectABN)
         assert found.output.attention_logits is not None
         others = other_answers(model, attention, batch, found.h1, found.output.maps, masks.taught, crop)
         others = {"attention": found.output.attention_logits} | others
@@ -116,13 +118,13 @@ def _clip_results(
     if (truth := results.get(f"{_OTHER}truth")) is not None:
         truth[~masks.whole()] = np.nan  # a true map only where all frames are annotated
     native = {letter: each[:, 0].cpu().numpy() for letter, each in found.native.items()}
-    results |= map_measures(values, native, masks, params.eval)
+    results |= map_measures(values, native, masks, params.eval, repeated=repeated_maps(found, attention))
     results |= _areas(model, clips, maps, found.classes, batch["row"], dataset, chosen)
     return results | target_measures(masks)
 
 
 def _areas(
-    model: ObjectABN,
+    model: VideoNetwork,
     clips: Tensor,
     maps: dict[str, Tensor],
     classes: Tensor,

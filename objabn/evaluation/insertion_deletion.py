@@ -24,7 +24,7 @@ from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
 from objabn.clips.seeds import video_number
-from objabn.model.network import ObjectABN
+from objabn.model.interface import VideoNetwork
 
 BLUR = 1 / 12  # standard deviation of the blur, as a share of the crop's side
 # Shares of the cells or frames shown or taken away: close where an object lies, since each point is a forward pass.
@@ -222,7 +222,7 @@ def _curves(
     return curves
 
 
-def answer_probability(model: ObjectABN, answers: Tensor) -> Probability:
+def answer_probability(model: VideoNetwork, answers: Tensor) -> Probability:
     """Return what computes the probability of answers for other forms of clips.
 
     Args:
@@ -243,7 +243,7 @@ def with_random(rankings: Mapping[str, Tensor], videos: Iterable[str]) -> dict[s
 
 @torch.no_grad()
 def areas_in_space(
-    model: ObjectABN, clips: Tensor, rankings: Mapping[str, Tensor], videos: Iterable[str], answers: Tensor
+    model: VideoNetwork, clips: Tensor, rankings: Mapping[str, Tensor], videos: Iterable[str], answers: Tensor
 ) -> dict[str, np.ndarray]:
     """Measure how maps rank the cells of clips.
 

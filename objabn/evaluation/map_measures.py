@@ -3,7 +3,7 @@
 Shapes: B clips, T frames, h/w grid of the maps, K thresholds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -15,7 +15,12 @@ from objabn.evaluation.targets import KINDS, Targets
 
 
 def map_measures(
-    maps: Mapping[str, np.ndarray], native: Mapping[str, np.ndarray], found: Targets, params: Eval
+    maps: Mapping[str, np.ndarray],
+    native: Mapping[str, np.ndarray],
+    found: Targets,
+    params: Eval,
+    *,
+    repeated: Collection[str] = (),
 ) -> dict[str, np.ndarray]:
     """Measure each map of each clip.
 
@@ -34,11 +39,15 @@ def map_measures(
 
     Args:
         maps: by letter, float (B, T, h, w) in [0, 1]; native: those on another grid, float (B, T, h', w').
+        repeated: letters of maps that are the same in several frames, since their network has fewer steps than the clip
+            has frames: these have no flicker that could be compared.
     """
     masks = found.on_cpu()
     results: dict[str, np.ndarray] = {}
     for letter, values in maps.items():
         results |= _shape(letter, values, native.get(letter), found, params)
+        if letter in repeated:
+            results[f"flicker_{letter}"] = np.full(len(values), np.nan)
         for kind, mask in masks.items():
             target = (~mask if letter == "b" else mask) & found.frames_of(kind)[..., None, None]
             results |= _place(letter, values, target, kind)

@@ -13,7 +13,7 @@ import objabn
 from objabn.config.renamed import of_old_run
 from objabn.config.rows import map_names
 from objabn.config.schema import Dataset
-from objabn.model.network import ObjectABN
+from objabn.model.interface import VideoNetwork
 from objabn.model.run import RUN, WEIGHTS, Run, build_model, load_run
 from objabn.stores.splits import folds
 
@@ -34,7 +34,7 @@ class TrainedRun:
     """
 
     directory: Path
-    model: ObjectABN
+    model: VideoNetwork
     params: Dataset
     attention: str
     class_names: tuple[str, ...]

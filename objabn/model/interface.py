@@ -8,8 +8,8 @@ Shapes: B clips, T frames, S crop in pixels, L classes, T'/h/w grid of the maps,
 grid.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -49,8 +49,10 @@ class VideoNetwork(Protocol):
 
     map_size: int
     map_frames: int
-    layers: tuple[str, ...]
     attention_branch: Any
+
+    @property
+    def layers(self) -> tuple[str, ...]: ...
 
     def preprocess(self, clips: Tensor) -> Any:
         """Turn normalised clips, float32 (B, 3, T, S, S), into what the network itself takes."""
@@ -67,6 +69,12 @@ class VideoNetwork(Protocol):
     def steps(self) -> list[tuple[str, list[nn.Module]]]:
         """List all layers with weights by name, from the logits to the input, for the sanity check."""
         ...
+
+    # Of every `nn.Module`:
+    def to(self, *args: Any, **kwargs: Any) -> Self: ...
+    def eval(self) -> Self: ...
+    def modules(self) -> Iterator[nn.Module]: ...
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]: ...
 
 
 def identity(values: Tensor) -> Tensor:

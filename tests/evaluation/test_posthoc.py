@@ -1,7 +1,6 @@
 """Post-hoc maps and baselines: by hand, against finite differences, and what they must leave alone."""
 
 from collections.abc import Callable
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from objabn.config.rows import POST_HOC
-from objabn.config.schema import BLOCKS, GradCam, Model
+from objabn.config.schema import BLOCKS
 from objabn.evaluation.posthoc import centre_prior, grad_cam, layer_cam, motion, posthoc_maps, resized, scaled
-from objabn.model.interface import Output
+from objabn.model.interface import Output, Tap, identity
 
 
 class Net(nn.Module):
@@ -22,6 +21,10 @@ class Net(nn.Module):
         self.extractor = nn.Sequential(nn.Identity(), nn.Identity(), nn.Identity())  # stem, res2, res3
         self.perception_branch = nn.Sequential(res4, res5, head)
         self.attention = nn.Conv3d(3, 1, 1) if attends else None
+
+    def tap(self, layer: str) -> Tap:
+        behind = 0 if layer == "split" else BLOCKS.index(layer) - 2
+        return Tap(self.perception_branch[behind - 1] if behind else self.extractor, identity)
 
     def forward(self, clips: Tensor) -> Output:
         h1 = self.extractor(clips)
@@ -256,10 +259,38 @@ def test_a_gpu_gives_the_same_maps(
         torch.testing.assert_close(maps.cpu(), expected.maps[letter], atol=1e-3, rtol=0)
 
 
-def test_no_layer_lies_before_any_split() -> None:
-    layers = set(get_args(GradCam.model_fields["layer"].annotation)) - {"split"}
-    splits = get_args(Model.model_fields["split"].annotation)
-    assert min(map(BLOCKS.index, layers)) >= max(map(BLOCKS.index, splits))
+@pytest.mark.parametrize("layer", ["split", "res4", "res5"])
+@pytest.mark.parametrize("attention", ["plain", "mask", "mha"])
+def test_of_an_x3d_they_are_what_its_two_halves_give_bit_for_bit(
+    make_model: Callable, attention: str, layer: str
+) -> None:
+    """Its weights' and its maps' bits are to stay: what is asked of any network costs an X3D no other kernel."""
+    model, clips = make_model(attention=attention, pc=False).eval(), torch.randn(2, 3, 4, 32, 32)
+    for weight in model.parameters():
+        nn.init.normal_(weight, 0.1, 0.3)
+    found = posthoc_maps(model, clips, layer)
+    kept, at = [], 0 if layer == "split" else BLOCKS.index(layer) - 2
+    hook = model.perception_branch[max(at - 1, 0)].register_forward_hook(lambda *given: kept.append(given[2]))
+    h1 = model.extractor(clips).detach().requires_grad_()
+    logits = model.answer(h1).perception_logits
+    hook.remove()
+    features = kept[0] if at else h1
+    score = logits.gather(1, logits.argmax(dim=1, keepdim=True)).sum()
+    slopes, own = torch.autograd.grad(score, [h1, features])
+    with torch.no_grad():
+        expected = {"s": grad_cam(h1, slopes), "g": grad_cam(features, own), "l": layer_cam(features, own)}
+        for letter, values in expected.items():
+            assert torch.equal(found.maps[letter], scaled(resized(values, (4, 4)))), letter
+    assert torch.equal(found.output.perception_logits, logits)
+    assert not found.repeated
+
+
+@pytest.mark.parametrize("layer", ["res2", "res9"])
+def test_a_layer_that_cannot_be_looked_at_is_one_line(make_model: Callable, layer: str) -> None:
+    model = make_model(attention="mask", pc=False).eval()
+    with pytest.raises(ValueError, match=f"layer: expected .*, got '{layer}'"):
+        posthoc_maps(model, torch.randn(1, 3, 4, 32, 32), layer)
+    assert not any(module._forward_hooks for module in model.modules())
 
 
 def test_a_network_in_training_mode_is_refused() -> None:

@@ -1,0 +1,137 @@
+"""Watch one pass of a network: which modules run and when, what they give, and whose cells the logits read."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from objabn.model.interface import first_output
+
+
+class Trace(NamedTuple):
+    """What one pass of one clip has shown.
+
+    Attributes:
+        num_classes: L of the logits.
+        order: when each module that ran was done, by its name.
+        outputs: what the modules gave that ran once; tensors are on `meta`, which keeps their shapes.
+        unread: names of modules whose output has a gradient of zero: nothing behind them reads it.
+    """
+
+    num_classes: int
+    order: dict[str, int]
+    outputs: dict[str, Any]
+    unread: frozenset[str] = frozenset()
+
+
+def call(module: nn.Module, inputs: Any) -> Any:
+    """Call a module by what a `preprocess` has made: a mapping gives named arguments, anything else is the one."""
+    return module(**inputs) if isinstance(inputs, Mapping) else module(inputs)
+
+
+def logits_of(output: Any, clips: int, name: str) -> Tensor:
+    """Find the logits in what a network says: a tensor, the entry "logits" of a mapping, or the attribute `logits`.
+
+    Args:
+        clips: B. name: of the network, for the message.
+
+    Raises:
+        ValueError: there are none, or they are not (B, L).
+    """
+    found = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", output)
+    if isinstance(found, Tensor) and found.dim() == 2 and len(found) == clips:
+        return found
+    got = f"a tensor {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(output).__name__}"
+    expected = f'expected logits ({clips}, L) of {clips} clips, as a tensor, .logits or ["logits"]'
+    raise ValueError(f"{name}: {expected}, got {got}; has it a head with classes?")
+
+
+def trace_on_meta(module: nn.Module, shape: tuple[int, ...], name: str) -> Trace:
+    """Watch a pass that computes nothing: shapes only, so it takes no time and no memory, and knows no gradients.
+
+    Args:
+        shape: of the one clip, as the module takes it. name: of the network, for the message.
+
+    Raises:
+        ValueError: the network does not take such a clip, or gives no logits.
+    """
+    state = {key: value.to("meta") for key, value in (*module.named_parameters(), *module.named_buffers())}
+    clip = torch.empty(shape, device="meta")
+    with torch.no_grad(), _watched(module) as seen:
+        output = _run(lambda: torch.func.functional_call(module, state, (clip,)), shape, name)
+    return seen.trace(logits_of(output, 1, name).shape[1])
+
+
+def trace(module: nn.Module, inputs: Any, name: str, wanted: Callable[[Any], bool]) -> Trace:
+    """Watch a pass, and the gradients of a random sum of its logits.
+
+    Args:
+        inputs: what the module takes, of one clip; it has to require a gradient.
+        name: of the network, for the message.
+        wanted: which outputs of modules are asked for their gradient.
+
+    Raises:
+        ValueError: the network does not take such a clip, or gives no logits.
+    """
+    with torch.enable_grad(), _watched(module, wanted) as seen:
+        shape = tuple(inputs.shape) if isinstance(inputs, Tensor) else ()
+        logits = logits_of(_run(lambda: call(module, inputs), shape, name), 1, name)
+        kept = {key: value for key, value in seen.live.items() if value.requires_grad}
+        weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(0))
+        score = (logits * weights).sum()
+        grads = torch.autograd.grad(score, list(kept.values()), allow_unused=True) if kept and score.grad_fn else ()
+    read = {key for key, grad in zip(kept, grads, strict=False) if grad is not None and bool((grad != 0).any())}
+    return seen.trace(logits.shape[1], frozenset(seen.live.keys() - read))
+
+
+def _run(passing: Callable[[], Any], shape: tuple[int, ...], name: str) -> Any:
+    try:
+        return passing()
+    except Exception as error:  # a network of other people's raises what it likes
+        reason = str(error).strip().partition("\n")[0]
+        clip = f" {shape}" if shape else ""
+        raise ValueError(f"{name}: expected to take a clip{clip}, got {type(error).__name__}: {reason}") from error
+
+
+class _Seen:
+    def __init__(self) -> None:
+        self.order: dict[str, int] = {}
+        self.outputs: dict[str, Any] = {}
+        self.live: dict[str, Tensor] = {}
+        self.runs: dict[str, int] = {}
+
+    def trace(self, num_classes: int, unread: frozenset[str] = frozenset()) -> Trace:
+        once = {name: output for name, output in self.outputs.items() if self.runs[name] == 1}
+        return Trace(num_classes, self.order, once, frozenset(name for name in unread if name in once))
+
+
+@contextmanager
+def _watched(module: nn.Module, wanted: Callable[[Any], bool] = lambda _output: False) -> Iterator[_Seen]:
+    """Note all that the modules inside a module give meanwhile."""
+    seen = _Seen()
+
+    def note(name: str, output: Any) -> None:
+        seen.order[name] = sum(seen.runs.values())
+        seen.runs[name] = seen.runs.get(name, 0) + 1
+        seen.outputs[name] = _shape_of(output)
+        if wanted(output):
+            seen.live[name] = first_output(output)
+
+    hooks = [
+        each.register_forward_hook(lambda _module, _inputs, output, name=name: note(name, output))
+        for name, each in module.named_modules()
+        if name
+    ]
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _shape_of(output: Any) -> Any:
+    if isinstance(output, Tensor):
+        return torch.empty(output.shape, dtype=output.dtype, device="meta")
+    return tuple(_shape_of(each) for each in output) if isinstance(output, tuple) else output

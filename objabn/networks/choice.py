@@ -6,6 +6,7 @@ load_network("my_model.py:load")                # a function that returns an nn.
 load_network("package.module:function")
 """
 
+from objabn.networks import own, torchvision, transformers
 from objabn.networks.adapter import Adapter
 from objabn.networks.weights import RANDOM
 
@@ -42,11 +43,8 @@ def load_network(
         if value is not None and value < 1:
             raise ValueError(f"{key}: expected at least 1, got {value}")
     if num_classes is not None and weights != RANDOM:
-        raise ValueError(f"num_classes: expected None, since weights are not {RANDOM!r}, got {num_classes}")
-    if kind == "torchvision":
-        from objabn.networks import torchvision
-
-        return torchvision.load(
-            name, weights=weights, num_frames=num_frames, size=size, layer=layer, num_classes=num_classes
-        )
-    raise ValueError(f"model: expected {SPECS}, got {spec!r}")
+        raise ValueError(f"num_classes: expected none, since weights are not {RANDOM!r}, got {num_classes}")
+    if kind not in (torchvision.KIND, transformers.KIND):
+        return own.load(spec, weights=weights, num_frames=num_frames, size=size, layer=layer)
+    loading = torchvision.load if kind == torchvision.KIND else transformers.load
+    return loading(name, weights=weights, num_frames=num_frames, size=size, layer=layer, num_classes=num_classes)

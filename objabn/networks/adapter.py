@@ -23,6 +23,7 @@ from objabn.networks.steps import steps_of
 from objabn.networks.tracing import Trace, call, logits_of, trace
 
 KINETICS_MEAN, KINETICS_STD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)  # of pixels in [0, 1]
+_PASSING = (nn.Identity, nn.Dropout, nn.Dropout2d, nn.Dropout3d)  # they give what they get; no default is one of them
 _SHOWN = 8  # layers that a message names
 
 
@@ -80,13 +81,15 @@ class Adapter(nn.Module):
         means, stds = (torch.tensor(values, dtype=torch.float64).reshape(-1, 1, 1, 1) for values in (mean, std))
         self.register_buffer("_scale", (STD / stds).float(), persistent=False)  # of our normalised clips, to its own
         self.register_buffer("_shift", ((MEAN - means) / stds).float(), persistent=False)
-        self._seen = self._watch(grid) if seen is None else seen
-        self._shapes = self._shapes_of_grids(grid)
         self._grid = grid
-        usable = self.layers
-        if not usable and layer is None:
+        self._seen = self._watch() if seen is None else seen
+        grids = {name: (output, self._grid_of(name)) for name, output in self._seen.outputs.items()}
+        shapes = {name: grid and grid_shape(grid, output) for name, (output, grid) in grids.items()}
+        self._shapes = {name: shape for name, shape in shapes.items() if shape is not None}  # (1, C, T', h, w)
+        computing = [name for name in self.layers if not isinstance(module.get_submodule(name), _PASSING)]
+        if not computing:
             raise ValueError(f"{self._name}: expected a layer with a grid of cells that the logits read, found none")
-        self.layer = self._checked(layer or usable[-1])
+        self.layer = self._checked(layer or computing[-1])
         self.split = self._checked(split or self.layer)
         *_, self.map_frames, self.map_size, columns = self._shapes[self.split]
         if columns != self.map_size:
@@ -124,7 +127,9 @@ class Adapter(nn.Module):
     def tap(self, layer: str) -> Tap:
         """Say where the features of a layer are: of "split", or of one of `layers`. Raises: ValueError for another."""
         name = self._checked(self.split if layer == "split" else layer)
-        return Tap(self.module.get_submodule(name), self._grid_of(name))
+        grid = self._grid_of(name)
+        assert grid is not None
+        return Tap(self.module.get_submodule(name), grid)
 
     def steps(self) -> list[tuple[str, list[nn.Module]]]:
         """List all parts with weights by name, from the logits to the input, for the sanity check."""
@@ -134,33 +139,24 @@ class Adapter(nn.Module):
     def _name(self) -> str:
         return self.spec or type(self.module).__name__
 
-    def _watch(self, grid: Grid | Mapping[str, Grid] | None) -> Trace:
+    def _watch(self) -> Trace:
         """Make the pass: of a random clip, with gradients."""
         pixels = torch.rand(1, 3, self.num_frames, self.size, self.size, generator=torch.Generator().manual_seed(0))
-        clip = ((pixels - MEAN) / STD).requires_grad_()
-        grids = list(grid.values()) if isinstance(grid, Mapping) else [grid or as_it_is()]
-        with torch.enable_grad():
-            inputs = self.preprocess(clip)
-        return trace(self.module, inputs, self._name, lambda output: any(grid_shape(each, output) for each in grids))
+        device = next((weight.device for weight in self.module.parameters()), torch.device("cpu"))
+        self.to(device)
+        clip = ((pixels - MEAN) / STD).to(device)
+        return trace(self.module, self.preprocess, clip, self._name, self._grid_of)
 
-    def _shapes_of_grids(self, grid: Grid | Mapping[str, Grid] | None) -> dict[str, tuple[int, ...]]:
-        """Shapes (1, C, T', h, w) of all layers that have a grid, by name."""
-        outputs = self._seen.outputs
-        grids = grid if isinstance(grid, Mapping) else dict.fromkeys(outputs, grid or as_it_is())
-        found = {name: grid_shape(each, outputs[name]) for name, each in grids.items() if name in outputs}
-        return {name: shape for name, shape in found.items() if shape is not None}
-
-    def _grid_of(self, name: str) -> Grid:
-        return self._grid[name] if isinstance(self._grid, Mapping) else self._grid or as_it_is()
+    def _grid_of(self, name: str) -> Grid | None:
+        return self._grid.get(name) if isinstance(self._grid, Mapping) else self._grid or as_it_is()
 
     def _checked(self, layer: str) -> str:
         """Return the name of a layer that has a grid which the logits read. Raises: ValueError for another."""
         if layer in self._shapes and layer not in self._seen.unread:
             return layer
-        depth = min((name.count(".") for name in self.layers), default=0)
-        outer = [name for name in self.layers if name.count(".") == depth] or ["none: no layer has such a grid"]
-        shown = ", ".join(outer[-_SHOWN:])
-        expected = f"expected {'one of' if len(outer) <= _SHOWN else 'for example'} {shown}"
+        shown = self.layers[-_SHOWN:]
+        one_of = "for example" if len(self.layers) > _SHOWN else "one of"
+        expected = f"expected {one_of} {', '.join(shown) or 'none: no layer has such a grid'}"
         if layer in self._seen.unread:
             got = "nothing behind it reads its cells: its gradient is zero"
         elif layer in self._seen.outputs:

@@ -104,7 +104,7 @@ def _import(place: str, spec: str) -> ModuleType:
     """Run a file under a name that nobody has, so that files of one name do not clash, or import a module."""
     if not place.endswith(".py"):
         return _tried(lambda: importlib.import_module(place), f"{spec}: expected {_SPECS} that can be imported")
-    name = f"{_OURS}_own_{next(_numbers)}_{Path(place).stem}"
+    name = f"{_OURS}_own_{next(_numbers)}"
     found = importlib.util.spec_from_file_location(name, Path(place).resolve())
     assert found is not None
     assert found.loader is not None
@@ -143,7 +143,8 @@ def _importable(folder: Path) -> Iterator[Callable[[], list[Path]]]:
 
     def fresh() -> dict[str, Path]:
         new = {name: module for name, module in sys.modules.items() if name not in before}
-        of_folder = {name for name, module in new.items() if "." not in name and _lies_in(module, folder)} - {_OURS}
+        tops = {name: module for name, module in new.items() if "." not in name and not name.startswith(_OURS)}
+        of_folder = {name for name, module in tops.items() if _lies_in(module, folder)}
         files = {name: getattr(new[name], "__file__", None) for name in new if name.partition(".")[0] in of_folder}
         return {name: Path(file or folder) for name, file in files.items()}
 

@@ -134,7 +134,7 @@ def adapt(
     try:
         seen = trace_on_meta(module, (1, 3, frames, pixels, pixels), spec)
     except ValueError as error:
-        raise ValueError(f"{spec}: does not take {frames} frames of {pixels} pixels, {usual}: {error}") from error
+        raise ValueError(f"{spec}: does not take {frames} frames of {pixels} pixels, {usual} ({error})") from error
     places = _places(name, seen)
     return Adapter(
         module, num_frames=frames, size=pixels, mean=known.mean, std=known.std, layer=layer or places.layer,

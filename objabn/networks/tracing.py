@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from objabn.model.interface import first_output
+from objabn.networks.grids import Grid, grid_shape
 
 
 class Trace(NamedTuple):
@@ -17,7 +18,7 @@ class Trace(NamedTuple):
         num_classes: L of the logits.
         order: when each module that ran was done, by its name.
         outputs: what the modules gave that ran once; tensors are on `meta`, which keeps their shapes.
-        unread: names of modules whose output has a gradient of zero: nothing behind them reads it.
+        unread: names of modules whose cells all have a gradient of zero: nothing behind them reads those.
     """
 
     num_classes: int
@@ -64,26 +65,37 @@ def trace_on_meta(module: nn.Module, shape: tuple[int, ...], name: str) -> Trace
     return seen.trace(logits_of(output, 1, name).shape[1])
 
 
-def trace(module: nn.Module, inputs: Any, name: str, wanted: Callable[[Any], bool]) -> Trace:
+def trace(
+    module: nn.Module,
+    preprocess: Callable[[Tensor], Any],
+    clip: Tensor,
+    name: str,
+    grid_of: Callable[[str], Grid | None],
+) -> Trace:
     """Watch a pass, and the gradients of a random sum of its logits.
 
     Args:
-        inputs: what the module takes, of one clip; it has to require a gradient.
+        preprocess: turns the clip, (1, 3, T, S, S), into what the module takes.
         name: of the network, for the message.
-        wanted: which outputs of modules are asked for their gradient.
+        grid_of: a layer's grid by the layer's name, whose cells are asked for their gradient.
 
     Raises:
         ValueError: the network does not take such a clip, or gives no logits.
     """
-    with torch.enable_grad(), _watched(module, wanted) as seen:
-        shape = tuple(inputs.shape) if isinstance(inputs, Tensor) else ()
-        logits = logits_of(_run(lambda: call(module, inputs), shape, name), 1, name)
+    with torch.enable_grad(), _watched(module, grid_of) as seen:
+        clip = clip.detach().requires_grad_()  # so that a network whose weights are frozen has gradients, too
+        output = _run(lambda: call(module, preprocess(clip)), tuple(clip.shape), name)
+        logits = logits_of(output, 1, name)
         kept = {key: value for key, value in seen.live.items() if value.requires_grad}
-        weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(0))
-        score = (logits * weights).sum()
-        grads = torch.autograd.grad(score, list(kept.values()), allow_unused=True) if kept and score.grad_fn else ()
-    read = {key for key, grad in zip(kept, grads, strict=False) if grad is not None and bool((grad != 0).any())}
+        weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(0)).to(logits.device)
+        asked = list(kept.values()) if logits.requires_grad else []
+        grads = torch.autograd.grad((logits * weights).sum(), asked, allow_unused=True) if asked else ()
+    read = {key for key, grad in zip(kept, grads, strict=False) if grad is not None and _any_cell(grad, grid_of(key))}
     return seen.trace(logits.shape[1], frozenset(seen.live.keys() - read))
+
+
+def _any_cell(gradient: Tensor, grid: Grid | None) -> bool:
+    return grid is not None and bool((grid(gradient) != 0).any())
 
 
 def _run(passing: Callable[[], Any], shape: tuple[int, ...], name: str) -> Any:
@@ -91,8 +103,7 @@ def _run(passing: Callable[[], Any], shape: tuple[int, ...], name: str) -> Any:
         return passing()
     except Exception as error:  # a network of other people's raises what it likes
         reason = str(error).strip().partition("\n")[0]
-        clip = f" {shape}" if shape else ""
-        raise ValueError(f"{name}: expected to take a clip{clip}, got {type(error).__name__}: {reason}") from error
+        raise ValueError(f"{name}: expected to take a clip {shape}, got {type(error).__name__}: {reason}") from error
 
 
 class _Seen:
@@ -108,7 +119,7 @@ class _Seen:
 
 
 @contextmanager
-def _watched(module: nn.Module, wanted: Callable[[Any], bool] = lambda _output: False) -> Iterator[_Seen]:
+def _watched(module: nn.Module, grid_of: Callable[[str], Grid | None] = lambda _name: None) -> Iterator[_Seen]:
     """Note all that the modules inside a module give meanwhile."""
     seen = _Seen()
 
@@ -116,7 +127,8 @@ def _watched(module: nn.Module, wanted: Callable[[Any], bool] = lambda _output: 
         seen.order[name] = sum(seen.runs.values())
         seen.runs[name] = seen.runs.get(name, 0) + 1
         seen.outputs[name] = _shape_of(output)
-        if wanted(output):
+        grid = grid_of(name)
+        if grid is not None and grid_shape(grid, output) is not None:
             seen.live[name] = first_output(output)
 
     hooks = [

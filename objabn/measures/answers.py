@@ -75,7 +75,7 @@ def insertion_deletion(
     >>> found.insertion_area.round(4).item(), found.deletion_area.round(4).item()  # 1/6 + 2/3, and 1/6
     (0.8333, 0.1667)
     """
-    from objabn.evaluation import insertion_deletion as ranked  # takes two seconds: it imports X3D's library
+    from objabn.evaluation import insertion_deletion as ranked  # here: torchvision takes seconds to import
 
     video = _tensor(clips, "clips", _CLIPS)
     values = map_values(maps, shape=_MAPS)
@@ -201,7 +201,7 @@ def rise(
     >>> int(maps[0, 0].argmax()), maps.max().item()
     (0, 1.0)
     """
-    from objabn.audits.perturbation import random_masks, seen_mean, stretched  # two seconds, as above
+    from objabn.audits.perturbation import random_masks, seen_mean, stretched
 
     video = _tensor(clips, "clips", _CLIPS)
     if video.shape[-1] != video.shape[-2]:

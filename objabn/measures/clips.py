@@ -18,7 +18,8 @@ def measure_clips(maps: Any, truth: Any = None, *, flat_range: float = FLAT_RANG
 
     By name, means over a clip's frames, NaN where no frame has a say:
 
-    - `entropy`, bits, over all frames, and `flat_share`: `entropy` and `flat_share` of this module; `flicker`;
+    - `entropy`, bits, over all frames, and `flat_share`: as the functions of these names; `flicker`, too
+      low where steps are repeated for their frames (an evaluation has NaN there);
     - with truth, over frames that have some: `entropy_object`, bits, flat maps left out; `flat_share_object`; `range`;
       `pointing`, `energy`, `iou_truth` (of the region) and `iou_curve`, (B, K);
     - `lit_empty`, the map's mean over frames that have no truth.

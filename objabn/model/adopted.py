@@ -19,7 +19,9 @@ from objabn.system.files import replace_dir
 
 
 def load_elsewhere(named: Mapping[str, Any], class_names: Sequence[str], num_frames: int, size: int) -> Any:
-    """Load a network that was not trained here, a `networks.labels.Labelled`, in evaluation mode.
+    """Load a network that was not trained here, in evaluation mode.
+
+    It is a `networks.labels.Labelled`.
 
     Args:
         named: `spec`, `weights`, `labels` and `layer`, as `NetworkControl` has them.
@@ -36,7 +38,9 @@ def load_elsewhere(named: Mapping[str, Any], class_names: Sequence[str], num_fra
 
 
 def adopt(control: NetworkControl, params: Dataset, frames: Path, directory: Path, *, name: str, seed: int) -> None:
-    """Write the run of a row that is not trained here: run.json alone, of each fold its own.
+    """Write the run of a row that is not trained here.
+
+    It is run.json alone; of each fold its own.
 
     Args:
         params: of the data set, as they are for this row.
@@ -75,7 +79,10 @@ def adopt(control: NetworkControl, params: Dataset, frames: Path, directory: Pat
 
 
 def adopted_record(directory: Path) -> dict[str, Any] | None:
-    """Read run.json of a network that was not trained here; None where there is none, or that of a training."""
+    """Read run.json of a network that was not trained here.
+
+    Returns None where there is none, or that of a training.
+    """
     if (directory / WEIGHTS).exists() or not (directory / RUN).is_file():
         return None
     try:

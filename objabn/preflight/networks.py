@@ -7,7 +7,9 @@ from objabn.preflight.rows import Row
 
 
 def network_findings(rows: Iterable[Row], labels: Sequence[str] | None) -> list[Finding]:
-    """Load the network of each row that has one, which runs the code of a user's own file.
+    """Load the network of each row that has one.
+
+    A user's own file is run for it.
 
     Args:
         labels: of the data set, sorted; None where they are not known yet.

@@ -13,7 +13,7 @@ class Paths:
     dataset: str
 
     def data(self, name: str) -> Path:
-        """index.csv, videos, truth, frames or masks."""
+        """index.csv, videos, truth, frames, masks or networks."""
         return Path("data") / self.dataset / name
 
     def trained_on(self, *others: Path) -> list[Path]:

@@ -298,6 +298,6 @@ def lengths(pattern: str) -> dict[str, int]:
 def test_files_keep_their_length() -> None:
     assert not {name: lines for name, lines in lengths("objabn/**/*.py").items() if lines > 300}
     assert not {name: lines for name, lines in lengths("stages/*.py").items() if lines > 75}
-    assert lengths("dvc.yaml")["dvc.yaml"] <= 375
+    assert lengths("dvc.yaml")["dvc.yaml"] <= 410
     assert lengths("CONTRIBUTING.md")["CONTRIBUTING.md"] <= 80
     assert sum(lengths("objabn/plan/*.py").values()) <= 865  # measuring takes 500, computing for other cards 330

@@ -121,7 +121,7 @@ def _make(dvc: Dvc, params: Params, workers: Workers) -> None:
     if workers.number == 1:
         print(f"one training at a time: {workers.why}", flush=True)
     else:
-        _check(dvc.repro(f"segment@{params.dataset}"))
+        _check(dvc.repro(f"segment@{params.dataset}", f"networks@{params.dataset}"))
         _check(_side_by_side(dvc, params, workers))
     _check(dvc.repro())
 

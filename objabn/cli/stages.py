@@ -50,6 +50,7 @@ def all_stages(params: Params) -> dict[str, list[str]]:
         "synthesize": ["synthesize"],
         "decode": [f"decode@{dataset}"],
         "segment": [f"segment@{dataset}"],
+        "networks": [f"networks@{dataset}"],
         "train": [stage.name for stage in trainings(params)],
         "evaluate": [stage.name for stage in evaluations(params)],
         "study": ["study"],

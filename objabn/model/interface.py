@@ -55,24 +55,18 @@ class VideoNetwork(Protocol):
     def layers(self) -> tuple[str, ...]: ...
 
     def preprocess(self, clips: Tensor) -> Any:
-        """Turn clips into what the network itself takes.
-
-        They are normalised, float32 (B, 3, T, S, S).
-        """
+        """Turn clips, float32 (B, 3, T, S, S), into what the network itself takes."""
         ...
 
     def __call__(self, clips: Tensor) -> Output:
-        """Return what the network says of clips.
+        """Return what the network says of clips, float32 (B, 3, T, S, S).
 
-        They are normalised, float32 (B, 3, T, S, S), and preprocessed within.
+        It preprocesses them itself.
         """
         ...
 
     def tap(self, layer: str) -> Tap:
-        """Say where the features of a layer are.
-
-        Args:
-            layer: "split", or one of `layers`.
+        """Say where the features of "split", or of one of `layers`, are.
 
         Raises:
             ValueError: there is no such layer.
@@ -80,7 +74,7 @@ class VideoNetwork(Protocol):
         ...
 
     def steps(self) -> list[tuple[str, list[nn.Module]]]:
-        """List all layers with weights by name, from the logits to the input.
+        """List all layers with weights, from the logits to the input.
 
         The sanity check draws them anew in this order.
         """
@@ -94,7 +88,7 @@ class VideoNetwork(Protocol):
 
 
 def identity(values: Tensor) -> Tensor:
-    """Return values themselves: the grid of a layer that yields (B, C, T'', h', w')."""
+    """Return values themselves: a grid is (B, C, T'', h', w') already."""
     return values
 
 

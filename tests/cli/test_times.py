@@ -88,6 +88,7 @@ def test_the_table(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
         f"synthesize                                       1    60.0  {date(60 - 2 * DAY)}",
         "decode         1     20.2     20.2     2%",
         "segment",
+        "networks",
         f"train          3  1,700.0  1,050.0    84%        1   300.0  {date(300 - DAY)}",
         "evaluate       2     70.0     60.0     5%",
         "study",
@@ -97,8 +98,8 @@ def test_the_table(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "all            6  1,790.2  1,120.2    90%",
         f"objabn repro of {date(0)} took 1,250.0 s; in 129.8 s of them no stage ran (DVC, starting processes)",
         "not finished when they last ran: train-control@synthetic-plain-1",
-        "no time, from DVC's cache or never run here: segment, train (1 of 6), evaluate (1 of 3), study, compare, "
-        "audit, audits",
+        "no time, from DVC's cache or never run here: segment, networks, train (1 of 6), evaluate (1 of 3), study, "
+        "compare, audit, audits",
     ]
 
 
@@ -107,7 +108,7 @@ def test_without_the_command_all_count(checkout: Path, capsys: pytest.CaptureFix
     keep("segment@synthetic", DAY, 60)
     assert main(["times"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split() for line in (lines[2], lines[3], lines[10])] == [
+    assert [line.split() for line in (lines[2], lines[3], lines[11])] == [
         ["decode", "1", "20.0", "20.0", "25%"], ["segment", "1", "60.0", "60.0", "75%"],
         ["all", "2", "80.0", "80.0", "100%"],
     ]  # fmt: skip

@@ -83,7 +83,7 @@ class Checkout:
 def from_scratch(folder: Path) -> Checkout:
     """Up to the masks."""
     checkout = Checkout(make_clone(folder / "objabn", make_two_rows), folder / "cache")
-    checkout.dvc("repro", "segment@synthetic")
+    checkout.dvc("repro", "segment@synthetic", "networks@synthetic")
     return checkout
 
 

@@ -61,6 +61,7 @@ class TestAfterRepro:
             "synthesize",
             "decode@synthetic",
             "segment@synthetic",
+            "networks@synthetic",
             *(f"train@{row}-0" for row in rows),
             *(f"evaluate@{row}" for row in rows),
             "train-control@synthetic-plain-0",
@@ -193,8 +194,8 @@ class TestAfterRepro:
         [
             ("mask.score_threshold", 0.7, TRAIN | EVALUATE | COMPARE),
             ("mask.resize", "area", TRAIN | EVALUATE | COMPARE),
-            ("model.frozen", "stem", TRAIN | COMPARE),
-            ("model.pretrained", "kinetics400", TRAIN | COMPARE),
+            ("model.frozen", "stem", {"networks"} | TRAIN | COMPARE),
+            ("model.pretrained", "kinetics400", {"networks"} | TRAIN | COMPARE),
             ("train.epochs", 3, TRAIN | COMPARE),
             ("train.schedule", "constant", TRAIN | COMPARE),
             ("train.new_layers_lr", None, TRAIN | COMPARE),
@@ -223,6 +224,7 @@ class TestAfterRepro:
             ("evaluation/metrics.py", EVALUATE | {"study", "compare"}),
             ("clips/geometry.py", TRAIN | EVALUATE | {"compare"}),
             ("model/network.py", TRAIN | EVALUATE),
+            ("networks/digests.py", {"networks"}),
             ("segmentation/segment.py", {"segment"}),
             ("segmentation/quality.py", {"segment", "compare"}),
             ("decoding/decode.py", {"decode"}),
@@ -247,6 +249,17 @@ class TestAfterRepro:
             assert stale(dvc) == stages
         finally:
             file.write_text(text)
+
+    def test_an_edit_of_adapters_reruns_no_row_of_an_x3d(self, clone: Path, dvc: Run) -> None:
+        file = clone / "objabn/networks/digests.py"
+        text = file.read_text()
+        file.write_text(text + "\n# edited\n")
+        try:
+            assert ran(dvc("repro").stdout) == {"networks@synthetic"}
+            assert stale(dvc) == set()
+        finally:
+            file.write_text(text)
+            git(clone, "checkout", "-q", "dvc.lock")
 
     def test_recordings_that_become_known_reach_only_the_table(self, clone: Path, dvc: Run) -> None:
         """As after an upgrade, or `index` with a column `group`: nobody segments or trains again."""
@@ -277,7 +290,7 @@ class TestAfterRepro:
     def test_without_controls_only_the_table_is_made_again(self, clone: Path, dvc: Run) -> None:
         edit_params(clone, lambda values: values["table"].update(controls=[]))
         try:
-            assert stale(dvc) == {"compare"}
+            assert stale(dvc) == {"networks", "compare"}  # of the others the notes stay as they are
         finally:
             git(clone, "checkout", "-q", "params.yaml")
 
@@ -343,7 +356,7 @@ class TestBrokenVideos:
         edit_params(own, lambda values: values["datasets"]["own"]["machine"].update(max_failed=0.4))
         done = dvc("repro")
         names = {name.split("@")[0] for name in ran(done.stdout)}
-        assert names == {"decode", "segment", "study", "compare"} | TRAIN | EVALUATE
+        assert names == {"decode", "segment", "networks", "study", "compare"} | TRAIN | EVALUATE
         assert "frames: 15 videos were decoded by a run that was interrupted" in done.stdout  # and none again
         table = pd.read_csv(own / "data/own/frames/videos.csv", keep_default_na=False)
         assert len(table) == 15
@@ -372,7 +385,7 @@ def test_pulled_masks_are_trained_on_without_segmenting(clone: Path, dvc: Run, t
 
     `--allow-missing` stands for what real data has not: a stage that makes the videos.
     """
-    stages = ["synthesize", "decode@synthetic", "segment@synthetic"]
+    stages = ["synthesize", "decode@synthetic", "segment@synthetic", "networks@synthetic"]
     edit_params(clone, lambda values: values.update(dataset="synthetic"))
     dvc("repro", *stages)  # nothing to do after the tests above
     dvc("remote", "add", "--default", "--force", "lab", str(tmp_path / "lab"))
@@ -384,7 +397,7 @@ def test_pulled_masks_are_trained_on_without_segmenting(clone: Path, dvc: Run, t
     git(tmp_path, "clone", "-q", str(clone), "colleague")
     colleague, cache = tmp_path / "colleague", tmp_path / "cache"
     assert not (colleague / "data/synthetic/masks").exists()
-    run_dvc(colleague, cache, "pull", "decode@synthetic", "segment@synthetic")
+    run_dvc(colleague, cache, "pull", "decode@synthetic", "segment@synthetic", "networks@synthetic")
     run_dvc(colleague, cache, "pull", "data/synthetic/index.csv")  # in one command with the others DVC leaves one out
     edit_params(colleague, lambda values: values["datasets"]["synthetic"]["train"].update(epochs=1))
     done = run_dvc(colleague, cache, "repro", "--allow-missing", "train@synthetic-mask-False-0")

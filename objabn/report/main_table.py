@@ -32,7 +32,7 @@ DIFFERENCES = {
 _NOTES = [
     "top-1, top-5: share of the test videos whose class is the most probable one, or among five.",
     "entropy: bits, at most log2 10 = 3.32, lower is sharper; it knows nothing of place, the table of maps does.",
-    "plain: the X3D without an attention branch; its map is Grad-CAM's, of the predicted class.",
+    "plain: the backbone without an attention branch; its map is Grad-CAM's, of the predicted class.",
 ]
 _ECE_NOTE = (
     "ECE: how far the probability of the predicted class is from the share of right answers, the mean over 15 bins of "

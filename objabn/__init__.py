@@ -11,11 +11,12 @@ _OFFERED = {
     "explain": "objabn.explanation.explain:explain",
     "load": "objabn.explanation.explain:load",
     "losses": "objabn.training.losses",
-    "metrics": "objabn.evaluation.metrics",
+    "metrics": "objabn.measures.arrays",
+    "Adapter": "objabn.networks.adapter:Adapter",
     "AttentionBranch": "objabn.model.attention_branch:AttentionBranch",
     "ObjectABN": "objabn.model.network:ObjectABN",
 }
-__all__ = ["AttentionBranch", "ObjectABN", "__version__", "explain", "load", "losses", "metrics"]
+__all__ = ["Adapter", "AttentionBranch", "ObjectABN", "__version__", "explain", "load", "losses", "metrics"]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,7 @@ from objabn.system.waiting import wait_passively
 # A command is the module of its name in objabn/cli; only the one that is asked for is imported.
 COMMANDS = {
     "explain": "a trained run's attention maps over any videos",
+    "audit": "a network that was not trained here, evaluated and audited on a data set's test videos",
     "check": "is all there that the pipeline needs? exit 2 with one line for each fault",
     "plan": "what a run will cost: time and disk of each stage, from a minute of measuring",
     "repro": "all that `dvc repro` makes, with trainings side by side (`make repro`)",

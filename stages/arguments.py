@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from objabn.config.faults import ParamsError
 from objabn.config.file import load_params
-from objabn.config.rows import LOSSES, Audit
+from objabn.config.rows import LOSSES, Audit, NetworkControl
 from objabn.config.schema import Dataset, Params
 from objabn.config.selection import control_and_block
 from stages.paths import row_path
@@ -19,7 +19,7 @@ def parse(
     Args:
         row: with `--attention` and `--pc`, or `--control`, which select a row of the table; all three are then set, a
             control's as its block says, and besides `row` (where it stands), `masks` and `labels` (which it is trained
-            with; masks a name or a control's block).
+            with; masks a name or a control's block), and `network` (the block of one not trained here, or None).
         seed: with `--seed`.
         audit: with `--only`.
     """
@@ -42,10 +42,15 @@ def parse(
     dataset = dataset_block(params, arguments.dataset)
     if row:
         arguments.masks = arguments.labels = "own"
+        arguments.network = None
         if arguments.control is not None:
             control, dataset = control_and_block(params, dataset, arguments.control)
             arguments.attention, arguments.pc = control.attention, control.pc
-            arguments.masks, arguments.labels = control.masks, control.labels
+            arguments.masks = control.masks
+            if isinstance(control, NetworkControl):
+                arguments.network = control
+            else:
+                arguments.labels = control.labels
         arguments.row = row_path(arguments.control or arguments.attention, arguments.pc)
     return arguments, params, dataset
 

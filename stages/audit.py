@@ -9,7 +9,7 @@ from objabn.config.rows import MAPS
 from stages.arguments import parse
 from stages.entry import run_stage
 from stages.paths import Paths
-from stages.trained import networks, of_each, trained_runs
+from stages.trained import measured_as, networks, of_each, trained_runs
 
 
 def main() -> None:
@@ -40,10 +40,11 @@ def main() -> None:
                 assert isinstance(model, ObjectABN)
                 found.append(accuracy_under(model, attention, clips, dataset))
             if every:
-                results, mean = measure_methods(model, attention, clips, measured)
+                how = measured_as(run, measured)
+                results, mean = measure_methods(model, attention, clips, how)
                 found.append(results)
                 curves.append(mean.assign(seed=seed))
-                sanity.append(cascading_randomisation(model, attention, clips, dataset).assign(seed=seed))
+                sanity.append(cascading_randomisation(model, attention, clips, how).assign(seed=seed))
             per_seed.append(side_by_side(found).assign(seed=seed))
     result, per_video = Paths(arguments.dataset).audit(arguments.row), pd.concat(per_seed)
     write_bytes(result.with_suffix(".parquet"), per_video.to_parquet(index=False))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from stages.arguments import parse
 from stages.entry import run_stage
 from stages.paths import Paths
-from stages.trained import networks, of_each, trained_runs
+from stages.trained import measured_as, networks, of_each, trained_runs
 
 
 def main() -> None:
@@ -38,7 +38,8 @@ def main() -> None:
             ranked = is_first or dataset.eval.ranking_seeds == "all" or dataset.eval.ranking_videos is None
             keeper = MapKeeper(clips, run.attention, max(MOST // number, 1)) if is_first else None
             keepers += [keeper] if keeper else []
-            for results in evaluate_run(run.model, run.attention, clips, measured, rank=ranked, keep=keeper):
+            how = measured_as(run, measured)
+            for results in evaluate_run(run.model, run.attention, clips, how, rank=ranked, keep=keeper):
                 yield results.assign(seed=seed)
         write_maps(result.with_suffix(".npz"), together([keeper.kept() for keeper in keepers]))
 

@@ -1,7 +1,6 @@
-"""Trains one loss configuration, or a control, with one seed; goes on where a process stopped that was killed.
+"""Trains a loss configuration, or a control, with one seed; goes on where a process stopped that was killed.
 
-`python -m stages.train DATASET --attention mask --pc true --seed 0`, or `--control plain --seed 0`. On several machines
-torchrun or srun starts this command (docs/scaling.md).
+`python -m stages.train DATASET --attention mask --pc true --seed 0`, `--control NAME`; many machines: docs/scaling.md
 """
 
 from argparse import Namespace
@@ -26,11 +25,15 @@ def main() -> None:
     place = find_place(dataset.train.devices, dataset.train.nodes)
     with beside_others(place, "train") if place else nullcontext():
         from objabn.clips.dataset import fold_names
+        from objabn.model.adopted import adopt
         from objabn.stores.table import check_missing, read_table
         from objabn.training.folds import make_networks
 
         paths = Paths(arguments.dataset)
         frames, run = paths.data("frames"), (arguments.row, arguments.seed)
+        if arguments.network:
+            adopt(arguments.network, dataset, frames, paths.run(*run), name=arguments.control, seed=run[1])
+            return
         check_missing(read_table(frames), dataset.machine.max_failed)
         make_networks(fold_names(frames), partial(making, arguments, dataset), paths.run(*run), paths.lock(*run), place)
 
@@ -47,16 +50,15 @@ def making(arguments: Namespace, dataset: Dataset, fold: str | None) -> "Making"
     from objabn.training.train import train_and_save
 
     paths, seed = Paths(arguments.dataset), arguments.seed
-    wrong = {"masks": arguments.masks, "labels": arguments.labels, "fold": fold}
-    run = Run(dataset, arguments.attention, arguments.pc, seed, arguments.control, **wrong)
+    how = (arguments.control, arguments.masks, arguments.labels, fold)
+    run = Run(dataset, arguments.attention, arguments.pc, seed, *how)
     frames, masks = paths.data("frames"), paths.data("masks")
     groups = partial(read_groups, FOLDER, arguments.dataset)
     stores, train_set = stores_of(run, frames, masks), training_clips(run, frames, masks, groups)
     watched_set, watched_on = watched_clips(run, frames)
     of_truth = [store / name for store in stores[2:] for name in (TABLE, ANNOTATED)]
-    others = [Path(dataset.model.pretrained or ""), *of_truth]
-    others += [FOLDER / f"{arguments.dataset}.csv"] if dataset.train.share < 1 else []
-    inputs = paths.trained_on(*others)
+    of_share = [FOLDER / f"{arguments.dataset}.csv"] if dataset.train.share < 1 else []
+    inputs = paths.trained_on(Path(dataset.model.pretrained or ""), *of_truth, *of_share)
     record = {**run_record(run, train_set.class_names, inputs), "validated_on": watched_on}
     return Making(
         params=dataset,

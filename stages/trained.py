@@ -44,6 +44,11 @@ def trained_runs(
         yield seed, run, clips
 
 
+def measured_as(run: "TrainedRun", dataset: Dataset) -> Dataset:
+    """The parameters with which a run is measured: of a network that was not trained here with its own layer."""
+    return dataset.model_copy(update={"gradcam": run.params.gradcam}) if "network" in run.record else dataset
+
+
 def networks(dataset_name: str) -> tuple[str | None, ...]:
     """The folds whose networks a seed has; (None,) where it has one network alone."""
     from objabn.clips.dataset import fold_names

@@ -13,14 +13,8 @@ WITH_EXAMPLES = sorted(
     for path in ROOT.glob("objabn/**/*.py")
     if ">>> " in path.read_text()
 )
-MENDED = (
-    "model",
-    "training",
-    "evaluation",
-    "stores",
-    "preflight",
-    "networks",
-)  # packages whose first lines keep the rule
+# Packages whose first lines keep the rule.
+MENDED = ("model", "training", "evaluation", "measures", "stores", "preflight", "networks")
 NO_VERB = ("The", "A", "An", "What", "Whether", "How", "One", "Which", "Where", "Who", "It", "This")
 
 

@@ -41,7 +41,7 @@ FLOORS = (
     ("clips", "segmentation", "decoding", "synthetic"),
     ("training", "evaluation", "truth"),
     ("audits", "report", "networks"),
-    ("explanation", "plan", "pretrain"),
+    ("explanation", "plan", "pretrain", "measures"),
     ("preflight",),
     ("cli",),
 )
@@ -170,6 +170,8 @@ def test_a_stage_runs_its_own_file(stage: str) -> None:
         ("report/page/page.py", {"study", "compare", "audits"}),
         ("system/files.py", set(STAGES) - {"train-control", "evaluate-control", "audit-control"}),
         ("explanation/explain.py", set()),
+        ("measures/arrays.py", set()),
+        ("networks/adapter.py", {"networks"}),
         ("plan/costs.py", set()),
         ("preflight/check.py", set()),
         ("pretrain/backbone.py", set()),

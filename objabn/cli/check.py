@@ -7,6 +7,7 @@ import argparse
 
 from objabn.config.file import add_overrides, load_params
 from objabn.config.rows import Table
+from objabn.config.selection import trained_table
 from objabn.plan.costs import num_rows
 
 NO_STAR = "but then no comparison gets a star"
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     table = params.table
     rows = f"{len(table.attention) * len(table.pc)} rows, {len(table.controls)} control(s)"
     print(f"{args.params}: ok (dataset {params.dataset}, {rows}, {len(table.seeds)} seed(s) each)")
-    print(f"seeds: {_seeds(table)}")
+    print(f"seeds: {_seeds(trained_table(params))}")
     from objabn.preflight.check import OFF, VARIABLE, check_needs, is_off
 
     found = check_needs(params.dataset, params)

@@ -17,6 +17,7 @@ from pathlib import Path
 from objabn.cli.check import NO_STAR, ONE_SEED
 from objabn.config.file import add_overrides, load_params
 from objabn.config.schema import Dataset, Params
+from objabn.config.selection import trained_table
 from objabn.plan.costs import Cost, Counts, Rates, costs, total
 from objabn.plan.units import duration, size
 from objabn.preflight.device import find_devices
@@ -64,16 +65,18 @@ def run(args: argparse.Namespace) -> int:
 
     start_sec = time.perf_counter() - started
     counts, own = count(params.dataset, dataset)
+    table = trained_table(params)
     busy = os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 0.0
     with tempfile.TemporaryDirectory(prefix="objabn-plan-") as place:
-        rates = measure(dataset, params.table, counts, own, Path(place), start_sec)
-    lines = costs(dataset, params.table, counts, rates)
-    one_seed = costs(dataset, params.table.model_copy(update={"seeds": params.table.seeds[:1]}), counts, rates)
+        rates = measure(dataset, table, counts, own, Path(place), start_sec)
+    lines = costs(dataset, table, counts, rates)
+    one_seed = costs(dataset, table.model_copy(update={"seeds": table.seeds[:1]}), counts, rates)
     at_a_time = side_by_side(table_rows(params.dataset, params), num_cores(), num_gpus(find_devices()))
     notes = [_seeds(params.table.seeds, lines, one_seed), _side_by_side(at_a_time)]
     notes += _power(
         len(params.table.seeds), *_test_recordings(params.dataset, dataset, counts), truth=bool(dataset.truth)
     )
+    notes += _elsewhere(params)
     notes += [*_unknown(lines), *_disk(lines), *_gpu(rates), *_warn_of_others(busy)]
     if not rates.row.gpu_bytes:
         notes.append("GPUs: `--costs` computes what a training takes at least on an H100, an A100 and an RTX 4090")
@@ -177,6 +180,14 @@ def _test_recordings(name: str, dataset: Dataset, counts: Counts) -> tuple[int, 
         return len(set(groups)), "test recordings"
     known = RECORDINGS.get(name)
     return (known, "test recordings") if known else (counts.test, "test videos")
+
+
+def _elsewhere(params: Params) -> list[str]:
+    """Say which rows are in none of the lines: their networks are not trained here, and are as slow as they are."""
+    names = [name for name in params.table.controls if name not in trained_table(params).controls]
+    if not names:
+        return []
+    return [f"not trained here: {', '.join(names)}; what their evaluation takes is not in the table above"]
 
 
 def _rows_sec(lines: list[Cost]) -> float:

@@ -18,6 +18,8 @@ def describe(fault: Any) -> list[str]:
     if len(parts) > 3 and parts[2] == "segment":
         # pydantic names the chosen backend there, and the model where a backend has blocks of two kinds
         del parts[3 : 5 if parts[3] == "torchvision" and len(parts) > 4 else 4]
+    if len(parts) > 2 and parts[0] == "controls":
+        del parts[2]  # whether the row is trained or a network from elsewhere
     if len(parts) > 3 and parts[0] == "controls" and parts[2] == "masks":
         del parts[3 : 5 if parts[3] == "block" else 4]  # a name or a block, and which block
     key, kind, got = ".".join(parts), fault["type"], fault["input"]

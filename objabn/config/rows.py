@@ -1,9 +1,9 @@
 """The rows of the comparison table: loss configurations and controls, and the maps that each has."""
 
 import re
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from objabn.config.blocks import Block, Seed
 from objabn.config.control_masks import ControlMasks
@@ -27,6 +27,7 @@ LETTERS = ("u", "o", "b", *POST_HOC, PERTURBATION)  # of all maps
 Attention = Literal["abn", "mask", "mha"]
 Audit = Literal["rows", "backgrounds"]  # all audits of a row, or only the one on other backgrounds
 LOSSES: tuple[str, ...] = get_args(Attention)
+NETWORK = "network"  # key in the record of a run that was not trained here
 CHANGEABLE = ("data", "mask", "model", "loss_weights", "train", "gradcam")  # blocks that a control may change
 CONTROL_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
@@ -71,6 +72,47 @@ class Control(Block):
         if self.pc and not MAPS[self.attention]:
             raise ValueError(f"pc: expected false ({self.attention} has no attention branch), got true")
         return self
+
+
+class NetworkControl(Block):
+    """A row of a network that was not trained here; what is measured of it is what is measured of the other rows."""
+
+    network: str  # torchvision:NAME, hf:FOLDER, FILE.py:FUNCTION or package.module:function
+    weights: str | None  # a file, random, or null: its own
+    labels: str | None  # a csv `class,label` that says which of its classes is which of ours; null: those of our names
+    layer: str | None  # of Grad-CAM and LayerCAM; null: its default
+    set: dict[str, Any]  # dotted key below `data` -> its value for this row: the clips that the network takes
+
+    attention: ClassVar[str] = "plain"
+    pc: ClassVar[bool] = False
+    masks: ClassVar[str] = "own"
+
+    @field_validator("network")
+    @classmethod
+    def _is_named(cls, spec: str) -> str:
+        if not re.fullmatch("[^:]+:.+", spec):
+            known = "torchvision:NAME, hf:FOLDER, FILE.py:FUNCTION or package.module:function"
+            raise ValueError(f": expected {known}, got {spec!r}")
+        return spec
+
+    @field_validator("set")
+    @classmethod
+    def _is_of_clips(cls, changes: dict[str, Any]) -> dict[str, Any]:
+        for key in changes:
+            if not key.startswith("data."):
+                raise ValueError(f"{key}: expected a parameter of data (the network is not trained here)")
+        return changes
+
+
+def _kind(value: Any) -> str:
+    return (
+        "adopted" if isinstance(value, NetworkControl) or (isinstance(value, dict) and "network" in value) else "made"
+    )
+
+
+AnyControl = Annotated[
+    Annotated[Control, Tag("made")] | Annotated[NetworkControl, Tag("adopted")], Discriminator(_kind)
+]
 
 
 class Table(Block):

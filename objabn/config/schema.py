@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from objabn.config.blocks import Block, Count, NonNegative, Positive, Seed, Share
-from objabn.config.rows import Control, Loss, Table
+from objabn.config.rows import AnyControl, Loss, Table
 from objabn.config.segmenters import (
     LEAST_PROBABILITY,
     FromHub,
@@ -292,5 +292,5 @@ class Params(Block):
     dataset: str
     loss: Loss
     table: Table
-    controls: dict[str, Control]
+    controls: dict[str, AnyControl]
     datasets: dict[str, Dataset]

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from objabn.config.control_masks import TrueMasks
 from objabn.config.faults import ParamsError, describe
-from objabn.config.rows import CHANGEABLE, CONTROL_NAME, LOSSES, Control
+from objabn.config.rows import CHANGEABLE, CONTROL_NAME, LOSSES, Control, NetworkControl, Table
 from objabn.config.schema import NAME, Dataset, Params
 
 
@@ -24,7 +24,7 @@ def put(values: dict, key: str, value: Any) -> str | None:
     return None
 
 
-def control_and_block(params: Params, dataset: Dataset, name: str) -> tuple[Control, Dataset]:
+def control_and_block(params: Params, dataset: Dataset, name: str) -> tuple[Control | NetworkControl, Dataset]:
     """A control, and a data set's parameters as it changes them.
 
     Raises:
@@ -39,6 +39,13 @@ def control_and_block(params: Params, dataset: Dataset, name: str) -> tuple[Cont
     if isinstance(params.controls[name].masks, TrueMasks) and dataset.truth is None:
         raise ParamsError(f"params.yaml: {_no_truth(name)}")
     return params.controls[name], Dataset.model_validate(values)
+
+
+def trained_table(params: Params) -> Table:
+    """The table without the controls that are not trained here."""
+    table = params.table
+    trained = [name for name in table.controls if not isinstance(params.controls.get(name), NetworkControl)]
+    return table.model_copy(update={"controls": trained})
 
 
 def _no_truth(name: str) -> str:

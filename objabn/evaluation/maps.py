@@ -37,6 +37,9 @@ def named_maps(found: PostHoc, attention: str) -> dict[str, Tensor]:
 
 
 def repeated_maps(found: PostHoc, attention: str) -> frozenset[str]:
-    """Tell which of `named_maps` are the same in several frames: those of fewer steps than frames."""
+    """Tell which of `named_maps` are the same in several frames.
+
+    They are those of fewer steps than frames.
+    """
     own = MAPS[attention] if found.output.maps.shape[2] < found.maps[GRAD_CAM].shape[2] else ()
     return found.repeated | frozenset(own)

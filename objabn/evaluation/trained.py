@@ -11,13 +11,13 @@ import torch
 
 import objabn
 from objabn.config.renamed import of_old_run
-from objabn.config.rows import map_names
-from objabn.config.schema import Dataset
+from objabn.config.rows import NETWORK, map_names
+from objabn.config.schema import Dataset, GradCam
+from objabn.model.adopted import adopted_record, load_adopted
 from objabn.model.interface import VideoNetwork
 from objabn.model.run import RUN, WEIGHTS, Run, build_model, check_backbone_files, load_run
 from objabn.stores.splits import folds
 
-NETWORK = "network"  # in the record of a network that was not trained here
 DEVICES = ("auto", "cpu", "cuda")
 SHIPPED = Path(objabn.__file__).parent / "assets/eight_drawn_actions"  # a run that comes with the package
 _CPU = torch.device("cpu")
@@ -28,7 +28,7 @@ class TrainedRun:
     """A run's network in evaluation mode, and what it was trained as.
 
     Attributes:
-        directory: with model.safetensors and run.json.
+        directory: with model.safetensors and run.json; run.json alone of a network that was not trained here.
         params: its data set's parameters, as they were for this run.
         maps: letters of its maps: u, o, b, or g (Grad-CAM) where it has no attention branch.
         record: run.json.
@@ -110,9 +110,12 @@ def load_trained(directory: Path, device: torch.device = _CPU) -> TrainedRun:
     """Load the run in a directory onto a device, its network in evaluation mode.
 
     Raises:
-        ValueError: an incomplete or damaged run, or one that this version cannot read.
+        ValueError: an incomplete or damaged run, or one that this version cannot read; a network that was not trained
+            here and is not as it was.
     """
     try:
+        if (adopted := adopted_record(directory)) is not None:
+            return _adopted(directory, adopted, device)
         state, record = load_run(directory)
         params = Dataset.model_validate(of_old_run(record["params"]))
         if params.train.depthwise == "triton":  # the GPU of this process may not run it
@@ -129,3 +132,13 @@ def load_trained(directory: Path, device: torch.device = _CPU) -> TrainedRun:
         raise ValueError(f"{directory}: expected a run of this version of objabn, got {reason}") from error
     maps = map_names(run.attention)
     return TrainedRun(directory, model.to(device).eval(), params, run.attention, class_names, maps, device, record)
+
+
+def _adopted(directory: Path, record: dict[str, Any], device: torch.device) -> TrainedRun:
+    """Load the network of a run that was not trained here; its Grad-CAM is at the layer that the run names."""
+    params = Dataset.model_validate(of_old_run(record["params"]))
+    network, class_names = load_adopted(directory, record, params), tuple(record["class_names"])
+    params = params.model_copy(update={"gradcam": GradCam(layer=record[NETWORK]["layer"])})
+    attention = record["attention"]
+    maps = map_names(attention)
+    return TrainedRun(directory, network.to(device).eval(), params, attention, class_names, maps, device, record)

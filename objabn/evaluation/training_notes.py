@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from objabn.config.rows import NETWORK
 from objabn.stores.splits import folds
 from objabn.system.files import file_digest, read_json
 
@@ -22,10 +23,18 @@ def training_notes(runs: Mapping[int, Path]) -> dict[str, Any]:
     network a fold (`networks` of them) the curves are the means over the folds, the rest is the first fold's. Where a
     share of the recordings was trained on, `inputs` are the files that the trainings read, with their digests.
 
+    A network that was not trained here has no curves and no epochs; `network` is what its run says of it.
+
     Args:
         runs: each seed's run directory.
     """
     curves = {}
+    records = {str(seed): read_json(network_dirs(directory)[0] / "run.json") for seed, directory in runs.items()}
+    first = next(iter(records.values()))
+    networks = max(len(network_dirs(directory)) for directory in runs.values())
+    if NETWORK in first:
+        own = {NETWORK: first[NETWORK], "versions": first["versions"]}
+        return {**own, "curves": {}, "epochs": {}, "networks": networks}
     for seed, directory in runs.items():
         path = directory / "curves.csv"
         there = [name for name in GRADIENTS if name in pd.read_csv(path, nrows=0)]
@@ -33,8 +42,6 @@ def training_notes(runs: Mapping[int, Path]) -> dict[str, Any]:
         known = table.astype(object).where(table.notna(), None)
         names = [*CURVES, *(name for name in there if table[name].notna().any())]
         curves[str(seed)] = {name: known[name].to_list() for name in names}
-    records = {str(seed): read_json(network_dirs(directory)[0] / "run.json") for seed, directory in runs.items()}
-    first = next(iter(records.values()))
     chosen = first.get("params", {}).get("train", {}).get("share", 1.0) < 1
     return {
         **({"inputs": first["inputs"]} if chosen else {}),
@@ -42,7 +49,7 @@ def training_notes(runs: Mapping[int, Path]) -> dict[str, Any]:
         "curves": curves,
         "epochs": {seed: record.get("epoch") or curves[seed]["epoch"][-1] for seed, record in records.items()},
         "validated_on": first.get("validated_on", "test"),
-        "networks": max(len(network_dirs(directory)) for directory in runs.values()),
+        "networks": networks,
     }
 
 

@@ -22,19 +22,19 @@ from torch import Tensor, nn
 from objabn.audits.perturbation import perturbation_maps
 from objabn.clips.geometry import resample_clips
 from objabn.clips.sampling import crop_box
-from objabn.config.rows import METHODS, PERTURBATION
+from objabn.config.rows import METHODS, NETWORK, PERTURBATION
 from objabn.config.schema import Data
 from objabn.evaluation.maps import logits_and_maps
 from objabn.evaluation.passes import PERTURBATIONS
 from objabn.evaluation.posthoc import posthoc_maps
-from objabn.evaluation.trained import NETWORK, SHIPPED, TrainedRun, load
+from objabn.evaluation.trained import SHIPPED, TrainedRun, load
 from objabn.explanation.clip_stream import PlacedClip, end_to_end
 from objabn.explanation.explanation import Explanation
 from objabn.explanation.files import Overlay, write_files
 from objabn.explanation.frame_stream import stream_video
 from objabn.explanation.inputs import complain
 from objabn.explanation.known_masks import find_masks
-from objabn.explanation.models import load_model, shown_size
+from objabn.explanation.models import is_model, load_model, shown_size
 from objabn.explanation.panels import panel_size
 from objabn.index.names import printable
 from objabn.progress import progress
@@ -108,7 +108,7 @@ def explain(
     stream = stream_video(path)
     info, fps = stream.info, stream.info.fps or FPS
     wide = info.width * info.pixel_aspect
-    if NETWORK in loaded.record:
+    if is_model(loaded):
         stored = shown_size(info.height, wide, data.short_side_eval)
         box, _ = crop_box(data, *stored, None)
     else:
@@ -208,15 +208,13 @@ def tell_passes(video: Path, num_frames: int, data: Data) -> None:
 
 def _source(run: TrainedRun, names: list[str]) -> dict[str, Any]:
     """What explanation.json says of who was asked and how."""
-    own = run.record.get(NETWORK)
-    if own is None:
-        said: dict[str, Any] = {"run": run.directory.as_posix()}
-        if set(names) <= set(run.maps):
-            return said
-    else:
-        data = run.params.data
+    own, data = run.record.get(NETWORK), run.params.data
+    said: dict[str, Any] = {} if is_model(run) else {"run": run.directory.as_posix()}
+    if own is not None:
         sees = {"num_frames": data.num_frames, "frame_stride": data.frame_stride, "size": data.crop}
-        said = {"network": own["spec"], "weights": own["weights"], "digests": own["digests"], **sees}
+        said |= {"network": own["spec"], "weights": own["weights"], "digests": own["digests"], **sees}
+    elif set(names) <= set(run.maps):
+        return said
     [letter] = names
     split = run.params.model.split if own is None else own["split"]
     layers = {"g": run.params.gradcam.layer, "l": run.params.gradcam.layer, "s": split}

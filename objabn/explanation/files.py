@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from objabn.evaluation.trained import NETWORK, TrainedRun
+from objabn.evaluation.trained import TrainedRun
 from objabn.explanation.clip_stream import PlacedClip
 from objabn.explanation.explanation import Explanation
 from objabn.explanation.known_masks import KnownMasks
+from objabn.explanation.models import is_model
 from objabn.explanation.panels import Panels, crop_of
 from objabn.index.names import printable
 from objabn.model.run import versions
@@ -132,6 +133,4 @@ def write_files(explanation: Explanation, run: TrainedRun, overlay: Overlay) -> 
 
 def _described(run: TrainedRun) -> dict[str, Any]:
     """What a run was trained as; nothing of a network that was not trained here."""
-    return (
-        {} if NETWORK in run.record else {name: run.record.get(name) for name in ("attention", "pc", "seed", "control")}
-    )
+    return {} if is_model(run) else {name: run.record.get(name) for name in ("attention", "pc", "seed", "control")}

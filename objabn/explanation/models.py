@@ -12,9 +12,9 @@ from pathlib import Path
 from torch import nn
 
 from objabn.config.renamed import of_old_run
-from objabn.config.rows import map_names
+from objabn.config.rows import NETWORK, map_names
 from objabn.config.schema import Dataset, GradCam
-from objabn.evaluation.trained import NETWORK, SHIPPED, TrainedRun, choose_device
+from objabn.evaluation.trained import SHIPPED, TrainedRun, choose_device
 from objabn.model.run import RUN
 from objabn.networks.adapter import Adapter
 from objabn.networks.choice import load_network
@@ -88,6 +88,11 @@ def _adapted(
         if given not in (None, own := getattr(model, name)):
             raise ValueError(f"{name}: expected {own}, that of the Adapter, got {given}")
     return model
+
+
+def is_model(run: TrainedRun) -> bool:
+    """Tell whether `load_model` has made it: it is no row of a data set."""
+    return set(run.record) == {NETWORK}
 
 
 def shown_size(height: int, width: float, short_side: int) -> tuple[int, int]:

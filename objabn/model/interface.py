@@ -55,18 +55,24 @@ class VideoNetwork(Protocol):
     def layers(self) -> tuple[str, ...]: ...
 
     def preprocess(self, clips: Tensor) -> Any:
-        """Turn clips, float32 (B, 3, T, S, S), into what the network itself takes."""
+        """Turn clips into what the network itself takes.
+
+        They are normalised, float32 (B, 3, T, S, S).
+        """
         ...
 
     def __call__(self, clips: Tensor) -> Output:
-        """Return what the network says of clips, float32 (B, 3, T, S, S).
+        """Return what the network says of clips.
 
-        It preprocesses them itself.
+        They are normalised, float32 (B, 3, T, S, S), and preprocessed within.
         """
         ...
 
     def tap(self, layer: str) -> Tap:
-        """Say where the features of "split", or of one of `layers`, are.
+        """Say where the features of a layer are.
+
+        Args:
+            layer: "split", or one of `layers`.
 
         Raises:
             ValueError: there is no such layer.
@@ -74,7 +80,7 @@ class VideoNetwork(Protocol):
         ...
 
     def steps(self) -> list[tuple[str, list[nn.Module]]]:
-        """List all layers with weights, from the logits to the input.
+        """List all layers with weights by name, from the logits to the input.
 
         The sanity check draws them anew in this order.
         """
@@ -88,7 +94,7 @@ class VideoNetwork(Protocol):
 
 
 def identity(values: Tensor) -> Tensor:
-    """Return values themselves: a grid is (B, C, T'', h', w') already."""
+    """Return values themselves, a grid (B, C, T'', h', w') already."""
     return values
 
 

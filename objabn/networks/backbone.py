@@ -29,7 +29,9 @@ _CODE = "objabn/networks"
 
 
 def backbone_for(config: Model, *, num_classes: int, num_frames: int, crop: int) -> Backbone:
-    """Make the backbone that `model.backbone` names, with the weights of `model.pretrained`.
+    """Make the backbone that `model.backbone` names.
+
+    It has the weights of `model.pretrained`.
 
     Args:
         config: the block `model` of params.yaml.
@@ -74,7 +76,7 @@ def backbone_for(config: Model, *, num_classes: int, num_frames: int, crop: int)
 
 
 def check_backbone(config: Model, layer: str, *, num_frames: int, crop: int) -> None:
-    """Check that the backbone of `model` can be made, and that Grad-CAM finds its layer.
+    """Check that a backbone can be made, and that Grad-CAM finds its layer.
 
     Args:
         layer: `gradcam.layer`.

@@ -149,7 +149,10 @@ def build(folder: Path, known: Known, weights: str | None, num_classes: int | No
 
 
 def without_predictor(module: nn.Module) -> nn.Module:
-    """Drop what a V-JEPA 2 needs for its pretraining alone; of any other network nothing."""
+    """Drop what a V-JEPA 2 needs for its pretraining alone.
+
+    Other networks stay as they are.
+    """
     if (jepa := getattr(module, "vjepa2", None)) is not None:
         jepa.predictor = nn.Identity()
     return module

@@ -78,7 +78,7 @@ class Renormalise(nn.Module):
         self._frames_first = frames_first
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Return the clips, (B, 3, T, S, S) or frames first, of normalised ones (B, 3, T, S, S)."""
+        """Return normalised clips (B, 3, T, S, S) as the network takes them."""
         own = clips * self.scale + self.shift
         return own.transpose(1, 2) if self._frames_first else own
 
@@ -122,7 +122,9 @@ def of_torchvision(name: str, num_classes: int) -> Staged:
 
 
 def take_apart(name: str, module: Any) -> Staged:
-    """Take a module apart of a kind that torchvision has; its depth and widths may be others.
+    """Take a module apart of a kind that torchvision has.
+
+    Its depth and widths may be others.
 
     Args:
         name: r3d_18, mc3_18, r2plus1d_18, s3d or swin3d_t.
@@ -150,7 +152,9 @@ def take_apart(name: str, module: Any) -> Staged:
 
 
 def of_file(spec: str, num_classes: int) -> Staged:
-    """Take the stages that a user's function gives: an `nn.Sequential` whose last child is the head.
+    """Take the stages that a user's function gives.
+
+    It gives an `nn.Sequential` whose last child is the head.
 
     Args:
         spec: FILE.py:FUNCTION or package.module:function; the function takes the number of classes.

@@ -10,7 +10,7 @@ from typing import Any
 
 from objabn.config.faults import ParamsError
 from objabn.config.schema import Dataset, Params
-from objabn.config.selection import control_and_block
+from objabn.config.selection import control_and_block, trained_table
 from objabn.plan.costs import Counts, training_sec
 from objabn.plan.operations import FLOAT_BYTES, Work, count_row, segmenter_flops
 from objabn.plan.units import duration, size
@@ -80,7 +80,7 @@ def bounds(params: Params, counts: Counts) -> Bounds:
     Rows of the same network share a line: PC's part of the bytes is below one per cent, and which masks or weights a
     row starts with changes nothing. A training is all its epochs, each with the validation after it.
     """
-    own, table = params.datasets[params.dataset], params.table
+    own, table = params.datasets[params.dataset], trained_table(params)
     rows: list[tuple[str, str, Dataset]] = [(name, name, own) for name in table.attention for _ in table.pc]
     for name in table.controls:
         with suppress(ParamsError):  # one that does not fit this data set

@@ -10,11 +10,13 @@ import os
 from typing import TYPE_CHECKING
 
 from objabn.config.schema import Dataset, Params
+from objabn.config.selection import trained_table
 from objabn.plan.costs import Counts
 from objabn.preflight.backbone import backbone_downloads, backbone_findings
 from objabn.preflight.data import groups_findings, read, true_masks_findings, truth_findings, videos_findings
 from objabn.preflight.device import device_findings, find_devices
 from objabn.preflight.findings import Finding, settle, warning
+from objabn.preflight.networks import network_findings
 from objabn.preflight.rows import stages_done, table_rows
 from objabn.preflight.segmenter import segmenter_downloads, segmenter_findings
 from objabn.preflight.side_by_side import num_cores, num_gpus, side_by_side
@@ -36,7 +38,8 @@ def check_needs(name: str, params: Params, *, running: str | None = None) -> lis
         running: the stage that asks; what it has done before does not count.
     """
     dataset = params.datasets[name]
-    rows, done = table_rows(name, params), stages_done(name, params, running=running)
+    every, done = table_rows(name, params), stages_done(name, params, running=running)
+    rows = [row for row in every if row.network is None]  # that are trained
     present = find_devices()
     at_a_time = side_by_side(rows, num_cores(), num_gpus(present)).number
     index, found = None, list[Finding]()
@@ -45,12 +48,13 @@ def check_needs(name: str, params: Params, *, running: str | None = None) -> lis
         found += videos_findings(name, dataset, index) + truth_findings(name, dataset, index) + groups_findings(name)
         found += true_masks_findings(name, params)
     if counts := _counts(name, dataset, index, may_open=running is None):
-        found += disk_findings(dataset, params.table, counts, done, at_a_time)
+        found += disk_findings(dataset, trained_table(params), counts, done, at_a_time)
     elif running is None:
         found.append(warning("decode", "disk: what is needed can be told when the index and its videos are there"))
     found += segmenter_findings(name, dataset, index, done.get("decode"))
     found += download_findings([*segmenter_downloads(name, dataset), *backbone_downloads(rows)])
     found += backbone_findings(rows)
+    found += network_findings(every, None if index is None else sorted(index["label"].unique()))
     found += memory_findings(name, rows, at_a_time)
     train_videos, networks = _training(counts, index)
     found += device_findings(rows, train_videos, present, networks)

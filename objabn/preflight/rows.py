@@ -5,16 +5,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 from objabn.config.faults import ParamsError
+from objabn.config.rows import NetworkControl
 from objabn.config.schema import Dataset, Params
 from objabn.config.selection import control_and_block
 
 
 class Row(NamedTuple):
-    """A row's parameters, the key that they stand under, and its folder below runs and results."""
+    """A row's parameters, the key that they stand under, and its folder below runs and results.
+
+    `network` is the block of a control that is not trained here.
+    """
 
     key: str
     block: Dataset
     folder: str
+    network: NetworkControl | None = None
 
 
 def table_rows(name: str, params: Params) -> list[Row]:
@@ -27,8 +32,10 @@ def table_rows(name: str, params: Params) -> list[Row]:
     ]
     for control in params.table.controls:
         with suppress(ParamsError):  # one that fits the chosen data set only, not this one
-            block = control_and_block(params, own, control)[1]
-            rows.append(Row(f"controls.{control}.set", block, f"controls/{control}"))
+            made, block = control_and_block(params, own, control)
+            network = made if isinstance(made, NetworkControl) else None
+            key = f"controls.{control}" + ("" if network else ".set")
+            rows.append(Row(key, block, f"controls/{control}", network))
     return rows
 
 
@@ -48,7 +55,7 @@ def stages_done(name: str, params: Params, *, running: str | None = None) -> dic
             done[stage] = store
     if not params.datasets[name].decode.store:
         done.pop("decode", None)  # later stages read the videos again
-    if all(_is_trained(runs / row.folder / f"seed-{seed}") for row in rows for seed in seeds):
+    if all(_is_made(runs / row.folder / f"seed-{seed}", row) for row in rows for seed in seeds):
         done["train"] = runs
         if all((results / f"{row.folder}.csv").is_file() for row in rows):
             done["evaluate"] = results
@@ -56,8 +63,10 @@ def stages_done(name: str, params: Params, *, running: str | None = None) -> dic
     return done
 
 
-def _is_trained(run: Path) -> bool:
+def _is_made(run: Path, row: Row) -> bool:
     """Tell whether a run is there, of one network or of one a fold: the curves of all folds come last."""
+    if row.network:
+        return (run / "run.json").is_file() or any(run.glob("fold-*/run.json"))
     return (run / "model.safetensors").is_file() or (any(run.glob("fold-*/")) and (run / "curves.csv").is_file())
 
 

@@ -115,6 +115,7 @@ def main_notes(comparison: Comparison) -> list[str]:
         *[f"{_ECE_NOTE}{_ece_by_chance(comparison)}"] * has_ece,
         *[_USED_NOTE] * is_used,
         *_NOTES[1:],
+        *_elsewhere(comparison),
         *_chosen_epoch(comparison),
     ]
 
@@ -146,6 +147,23 @@ def _networks(comparison: Comparison) -> int:
     return max((notes.get("networks", 1) for notes in comparison.trainings.values()), default=1)
 
 
+def _elsewhere(comparison: Comparison) -> list[str]:
+    """Rows that were not trained here: which networks they are, and what their seeds and intervals mean."""
+    names = {row.name: notes["network"]["spec"] for row, notes in comparison.trainings.items() if "network" in notes}
+    if not names:
+        return []
+    told = ", ".join(f"{name}: {spec}" for name, spec in names.items())
+    several = len(comparison.seeds) > 1
+    seeds = (
+        " The seeds of such a row are one network, on the same clips or on those that a seed draws: an interval of a "
+        "difference covers other trainings of the other row, and other test recordings, but no other training of it."
+    )
+    return [
+        f"Not trained here: {told}. A map is Grad-CAM's, of the predicted class; an entropy depends on the grid, so "
+        f"compare networks' entropies where their splits have the same.{seeds if several else ''}"
+    ]
+
+
 def _chosen_epoch(comparison: Comparison) -> list[str]:
     """What chose the weights, where it was not the end of the training, and of which rows if not of all."""
     early = [row.name for row, notes in comparison.trainings.items() if _is_early(notes)]
@@ -153,7 +171,8 @@ def _chosen_epoch(comparison: Comparison) -> list[str]:
         return []
     of = "" if comparison.params.train.report == "best" else f" of {', '.join(early)}"
     chosen = f"Weights{of}: those of the epoch with the highest top-1"
-    if any(notes.get("validated_on", "test") == "test" for notes in comparison.trainings.values()):
+    trained = [notes for notes in comparison.trainings.values() if "network" not in notes]
+    if any(notes.get("validated_on", "test") == "test" for notes in trained):
         has_folds = _networks(comparison) > 1
         fair = "with folds `train.report: last` alone is fair" if has_folds else "a split `val` would choose fairly"
         return [f"{chosen} on the test videos themselves, so accuracies are too high; {fair}."]

@@ -121,8 +121,21 @@ def measure_notes(comparison: Comparison, cells: pd.DataFrame) -> list[str]:
 def map_notes(comparison: Comparison) -> list[str]:
     """What else is needed to read the table of maps: frames without an object, how much truth there is, chance."""
     notes = [*_empty_frames(comparison), *_other_ranges(comparison), *_truth(comparison), *_chance(comparison)]
+    notes += _repeated(comparison)
     known = ceiling(comparison)
     return [*notes, *[_MASKS_NOTE.format(missed=100 * known.get(MISSED, 0))] * bool(known), _INVERSE_NOTE]
+
+
+def _repeated(comparison: Comparison) -> list[str]:
+    """Which rows have maps that are the same in several frames, and so no flicker, which others have."""
+    of_rows = {row.name: (comparison.numbers[row], comparison.kept_maps(row)[0]) for row in comparison.rows}
+    flickers = {name: ("flicker", letter) in numbers for name, (numbers, letter) in of_rows.items()}
+    measured = [name for name, (numbers, letter) in of_rows.items() if ("range", letter) in numbers]
+    names = [name for name in measured if not flickers[name]]
+    if not names or not any(flickers.values()):
+        return []
+    why = "their networks have fewer steps in time than a clip has frames, and several frames share a map"
+    return [f"{', '.join(names)}: no flicker; {why}."]
 
 
 def _other_ranges(comparison: Comparison) -> list[str]:

@@ -110,11 +110,14 @@ def method_notes(comparison: Comparison) -> list[str]:
     """What is needed to read the table of methods."""
     layer = comparison.params.gradcam.layer
     at = "the split" if layer == "split" else layer
+    others = {row.name: notes["network"] for row, notes in comparison.trainings.items() if "network" in notes}
+    elsewhere = [f"{name}: Grad-CAM at {own['layer']}, (split) at {own['split']}" for name, own in others.items()]
     notes = [
         f"Grad-CAM, LayerCAM: at {at} (`gradcam.layer`), of the predicted class; Grad-CAM (split): at the end of the "
         "feature extractor, where the row's own maps lie. centre: a fixed bump in the middle of the frame; motion: how "
         "much a cell changes between frames. These two know nothing of the network, and a map that is no better than "
         "they are has told nothing.",
+        *([f"Not trained here, {'; '.join(elsewhere)}."] if elsewhere else []),
         "passes: what a map costs beyond the answer. One backward pass gives Grad-CAM, Grad-CAM (split) and LayerCAM "
         "together.",
         "entropy: of frames with an object, on the grid of the row's own maps; own grid: on the method's, where it "

@@ -117,7 +117,8 @@ def test_a_missing_package_is_a_line_with_advice(checkout: Path, command: str, p
 def test_what_the_package_offers() -> None:
     assert set(objabn.__all__) <= set(dir(objabn))
     assert objabn.losses.__name__ == "objabn.training.losses"
-    assert objabn.metrics.__name__ == "objabn.evaluation.metrics"
+    assert objabn.metrics.__name__ == "objabn.measures.arrays"
+    assert objabn.Adapter.__module__ == "objabn.networks.adapter"
     assert objabn.AttentionBranch.__module__ == "objabn.model.attention_branch"
     assert callable(objabn.explain)
     with pytest.raises(AttributeError, match="module 'objabn' has no attribute 'nonsense'"):

@@ -14,6 +14,7 @@ from objabn.config.selection import control_and_block
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "params.yaml").read_text()
 _CONTROL = {"attention": "mha", "pc": False, "masks": "own", "labels": "own", "set": {}}
+_NETWORK = {"network": "torchvision:r3d_18", "weights": None, "labels": None, "layer": None, "set": {}}
 MOTION = {"backend": "motion", "stride": 1, "threshold": 25.0, "min_area": 0.002}
 SEMANTIC = {"backend": "torchvision", "stride": 1, "weights": "zoo", "model": "lraspp_mobilenet_v3_large",
             "short_edge": 520, "batch_size": 4}  # fmt: skip
@@ -97,6 +98,20 @@ BROKEN = [
      "controls.human-masks.masks.threshold: not a known parameter"),
     ("a block of masks for a row without any", edited("controls.human-masks.attention", "abn"),
      "controls.human-masks.masks: expected own (abn is trained without masks), got a block"),
+    ("a network that is none", edited("controls.r3d", {**_NETWORK, "network": "r3d_18"}),
+     "controls.r3d.network: expected torchvision:NAME, hf:FOLDER, FILE.py:FUNCTION or package.module:function, "
+     "got 'r3d_18'"),
+    ("a network without its labels' key", edited("controls.r3d", {"network": "torchvision:r3d_18", "weights": None,
+     "layer": None, "set": {}}),
+     "controls.r3d.labels: missing"),
+    ("a network that is taught masks", edited("controls.r3d", {**_NETWORK, "masks": "own"}),
+     "controls.r3d.masks: not a known parameter"),
+    ("a network whose training is changed", edited("controls.r3d", {**_NETWORK, "set": {"train.epochs": 3}}),
+     "controls.r3d.set.train.epochs: expected a parameter of data (the network is not trained here)"),
+    ("a network that sees half a frame", edited("controls.r3d", {**_NETWORK, "set": {"data.num_frames": 0.5}}),
+     "controls.r3d.set.data.num_frames: expected integer, got 0.5"),
+    ("a number for a network", edited("controls.r3d", {**_NETWORK, "network": 3}),
+     "controls.r3d.network: expected string, got 3"),
     ("unknown labels of a control", edited("controls.shuffled-labels.labels", "random"),
      "controls.shuffled-labels.labels: expected 'own' or 'shuffled', got 'random'"),
     ("PC for a row without an attention branch", edited("controls.plain.pc", True),

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from objabn.clips.dataset import ClipDataset
 from objabn.clips.geometry import MEAN, STD
 from objabn.clips.partners import partners
-from objabn.config.schema import Dataset
 from objabn.evaluation.evaluate import evaluate_run
 from objabn.evaluation.map_replacement import REPLACEMENTS, accuracy_under, other_answers, replaced_maps
 from tests.helpers.clips import FRAMES, SIZE, open_made, parameters, write_stores
@@ -44,7 +43,7 @@ def test_replacements_by_hand(how, given, expected) -> None:
     torch.testing.assert_close(found, maps_of(*expected))
 
 
-def test_an_even_weight_of_a_map_that_is_added_keeps_the_energy_of_the_sum(synthetic: Dataset) -> None:
+def test_an_even_weight_of_a_map_that_is_added_keeps_the_energy_of_the_sum(synthetic) -> None:
     """(1 + 1/4)^2 * 4 and (1 + 1)^2 * 4 of the two cells that are not 0, of 4 + 4: 22.25 / 8."""
     maps, h1 = maps_of(0, 0.25, 0.5, 1), maps_of(0, 2, 0, 2)
     expected = maps_of(*[2.78125**0.5 - 1] * 4)

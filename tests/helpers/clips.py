@@ -32,7 +32,8 @@ def write_stores(folder: Path, videos: dict[str, tuple[str, np.ndarray, np.ndarr
         (folder / name).mkdir(parents=True)
         writers[name] = StoreWriter(folder / name, shape, frames_per_shard=64)
     for video, (label, frames, masks) in videos.items():
-        writers["frames"].append(frames, video=video, label=label, split=split, status="ok", height=64, width=64)
+        row = {"path": f"{video}.mp4", "label": label, "split": split, "status": "ok", "height": 64, "width": 64}
+        writers["frames"].append(frames, video=video, **row)
         planes = np.zeros((len(frames), 2, 128, 128), np.uint8)
         each = 128 // masks.shape[1]
         planes[:, 0] = 255 * masks.repeat(each, axis=1).repeat(each, axis=2)

@@ -21,6 +21,11 @@ EVIL = '<script>alert("x")</script>'
 CLASSES = [EVIL, "it's & \"quoted\" 'twice'", "walk"]
 ROWS: dict[Row, str] = {Row("plain", False): "g", Row("abn", False): "u", Row("mha", True): "uob"}
 VIDEOS, FRAMES, GRID = 12, 4, 5
+# Notes of a row of a network from elsewhere, as `training_notes` gives them.
+NOT_TRAINED = {
+    "network": {"spec": "torchvision:r3d_18", "weights": None, "labels": None, "layer": "layer4", "split": "layer3"},
+    "versions": {"torch": "1.0", "torchvision": "0.1"}, "curves": {}, "epochs": {}, "networks": 1,
+}  # fmt: skip
 _OF_MAPS = ("entropy", "flat", "iou", "pointing", "insertion", "deletion")
 
 
@@ -124,8 +129,13 @@ def page(
     num_videos: int = VIDEOS,
     methods: bool = False,
     segmenter: dict | None = None,
+    elsewhere: Row | None = None,
 ) -> str:
-    """The page of a made-up run; `folder` is where its picture of masks is drawn."""
+    """The page of a made-up run; `folder` is where its picture of masks is drawn.
+
+    Args:
+        elsewhere: a row that was not trained here.
+    """
     dataset = dataset.model_copy(update={"published": published, "truth": truth_of(Path("truth")) if truth else None})
     own, ids = list(seeds), video_ids(classes, num_videos)
     per_video = {
@@ -156,7 +166,7 @@ def page(
         published=published,
         seeds=own,
         per_video=per_video,
-        trainings=dict.fromkeys(rows, notes),
+        trainings={row: NOT_TRAINED if row == elsewhere else notes for row in rows},
         masks=Masks(report, quality, folder / "masks.png", segmenter),
         videos=videos,
     )

@@ -26,6 +26,7 @@ from objabn.networks.checkpoints import NETWORKS
 from objabn.networks.choice import load_network
 from objabn.networks.transformers import adapt
 from tests.helpers import tiny_video
+from tests.helpers.any_network import check_any_network
 from tests.helpers.taps import brightest, change_of_block, clips_for, cut_gradient, weights_once
 
 SYNTHETIC = load_params(Path(__file__).parents[2] / "params.yaml").datasets["synthetic"]
@@ -375,3 +376,12 @@ def test_a_backbone_of_other_clips_says_which(tmp_path: Path) -> None:
     message = f"model.backbone: expected data.num_frames 8 and data.crop 32, which {spec} sees, got 16 and 32"
     with pytest.raises(ValueError, match=message):
         backbone_for(config, num_classes=3, num_frames=16, crop=32)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_that_evaluation_and_audits_ask_of_a_network(name: str) -> None:
+    network = adapt(tiny_video.of_transformers(name).module)  # its weights are changed
+    clips = torch.randn(
+        2, 3, network.num_frames, network.size, network.size, generator=torch.Generator().manual_seed(0)
+    )
+    check_any_network(network, clips, network.layer, SYNTHETIC.eval)

@@ -81,6 +81,12 @@ def test_rows_of_the_same_network_share_a_line() -> None:
     assert figures(found)["rows"][0]["work"]["step_flops"] == 30
 
 
+def test_a_network_that_is_not_trained_here_has_no_line() -> None:
+    block = "{network: 'torchvision:r3d_18', weights: random, labels: null, layer: null, set: {}}"
+    computed = of(f"controls.r3d={block}", "table.controls=[r3d, plain]")
+    assert [row.name for row in computed.rows] == ["abn", "plain"]
+
+
 def test_the_table_and_what_it_says_of_itself() -> None:
     found = of("table.pc=[false, true]")
     lines = table(found).splitlines()

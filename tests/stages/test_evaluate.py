@@ -40,7 +40,7 @@ def test_all_seeds_are_ranked_where_all_videos_are(
         kept.append(keep is not None)
         return [pd.DataFrame({"video": ["v"], "label": ["a"], "predicted": ["a"], "top1": [1], "top5": [1]})]
 
-    run = SimpleNamespace(model=None, attention="mask")
+    run = SimpleNamespace(model=None, attention="mask", record={})
     clips = SimpleNamespace(table=pd.DataFrame({"video": ["v"]}), labels=np.array([0]), views=1)
     monkeypatch.setattr(stage, "trained_runs", lambda *_: ((seed, run, clips) for seed in (7, 8, 9)))
     monkeypatch.setattr(stage, "networks", lambda _: (None,))

@@ -60,7 +60,7 @@ def render(
         left_out: names of rows that the gallery does not show.
     """
     rows, per_video, params, masks = comparison.rows, comparison.per_video, comparison.params, comparison.masks
-    names = class_names(per_video)
+    names, trainings = class_names(per_video), list(comparison.trainings.values())
     counts = {row: confusion(per_video[row], names) for row in rows}
     shares = {row: recalls(counts[row]) for row in rows}
     num_labels = next(iter(counts.values())).sum(axis=1) // len(comparison.seeds)
@@ -117,7 +117,7 @@ def render(
         parameters=yaml.safe_dump(shown_parameters(params), sort_keys=False, allow_unicode=True),
         trained={
             "seeds": comparison.seeds,
-            "versions": comparison.trainings[rows[0]]["versions"],
+            "versions": next((notes for notes in trainings if "network" not in notes), trainings[0])["versions"],
             "left_out": left_out,
         },
     )

@@ -1,0 +1,1 @@
+"""Measure attention maps, whoever made them: `from objabn import metrics`, which is `objabn.measures.arrays`."""

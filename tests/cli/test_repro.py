@@ -122,7 +122,7 @@ TRAININGS = stages(
     "train@synthetic-abn-True-1", "train@synthetic-mask-True-1", "train-control@synthetic-plain-1",
 )  # fmt: skip
 EVALUATIONS = stages("evaluate@synthetic-abn-True", "evaluate@synthetic-mask-True", "evaluate-control@synthetic-plain")
-SEGMENT = "repro segment@synthetic"
+SEGMENT = "repro segment@synthetic networks@synthetic"
 ASKED = "status --json evaluate evaluate-control train train-control"
 
 
@@ -220,8 +220,8 @@ def test_it_ends_with_a_table_of_times(checkout: Checkout, capfd: pytest.Capture
     assert [line[:3] for line in table if line[0] in ("train", "evaluate", "all")] == [
         ["train", "6", "3.0"], ["evaluate", "3", "1.5"], ["all", "9", "4.5"],
     ]  # fmt: skip
-    assert [line[0] for line in table[:8]] == [
-        "stage", "synthesize", "decode", "segment", "train", "evaluate", "study", "compare",
+    assert [line[0] for line in table[:9]] == [
+        "stage", "synthesize", "decode", "segment", "networks", "train", "evaluate", "study", "compare",
     ]  # fmt: skip
     assert any(" ".join(line).startswith("objabn repro of ") for line in table)
 

@@ -43,7 +43,7 @@ def test_replacements_by_hand(how, given, expected) -> None:
     torch.testing.assert_close(found, maps_of(*expected))
 
 
-def test_an_even_weight_of_a_map_that_is_added_keeps_the_energy_of_the_sum() -> None:
+def test_an_even_weight_of_a_map_that_is_added_keeps_the_energy_of_the_sum(synthetic) -> None:
     """(1 + 1/4)^2 * 4 and (1 + 1)^2 * 4 of the two cells that are not 0, of 4 + 4: 22.25 / 8."""
     maps, h1 = maps_of(0, 0.25, 0.5, 1), maps_of(0, 2, 0, 2)
     expected = maps_of(*[2.78125**0.5 - 1] * 4)
@@ -51,7 +51,7 @@ def test_an_even_weight_of_a_map_that_is_added_keeps_the_energy_of_the_sum() -> 
     model = Toy()
     for apply, weight in (("residual", 2.78125**0.5 - 1), ("multiply", (17 / 32) ** 0.5)):
         model.attention_apply = apply
-        other_answers(model, "mask", {}, h1, maps, {}, parameters())
+        other_answers(model, "mask", {}, h1, maps, {}, parameters(synthetic))
         torch.testing.assert_close(model.seen[-1], maps_of(*[weight] * 4))
 
 

@@ -244,10 +244,8 @@ def test_the_command_trains_another_backbone_and_says_which(tmp_path, monkeypatc
     Path("mine.py").write_text((ROOT / "docs/models/small_r3d.py").read_text())
     command = "pretrain backbone --backbone mine.py:backbone --steps 2 --seed 7 --batch-size 4 --workers 0 --out a.pt"
     assert main(command.split()) == 0
-    recipe, named = (
-        json.loads(Path("a.json").read_text()),
-        {"spec": "mine.py:backbone", "digest": file_digest("mine.py")},
-    )
+    recipe = json.loads(Path("a.json").read_text())
+    named = {"spec": "mine.py:backbone", "files": {"mine.py": file_digest("mine.py")}}
     assert recipe["backbone"] == named
     assert recipe["what"].startswith("mine.py:backbone for the embedded data set")
     assert "model" not in recipe
@@ -286,11 +284,6 @@ def test_another_file_of_the_same_name_is_another_pretraining(tmp_path, monkeypa
             "--backbone torchvision:mvit_v2_s",
             "model.backbone: expected a network that reads its answer from the cells "
             "that a map weights, got torchvision:mvit_v2_s, which reads it from a class token",
-        ),
-        (
-            "--backbone torchvision:s3d",
-            "model.backbone: torchvision:s3d: expected to take a clip (1, 3, 4, 32, 32), "
-            "got RuntimeError: input image (T: 1 H: 1 W: 1) smaller than kernel size (kT: 2 kH: 7 kW: 7)",
         ),
         ("--steps 0", "--steps: expected at least 1, got 0"),
         ("--seed -1", "--seed: expected at least 0, got -1"),

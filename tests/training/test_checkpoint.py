@@ -411,7 +411,8 @@ def test_the_key_holds_the_parameters_that_dvc_tracks(folder: Path, synthetic: D
         first, _, second = leaf.partition(".")
         # unvalidated, so that any value will do: a number that no parameter has
         block = getattr(synthetic, first)
-        changed_block = block.model_copy(update={second: 0.12345}) if second else 0.12345
+        other = "torchvision:r3d_18" if leaf == "model.backbone" else 0.12345
+        changed_block = block.model_copy(update={second: other}) if second else other
         if key(folder, synthetic.model_copy(update={first: changed_block})) != own:
             seen.add(leaf)
     assert seen == {leaf for leaf in leaves(synthetic) if leaf.startswith(tracked)}

@@ -10,13 +10,24 @@ __version__ = "0.1.0"
 _OFFERED = {
     "explain": "objabn.explanation.explain:explain",
     "load": "objabn.explanation.explain:load",
+    "load_model": "objabn.explanation.models:load_model",
     "losses": "objabn.training.losses",
     "metrics": "objabn.measures.arrays",
     "Adapter": "objabn.networks.adapter:Adapter",
     "AttentionBranch": "objabn.model.attention_branch:AttentionBranch",
     "ObjectABN": "objabn.model.network:ObjectABN",
 }
-__all__ = ["Adapter", "AttentionBranch", "ObjectABN", "__version__", "explain", "load", "losses", "metrics"]
+__all__ = [
+    "Adapter",
+    "AttentionBranch",
+    "ObjectABN",
+    "__version__",
+    "explain",
+    "load",
+    "load_model",
+    "losses",
+    "metrics",
+]
 
 
 def __getattr__(name: str) -> Any:

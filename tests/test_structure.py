@@ -234,6 +234,15 @@ def test_imports_go_down_the_floors() -> None:
                 assert floor_of[theirs] < floor_of[package], f"{name} imports {other}"
 
 
+def test_networks_are_reached_by_name_from_two_files() -> None:
+    """Else an edit of an adapter would re-run the rows of X3D; what is reached so stands in the notes of `networks`."""
+    users = {path.relative_to(ROOT).as_posix() for path in PRODUCT if '"objabn.networks.' in path.read_text()}
+    assert users - {"objabn/__init__.py"} == {"objabn/model/adopted.py", "objabn/model/run.py"}  # the rest as it offers
+    for stage in STAGES:
+        reached = {file for file in closure(stage_file(stage)) if file.startswith("objabn/networks/")}
+        assert (stage == "networks") == bool(reached)
+
+
 def test_no_module_imports_itself_in_a_circle() -> None:
     for path in PRODUCT:
         name = path.relative_to(ROOT).as_posix()

@@ -29,6 +29,7 @@ from objabn.clips.dataset import ClipDataset
 from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset
 from objabn.evaluation.conditions import batches
+from objabn.evaluation.maps import named_maps
 from objabn.evaluation.metrics import is_flat
 from objabn.evaluation.posthoc import posthoc_maps
 from objabn.model.device import make_fabric
@@ -150,10 +151,9 @@ def _maps(
     maps = defaultdict(list)
     for each, labels in zip(clips, classes, strict=True):
         found = posthoc_maps(model, each, layer, classes=labels)
-        for number, letter in enumerate(MAPS[attention]):
-            maps[letter].append(found.output.maps[:, number])
-        for letter in (*_OF_GRADIENTS, _CENTRE):
-            maps[letter].append(found.maps[letter][:, 0])
+        named = named_maps(found, attention)
+        for letter in (*MAPS[attention], *_OF_GRADIENTS, _CENTRE):
+            maps[letter].append(named[letter])
     return {letter: torch.cat(values).cpu().numpy() for letter, values in maps.items()}
 
 

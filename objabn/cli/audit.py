@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from objabn.config.faults import describe
 from objabn.config.file import add_overrides, load_params
 from objabn.config.rows import NetworkControl
 from objabn.config.schema import Dataset, GradCam, Params
@@ -112,11 +115,15 @@ def control_of(args: argparse.Namespace, params: Params) -> tuple[NetworkControl
         for name in ("short_side_min", "short_side_max", "short_side_eval"):
             changes[f"data.{name}"] = max(round(getattr(block.data, name) * args.crop / block.data.crop), args.crop)
     values, faults = changed(block.model_dump(), changes)
-    if faults:
-        raise ValueError("\n".join(faults))
+    if faults:  # the sides only follow the crop
+        raise ValueError("\n".join([line for line in faults if not line.startswith("data.short_side")] or faults))
     labels = None if args.labels is None else str(args.labels)
     given = {"network": args.model, "weights": args.weights, "labels": labels, "layer": args.layer, "set": changes}
-    return NetworkControl.model_validate(given), Dataset.model_validate(values)
+    try:
+        return NetworkControl.model_validate(given), Dataset.model_validate(values)
+    except ValidationError as error:
+        lines = [line for fault in error.errors() for line in describe(fault)]
+        raise ValueError("\n".join(line.replace("network", "--model", 1) for line in lines)) from None
 
 
 def clips_of_test(

@@ -13,7 +13,8 @@ from objabn.cli.stages import Stage, audits, evaluations, trainings, trainings_o
 from objabn.cli.times import COMMAND, collect, has_times, table
 from objabn.config.edit import PARAMS, Edited, edit
 from objabn.config.file import add_overrides
-from objabn.config.schema import Params
+from objabn.config.rows import Control
+from objabn.config.schema import X3D, Params
 from objabn.preflight.device import find_devices
 from objabn.preflight.rows import table_rows
 from objabn.preflight.side_by_side import Workers, num_cores, num_gpus, side_by_side
@@ -118,12 +119,22 @@ def _make(dvc: Dvc, params: Params, workers: Workers) -> None:
     Raises:
         _FailedError: with the exit status of DVC, for the first stage that has failed.
     """
+    if _has_other_networks(params):  # DVC does not look at files that only the notes of `networks` know
+        _check(dvc.repro("--force", "--single-item", f"networks@{params.dataset}"))
     if workers.number == 1:
         print(f"one training at a time: {workers.why}", flush=True)
     else:
         _check(dvc.repro(f"segment@{params.dataset}", f"networks@{params.dataset}"))
         _check(_side_by_side(dvc, params, workers))
     _check(dvc.repro())
+
+
+def _has_other_networks(params: Params) -> bool:
+    """Tell whether a row of the table has another network than an X3D."""
+    controls = [params.controls[name] for name in params.table.controls]
+    backbones = [control.set.get("model.backbone", X3D) for control in controls if isinstance(control, Control)]
+    own = [params.datasets[params.dataset].model.backbone, *backbones]
+    return any(backbone != X3D for backbone in own) or not all(isinstance(each, Control) for each in controls)
 
 
 def _side_by_side(dvc: Dvc, params: Params, workers: Workers) -> int:

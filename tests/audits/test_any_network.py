@@ -14,11 +14,14 @@ from objabn.audits.sanity import cascading_randomisation, draw_anew
 from objabn.config.schema import Dataset, GradCam
 from objabn.evaluation.evaluate import evaluate_run
 from objabn.evaluation.kept_maps import MapKeeper
+from objabn.model.run import Run, build_model
 from objabn.networks.torchvision import adapt
 from tests.helpers.any_network import check_any_network
 from tests.helpers.clips import open_made, parameters, write_random
 from tests.helpers.foreign import CLASSES, GRID, Foreign, T, some_clips
 from tests.helpers.tiny_video import TORCHVISION, of_torchvision
+
+SMALL_R3D = f"{Path(__file__).parents[2] / 'docs/models/small_r3d.py'}:backbone"
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +95,19 @@ def test_the_sanity_check_of_a_network_with_tokens(params: Dataset, folder: Path
     last = table[table["step"] == "stem"].set_index("map")["correlation"]
     assert (last.abs() < 0.9).any()
     assert table["correlation"].notna().any()
+
+
+def test_the_sanity_check_of_a_branch_of_fewer_steps(params: Dataset, folder: Path) -> None:
+    """Its own maps have two steps for four frames, the centre prior has all frames."""
+    own = {"backbone": SMALL_R3D, "split": "layer2", "pretrained": None, "frozen": None}
+    block = params.model_copy(update={"model": params.model.model_copy(update=own), "gradcam": GradCam(layer="layer3")})
+    model = build_model(Run(block, "mask", False, 0), len(CLASSES))
+    assert (model.map_frames, params.data.num_frames) == (2, 4)
+    table = cascading_randomisation(model, "mask", open_made(folder, params, list(CLASSES)), block)
+    assert table["map"].unique().tolist() == ["o", "g", "s", "l"]
+    own_map = table[table["map"] == "o"].set_index("step")["correlation"]
+    assert own_map["layer4"] == pytest.approx(1)  # it stands before
+    assert own_map["stem"] < 0.999
 
 
 def test_the_audits_of_a_network_of_fewer_steps(params: Dataset, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,6 +154,8 @@ def test_only_some_videos_of_all_classes(place: Path, capsys: pytest.CaptureFixt
          "mine.py:load: num_frames, expected 4, which its Adapter says, got 8"),
         (["synthetic", "--model", "mine.py:load", "--size", "20"],
          "data.crop: expected greater than or equal to 32, got 20"),
+        (["synthetic", "--model", "foo"],
+         "--model: expected torchvision:NAME, hf:FOLDER, FILE.py:FUNCTION or package.module:function, got 'foo'"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_before_anything_is_measured(
@@ -162,7 +164,7 @@ def test_what_is_wrong_is_told_before_anything_is_measured(
     assert objabn(["audit", *given]) == 2
     output, errors = capsys.readouterr()
     assert output == ""
-    assert errors.splitlines()[0] == line
+    assert errors == f"{line}\n"
 
 
 def test_what_its_run_says(stage, place: Path) -> None:

@@ -158,6 +158,27 @@ def test_all_is_made_side_by_side_in_the_tables_order(checkout: Checkout, capfd:
     assert sorted(lines[1:]) == sorted(f"[{label}] epoch 1/2: loss 1.000" for label in labels)
 
 
+@pytest.mark.parametrize("own", ["a network of elsewhere", "a control's backbone", "the rows' backbone"])
+def test_files_of_users_are_looked_at_first(checkout: Checkout, own: str) -> None:
+    """DVC does not know them: without this a row of an edited file would stay as it was."""
+
+    def change(values: dict) -> None:
+        block, plain = values["datasets"]["synthetic"], values["controls"]["plain"]
+        if own == "the rows' backbone":
+            block["model"] |= {"backbone": "my.py:backbone", "split": "layer3", "pretrained": None, "frozen": None}
+        elif own == "a control's backbone":
+            settings = {"backbone": "my.py:backbone", "split": "layer3", "pretrained": None, "frozen": None}
+            plain["set"] = {f"model.{key}": value for key, value in settings.items()}
+        else:
+            named = {"network": "my.py:load", "weights": None, "labels": None, "layer": None, "set": {}}
+            values["controls"]["plain"] = named
+
+    edit_params(Path(), change)
+    checkout.say(stale=[])
+    assert main(["repro"]) == 0
+    assert checkout.begun()[:2] == ["repro --force --single-item networks@synthetic", SEGMENT]
+
+
 def test_rows_are_evaluated_while_another_one_trains(checkout: Checkout) -> None:
     slow, other = TRAININGS[3].split()[-1], EVALUATIONS[2].split()[-1]  # of the first row, and of the last one
     ends = json.dumps(["ends", ["--wait-for-lock", "repro", "-s", other]])[1:-1]

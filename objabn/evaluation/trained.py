@@ -136,7 +136,7 @@ def load_trained(directory: Path, device: torch.device = _CPU) -> TrainedRun:
 
 
 def why_not_finite(model: VideoNetwork) -> str:
-    """Say what may be wrong with a network whose logits or maps are not finite, as the end of a message."""
+    """Say why a network's logits or maps may not be finite, to end a message."""
     if isinstance(model, ObjectABN):
         return "its training went wrong"
     return "it was not trained here, so its weights, precision or normalisation may not fit"

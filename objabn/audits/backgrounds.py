@@ -189,7 +189,7 @@ def accuracy_on_backgrounds(
             clips = clip_tensors(batch | {"frames": frames}, params.data.crop)
             column = f"top1_{name}{'_truth' if key == 'truth' else ''}" if name else "top1"
             logits[column].append(model(clips).perception_logits)
-    table = top1_table(logits, dataset)
+    table = top1_table(logits, dataset, model)
     is_cut = mean_over_views(are_cut, dataset) == 1
     if not is_cut.all():
         cut = [name for name in map(str, table) if name.endswith("_truth")]

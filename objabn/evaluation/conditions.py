@@ -15,6 +15,8 @@ from objabn.clips.dataset import ClipDataset
 from objabn.clips.shared_memory import shortage_in_one_line
 from objabn.config.schema import Dataset
 from objabn.evaluation.metrics import top_k
+from objabn.evaluation.trained import why_not_finite
+from objabn.model.interface import VideoNetwork
 from objabn.progress import progress
 
 
@@ -41,13 +43,14 @@ def mean_over_views(values: Sequence[np.ndarray], dataset: ClipDataset) -> np.nd
     return per_clip.reshape(-1, dataset.views, *per_clip.shape[1:]).mean(axis=1)
 
 
-def top1_table(logits: Mapping[str, Sequence[Tensor]], dataset: ClipDataset) -> pd.DataFrame:
+def top1_table(logits: Mapping[str, Sequence[Tensor]], dataset: ClipDataset, model: VideoNetwork) -> pd.DataFrame:
     """Tabulate top-1 under each condition, one row a video; views are averaged.
 
     Columns: video, label, and by condition 0 or 1.
 
     Args:
         logits: by condition, those of all batches, float (B, L).
+        model: which gave them, for the message.
 
     Raises:
         ValueError: logits that are not finite.
@@ -56,6 +59,6 @@ def top1_table(logits: Mapping[str, Sequence[Tensor]], dataset: ClipDataset) -> 
     for name, of_batches in logits.items():
         probabilities = mean_over_views([values.softmax(dim=1).cpu().numpy() for values in of_batches], dataset)
         if not np.isfinite(probabilities).all():
-            raise ValueError(f"the network's logits are not finite ({name}): its training went wrong")
+            raise ValueError(f"the network's logits are not finite ({name}): {why_not_finite(model)}")
         columns[name] = top_k(probabilities, dataset.labels, 1).astype(int)
     return pd.DataFrame(columns)

@@ -21,6 +21,7 @@ from objabn.evaluation.paired_clips import PairedClips
 from objabn.evaluation.posthoc import posthoc_maps
 from objabn.evaluation.results import CURVE
 from objabn.evaluation.targets import target_measures, targets
+from objabn.evaluation.trained import why_not_finite
 from objabn.model.device import make_fabric
 from objabn.model.interface import VideoNetwork
 from objabn.model.network import ObjectABN
@@ -110,7 +111,7 @@ def _clip_results(
         answers |= {_OTHER + name: logits for name, logits in others.items()}
     maps = named_maps(found, attention)
     if not all(each.isfinite().all() for each in (*answers.values(), *maps.values())):
-        raise ValueError("the network's logits or maps are not finite: its training went wrong")
+        raise ValueError(f"the network's logits or maps are not finite: {why_not_finite(model)}")
     values = {letter: each.cpu().numpy() for letter, each in maps.items()}
     if keep is not None:
         keep(batch, np.stack([values[letter] for letter in map_names(attention)], axis=1))

@@ -141,7 +141,7 @@ def accuracy_under(model: ObjectABN, attention: str, dataset: ClipDataset, param
         }
         for how, values in answers.items():
             logits[f"top1_{how}" if how else "top1"].append(values)
-    table = top1_table(logits, dataset)
+    table = top1_table(logits, dataset, model)
     if "top1_truth" in table:
         whole = mean_over_views(annotated, dataset) == 1  # (V,)
         for name in ("top1_truth", "top1_truth_any"):

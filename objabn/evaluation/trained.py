@@ -15,6 +15,7 @@ from objabn.config.rows import NETWORK, map_names
 from objabn.config.schema import Dataset, GradCam
 from objabn.model.adopted import adopted_record, load_adopted
 from objabn.model.interface import VideoNetwork
+from objabn.model.network import ObjectABN
 from objabn.model.run import RUN, WEIGHTS, Run, build_model, check_backbone_files, load_run
 from objabn.stores.splits import folds
 
@@ -132,6 +133,13 @@ def load_trained(directory: Path, device: torch.device = _CPU) -> TrainedRun:
         raise ValueError(f"{directory}: expected a run of this version of objabn, got {reason}") from error
     maps = map_names(run.attention)
     return TrainedRun(directory, model.to(device).eval(), params, run.attention, class_names, maps, device, record)
+
+
+def why_not_finite(model: VideoNetwork) -> str:
+    """Say why a network's logits or maps may not be finite, to end a message."""
+    if isinstance(model, ObjectABN):
+        return "its training went wrong"
+    return "it was not trained here, so its weights, precision or normalisation may not fit"
 
 
 def _adopted(directory: Path, record: dict[str, Any], device: torch.device) -> TrainedRun:

@@ -27,7 +27,7 @@ from objabn.config.schema import Data
 from objabn.evaluation.maps import logits_and_maps
 from objabn.evaluation.passes import PERTURBATIONS
 from objabn.evaluation.posthoc import posthoc_maps
-from objabn.evaluation.trained import SHIPPED, TrainedRun, load
+from objabn.evaluation.trained import SHIPPED, TrainedRun, load, why_not_finite
 from objabn.explanation.clip_stream import PlacedClip, end_to_end
 from objabn.explanation.explanation import Explanation
 from objabn.explanation.files import Overlay, write_files
@@ -252,7 +252,7 @@ def _seen(
         flips = torch.zeros(len(batch), dtype=torch.bool, device=run.device)
         logits, maps = _maps(run, names, resample_clips(frames, boxes, flips, data.crop), video)
         if not (logits.isfinite().all() and maps.isfinite().all()):
-            raise ValueError(f"{run.directory}: its logits or maps are not finite: its training went wrong")
+            raise ValueError(f"{run.directory}: its logits or maps are not finite: {why_not_finite(run.model)}")
         probabilities, of_clips = logits.softmax(dim=1).cpu().numpy(), maps.cpu().numpy()
         for clip, own, its in zip(batch, probabilities, of_clips, strict=True):
             yield _Seen(clip, own, its[:, clip.new].copy())  # a copy, or the batch's would stay

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from objabn.config.rows import NETWORK
 from objabn.evaluation.trained import TrainedRun
 from objabn.explanation.clip_stream import PlacedClip
 from objabn.explanation.explanation import Explanation
@@ -127,8 +128,14 @@ def write_files(explanation: Explanation, run: TrainedRun, overlay: Overlay) -> 
     draw_maps([overlay.strip(explanation)], folder / STRIP, side=_SIDE)
     with replace_file(folder / MAPS) as partial, open(partial, "wb") as file:
         np.savez_compressed(file, allow_pickle=False, **explanation.arrays())
-    content = {**explanation.summary(), **_described(run), "device": str(run.device), "versions": versions()}
+    content = {**explanation.summary(), **_described(run), "device": str(run.device), "versions": versions(_spec(run))}
     write_text(folder / EXPLANATION, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def _spec(run: TrainedRun) -> str:
+    """Which network a run has, as `model.backbone` or a control's `network` names it."""
+    named = run.record.get(NETWORK)
+    return run.params.model.backbone if named is None else named["spec"]
 
 
 def _described(run: TrainedRun) -> dict[str, Any]:

@@ -5,19 +5,20 @@ What the callable is given is of the kind that was handed over: arrays, or tenso
 Shapes: B clips, C colours, T frames, S crop in pixels, h/w grid of the maps, n + 1 points of a curve.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from objabn.measures.checks import answers, map_values, numbers, same_shape, whole
+from objabn.measures.checks import answers, array, map_values, numbers, same_shape, shown, whole
 from objabn.model.weighting import even_weights
 
 Probability = Callable[[Any], Any]  # of each clip's answer, (B,), for clips or maps
 _CLIPS = "(B, C, T, S, S)"
 _MAPS = "(B, T, h, w)"
+_FLOATS = (np.float16, np.float32, np.float64)  # of arrays, those that torch has
 
 
 class Curves(NamedTuple):
@@ -54,7 +55,8 @@ def insertion_deletion(
 
     Args:
         clips: as the network takes them, floating-point numbers (B, C, T, S, S).
-        maps: finite numbers (B, T, h, w), for each frame.
+        maps: finite numbers (B, T, h, w), for each frame; in space h and w are at most S, or some cells would never be
+            shown.
         probability: for clips of that shape the probability of the answer that each of the B whole clips had, (B,).
         along: "space" or "time".
         shares: at which the network is asked, with 0 and 1; None: 0, 0.05, 0.1, 0.2, 0.4, 0.7 and 1. Each share costs
@@ -62,8 +64,8 @@ def insertion_deletion(
         ties: numbers (B, T, h, w) in whose order cells come that a map holds equal; None draws them.
 
     Raises:
-        ValueError: clips, maps or ties of another shape, a value that is not finite, shares without 0 and 1, or a
-            callable that does not return B finite numbers.
+        ValueError: clips, maps or ties of another shape, maps that are finer than the clips, a value that is not
+            finite, shares without 0 and 1, or a callable that does not return B finite numbers.
 
     >>> frames = np.zeros((1, 3, 3, 2, 2), np.float32)
     >>> frames[:, :, 2] = 1  # of three frames the last one is bright, and the answer is as probable as that one is
@@ -82,11 +84,14 @@ def insertion_deletion(
     if video.shape[-1] != video.shape[-2]:
         raise ValueError(f"clips: expected square frames, {_CLIPS}, got the shape {tuple(video.shape)}")
     same_shape(values.shape[:2], (video.shape[0], video.shape[2]), "clips and frames of maps", "the clips")
-    if along not in ("space", "time"):
-        raise ValueError(f"along: expected space or time, got {along!r}")
+    if not isinstance(along, str) or along not in ("space", "time"):
+        raise ValueError(f"along: expected space or time, got {shown(along)}")
+    if along == "space" and max(values.shape[2:]) > video.shape[-1]:
+        got = f"got {values.shape[2]} x {values.shape[3]}"
+        raise ValueError(f"maps: expected at most {video.shape[-1]} x {video.shape[-1]} cells, as pixels, {got}")
     steps = numbers(ranked.SHARES if shares is None else shares, "shares")
     if steps.ndim != 1 or not steps.size or steps.min() != 0 or steps.max() != 1:
-        raise ValueError(f"shares: expected numbers from 0 to 1, both among them, got {shares}")
+        raise ValueError(f"shares: expected numbers from 0 to 1, both among them, got {shown(shares)}")
     if ties is None:
         ties = np.random.default_rng(0).random(values.shape)
     order = map_values(ties, "ties", shape=_MAPS)
@@ -136,8 +141,8 @@ def map_replacement(
         apply: how the network weights h1: "multiply" (h1 M), "residual" (h1 M + h1) or "energy" (h1 M / w).
 
     Raises:
-        ValueError: maps, features or new maps of another shape, a value that is not finite or of maps not in [0, 1], or
-            a callable that does not return B finite numbers.
+        ValueError: maps, features or new maps of another shape, a value that is not finite or of maps not in [0, 1],
+            `new` that is no mapping, or a callable that does not return B finite numbers.
 
     >>> h1 = np.array([[[[[3.0, 1.0]]]]])  # one clip, one channel, two cells; the answer needs the first one
     >>> found = map_replacement([[[[1.0, 0.0]]]], lambda maps: (maps * h1[:, 0])[:, 0, 0, 0] / 3, features=h1)
@@ -145,8 +150,10 @@ def map_replacement(
     {'own': 1.0, 'one': 1.0, 'inverse': 0.0, 'flat': 0.5, 'even': 0.949}
     """
     own = map_values(maps, shape=_MAPS, low=0, high=1)
-    if apply not in ("multiply", "residual", "energy"):
-        raise ValueError(f"apply: expected multiply, residual or energy, got {apply!r}")
+    if not isinstance(apply, str) or apply not in ("multiply", "residual", "energy"):
+        raise ValueError(f"apply: expected multiply, residual or energy, got {shown(apply)}")
+    if new is not None and not isinstance(new, Mapping):
+        raise ValueError(f"new: expected maps by name, as a mapping, got a {type(new).__name__}")
     replaced = {
         "own": own,
         "one": np.ones_like(own),
@@ -193,8 +200,8 @@ def rise(
         float32 (B, T, h, w) in [0, 1]; each clip's least cell is 0 and its highest 1, or all 0 where nothing matters.
 
     Raises:
-        ValueError: clips of another shape, a value that is not finite, or a callable that does not return B finite
-            numbers.
+        ValueError: clips of another shape, a value that is not finite, a grid that is not two whole numbers from 1 on,
+            names that are not B texts, or a callable that does not return B finite numbers.
 
     >>> clips = np.ones((1, 3, 2, 28, 28), np.float32)  # the answer needs the upper left quarter
     >>> maps = rise(clips, lambda seen: seen[:, 0, :, :14, :14].mean(axis=(1, 2, 3)), grid=(2, 2), num_masks=64)
@@ -206,8 +213,8 @@ def rise(
     video = _tensor(clips, "clips", _CLIPS)
     if video.shape[-1] != video.shape[-2]:
         raise ValueError(f"clips: expected square frames, {_CLIPS}, got the shape {tuple(video.shape)}")
-    chosen = [str(number) for number in range(len(video))] if names is None else list(names)
-    same_shape((len(chosen),), (len(video),), "names", "the clips")
+    chosen = _names(names, len(video))
+    rows, columns = _grid(grid)
     number = whole(num_masks, "num_masks", 1)
     drawn = [random_masks(name, number, (video.shape[2], video.shape[-1])) for name in chosen]
     ask, kept, said = _asked(probability, clips, len(video)), [], []
@@ -215,15 +222,37 @@ def rise(
         for _ in range(number):
             masks = torch.stack([next(each) for each in drawn])  # (B, T, S, S)
             said.append(ask(video * masks[:, None].to(video.device)).cpu())
-            kept.append(torch.nn.functional.adaptive_avg_pool2d(masks, grid))
+            kept.append(torch.nn.functional.adaptive_avg_pool2d(masks, (rows, columns)))
     weights, seen = torch.stack(said).float(), torch.stack(kept)  # (N, B), (N, B, T, h, w)
     return np.stack([stretched(seen_mean(seen[:, clip], weights[:, clip])).numpy() for clip in range(len(video))])
 
 
+def _names(names: Any, clips: int) -> list[str]:
+    """Return a name for each of the clips; None numbers them. Raises: ValueError for anything but so many texts."""
+    if names is None:
+        return [str(number) for number in range(clips)]
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise ValueError(f"names: expected a text for each clip, got {shown(names)}")
+    chosen = list(names)
+    same_shape((len(chosen),), (clips,), "names", "the clips")
+    if wrong := [name for name in chosen if not isinstance(name, str)]:
+        raise ValueError(f"names: expected a text for each clip, got {shown(wrong[0])}")
+    return chosen
+
+
+def _grid(grid: Any) -> tuple[int, int]:
+    """Return h and w. Raises: ValueError for anything but two whole numbers from 1 on."""
+    is_array = isinstance(grid, np.ndarray | Tensor) and grid.ndim > 0
+    sides = list(grid) if is_array or isinstance(grid, Sequence) else []
+    if len(sides) != 2:
+        raise ValueError(f"grid: expected h and w, two whole numbers, got {shown(grid)}")
+    return whole(sides[0], "grid", 1), whole(sides[1], "grid", 1)
+
+
 def _tensor(clips: Any, what: str, shape: str) -> Tensor:
     """Return clips as a tensor on their device, unless their shape or a value is wrong."""
-    values = clips if isinstance(clips, Tensor) else np.asarray(clips)
-    is_float = values.is_floating_point() if isinstance(values, Tensor) else values.dtype.kind == "f"
+    values = clips if isinstance(clips, Tensor) else array(clips, what)
+    is_float = values.is_floating_point() if isinstance(values, Tensor) else values.dtype in _FLOATS
     if values.ndim != shape.count(",") + 1 or not is_float or 0 in values.shape:
         kind = str(values.dtype).removeprefix("torch.")
         raise ValueError(f"{what}: expected floating-point numbers {shape}, got {kind} of {tuple(values.shape)}")
@@ -234,13 +263,23 @@ def _tensor(clips: Any, what: str, shape: str) -> Tensor:
 
 
 def _asked(probability: Probability, given: Any, clips: int) -> Callable[[Tensor], Tensor]:
-    """Let a user's callable be called with tensors: it gets what was handed over, and says a number a clip."""
-    kind = None if isinstance(given, Tensor) else np.asarray(given).dtype
-    if kind is not None and kind.kind != "f":
-        kind = np.dtype(np.float64)
+    """Let a user's callable be called with tensors: it gets what was handed over, and says a number a clip.
+
+    Where no floating-point numbers were handed over, it gets float64.
+
+    Raises:
+        ValueError: it cannot be called.
+    """
+    if not callable(probability):
+        raise ValueError(f"probability: expected a function, got {shown(probability)}")
+    kind: Any = given.dtype if isinstance(given, Tensor) else array(given, "maps").dtype
 
     def ask(values: Tensor) -> Tensor:
-        own = values.to(given) if kind is None else values.numpy().astype(kind)
+        own: Any
+        if isinstance(given, Tensor):
+            own = values.to(given.device, kind if kind.is_floating_point else torch.float64)
+        else:
+            own = values.numpy().astype(kind if kind.kind == "f" else np.float64)
         return torch.from_numpy(answers(probability(own), clips))
 
     return ask

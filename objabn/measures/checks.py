@@ -3,6 +3,7 @@
 Shapes: T frames, h/w grid of the maps.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,15 +12,34 @@ import torch
 from torch import Tensor
 
 _SMALLEST = "(..., h, w)"
+_LONGEST = 80  # of a value in a message, in letters
 _ROUNDING = 1e-6  # how far beyond its range a value may be: maps are resized in float32
 
 
-def array(values: Any) -> np.ndarray:
-    """Return arrays, tensors on any device, or nested lists as an array."""
-    if isinstance(values, Tensor):
-        values = values.detach().cpu()
-        values = values.float() if values.dtype is torch.bfloat16 else values  # NumPy has no such numbers
-    return np.asarray(values)
+def array(values: Any, what: str) -> np.ndarray:
+    """Return arrays, tensors on any device, or nested lists as an array.
+
+    Raises:
+        ValueError: lists of different lengths, or what NumPy makes no array of.
+
+    >>> array([[1, 2], [3]], "maps")
+    Traceback (most recent call last):
+    ValueError: maps: expected an array, a tensor, or nested lists of equal lengths, got a list that is none
+    """
+    try:
+        if isinstance(values, Tensor):
+            values = values.detach().cpu()
+            values = values.float() if values.dtype is torch.bfloat16 else values  # NumPy has no such numbers
+        return np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:  # NumPy's for ragged lists, torch's for lists of tensors
+        expected = "expected an array, a tensor, or nested lists of equal lengths"
+        raise ValueError(f"{what}: {expected}, got a {type(values).__name__} that is none") from error
+
+
+def shown(value: Any) -> str:
+    """Return a value as one short line, for the end of a message; texts in quotes."""
+    text = " ".join((repr(value) if isinstance(value, str) else str(value)).split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def numbers(values: Any, what: str) -> np.ndarray:
@@ -32,7 +52,7 @@ def numbers(values: Any, what: str) -> np.ndarray:
     Traceback (most recent call last):
     ValueError: maps: expected finite numbers, got 1 of 2 that are NaN or infinite
     """
-    found = array(values)
+    found = array(values, what)
     if found.dtype.kind not in "biuf":
         raise ValueError(f"{what}: expected numbers, got the dtype {found.dtype}")
     found = found.astype(np.float64)
@@ -80,40 +100,50 @@ def mask_values(mask: Any, shape: tuple[int, ...], what: str = "truth") -> np.nd
     Traceback (most recent call last):
     ValueError: truth: expected bool of the maps' shape (1, 2), got int64 of (1, 2)
     """
-    found = array(mask)
+    found = array(mask, what)
     if found.dtype != bool or found.shape != shape:
         raise ValueError(f"{what}: expected bool of the maps' shape {shape}, got {found.dtype} of {found.shape}")
     return found
 
 
-def positive(value: float, what: str) -> float:
+def _number(value: Any) -> float:
+    """Return a single number; NaN of what is none."""
+    try:
+        return math.nan if isinstance(value, str | bytes) or np.ndim(value) else float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        return math.nan
+
+
+def positive(value: Any, what: str) -> float:
     """Return a number that is above 0.
 
     Raises:
-        ValueError: it is not, or not finite.
+        ValueError: it is not, not finite, or no number.
 
     >>> positive(0.0, "flat_range")
     Traceback (most recent call last):
     ValueError: flat_range: expected a number above 0, got 0.0
     """
-    if not np.isfinite(value) or value <= 0:
-        raise ValueError(f"{what}: expected a number above 0, got {value}")
-    return value
+    number = _number(value)
+    if not math.isfinite(number) or number <= 0:
+        raise ValueError(f"{what}: expected a number above 0, got {shown(value)}")
+    return number
 
 
-def whole(value: int, what: str, least: int) -> int:
+def whole(value: Any, what: str, least: int) -> int:
     """Return a whole number that is not below `least`.
 
     Raises:
-        ValueError: it is another.
+        ValueError: it is another, or no number.
 
     >>> whole(1, "bins", 2)
     Traceback (most recent call last):
     ValueError: bins: expected a whole number from 2 on, got 1
     """
-    if int(value) != value or value < least:
-        raise ValueError(f"{what}: expected a whole number from {least} on, got {value}")
-    return int(value)
+    number = _number(value)
+    if not number.is_integer() or number < least:  # neither NaN nor infinity is an integer
+        raise ValueError(f"{what}: expected a whole number from {least} on, got {shown(value)}")
+    return int(number)
 
 
 def answers(values: Any, clips: int, what: str = "probability") -> np.ndarray:

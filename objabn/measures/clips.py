@@ -16,6 +16,9 @@ from objabn.measures.shape import FLAT_RANGE, entropy, flat_share, flicker, map_
 def measure_clips(maps: Any, truth: Any = None, *, flat_range: float = FLAT_RANGE) -> dict[str, np.ndarray]:
     """Measure the maps of clips, as an evaluation of the pipeline does.
 
+    For the same frames with an object the numbers are the same. Here a frame has one where a cell of its truth is true;
+    an evaluation knows pixels, too, and counts an object that is too small for any cell.
+
     By name, means over a clip's frames, NaN where no frame has a say:
 
     - `entropy`, bits, over all frames, and `flat_share`: as the functions of these names; `flicker`, too

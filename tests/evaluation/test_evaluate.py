@@ -34,7 +34,9 @@ from objabn.evaluation.posthoc import posthoc_maps
 from objabn.evaluation.results import write_results
 from objabn.evaluation.summary import summarise
 from objabn.model.network import ObjectABN
+from objabn.networks.adapter import Adapter
 from objabn.stores.masks import mask_iou
+from tests.helpers.foreign import small_module
 from tests.helpers.truth import AllKnown
 
 CLASSES = ["a", "b", "c"]
@@ -361,8 +363,14 @@ def test_a_network_that_yields_nan_is_not_evaluated(params: Dataset, make_model:
         model = make_model(attention=attention, pc=False)
         for weight in getattr(model, layer).parameters():
             nn.init.constant_(weight, float("nan"))
-        with pytest.raises(ValueError, match="logits or maps are not finite"):
+        with pytest.raises(ValueError, match=r"^the network's logits or maps are not finite: its training went wrong$"):
             next(evaluate_run(model, attention, five_videos(params), params))
+    other = Adapter(small_module(), num_frames=params.data.num_frames, size=params.data.crop)
+    nn.init.constant_(next(other.parameters()), float("nan"))
+    line = "the network's logits or maps are not finite: it was not trained here, so its weights, precision or "
+    params = params.model_copy(update={"gradcam": GradCam(layer=other.layer)})
+    with pytest.raises(ValueError, match=f"^{line}normalisation may not fit$"):
+        next(evaluate_run(other, "plain", five_videos(params), params))
 
 
 def curve(**values: float) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Partners: none its own, of another class wherever that can be; top-1 tables and an audit's numbers by hand."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +17,9 @@ from objabn.clips.dataset import ClipDataset
 from objabn.clips.partners import partners
 from objabn.evaluation.conditions import mean_over_views, top1_table
 from objabn.evaluation.paired_clips import PairedClips, other_clips
+from objabn.networks.adapter import Adapter
 from tests.helpers.clips import SIZE, open_made, parameters, write_random
+from tests.helpers.foreign import small_module
 
 classes_of_videos = st.lists(st.integers(0, 4), min_size=2, max_size=40).map(np.array)
 
@@ -110,17 +114,21 @@ def test_views_are_averaged_over_the_batches():
     assert mean_over_views([np.array([1.0, 2, 3, 5])], Two()).tolist() == [1.5, 4.0]
 
 
-def test_top1_of_averaged_probabilities_by_hand():
+def test_top1_of_averaged_probabilities_by_hand(make_model):
     sure, unsure = torch.tensor([[4.0, 0, 0]]), torch.tensor([[0.0, 0, 1]])
     logits = {"top1": [torch.cat([sure, unsure, unsure]), unsure], "top1_x": [torch.cat([unsure] * 2), sure, sure]}
-    table = top1_table(logits, Two())
+    table = top1_table(logits, Two(), make_model(attention="plain", pc=False))
     assert table.to_dict("list") == {"video": ["v", "w"], "label": ["a", "c"], "top1": [1, 1], "top1_x": [0, 0]}
 
 
-def test_logits_that_are_not_finite_stop_with_their_condition():
+def test_logits_that_are_not_finite_stop_with_their_condition(make_model):
     logits = {"top1": [torch.zeros(4, 3)], "top1_one": [torch.full((4, 3), torch.nan)]}
-    with pytest.raises(ValueError, match=r"the network's logits are not finite \(top1_one\): its training went wrong"):
-        top1_table(logits, Two())
+    line = "the network's logits are not finite (top1_one): "
+    with pytest.raises(ValueError, match=f"^{re.escape(line)}its training went wrong$"):
+        top1_table(logits, Two(), make_model(attention="plain", pc=False))
+    other = "it was not trained here, so its weights, precision or normalisation may not fit"
+    with pytest.raises(ValueError, match=f"^{re.escape(line)}{other}$"):
+        top1_table(logits, Two(), Adapter(small_module(), num_frames=4, size=16))
 
 
 def test_an_audits_numbers_by_hand():

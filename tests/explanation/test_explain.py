@@ -206,6 +206,7 @@ def test_what_the_json_says(tmp_path: Path, checkout: Path, mha: TrainedRun) -> 
             "flat_share": pytest.approx(flat, abs=1e-6),
         }
     assert torch.__version__.startswith(said["versions"]["torch"])
+    assert "torchvision" not in said["versions"]
 
 
 def test_flat_maps_have_no_entropy(tmp_path: Path, params: Dataset) -> None:

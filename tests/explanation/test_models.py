@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,23 @@ def test_a_bare_module_and_a_text(video: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("objabn.explanation.models.load_network", make)
     explain(video, model="my.py:load", weights="random", device="cpu")
     assert asked == [("my.py:load", {"weights": "random", "num_frames": None, "size": None, "layer": None})]
+
+
+def test_the_version_of_its_library_is_written(video: Path, tmp_path: Path) -> None:
+    network = Adapter(small_module(), num_frames=T, size=SIZE, spec="torchvision:r3d_18")
+    explain(video, model=network, out=tmp_path)
+    said = json.loads((tmp_path / "explanation.json").read_text())
+    assert said["versions"]["torchvision"] == version("torchvision")
+    assert "transformers" not in said["versions"]
+
+
+def test_logits_that_are_not_finite_are_not_the_trainings_fault(video: Path, tmp_path: Path) -> None:
+    network = Adapter(small_module(), num_frames=T, size=SIZE, spec="mine")
+    torch.nn.init.constant_(next(network.parameters()), float("nan"))
+    line = "mine: its logits or maps are not finite: it was not trained here, so its weights, precision or "
+    with pytest.raises(ValueError, match=f"^{line}normalisation may not fit$"):
+        explain(video, model=network, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_tall_video_of_wide_pixels_keeps_its_shape(network: Adapter, tmp_path: Path) -> None:

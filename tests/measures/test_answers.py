@@ -13,7 +13,9 @@ from objabn.evaluation.map_replacement import replaced_maps
 from objabn.measures import arrays as metrics
 from objabn.model.interface import Output
 
+RAGGED = "expected an array, a tensor, or nested lists of equal lengths, got a list that is none"
 VIDEOS = ["v", "w"]
+AXES = {np.ndarray: "axis", Tensor: "dim"}
 
 
 class Corner:
@@ -124,6 +126,37 @@ def test_replaced_maps_are_those_of_an_audit() -> None:
         np.testing.assert_allclose(given[4], expected, atol=1e-6)
 
 
+def test_a_map_may_be_as_fine_as_the_clip_and_finer_in_time() -> None:
+    """A cell of each pixel is shown; where only the mean of a frame's cells counts, there may be more."""
+    maps = np.zeros((2, 6, 8, 8))
+    maps[..., 2, 2] = 1
+    clips = np.zeros_like(CLIPS)
+    clips[..., 2, 2] = 1
+    found = metrics.insertion_deletion(
+        clips, maps, lambda seen: seen[:, 0, :, 2, 2].mean(axis=1), shares=(0, 1 / 64, 1)
+    )
+    np.testing.assert_array_equal(found.insertion[:, 1], 1)
+    assert ranked(maps=np.repeat(MAPS, 5, axis=2), along="time") is None
+
+
+@pytest.mark.parametrize("as_given", [np.asarray, torch.from_numpy])
+def test_maps_of_whole_numbers_are_replaced_by_fractions(as_given: Callable) -> None:
+    maps = np.zeros((1, 2, 2, 2), np.uint8)
+    maps[..., 0] = 1
+    found = metrics.map_replacement(as_given(maps), lambda given: given.mean(**{AXES[type(given)]: (1, 2, 3)}))
+    assert {name: value.item() for name, value in found.items()} == {"own": 0.5, "one": 1, "inverse": 0.5, "flat": 0.5}
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_clips_of_other_floats_stay_what_they_are(dtype: type) -> None:
+    def probability(seen: np.ndarray) -> np.ndarray:
+        assert seen.dtype == dtype
+        return seen.mean(axis=(1, 2, 3, 4))
+
+    assert np.isfinite(metrics.insertion_deletion(CLIPS.astype(dtype), MAPS, probability).insertion).all()
+    assert metrics.rise(CLIPS.astype(dtype), probability, num_masks=2).dtype == np.float32
+
+
 def test_tensors_stay_tensors_without_gradients() -> None:
     maps = torch.from_numpy(drawn(2, 6, 4, 4)).requires_grad_()
     weight = torch.ones(1, requires_grad=True)
@@ -209,6 +242,32 @@ def seen(clips: object = CLIPS, said: object = (0, 1), **given: object) -> None:
         (lambda: seen(said=[1]), "probability: expected a number a clip, the shape (2,), got the shape (1,)"),
         (lambda: seen(num_masks=0), "num_masks: expected a whole number from 1 on, got 0"),
         (lambda: seen(names=["v"]), "names: expected (2,) as of the clips, got (1,)"),
+        (lambda: seen(names=["v", 3]), "names: expected a text for each clip, got 3"),
+        (lambda: seen(names="vw"), "names: expected a text for each clip, got 'vw'"),
+        (lambda: seen(names=2), "names: expected a text for each clip, got 2"),
+        (lambda: seen(grid=(0, 2)), "grid: expected a whole number from 1 on, got 0"),
+        (lambda: seen(grid=(2.5, 2)), "grid: expected a whole number from 1 on, got 2.5"),
+        (lambda: seen(grid=(2, 2, 2)), "grid: expected h and w, two whole numbers, got (2, 2, 2)"),
+        (lambda: seen(grid=((2, 2), 2)), "grid: expected a whole number from 1 on, got (2, 2)"),
+        (lambda: seen(grid=7), "grid: expected h and w, two whole numbers, got 7"),
+        (lambda: seen(grid="ab"), "grid: expected a whole number from 1 on, got 'a'"),
+        (lambda: seen(num_masks="many"), "num_masks: expected a whole number from 1 on, got 'many'"),
+        (lambda: seen([[1.0], [1.0, 2.0]]), f"clips: {RAGGED}"),
+        (lambda: seen(CLIPS.astype(">f4")),
+         "clips: expected floating-point numbers (B, C, T, S, S), got >f4 of (2, 3, 6, 8, 8)"),
+        (lambda: seen(said=[[0.5], 0.5]), f"probability: {RAGGED}"),
+        (lambda: metrics.rise(CLIPS, None), "probability: expected a function, got None"),
+        (lambda: ranked(along=["space"]), "along: expected space or time, got ['space']"),
+        (lambda: ranked(along=np.array(["space", "time"])), "along: expected space or time, got ['space' 'time']"),
+        (lambda: ranked(shares=np.linspace(0, 0.9, 40)),
+         "shares: expected numbers from 0 to 1, both among them, got [0."),
+        (lambda: ranked(shares="all"), "shares: expected numbers, got the dtype <U3"),
+        (lambda: ranked(ties=[[1], []]), f"ties: {RAGGED}"),
+        (lambda: ranked(maps=drawn(2, 6, 4, 9)), "maps: expected at most 8 x 8 cells, as pixels, got 4 x 9"),
+        (lambda: ranked(maps=drawn(2, 6, 20, 20)), "maps: expected at most 8 x 8 cells, as pixels, got 20 x 20"),
+        (lambda: replaced(new=[MAPS]), "new: expected maps by name, as a mapping, got a list"),
+        (lambda: replaced(new={"mask": [[1], []]}), f"new maps 'mask': {RAGGED}"),
+        (lambda: replaced(apply=None), "apply: expected multiply, residual or energy, got None"),
     ],
 )  # fmt: skip
 def test_faults_are_one_line(call: Callable, line: str) -> None:

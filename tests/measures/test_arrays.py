@@ -115,10 +115,13 @@ def test_steps_are_repeated_for_their_frames() -> None:
         np.testing.assert_array_equal(metrics.frame_maps(maps, num_frames), expected)
 
 
+RAGGED = "expected an array, a tensor, or nested lists of equal lengths, got a list that is none"
 SMALL, BIT = [[0.2, 0.8]], [[True, False]]
 FAULTS = {
     "no numbers": (["a", "b"], "maps: expected numbers, got the dtype <U1"),
     "complex": (np.ones((1, 2), complex), "maps: expected numbers, got the dtype complex128"),
+    "ragged": ([[1, 2], [3]], f"maps: {RAGGED}"),
+    "tensors that ask": ([torch.ones(2, requires_grad=True)], f"maps: {RAGGED}"),
     "a row": ([0.2, 0.8], "maps: expected (..., h, w), no axis empty, got the shape (2,)"),
     "no cell": (np.ones((3, 0, 2)), "maps: expected (..., h, w), no axis empty, got the shape (3, 0, 2)"),
     "nan": ([[0.2, np.nan]], "maps: expected finite numbers, got 1 of 2 that are NaN or infinite"),
@@ -183,6 +186,14 @@ def test_faults_of_ranges() -> None:
     ("call", "line"),
     [
         (lambda: metrics.entropy(SMALL, flat_range=0), "flat_range: expected a number above 0, got 0"),
+        (lambda: metrics.entropy(SMALL, flat_range="x"), "flat_range: expected a number above 0, got 'x'"),
+        (lambda: metrics.entropy(SMALL, flat_range=[0.1]), "flat_range: expected a number above 0, got [0.1]"),
+        (lambda: metrics.entropy(SMALL, bins=None), "bins: expected a whole number from 2 on, got None"),
+        (lambda: metrics.entropy(SMALL, bins=np.inf), "bins: expected a whole number from 2 on, got inf"),
+        (lambda: metrics.entropy(SMALL, size=np.nan), "size: expected a whole number from 1 on, got nan"),
+        (lambda: metrics.entropy(SMALL, size=np.ones((40, 2))),
+         "size: expected a whole number from 1 on, got " + " ".join(["[[1. 1.]", *["[1. 1.]"] * 10])[:80] + "..."),
+        (lambda: metrics.pointing(SMALL, [[True], []]), f"truth: {RAGGED}"),
         (lambda: metrics.entropy(SMALL, bins=1), "bins: expected a whole number from 2 on, got 1"),
         (lambda: metrics.entropy(SMALL, size=0), "size: expected a whole number from 1 on, got 0"),
         (lambda: metrics.flat_share([SMALL], flat_range=np.nan), "flat_range: expected a number above 0, got nan"),

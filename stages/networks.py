@@ -17,8 +17,9 @@ from stages.paths import Paths
 def main() -> None:
     arguments, params, dataset = parse(__doc__)
     notes = {"rows": ingredients(dataset.model.backbone, [dataset.model.pretrained])}
-    notes |= {name: _of_control(params, dataset, name) for name in params.table.controls}
+    notes |= {f"controls/{name}": _of_control(params, dataset, name) for name in params.table.controls}
     with replace_dir(Paths(arguments.dataset).data("networks")) as folder:
+        (folder / "controls").mkdir()
         for name, note in notes.items():
             (folder / f"{name}.json").write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
 

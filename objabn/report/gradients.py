@@ -32,7 +32,10 @@ def gradient_cells(comparison: Comparison) -> pd.DataFrame:
     cells = pd.DataFrame({"attention": [row.attention for row in comparison.rows]})
     cells["PC"] = ["yes" * row.pc for row in comparison.rows]
     for name in names:
-        cells[name.removeprefix("gradient_")] = [percent(each[name]) if name in each else "" for each in of_rows]
+        term = name.removeprefix("gradient_")
+        cells["attention loss" if term == "attention" else term] = [  # "attention" is the row's name
+            percent(each[name]) if name in each else "" for each in of_rows
+        ]
     return cells[[bool(each) for each in of_rows]]
 
 

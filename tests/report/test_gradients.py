@@ -30,6 +30,14 @@ def test_shares_are_means_over_epochs_and_seeds() -> None:
     assert gradient_cells(made_comparison({MASK: {"top1": 50.0}})).empty
 
 
+def test_the_attention_losss_share_leaves_the_rows_name_alone() -> None:
+    notes = {"curves": {"0": {"gradient_perception": [0.25], "gradient_attention": [0.75]}}}
+    cells = gradient_cells(made_comparison({MASK: {"top1": 50.0}}, trainings={MASK: notes}))
+    assert cells.to_dict("records") == [
+        {"attention": "mask", "PC": "", "perception": "25 %", "attention loss": "75 %"}
+    ]  # fmt: skip
+
+
 def test_pc_is_warned_of_below_one_percent() -> None:
     assert pc_warning(made(0.01)) is None
     assert pc_warning(made(None, None)) is None

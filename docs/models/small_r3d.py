@@ -34,7 +34,7 @@ class BasicBlock(nn.Module):
             nn.Conv3d(outputs, outputs, kernel_size=3, padding=1, bias=False),
             nn.BatchNorm3d(outputs),
         )
-        self.shortcut = nn.Sequential()  # nothing
+        self.shortcut = nn.Sequential()  # empty: it gives what it gets
         if inputs != outputs or stride != (1, 1, 1):
             self.shortcut = nn.Sequential(
                 nn.Conv3d(inputs, outputs, kernel_size=1, stride=stride, bias=False), nn.BatchNorm3d(outputs)

@@ -231,7 +231,7 @@ def _names(names: Any, clips: int) -> list[str]:
     """Return a name for each of the clips; None numbers them. Raises: ValueError for anything but so many texts."""
     if names is None:
         return [str(number) for number in range(clips)]
-    if isinstance(names, str) or not isinstance(names, Iterable):
+    if isinstance(names, str) or not isinstance(names, Iterable) or getattr(names, "ndim", 1) == 0:
         raise ValueError(f"names: expected a text for each clip, got {shown(names)}")
     chosen = list(names)
     same_shape((len(chosen),), (clips,), "names", "the clips")

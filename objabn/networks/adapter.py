@@ -28,14 +28,17 @@ _SHOWN = 8  # layers that a message names
 
 
 class Adapter(nn.Module):
-    """Wrap a module that classifies clips. It is in evaluation mode, and satisfies `model.interface.VideoNetwork`.
+    """Wrap a module that classifies clips, so that it satisfies `model.interface.VideoNetwork`.
+
+    Module and adapter are put into evaluation mode.
 
     Args:
-        module: takes clips float32 (B, 3, T, S, S), or what `preprocess` makes of them; says logits (B, L): a tensor,
-            an object with `.logits`, or a mapping with "logits".
+        module: takes clips float32 (B, 3, T, S, S), or what `preprocess` makes of them; returns logits (B, L): a
+            tensor, an object with `.logits`, or a mapping with "logits".
         num_frames, size: T and S of the clips that it takes.
-        mean, std: by which its clips were normalised, of pixels in [0, 1]: a number, or one of each channel.
-        layer: whose features Grad-CAM explains, or "split"; None takes the last that has cells which the logits read.
+        mean, std: by which its training clips were normalised, (pixel - mean) / std of pixels in [0, 1]: a number, or
+            one of each channel. By default those of Kinetics, as torchvision's ResNets have them.
+        layer: whose features Grad-CAM weights, or "split"; None takes the last that has cells which the logits read.
         split: which layer "split" means, on whose grid maps are drawn; None takes `layer`.
         grid: turns a layer's output into (B, C, T', h, w), for outputs that are not that (`networks.grids` has those of
             tokens); or one such function for each layer, by name, and no other layers.

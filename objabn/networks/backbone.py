@@ -31,7 +31,8 @@ _CODE = "objabn/networks"
 def backbone_for(config: Model, *, num_classes: int, num_frames: int, crop: int) -> Backbone:
     """Make the backbone that `model.backbone` names.
 
-    It has the weights of `model.pretrained`.
+    It has the weights of `model.pretrained`, but for the classifier, which is new; without them all are as the network
+    draws them.
 
     Args:
         config: the block `model` of params.yaml.
@@ -93,7 +94,7 @@ def check_backbone(config: Model, layer: str, *, num_frames: int, crop: int) -> 
 
 
 def staged_for(spec: str, *, num_classes: int, num_frames: int, crop: int, pretrained: str | None = None) -> Staged:
-    """Take a network apart into stages, its classifier new.
+    """Take a network apart into stages, with a new classifier.
 
     Args:
         spec: as `model.backbone`. num_frames, crop: of the clips.

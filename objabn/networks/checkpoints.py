@@ -123,7 +123,7 @@ def build(folder: Path, known: Known, weights: str | None, num_classes: int | No
         num_classes: of random weights; None: as the config says.
 
     Raises:
-        ValueError: unless all weights are in the files.
+        ValueError: a config that the library does not take; no weights, or weights that do not fill the whole network.
     """
     import transformers
 
@@ -131,7 +131,7 @@ def build(folder: Path, known: Known, weights: str | None, num_classes: int | No
     transformers.utils.logging.disable_progress_bar()
     kind = getattr(transformers, known.architecture)
     if weights is None:
-        return _fromfolder_of(kind, folder)
+        return _from_folder(kind, folder)
     labels = {} if num_classes is None else {"num_labels": num_classes}
     try:
         config = kind.config_class.from_pretrained(str(folder), local_files_only=True, **labels)
@@ -158,7 +158,7 @@ def without_predictor(module: nn.Module) -> nn.Module:
     return module
 
 
-def _fromfolder_of(kind: Any, folder: Path) -> nn.Module:
+def _from_folder(kind: Any, folder: Path) -> nn.Module:
     settings = {"local_files_only": True, "dtype": torch.float32, "ignore_mismatched_sizes": True}
     if not any(path for pattern in WEIGHTS for path in folder.glob(pattern)):
         raise ValueError(f"{folder}: expected {hub.CONFIG} and weights, got no {hub.WEIGHTS}")

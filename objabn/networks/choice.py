@@ -1,7 +1,7 @@
 """Load the network that a text names: one of torchvision's, a checkpoint of transformers, or a user's own.
 
 load_network("torchvision:r3d_18", weights="r3d_18-b3b3357e.pth")
-load_network("hf:FOLDER")                       # as `save_pretrained` writes it
+load_network("hf:FOLDER")                       # a checkpoint, as `save_pretrained` writes it
 load_network("my_model.py:load")                # a function that returns an nn.Module or an Adapter
 load_network("package.module:function")
 """
@@ -26,8 +26,9 @@ def load_network(
 
     Args:
         spec: which: see above.
-        weights: a file (a state_dict or safetensors), "random" (by a fixed seed), or None: a checkpoint's own; what a
-            user's function loads; torchvision's own, if they lie where torch keeps downloads.
+        weights: a file (a state_dict or safetensors); "random" (by a fixed seed), but not of a user's function; or
+            None: a checkpoint's own, what a user's function loads, or torchvision's own, if they lie where torch keeps
+            downloads.
         num_frames, size: of the clips that it takes; None: what it was made for.
         layer: of Grad-CAM; None: the network's default.
         num_classes: of random weights.

@@ -1,7 +1,7 @@
-"""Turn a layer's output into a grid of cells, (B, C, T'', h', w').
+"""Turn a layer's output into a grid of cells, (B, C, t, h, w).
 
-Each function here makes a `Grid`. It is linear, so that gradients go through it as features do; it moves no value from
-cell to cell, and it leaves out class tokens.
+Each function here but the last makes a `Grid`. It is linear, so that gradients go through it as features do; it moves
+no value from cell to cell, and it leaves out class tokens.
 
 Shapes: B clips, C channels, t/h/w the grid's steps of time, rows and columns.
 """

@@ -4,7 +4,8 @@
     playing basketball,basketball_shooting
     dribbling basketball,basketball_shooting
 
-The probability of a label is the sum of its classes', over the classes that are some label's; the others are left out.
+The probability of a label is the sum of its classes' probabilities, divided by the sum over all classes that have a
+label: the network's other classes are left out.
 """
 
 import csv
@@ -28,8 +29,8 @@ class Labelled(nn.Module):
     A label's logit is the logsumexp of its classes' logits: for one class its logit itself.
 
     Args:
-        network: whose classes are K. It is not copied.
-        classes: numbers of the classes of each label, L lists that are not empty.
+        network: with K classes of its own. It is not copied.
+        classes: for each of the L labels the numbers, from 0, of the network's classes that mean it; none is empty.
         class_names: of the L labels.
     """
 

@@ -3,8 +3,9 @@
     network = load("my_model.py:load")
     network = load("package.module:function")
 
-The file is run, as any program is. A plain nn.Module is adapted by what one pass shows; whoever wants other clips,
-another normalisation or token grids returns an `Adapter`.
+The file is run, as any program is. Of a plain nn.Module one pass shows which layers it has; it gets clips of 16 frames
+of 112 pixels, unless others are asked for, normalised as those of Kinetics. For another normalisation, or for layers of
+tokens, return an `Adapter`.
 """
 
 import hashlib
@@ -43,7 +44,8 @@ def load(
 
     Args:
         spec: FILE.py:FUNCTION or package.module:function; the function takes no arguments.
-        weights: a file for the module; None: as the function returns it. What it draws is drawn by a fixed seed.
+        weights: a file for the module; None: as the function returns it. Random weights that the function draws are the
+            same each time.
         num_frames, size: of the clips for a plain nn.Module; None: 16 of 112 pixels.
         layer: of Grad-CAM; None: the adapter's, of a plain nn.Module the last with cells that the logits read.
 

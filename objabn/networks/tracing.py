@@ -60,7 +60,7 @@ def logits_of(output: Any, clips: int, name: str) -> Tensor:
 def trace_on_meta(module: nn.Module, shape: tuple[int, ...], name: str) -> Trace:
     """Watch a pass of shapes alone.
 
-    It takes no time and no memory, and knows no gradients.
+    Nothing is computed, so it is quick and needs hardly any memory. It knows no gradients: `unfit` is empty.
 
     Args:
         shape: of the one clip, as the module takes it. name: of the network, for the message.

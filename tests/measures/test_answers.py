@@ -244,6 +244,7 @@ def seen(clips: object = CLIPS, said: object = (0, 1), **given: object) -> None:
         (lambda: seen(names=["v"]), "names: expected (2,) as of the clips, got (1,)"),
         (lambda: seen(names=["v", 3]), "names: expected a text for each clip, got 3"),
         (lambda: seen(names="vw"), "names: expected a text for each clip, got 'vw'"),
+        (lambda: seen(names=np.array("v")), "names: expected a text for each clip, got v"),
         (lambda: seen(names=2), "names: expected a text for each clip, got 2"),
         (lambda: seen(grid=(0, 2)), "grid: expected a whole number from 1 on, got 0"),
         (lambda: seen(grid=(2.5, 2)), "grid: expected a whole number from 1 on, got 2.5"),

@@ -58,7 +58,7 @@ class Loss(Block):
 class Control(Block):
     """A row beside the loss configurations."""
 
-    attention: Literal["plain", "abn", "mask", "mha"]  # plain: the X3D without an attention branch
+    attention: Literal["plain", "abn", "mask", "mha"]  # plain: the backbone without an attention branch
     pc: bool  # with the PC loss
     masks: ControlMasks  # that it is trained with (`wrong_masks`)
     labels: Literal["own", "shuffled"]  # that it is trained with (`wrong_labels`); it is tested on its own ones

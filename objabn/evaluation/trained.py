@@ -123,7 +123,7 @@ def load_trained(directory: Path, device: torch.device = _CPU) -> TrainedRun:
             params = params.model_copy(update={"train": params.train.model_copy(update={"depthwise": "auto"})})
         run = Run(params, record["attention"], record["pc"], record["seed"])
         class_names = tuple(record["class_names"])
-        check_backbone_files(record)
+        check_backbone_files(directory, record)
         model = build_model(run, len(class_names), pretrained=False)
         model.load_state_dict(state)
     except (KeyError, TypeError, RuntimeError, ValueError) as error:

@@ -1,7 +1,7 @@
 """Networks that were not trained here, as rows: run.json says which one it is, and by that it is loaded again.
 
 Nothing that a training depends on may import `objabn.networks`: an edit of an adapter would train all rows again. So it
-is imported by name, here alone.
+is imported by name, here and in `model.run` alone.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 from objabn.config.rows import NETWORK, NetworkControl
 from objabn.config.schema import Dataset
 from objabn.model.interface import VideoNetwork
-from objabn.model.run import RUN, WEIGHTS, versions
+from objabn.model.run import RUN, WEIGHTS, stages_of, versions
 from objabn.stores.splits import folds
 from objabn.system.files import replace_dir
 
@@ -102,23 +102,18 @@ def load_adopted(directory: Path, record: Mapping[str, Any], params: Dataset) ->
         ValueError: it cannot be loaded, or is not what it was when the row was made.
     """
     named = record[NETWORK]
+    before = named["digests"]
+    files = import_module("objabn.networks.own").digests_of_files(named["spec"], before)  # before any of them runs
+    _check_same(directory, named["spec"], {key: before[key] for key in files}, files)
     try:
         network = load_elsewhere(named, record["class_names"], params.data.num_frames, params.data.crop)
     except ValueError as error:
         raise ValueError(f"{directory}: {error}") from error
-    before, now = named["digests"], network.digests
-    if others := sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key)):
-        expected = f"expected {named['spec']} as it was when the row was made, got another {', '.join(others)}"
-        raise ValueError(f"{directory}: {expected}; make the row again: `dvc repro -f -s {_stages(directory)}`")
+    _check_same(directory, named["spec"], before, network.digests)
     return network
 
 
-def _stages(directory: Path) -> str:
-    """The stages of a row's seeds: those beside a run in runs/<ds>/controls/<name>/seed-<n>[/fold-<n>]."""
-    for at, part in enumerate(directory.parts):
-        if part == "controls" and at and len(directory.parts) > at + 2:
-            dataset, control = directory.parts[at - 1], directory.parts[at + 1]
-            row = Path(*directory.parts[: at + 2])
-            seeds = sorted(int(path.name.removeprefix("seed-")) for path in row.glob("seed-*"))
-            return " ".join(f"train-control@{dataset}-{control}-{seed}" for seed in seeds)
-    return "STAGE"
+def _check_same(directory: Path, spec: str, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    if others := sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key)):
+        expected = f"expected {spec} as it was when the row was made, got another {', '.join(others)}"
+        raise ValueError(f"{directory}: {expected}; make the row again: `dvc repro -f -s {stages_of(directory)}`")

@@ -9,8 +9,6 @@ Shapes: B batch, T frames, C channels of h1, S crop in pixels, T'/h/w grid of h1
 maps, L classes, D feature size.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Self
 
 import torch
@@ -19,7 +17,7 @@ from torch import Tensor, nn
 from objabn.config.rows import MAPS
 from objabn.config.schema import Model
 from objabn.model.attention_branch import AttentionBranch
-from objabn.model.backbone import Backbone, beside
+from objabn.model.backbone import Backbone, as_tested, beside
 from objabn.model.depthwise import fits_channels_last, memory_format, resolve_depthwise
 from objabn.model.fast_layers import convolve_by, quicken
 from objabn.model.interface import Output, Tap, identity
@@ -76,6 +74,7 @@ class ObjectABN(nn.Module):
         self.map_size, self.map_frames = backbone.map_size, backbone.map_frames
         self._names, self._grids, self._at = backbone.names, backbone.grids, at
         self._entry = len(backbone.from_grid)  # layers of the perception branch before its first stage
+        self.drawn = backbone.drawn  # what pretrained weights lack, as words
         self.with_even = with_even and bool(MAPS[attention])
         if maps := MAPS[attention]:
             channels = backbone.channels
@@ -126,8 +125,14 @@ class ObjectABN(nn.Module):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names of the stages, from the input on; `tap` takes those from the split on."""
-        return tuple(name for name, grid in zip(self._names, self._grids, strict=True) if grid is not None)
+        """Names that `tap` takes besides "split": of the stages with a grid, from the split on."""
+        behind = zip(self._names[self._at - 1 :], self._grids[self._at - 1 :], strict=True)
+        return tuple(name for name, grid in behind if grid is not None)
+
+    @property
+    def stages(self) -> dict[str, nn.Module]:
+        """The stages of the backbone by name, the head as "head"."""
+        return {name: self._stage(at) for at, name in enumerate(self._names)} | {"head": self.perception_branch[-1]}
 
     def preprocess(self, clips: Tensor) -> Tensor:
         """Return normalised clips themselves: the first stage takes them."""
@@ -142,10 +147,9 @@ class ObjectABN(nn.Module):
             ValueError: there is no such layer, or it lies before the split.
         """
         if layer != "split" and layer not in self.layers:
-            raise ValueError(f"layer: expected split or one of {', '.join(self.layers)}, got {layer!r}")
+            where = ", which lies before the split" if layer in self._names[: self._at - 1] else ""
+            raise ValueError(f"layer: expected split or one of {', '.join(self.layers)}, got {layer!r}{where}")
         number = self._at - 1 if layer == "split" else self._names.index(layer)
-        if number < self._at - 1:
-            raise ValueError(f"layer: expected split or a stage behind it, got {layer!r}, which lies before it")
         if number == self._at - 1:
             return Tap(self.extractor, identity)
         grid = self._grids[number]
@@ -195,7 +199,7 @@ class ObjectABN(nn.Module):
         attention_logits, maps, features = self.attention_branch(h1)
         logits, even_logits = self.perceive(h1, maps), None
         if self.training and self.with_even:
-            with _as_tested(self.perception_branch):
+            with as_tested(self.perception_branch):  # with BatchNorm's running statistics, which it leaves alone
                 even = even_weights(h1.detach(), maps.detach(), self.attention_apply).expand_as(maps)
                 even_logits = self.perceive(h1, even)
         return Output(attention_logits, logits, maps, features, even_logits)
@@ -216,19 +220,3 @@ class ObjectABN(nn.Module):
             return self.perception_branch(h1)
         h2 = apply_map(h1, maps, self.attention_apply) if self.mixer is None else self.mixer(h1, maps)
         return self.perception_branch(h2)
-
-
-@contextmanager
-def _as_tested(layers: nn.Module) -> Iterator[None]:
-    """Compute with layers in evaluation mode, and put each layer's mode back.
-
-    What the network says under an even weight is asked for as it will be tested: with BatchNorm's running statistics,
-    which it leaves alone, and without dropout.
-    """
-    modes = {layer: layer.training for layer in layers.modules()}
-    layers.eval()
-    try:
-        yield
-    finally:
-        for layer, training in modes.items():
-            layer.training = training

@@ -7,6 +7,7 @@ directory is a contract: code that reads a run reads these files and nothing els
 import csv
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -25,6 +26,7 @@ from objabn.model.network import ObjectABN
 from objabn.system.files import file_digest
 
 WEIGHTS, RUN, CURVES = "model.safetensors", "run.json", "curves.csv"
+_SEED = re.compile(r"seed-(\d+)")
 _DIGEST = "weights_digest"  # in run.json; runs that were trained before have none
 
 
@@ -88,13 +90,13 @@ def _backbone_digests(run: Run, class_names: Sequence[str]) -> dict[str, str]:
     return {**networks.code(), **networks.inputs_of(config.backbone, len(class_names), config.pretrained)}
 
 
-def check_backbone_files(record: Mapping[str, Any]) -> None:
-    """Check that the files of a run's backbone are those that it was trained with.
+def check_backbone_files(directory: Path, record: Mapping[str, Any]) -> None:
+    """Check that the files of a run's backbone are those that it was trained with, running none of them.
 
-    They are a user's file, or a checkpoint's config.
+    They are a user's files, or a checkpoint's config.
 
     Args:
-        record: run.json.
+        directory: the run's. record: its run.json.
 
     Raises:
         ValueError: a file has changed since the training, or is gone.
@@ -102,9 +104,28 @@ def check_backbone_files(record: Mapping[str, Any]) -> None:
     spec = record["params"]["model"].get("backbone", X3D)
     if spec == X3D:
         return
-    for path, digest in _other_networks().inputs_of(spec, len(record["class_names"])).items():
-        if record["inputs"].get(path) != digest:
-            raise ValueError(f"{path} has changed since the training; train again: `dvc repro -f -s STAGE`")
+    if changed := _other_networks().changed_file(spec, record["inputs"]):
+        expected = f"expected {changed} as it was at the training, got another file or none"
+        where = "" if Path(changed).is_absolute() else f" (looked for in {Path.cwd()}; start in the checkout)"
+        todo = f"bring it back, or train again: `dvc repro -f -s {stages_of(directory)}`"
+        raise ValueError(f"{directory}: {expected}{where}; {todo}")
+
+
+def stages_of(directory: Path) -> str:
+    """Name the stages that train a row's seeds, by the directory of one of its runs; "STAGE" where that is elsewhere.
+
+    >>> stages_of(Path("runs/synthetic/mask/pc-false/seed-0")), stages_of(Path("elsewhere"))
+    ('train@synthetic-mask-False-0', 'STAGE')
+    """
+    for place in (directory, *directory.parents):
+        *_, dataset, kind, row, own = ("",) * 4 + place.parts
+        if _SEED.fullmatch(own) and (kind == "controls" or row in ("pc-false", "pc-true")):
+            names = {own, *(path.name for path in place.parent.glob("seed-*"))}
+            seeds = sorted(int(found[1]) for name in names if (found := _SEED.fullmatch(name)))
+            loss = f"train@{dataset}-{kind}-{row.removeprefix('pc-').capitalize()}"  # as DVC writes a bool
+            stage = f"train-control@{dataset}-{row}" if kind == "controls" else loss
+            return " ".join(f"{stage}-{seed}" for seed in seeds)
+    return "STAGE"
 
 
 def _other_networks() -> Any:
@@ -141,13 +162,14 @@ def versions(backbone: str = X3D) -> dict[str, str]:
     Args:
         backbone: `model.backbone`; one of another library's has its version besides.
     """
-    packages = ("torch", "pytorchvideo", "lightning-fabric", "zarr", "decord", "av", *_library_of(backbone))
+    packages = ("torch", "pytorchvideo", "lightning-fabric", "zarr", "decord", "av", *library_of(backbone))
     # decord has no wheel on some systems.
     installed = {name: release for name in packages if (release := _version(name))}
     return {"objabn": __version__, **installed}
 
 
-def _library_of(backbone: str) -> tuple[str, ...]:
+def library_of(backbone: str) -> tuple[str, ...]:
+    """Return the package whose network a backbone is; none of an X3D or a user's own."""
     library = {"torchvision": "torchvision", "hf": "transformers"}.get(backbone.partition(":")[0])
     return () if library is None else (library,)
 
@@ -227,3 +249,15 @@ def build_model(run: Run, num_classes: int, *, pretrained: bool = True) -> Objec
         depthwise=params.train.depthwise,
         backbone=None if config.backbone == X3D else _other_networks().backbone_for(config, **clips),
     )
+
+
+def model_of_shapes(run: Run, num_classes: int) -> ObjectABN:
+    """Build the network of a run on torch's `meta` device: it has shapes, and neither weights nor memory.
+
+    A backbone of another kind than X3D is built on the CPU and moved, since its code may read numbers. Nothing is drawn
+    from torch's generator.
+    """
+    with torch.random.fork_rng(devices=[]), torch.device("meta" if run.params.model.backbone == X3D else "cpu"):
+        network = build_model(run, num_classes, pretrained=False)
+    torch.nn.Module.to(network, "meta")  # its own `to` would choose kernels for a device
+    return network

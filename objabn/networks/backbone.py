@@ -11,21 +11,23 @@ import torch
 from torch import Tensor, nn
 
 from objabn.config.schema import Model
-from objabn.model.backbone import Backbone
+from objabn.model.backbone import Backbone, as_tested, check_gradients
 from objabn.model.interface import identity
 from objabn.model.pretrained import classifier_of, fitting
 from objabn.networks.checkpoints import KIND as OF_TRANSFORMERS
-from objabn.networks.checkpoints import WEIGHTS, folder_of
+from objabn.networks.checkpoints import folder_of
 from objabn.networks.grids import grid_shape
-from objabn.networks.own import call
+from objabn.networks.hf_files import settings_of, weights_of
+from objabn.networks.own import call, file_of, state_digest
 from objabn.networks.plain_blocks import plain_blocks
-from objabn.networks.stages import Apply, Staged, of_file, of_torchvision
+from objabn.networks.stages import HEAD, Apply, Staged, of_file, of_torchvision
 from objabn.networks.torchvision import KIND as OF_TORCHVISION
-from objabn.networks.tracing import trace_on_meta
+from objabn.networks.tracing import trace_on_meta, trace_shapes
 from objabn.networks.weights import read_state
 from objabn.system.files import code_digest, file_digest
 
 _CODE = "objabn/networks"
+_SOME_CLASSES = 19  # of a check: hardly the number that somebody wrote into a function
 
 
 def backbone_for(config: Model, *, num_classes: int, num_frames: int, crop: int) -> Backbone:
@@ -73,20 +75,31 @@ def backbone_for(config: Model, *, num_classes: int, num_frames: int, crop: int)
         to_grid=() if staged.from_grid is None else (Apply(staged.to_grid),),
         from_grid=() if staged.from_grid is None else (Apply(staged.from_grid),),
         branch_blocks=plain_blocks,
+        drawn=_drawn(staged.drawn),
     )
 
 
-def check_backbone(config: Model, layer: str, *, num_frames: int, crop: int) -> None:
+def _drawn(others: tuple[str, ...]) -> str:
+    return f"the classifier's and {len(others)} more (first: {others[0]})" if others else "the classifier's"
+
+
+def check_backbone(config: Model, layer: str, *, num_frames: int, crop: int, processes: int = 1) -> None:
     """Check that a backbone can be made, and that Grad-CAM finds its layer.
 
     Args:
-        layer: `gradcam.layer`.
+        layer: `gradcam.layer`. processes: that train it together.
 
     Raises:
-        ValueError: as `backbone_for`; or there is no such layer from the split on.
+        ValueError: as `backbone_for`; or there is no such layer from the split on; or, with several processes, a weight
+            that is not frozen has no gradient.
     """
     with torch.random.fork_rng(devices=[]):
-        found = backbone_for(config, num_classes=2, num_frames=num_frames, crop=crop)
+        found = backbone_for(config, num_classes=_SOME_CLASSES, num_frames=num_frames, crop=crop)
+    if processes > 1:
+        frozen = 0 if config.frozen is None else found.names.index(config.frozen) + 1
+        nn.ModuleList(found.stages[:frozen]).requires_grad_(False)
+        stages = dict(zip((*found.names, HEAD), found.stages, strict=True))
+        check_gradients(stages, (1, 3, num_frames, crop, crop), config.backbone, processes)
     behind = zip(found.names[found.at - 1 :], found.grids[found.at - 1 :], strict=True)
     layers = ["split", *(name for name, grid in behind if grid is not None)]
     if layer not in layers:
@@ -116,9 +129,20 @@ def staged_for(spec: str, *, num_classes: int, num_frames: int, crop: int, pretr
         staged = of_file(spec, num_classes)
     if pretrained is not None:
         if not Path(pretrained).is_file():
-            raise ValueError(f"model.pretrained: expected null or a file of weights of {spec}, got {pretrained!r}")
+            kinds = "a file or folder" if kind == OF_TRANSFORMERS else "a file"
+            raise ValueError(f"model.pretrained: expected null or {kinds} of weights of {spec}, got {pretrained!r}")
         _fill(staged, read_state(pretrained), pretrained)
-    return staged._replace(shapes=_grid_shapes(staged, num_frames, crop, spec))
+    watch = trace_on_meta if kind in (OF_TRANSFORMERS, OF_TORCHVISION) else trace_shapes
+    with as_tested(staged.network):
+        seen = watch(staged.network, (1, 3, num_frames, crop, crop), f"model.backbone: {spec}")
+    if seen.num_classes != num_classes:
+        expected = f"expected logits of {num_classes} classes, the number that its function is given"
+        raise ValueError(f"model.backbone: {spec}: {expected}, got {seen.num_classes}")
+    outputs = {name: seen.outputs.get(name.replace(".", "_")) for name in staged.names}
+    # A stage that gives a tuple is no split: the next stage would get the grid alone.
+    shapes = {name: grid_shape(staged.to_grid, each) if isinstance(each, Tensor) else None
+              for name, each in outputs.items()}  # fmt: skip
+    return staged._replace(shapes=shapes)
 
 
 def _fill(staged: Staged, state: Mapping[str, Tensor], source: str) -> None:
@@ -131,19 +155,12 @@ def _fill(staged: Staged, state: Mapping[str, Tensor], source: str) -> None:
     known.load_state_dict(fitting(known, found, new, source), strict=False)
 
 
-def _grid_shapes(staged: Staged, num_frames: int, crop: int, spec: str) -> dict[str, tuple[int, ...] | None]:
-    """Tell the shape (1, C, t, h, w) of what each stage gives of one clip; None where that is no grid of cells."""
-    was_training = staged.network.training
-    seen = trace_on_meta(staged.network.eval(), (1, 3, num_frames, crop, crop), f"model.backbone: {spec}")
-    staged.network.train(was_training)
-    return {name: grid_shape(staged.to_grid, seen.outputs.get(name.replace(".", "_"))) for name in staged.names}
-
-
 def inputs_of(spec: str, num_classes: int, pretrained: str | None = None) -> dict[str, str]:
     """Digest the files that a network depends on besides the code of this package.
 
-    Returns digests by path: of a user's file, and of those beside it that it imports; of a checkpoint's config, and its
-    weights where `pretrained` is a folder. A file of weights is not among them.
+    Returns digests: of a user's file and of those beside it that it imports, by path, and by `spec` of the weights that
+    its function makes or reads, drawn by a fixed seed; of a checkpoint's config and processors' files, by `spec` and
+    name, and by path of its weights where `pretrained` is a folder. A file of weights is not among them.
 
     Args:
         spec, pretrained: as `model.backbone` and `model.pretrained`.
@@ -157,13 +174,41 @@ def inputs_of(spec: str, num_classes: int, pretrained: str | None = None) -> dic
     if kind != OF_TRANSFORMERS:
         place = spec.rpartition(":")[0]
         with torch.random.fork_rng(devices=[]):
-            _, digests = call(spec, num_classes)
+            torch.manual_seed(0)
+            made, digests = call(spec, num_classes)
         beside = Path(place).parent if place.endswith(".py") else Path()
-        return {place if file == "file" else (beside / file).as_posix(): value for file, value in digests.items()}
-    paths = sorted(folder_of(name).glob("*.json"))
-    if pretrained is not None and Path(pretrained).is_dir():
-        paths += sorted(path for pattern in WEIGHTS for path in Path(pretrained).glob(pattern))
-    return {path.as_posix(): file_digest(path) for path in paths}
+        files = {place if file == "file" else (beside / file).as_posix(): value for file, value in digests.items()}
+        return {**files, spec: state_digest(made)}
+    found = {f"{spec}/{path.name}": file_digest(path) for path in settings_of(folder_of(name))}
+    weights = weights_of(Path(pretrained)) if pretrained is not None and Path(pretrained).is_dir() else []
+    return {**found, **{path.as_posix(): file_digest(path) for path in weights}}
+
+
+def changed_file(spec: str, inputs: Mapping[str, str]) -> str | None:
+    """Tell which of the files that a network was trained with is another now, or gone; runs none of them.
+
+    Weights are not looked at: a run has its own.
+
+    Args:
+        spec: as `model.backbone`. inputs: of run.json, digests by name; those of other things are passed over.
+
+    Raises:
+        ValueError: a checkpoint's folder is not there.
+    """
+    kind, _, name = spec.partition(":")
+    if kind == OF_TORCHVISION:
+        return None
+    if kind == OF_TRANSFORMERS:
+        now = {f"{spec}/{path.name}": path for path in settings_of(folder_of(name))}
+        before = {each for each in inputs if each.startswith(f"{spec}/")}
+        files: dict[str, Path | None] = {each: now.get(each) for each in sorted(before | now.keys())}
+    else:
+        place = spec.rpartition(":")[0]
+        files = {place: file_of(place), **{each: Path(each) for each in inputs if each.endswith(".py")}}
+    for each, path in files.items():
+        if (file_digest(path) if path is not None and path.is_file() else None) != inputs.get(each):
+            return each
+    return None
 
 
 def code() -> dict[str, str]:

@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from objabn.networks.hf_files import PROCESSORS, weights_of
 from objabn.networks.weights import RANDOM, fill, read_state
 from objabn.segmentation.segmenters import hub
 from objabn.system.checkouts import why_absent
 
 KIND = "hf"
-PROCESSORS = ("processor_config.json", "video_preprocessor_config.json", "preprocessor_config.json")  # in this order
-WEIGHTS = ("*.safetensors", "*.bin")
 _PREDICTOR = "vjepa2.predictor"
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _HALF = (0.5,) * 3, (0.5,) * 3
@@ -137,7 +136,7 @@ def build(folder: Path, known: Known, weights: str | None, num_classes: int | No
         config = kind.config_class.from_pretrained(str(folder), local_files_only=True, **labels)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            module = kind(config).eval()
+            module = kind(config).float().eval()
     except Exception as error:  # values that the library does not take
         raise ValueError(
             f"{folder / hub.CONFIG}: expected a config of {known.architecture}, got {_line(error)}"
@@ -159,8 +158,9 @@ def without_predictor(module: nn.Module) -> nn.Module:
 
 
 def _from_folder(kind: Any, folder: Path) -> nn.Module:
+    """Build a module with its folder's weights, as float32. Raises: ValueError unless all are there and fit."""
     settings = {"local_files_only": True, "dtype": torch.float32, "ignore_mismatched_sizes": True}
-    if not any(path for pattern in WEIGHTS for path in folder.glob(pattern)):
+    if not weights_of(folder):
         raise ValueError(f"{folder}: expected {hub.CONFIG} and weights, got no {hub.WEIGHTS}")
     try:
         module, found = kind.from_pretrained(str(folder), output_loading_info=True, **settings)

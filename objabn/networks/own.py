@@ -3,9 +3,10 @@
     network = load("my_model.py:load")
     network = load("package.module:function")
 
-The file is run, as any program is. Of a plain nn.Module one pass shows which layers it has; it gets clips of 16 frames
-of 112 pixels, unless others are asked for, normalised as those of Kinetics. For another normalisation, or for layers of
-tokens, return an `Adapter`.
+The file is run, as any program is. Files beside it are found while it is run and its function is called, not later:
+imports belong at the top, not into `forward`. Of a plain nn.Module one pass shows which layers it has; it gets clips of
+16 frames of 112 pixels, unless others are asked for, normalised as those of Kinetics. For another normalisation, or for
+layers of tokens, return an `Adapter`.
 """
 
 import hashlib
@@ -13,8 +14,9 @@ import importlib
 import importlib.util
 import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -109,6 +111,35 @@ def call(spec: str, *arguments: Any) -> tuple[Any, dict[str, str]]:
         raise ValueError(f"{spec}: expected {name}() to return an nn.Module or an Adapter, got a {type(made).__name__}")
     file = getattr(module, "__file__", None)
     return made, {**({} if file is None else {"file": file_digest(file)}), **files}
+
+
+def file_of(place: str) -> Path | None:
+    """Find the file of FILE.py or of package.module, running nothing. None where there is none."""
+    if place.endswith(".py"):
+        return Path(place)
+    places, whole, found = [str(Path.cwd()), *sys.path], "", None
+    for part in place.split("."):
+        whole = f"{whole}.{part}".removeprefix(".")
+        found = PathFinder.find_spec(whole, places)
+        if found is None:
+            return None
+        places = list(found.submodule_search_locations or [])
+    return Path(found.origin) if found is not None and found.origin else None
+
+
+def digests_of_files(spec: str, names: Iterable[str]) -> dict[str, str]:
+    """Digest the files that `call` names, those that are there, running nothing.
+
+    Args:
+        spec: of a user's network; of others, and of modules, there are none.
+        names: keys of `call`'s digests; others are passed over.
+    """
+    place = spec.rpartition(":")[0]
+    if not place.endswith(".py"):
+        return {}
+    beside = {name: Path(place).parent / name for name in names if name.endswith(".py")}
+    files = {"file": Path(place), **beside}
+    return {name: file_digest(path) for name, path in files.items() if path.is_file()}
 
 
 def _import(place: str, spec: str) -> ModuleType:

@@ -10,7 +10,7 @@ Shapes: B clips, T frames, S pixels, C channels, t/h/w the grid of a stage.
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,7 @@ class Staged(NamedTuple):
         original: the network as its library or file has it, with the same weights: files name weights as it does.
         to_grid, from_grid: turn a stage's output into (B, C, t, h, w), and that back.
         unused: how names of weights begin that a file may have and that no answer depends on.
+        drawn: weights besides the classifier's that `model.pretrained` does not bring.
         shapes: (1, C, t, h, w) of what each stage gives of one clip, by its name; None where that is no grid of cells.
     """
 
@@ -44,6 +45,7 @@ class Staged(NamedTuple):
     to_grid: Grid = as_it_is()
     from_grid: Grid | None = None
     unused: str = "-"
+    drawn: tuple[str, ...] = ()
     shapes: Mapping[str, tuple[int, ...] | None] = MappingProxyType({})
 
 
@@ -56,8 +58,13 @@ def in_a_row(stages: Mapping[str, nn.Module]) -> tuple[nn.Sequential, tuple[str,
 def refuse_class_token(kind: str, spec: str) -> None:
     """Raise ValueError for a kind of network that cannot be taken apart."""
     if kind in WITH_CLASS_TOKEN:
-        expected = "expected a network that reads its answer from the cells that a map weights"
-        raise ValueError(f"model.backbone: {expected}, got {spec}, which reads it from a class token")
+        refuse_token(spec, "a class token")
+
+
+def refuse_token(spec: str, token: str) -> NoReturn:
+    """Raise ValueError for a network that reads its answer from one token."""
+    expected = "expected a network that reads its answer from the cells that a map weights"
+    raise ValueError(f"model.backbone: {expected}, got {spec}, which reads it from {token}")
 
 
 class Renormalise(nn.Module):

@@ -6,12 +6,13 @@ Shapes: B clips, T frames, S pixels, C channels, t/h/w the grid of the tokens.
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from objabn.clips.geometry import MEAN, STD
 from objabn.networks import checkpoints
 from objabn.networks.grids import tokens
-from objabn.networks.stages import HEAD, Apply, First, Renormalise, Staged, in_a_row, refuse_class_token
+from objabn.networks.stages import HEAD, Apply, First, Renormalise, Staged, in_a_row, refuse_class_token, refuse_token
 from objabn.networks.transformers import sizes_of
 from objabn.segmentation.segmenters import hub
 
@@ -30,19 +31,22 @@ def of_transformers(checkpoint: str, num_classes: int, num_frames: int, crop: in
     """
     spec = f"{checkpoints.KIND}:{checkpoint}"
     folder = checkpoints.folder_of(checkpoint)
-    kind, known = _kind_of(folder)
+    config, known = _config_of(folder)
+    kind = config["model_type"]
     refuse_class_token(kind, spec)
+    if kind == "videomae" and not config.get("use_mean_pooling", True):
+        refuse_token(spec, "its first token (use_mean_pooling false)")
     checkpoints.check_library(spec)
-    module = _module(folder, known.architecture, num_classes, weights)
+    module, drawn = _module(folder, known.architecture, num_classes, weights)
     frames, size, grid = sizes_of(module.config)
     if (num_frames, crop) != (frames, size):
         expected = f"expected data.num_frames {frames} and data.crop {size}, which {spec} sees"
         raise ValueError(f"model.backbone: {expected}, got {num_frames} and {crop}")
-    return take_checkpoint_apart(module, checkpoints.pixels_of(folder, known), grid)
+    return take_checkpoint_apart(module, checkpoints.pixels_of(folder, known), grid)._replace(drawn=drawn)
 
 
 def take_checkpoint_apart(module: Any, pixels: checkpoints.Pixels, grid: tuple[int, int, int]) -> Staged:
-    """Take a VideoMAE or V-JEPA 2 with classes apart.
+    """Take a VideoMAE (which averages its tokens) or V-JEPA 2 with classes apart.
 
     Args:
         pixels: how its processor treats pixels.
@@ -62,10 +66,7 @@ def take_checkpoint_apart(module: Any, pixels: checkpoints.Pixels, grid: tuple[i
         inner, unused = module.videomae, "-"
         stages = {"videomae.embeddings": nn.Sequential(renormalise, _Embeddings(inner.embeddings))}
         stages |= {f"videomae.encoder.layer.{number}": layer for number, layer in enumerate(inner.encoder.layer)}
-        if module.fc_norm is not None:
-            head = nn.Sequential(Apply(lambda values: values.mean(dim=1)), module.fc_norm, module.classifier)
-        else:
-            head = nn.Sequential(inner.layernorm, Apply(lambda values: values[:, 0]), module.classifier)
+        head = nn.Sequential(Apply(lambda values: values.mean(dim=1)), module.fc_norm, module.classifier)
     network, names = in_a_row({**stages, HEAD: head})
     return Staged(network, names, module, tokens(*grid), lambda cells: cells.flatten(2).transpose(1, 2), unused)
 
@@ -81,19 +82,22 @@ class _Embeddings(nn.Module):
         return self.layer(clips, None)
 
 
-def _kind_of(folder: Path) -> tuple[str, checkpoints.Known]:
-    """Tell the kind of a checkpoint's network, with classes or without. Raises: ValueError for another."""
+def _config_of(folder: Path) -> tuple[dict[str, Any], checkpoints.Known]:
+    """Read a checkpoint's config, with classes or without, and tell its kind. Raises: ValueError for another."""
     path = folder / hub.CONFIG
     if not path.is_file():
         raise ValueError(f"{folder}: expected {hub.CONFIG}, got no such file")
-    kind = hub.read_config(folder).get("model_type")
-    if kind not in checkpoints.NETWORKS:
+    config = hub.read_config(folder)
+    if (kind := config.get("model_type")) not in checkpoints.NETWORKS:
         raise ValueError(f"{path}: model_type, expected one of {', '.join(checkpoints.NETWORKS)}, got {kind!r}")
-    return str(kind), checkpoints.NETWORKS[kind]
+    return config, checkpoints.NETWORKS[kind]
 
 
-def _module(folder: Path, architecture: str, num_classes: int, weights: str | None) -> Any:
-    """Build a network with a new classifier, and what else behind its layers a checkpoint without classes lacks."""
+def _module(folder: Path, architecture: str, num_classes: int, weights: str | None) -> tuple[Any, tuple[str, ...]]:
+    """Build a network with a new classifier, and what else behind its layers a checkpoint without classes lacks.
+
+    Returns it as float32, whatever the checkpoint has, and the names of what it lacks besides the classifier.
+    """
     import transformers
 
     transformers.logging.set_verbosity_error()
@@ -103,10 +107,11 @@ def _module(folder: Path, architecture: str, num_classes: int, weights: str | No
     try:
         config = kind.config_class.from_pretrained(str(folder), **settings)
         if weights is None:
-            return kind(config)
+            return kind(config).float(), ()
         module, found = kind.from_pretrained(
-            weights, config=config, local_files_only=True, ignore_mismatched_sizes=True, output_loading_info=True
-        )
+            weights, config=config, dtype=torch.float32, ignore_mismatched_sizes=True, output_loading_info=True,
+            local_files_only=True,
+        )  # fmt: skip
     except Exception as error:  # values or files that the library does not take
         reason = str(error).strip().partition("\n")[0]
         source = weights or folder
@@ -117,4 +122,5 @@ def _module(folder: Path, architecture: str, num_classes: int, weights: str | No
     inner = {key for key in lacking if key.startswith(f"{kind.base_model_prefix}.") and ".predictor." not in key}
     if inner:
         raise ValueError(f"{weights}: {len(inner)} keys are missing or of another shape, first: {min(inner)}")
-    return module
+    behind = {key for key in lacking if not key.startswith("classifier.") and ".predictor." not in key}
+    return module, tuple(sorted(behind))

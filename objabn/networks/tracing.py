@@ -1,5 +1,6 @@
 """Watch one pass of a network: which modules run and when, what they give, and whose cells the logits read."""
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -7,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from objabn.model.backbone import as_tested
 from objabn.model.interface import first_output
 from objabn.networks.grids import Grid, grid_shape
 
@@ -58,9 +60,11 @@ def logits_of(output: Any, clips: int, name: str) -> Tensor:
 
 
 def trace_on_meta(module: nn.Module, shape: tuple[int, ...], name: str) -> Trace:
-    """Watch a pass of shapes alone.
+    """Watch a pass of shapes alone, of a copy without memory; the module itself is left alone.
 
-    Nothing is computed, so it is quick and needs hardly any memory. It knows no gradients: `unfit` is empty.
+    Nothing is computed, so it is quick and needs hardly any memory. It knows no gradients: `unfit` is empty. A network
+    that reads a value, or keeps tensors that are no weights, does not take it: other people's networks make a pass of
+    numbers (`trace_shapes`).
 
     Args:
         shape: of the one clip, as the module takes it. name: of the network, for the message.
@@ -68,10 +72,32 @@ def trace_on_meta(module: nn.Module, shape: tuple[int, ...], name: str) -> Trace
     Raises:
         ValueError: the network does not take such a clip, or gives no logits.
     """
-    state = {key: value.to("meta") for key, value in (*module.named_parameters(), *module.named_buffers())}
-    clip = torch.empty(shape, device="meta")
+    # Not `functional_call`: of a module that stands in two places it leaves the weights on `meta`.
+    without_memory: dict[int, Any] = {
+        id(value): nn.Parameter(value.to("meta"), value.requires_grad) for value in module.parameters()
+    }
+    without_memory |= {id(value): value.to("meta") for value in module.buffers()}
+    return _traced(copy.deepcopy(module, without_memory), torch.empty(shape, device="meta"), name)
+
+
+def trace_shapes(module: nn.Module, shape: tuple[int, ...], name: str) -> Trace:
+    """Watch a pass of a clip of zeros on the CPU, in evaluation mode and without gradients.
+
+    What is drawn meanwhile is drawn apart, and each layer's mode is put back.
+
+    Args:
+        shape: of the one clip, as the module takes it. name: of the network, for the message.
+
+    Raises:
+        ValueError: the network does not take such a clip, or gives no logits.
+    """
+    with torch.random.fork_rng(devices=[]), as_tested(module):
+        return _traced(module, torch.zeros(shape), name)
+
+
+def _traced(module: nn.Module, clip: Tensor, name: str) -> Trace:
     with torch.no_grad(), _watched(module) as seen:
-        output = _run(lambda: torch.func.functional_call(module, state, (clip,)), shape, name)
+        output = _run(lambda: module(clip), tuple(clip.shape), name)
     return seen.trace(logits_of(output, 1, name).shape[1])
 
 
@@ -114,6 +140,8 @@ def _run(passing: Callable[[], Any], shape: tuple[int, ...], name: str) -> Any:
         return passing()
     except Exception as error:  # a network of other people's raises what it likes
         reason = str(error).strip().partition("\n")[0]
+        if isinstance(error, ImportError):
+            reason += "; import at the top of the file, not while the network computes"
         raise ValueError(f"{name}: expected to take a clip {shape}, got {type(error).__name__}: {reason}") from error
 
 

@@ -14,8 +14,6 @@ from objabn.networks.adapter import Adapter
 from objabn.networks.checkpoints import (
     KIND,
     NETWORKS,
-    PROCESSORS,
-    WEIGHTS,
     Known,
     Pixels,
     build,
@@ -26,9 +24,9 @@ from objabn.networks.checkpoints import (
     without_predictor,
 )
 from objabn.networks.grids import Grid, frames_in_batch, places_in_batch, tokens, tokens_time_fastest
+from objabn.networks.hf_files import settings_of, weights_of
 from objabn.networks.tracing import UNREAD, trace_on_meta
 from objabn.networks.weights import RANDOM
-from objabn.segmentation.segmenters import hub
 from objabn.system.files import file_digest
 
 
@@ -58,9 +56,7 @@ def load(
     folder = folder_of(checkpoint)
     known = kind_of(folder)
     check_library(spec)
-    read = [folder / hub.CONFIG, *(folder / name for name in PROCESSORS if (folder / name).is_file())]
-    if weights is None:
-        read += sorted(path for pattern in WEIGHTS for path in folder.glob(pattern))
+    read = [*settings_of(folder), *(weights_of(folder) if weights is None else [])]
     module = build(folder, known, weights, num_classes, spec)
     network = adapt(module, pixels=pixels_of(folder, known), layer=layer, spec=spec)
     for key, given in (("num_frames", num_frames), ("size", size)):

@@ -19,7 +19,7 @@ from torch.utils.flop_counter import conv_flop_count, flop_registry
 from objabn.config.rows import MAPS
 from objabn.config.schema import Dataset
 from objabn.config.segmenters import Detectron2, Torchvision
-from objabn.model.run import Run, build_model
+from objabn.model.run import Run, model_of_shapes
 from objabn.segmentation.segmenters.detectron2 import MODEL as DETECTRON2
 from objabn.training.losses import settings, total_loss
 
@@ -82,8 +82,8 @@ class Work:
 def count_row(params: Dataset, attention: str, num_classes: int, *, pc: bool = False) -> Work:
     """Count one step of training of a row, in about a second and without its memory."""
     data, size = params.data, params.train.batch_size
+    network = model_of_shapes(Run(params, attention, pc, 0), num_classes).train()
     with torch.device("meta"):
-        network = build_model(Run(params, attention, pc, 0), num_classes, pretrained=False).train()
         clips = torch.empty(size, 3, data.num_frames, data.crop, data.crop).to(memory_format=torch.channels_last_3d)
         labels = torch.empty(size, dtype=torch.int64)
         grid = torch.empty(size, network.map_frames, network.map_size, network.map_size)

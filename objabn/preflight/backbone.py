@@ -33,7 +33,7 @@ def backbone_findings(rows: Iterable[Row]) -> list[Finding]:
     for row in rows:
         config, data = row.block.model, row.block.data
         if config.backbone != X3D:
-            asked = (config, row.block.gradcam.layer, data.num_frames, data.crop)
+            asked = (config, row.block.gradcam.layer, data.num_frames, data.crop, _processes(row))
             found += [] if asked in seen else _of_other(row)
             seen.append(asked)
             continue
@@ -60,7 +60,8 @@ def _of_other(row: Row) -> list[Finding]:
 
     model, data = row.block.model, row.block.data
     try:
-        check_backbone(model, row.block.gradcam.layer, num_frames=data.num_frames, crop=data.crop)
+        layer = row.block.gradcam.layer
+        check_backbone(model, layer, num_frames=data.num_frames, crop=data.crop, processes=_processes(row))
     except ValueError as error:
         line = str(error)
         key = row.key if line.startswith(("model.", "gradcam.")) else f"{row.key}.model.backbone"
@@ -68,6 +69,10 @@ def _of_other(row: Row) -> list[Finding]:
         return [fault("train", f"{key}{separator}{line}")]
     weights = f", {model.pretrained}" if model.pretrained else ""
     return [ok("train", f"{row.key}.model.backbone: {model.backbone}{weights}")]
+
+
+def _processes(row: Row) -> int:
+    return row.block.train.devices * row.block.train.nodes
 
 
 def _misfit(path: str, block: Dataset) -> str | None:

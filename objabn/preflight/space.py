@@ -3,11 +3,12 @@
 import configparser
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from objabn.clips.shared_memory import PREFETCHED, SHARED
 from objabn.config.rows import Table
-from objabn.config.schema import Dataset
+from objabn.config.schema import X3D, Dataset
 from objabn.plan.costs import MASK_BYTES, REPORT_BYTES, RESULT_BYTES, ROW_BYTES, UNIT_BYTES, Counts, num_rows
 from objabn.plan.units import size
 from objabn.preflight.findings import Finding, fault, ok, warning
@@ -17,7 +18,7 @@ from objabn.system.cache import Cache
 # Bytes a pixel: 0.29 and 0.43 in two clips of UCF101, 1.0 in the embedded data; other videos have more detail.
 _JPEG, _ZSTD, _ZSTD_EMBEDDED = 0.36, 2.0, 1.0
 _VIDEO = 0.06  # of the embedded data's videos and true masks together
-_WEIGHTS_BYTES = 6_000_000  # of a run at width 1; they grow with its square
+_WEIGHTS_BYTES = 6_000_000  # of a run of an X3D at width 1; they grow with its square
 _TIGHT = 0.9  # share of the free space from which on it is said
 _GRID = 128  # cells, of a stored mask
 
@@ -41,7 +42,7 @@ def needed_bytes(
         outputs += round(counts.frames * MASK_BYTES)
         cached += round(counts.frames * UNIT_BYTES)
     rows, seeds = num_rows(table), len(table.seeds)
-    weights = round(_WEIGHTS_BYTES * max(dataset.model.width_factor, 1.0) ** 2)
+    weights = 0 if "train" in done else _weights_bytes(dataset, counts.classes)
     if "train" not in done:
         outputs += rows * seeds * counts.networks * weights
         # A checkpoint: the weights, Adam's two means, and the best epoch's weights where `train.report` asks for them.
@@ -50,6 +51,17 @@ def needed_bytes(
     if "evaluate" not in done:
         outputs += rows * (ROW_BYTES + RESULT_BYTES * counts.test * seeds)
     return outputs, cached
+
+
+def _weights_bytes(dataset: Dataset, num_classes: int) -> int:
+    """Count the bytes of a run's weights; of another backbone than an X3D by making the network."""
+    if dataset.model.backbone != X3D:
+        from objabn.model.run import Run, model_of_shapes
+
+        with suppress(ValueError):  # what is wrong with the network, others say
+            network = model_of_shapes(Run(dataset, "mha", True, 0), num_classes)
+            return sum(value.nbytes for value in network.state_dict().values())
+    return round(_WEIGHTS_BYTES * max(dataset.model.width_factor, 1.0) ** 2)
 
 
 def disk_findings(

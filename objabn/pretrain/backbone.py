@@ -26,7 +26,7 @@ from objabn.clips.batches import clip_tensors
 from objabn.config.schema import X3D, Dataset
 from objabn.model.depthwise import fits_channels_last
 from objabn.model.pretrained import STATE
-from objabn.model.run import versions
+from objabn.model.run import library_of, versions
 from objabn.model.x3d import x3d_blocks
 from objabn.networks.backbone import code, inputs_of, staged_for
 from objabn.pretrain.clips import ClipStream
@@ -153,5 +153,5 @@ def pretrain_backbone(
         "held_out_top1": training.curve[-1]["held_out_top1"],
         "linear_probe_top1": probed,
     }
-    libraries = ("torch", "pytorchvideo", "numpy") if backbone == X3D else ("torch", "numpy")
+    libraries = ("torch", "pytorchvideo", "numpy") if backbone == X3D else ("torch", *library_of(backbone), "numpy")
     return training.finish(out, recipe, workers=workers, libraries=libraries)

@@ -56,11 +56,15 @@ def join_processes(params: Dataset) -> Fabric:
 def synchronise(network: nn.Module) -> None:
     """Let BatchNorm take its statistics from the clips of all processes.
 
-    Frozen blocks are left out: their statistics stay as they are.
+    Frozen blocks are left out: their statistics stay as they are. The network is in training mode afterwards.
     """
+    network.train()  # but for its frozen blocks
     for module in list(network.modules()):
         for name, child in module.named_children():
-            if isinstance(child, nn.modules.batchnorm._BatchNorm) and child.weight.requires_grad:
+            is_trained = child.training and all(
+                weight.requires_grad for weight in child.parameters()
+            )  # it may have none
+            if isinstance(child, nn.modules.batchnorm._BatchNorm) and is_trained:
                 setattr(module, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))
 
 

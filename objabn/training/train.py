@@ -16,7 +16,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from objabn.clips.batches import Loader, clip_tensors, mask_tensors, num_batches
 from objabn.clips.dataset import ClipDataset
 from objabn.config.rows import MAPS
-from objabn.config.schema import Dataset
+from objabn.config.schema import X3D, Dataset
+from objabn.model.backbone import check_gradients
 from objabn.model.device import compiled, computed_on, describe, make_fabric
 from objabn.model.interface import step_masks
 from objabn.model.network import ObjectABN
@@ -198,11 +199,14 @@ def train(
             f"processes, got {params.train.batch_size}"
         )
     network = build_model(run, len(train_set.class_names))
+    if fabric.world_size > 1 and params.model.backbone != X3D:
+        clip = (1, 3, params.data.num_frames, params.data.crop, params.data.crop)
+        check_gradients(network.stages, clip, params.model.backbone, fabric.world_size)
     if params.train.sync_batchnorm and fabric.world_size > 1:
         synchronise(network)
     if params.model.pretrained:
         classes = f"{len(train_set.class_names)} classes"
-        print(f"{params.model.pretrained}: all keys fit but the head's projection, drawn anew for {classes}")
+        print(f"{params.model.pretrained}: all keys fit but {network.drawn}, drawn anew for {classes}")
     adam = make_optimiser(network, params)
     batches = num_batches(train_set, params.train.batch_size)
     scheduler = make_scheduler(adam, params, params.train.epochs * math.ceil(batches / params.train.accumulate))

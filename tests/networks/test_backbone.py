@@ -1,5 +1,6 @@
 """Backbones other than X3D: their stages give the network's own logits, carry an attention branch, and load weights."""
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +14,15 @@ from torchvision.models.video import resnet
 
 from objabn.config.file import load_params
 from objabn.config.schema import Model
+from objabn.model.backbone import check_gradients
 from objabn.model.network import ObjectABN
-from objabn.model.run import Run, build_model, run_record, versions
-from objabn.networks.backbone import backbone_for, inputs_of, staged_for
+from objabn.model.run import Run, build_model, model_of_shapes, run_record, versions
+from objabn.networks.backbone import backbone_for, check_backbone, inputs_of, staged_for
+from objabn.networks.own import call
 from objabn.networks.plain_blocks import plain_blocks
 from objabn.networks.stages import take_apart
 from objabn.networks.torchvision import adapt
+from objabn.networks.tracing import trace_on_meta, trace_shapes
 from objabn.system.files import file_digest
 from tests.helpers.tiny_video import of_torchvision
 
@@ -109,7 +113,8 @@ def test_a_small_r3d_carries_an_attention_branch(attention: str) -> None:
     count = {"plain": 0, "mha": 3}.get(attention, 1)
     assert tuple(output.maps.shape) == (2, count, 2, 8, 8)
     assert (model.map_frames, model.map_size) == (2, 8)
-    assert model.layers == ("stem", "layer1", "layer2", "layer3", "layer4")
+    assert model.layers == ("layer2", "layer3", "layer4")
+    assert all(model.tap(layer) for layer in ("split", *model.layers))
     assert not model.extractor[0].training
     assert not any(value.requires_grad for value in model.extractor[0].parameters())
     with_branch = attention != "plain"
@@ -182,9 +187,10 @@ def test_no_layer_before_the_split_is_tapped() -> None:
     model = network(split="layer3")
     assert model.tap("split").module is model.tap("layer3").module is model.extractor
     assert model.tap("layer4").module is model.perception_branch[0]
-    with pytest.raises(ValueError, match="layer: expected split or a stage behind it, got 'layer2', which lies before"):
+    expected = "layer: expected split or one of layer3, layer4, got"
+    with pytest.raises(ValueError, match=f"{expected} 'layer2', which lies before the split$"):
         model.tap("layer2")
-    with pytest.raises(ValueError, match=r"layer: expected split or one of stem, .*, layer4, got 'res5'"):
+    with pytest.raises(ValueError, match=f"{expected} 'res5'$"):
         model.tap("res5")
 
 
@@ -299,6 +305,15 @@ def test_what_cannot_be_built_says_why(changed: dict[str, Any], message: str) ->
         ("return nn.Sequential(nn.Conv3d(3, 4, 3, padding=1), nn.Sequential(nn.AdaptiveAvgPool3d(1), nn.Flatten()))",
          "head: expected a linear layer to the classes, got Sequential without one"),
         ("raise KeyError('x')", "expected a network from backbone.., got KeyError: 'x'"),
+        ("return nn.Sequential(nn.Conv3d(3, 4, 3), nn.Sequential(nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, 5"
+         ")))", "mine.py:backbone: expected logits of 3 classes, the number that its function is given, got 5"),
+        ("class Pair(nn.Conv3d):\n"
+         "    def forward(self, clips):\n"
+         "        return super().forward(clips), 1\n"
+         "class Head(nn.Linear):\n"
+         "    def forward(self, pair):\n"
+         "        return super().forward(pair[0].mean(dim=(2, 3, 4)))\n"
+         "return nn.Sequential(Pair(3, 4, 3), Head(4, num_classes))", "model.split: expected one of  of .*, got '0'"),
         ("return nn.Sequential(nn.Conv3d(3, 4, (3, 3, 1)), nn.Sequential(nn.AdaptiveAvgPool3d(1), nn.Flatten(), "
          "nn.Linear(4, num_classes)))", "expected a stage of square cells and at most 4 steps of time, got 0, which"),
     ],
@@ -307,6 +322,78 @@ def test_a_file_that_gives_no_stages_says_why(write: Callable[[str], str], body:
     with pytest.raises(ValueError, match=message) as error:
         network(backbone=write(body), split="0")
     assert "\n" not in str(error.value)
+
+
+def test_a_backbone_may_read_numbers_and_keep_plain_tensors(write: Callable[[str], str]) -> None:
+    """One pass of zeros shows its shapes; nothing is drawn by it, and statistics stay."""
+    spec = write(
+        "import torch\n"
+        "class Scaled(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.conv, self.scale = nn.Conv3d(3, 4, 3), torch.ones(1)\n"
+        "        self.norm = nn.BatchNorm3d(4)\n"
+        "    def forward(self, clips):\n"
+        "        torch.rand(1)\n"
+        "        return self.norm(self.conv(clips * self.scale)) + float(clips.abs().max().item())\n"
+        "head = nn.Sequential(nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, num_classes))\n"
+        "return nn.Sequential(Scaled(), head)"
+    )
+    torch.manual_seed(0)
+    call(spec, 3)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    made = staged_for(spec, num_classes=3, **CLIPS)
+    assert torch.equal(torch.rand(1), expected)
+    assert made.shapes == {"0": (1, 4, 2, 30, 30)}
+    assert made.network[0].norm.training
+    assert not made.network[0].norm.running_mean.any()
+    params = SYNTHETIC.model_copy(update={"model": config(backbone=spec, split="0")})
+    small = params.model_copy(update={"data": params.data.model_copy(update={"num_frames": 4, "crop": 32})})
+    state = torch.get_rng_state()
+    of_shapes = model_of_shapes(Run(small, "mha", True, 0), 3)
+    assert {value.device.type for value in of_shapes.state_dict().values()} == {"meta"}
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_layer_that_stands_in_two_places_keeps_its_weights() -> None:
+    shared = torch.nn.Conv3d(3, 3, 3, padding=1)
+    shared.register_buffer("shift", torch.ones(1))
+    module = torch.nn.Sequential(
+        torch.nn.Sequential(shared), shared, torch.nn.AdaptiveAvgPool3d(1), torch.nn.Flatten(), torch.nn.Linear(3, 2)
+    )
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    for watch in (trace_on_meta, trace_shapes):
+        seen = watch(module, (1, 3, 4, 8, 8), "mine")
+        assert (seen.num_classes, tuple(seen.outputs["4"].shape)) == (2, (1, 2))
+        assert module.state_dict().keys() == before.keys()
+        assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+        assert not any(each._forward_hooks for each in module.modules())
+
+
+def test_several_processes_ask_for_a_gradient_of_each_weight(write: Callable[[str], str]) -> None:
+    spec = write(
+        "class Stage(nn.Module):\n"
+        "    def __init__(self, inputs):\n"
+        "        super().__init__()\n"
+        "        self.used, self.spare = nn.Conv3d(inputs, 4, 3), nn.Linear(2, 2)\n"
+        "    def forward(self, clips):\n"
+        "        return self.used(clips)\n"
+        "class Head(nn.Linear):\n"
+        "    def forward(self, cells):\n"
+        "        return super().forward(cells.mean(dim=(2, 3, 4)))\n"
+        "return nn.Sequential(Stage(3), nn.Dropout3d(), nn.Conv3d(4, 4, 1), Head(4, num_classes))"
+    )
+    check_backbone(config(backbone=spec, split="2"), "2", **CLIPS)
+    check_backbone(config(backbone=spec, split="2", frozen="0"), "2", **CLIPS, processes=2)
+    expected = "expected a gradient of each weight, since 2 processes train it, got none of 2"
+    line = re.escape(f"model.backbone: {spec}: {expected} (first: 0.spare.weight)")
+    with pytest.raises(ValueError, match=f"^{line}$"):
+        check_backbone(config(backbone=spec, split="2"), "2", **CLIPS, processes=2)
+    model = network(backbone=spec, split="2")
+    with pytest.raises(ValueError, match=f"^{line}$"):
+        check_gradients(model.stages, (1, 3, 4, 32, 32), spec, 2)
+    assert all(each.training for each in model.modules())
 
 
 def test_a_network_of_images_is_no_worse(write: Callable[[str], str]) -> None:
@@ -341,11 +428,13 @@ def test_a_run_names_the_users_files_and_the_code(tmp_path: Path) -> None:
     spec = f"{tmp_path}/mine.py:backbone"
     state = torch.get_rng_state()
     expected = {f"{tmp_path}/{name}": file_digest(tmp_path / name) for name in ("mine.py", "beside.py")}
-    assert inputs_of(spec, 3) == expected
+    found = inputs_of(spec, 3)
+    assert {name: found[name] for name in expected} == expected
+    assert found.keys() - expected.keys() == {spec}  # of its weights
     assert torch.equal(torch.get_rng_state(), state)
     params = SYNTHETIC.model_copy(update={"model": config(backbone=spec)})
     inputs = run_record(Run(params, "abn", False, 0), ["a", "b", "c"], [])["inputs"]
-    assert inputs.keys() == {*expected, "objabn/networks"}
+    assert inputs.keys() == {*found, "objabn/networks"}
     assert "objabn/networks" not in run_record(Run(SYNTHETIC, "abn", False, 0), ["a"], [])["inputs"]
 
 

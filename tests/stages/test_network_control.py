@@ -190,7 +190,8 @@ def test_what_its_run_says(stage, place: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "what"),
     [("mine.py", MINE + "# changed\n", "file"), ("labels.csv", "class,label\nsit,a\nrun,b\nnap,c\n", "labels"),
-     ("mine.py", MINE.replace("small_module()", "small_module(1)"), "file, state")],
+     ("mine.py", MINE.replace("small_module()", "small_module(1)"), "file"),
+     ("mine.py", f"{MINE}open('has-run', 'w').close()\n", "file")],
 )  # fmt: skip
 def test_a_network_that_has_changed_says_which_stages_to_run(stage, file: str, text: str, what: str) -> None:
     adopt_all(stage)
@@ -201,6 +202,7 @@ def test_a_network_that_has_changed_says_which_stages_to_run(stage, file: str, t
     )
     with pytest.raises(ValueError, match=f"^{re.escape(line)}$"):
         stage(evaluate, "--control mine")
+    assert not Path("has-run").exists()  # what has changed is not run
     adopt_all(stage)
     load_trained(RUNS / "seed-1")
 

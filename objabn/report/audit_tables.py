@@ -207,7 +207,6 @@ def to_markdown(
     )
     lines[-1] += f"Seeds: {', '.join(map(str, seeds))}."
     if elsewhere:
-        specs = ", ".join(f"{row}: {network['spec']}" for row, network in elsewhere.items())
         spread = " The seeds of such a row are one network, so it has no ±." if len(seeds) > 1 else ""
-        lines[-1] += f" Not trained here: {specs}.{spread} {' '.join(layers_elsewhere(elsewhere))}"
+        lines[-1] += f" {' '.join(layers_elsewhere(elsewhere))}{spread}"
     return "\n".join([*lines, ""])

@@ -29,8 +29,8 @@ def other_layers(comparison: Comparison) -> list[str]:
         if row in comparison.elsewhere or _place(block) == _place(own):
             continue
         backbone = f", in {block.model.backbone}" * (block.model.backbone != own.model.backbone)
-        told.append(f"{row.name}: at {layer_words(block.gradcam.layer)}{backbone}")
-    return [f"Elsewhere, Grad-CAM and LayerCAM of {'; of '.join(told)}."] if told else []
+        told.append(f"{row.name} at {layer_words(block.gradcam.layer)}{backbone}")
+    return [f"Other layers of Grad-CAM and LayerCAM: {'; '.join(told)}."] if told else []
 
 
 def _place(block: Dataset) -> tuple[str, str]:

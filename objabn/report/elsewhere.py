@@ -10,10 +10,13 @@ def layers_elsewhere(networks: Mapping[str, Mapping[str, Any]]) -> list[str]:
     Args:
         networks: by row what its run says of its network.
 
-    >>> layers_elsewhere({"r3d": {"layer": "layer4", "split": "layer3"}})
-    ['Not trained here, r3d: Grad-CAM at layer4, (split) at layer3.']
+    >>> layers_elsewhere({"r3d": {"spec": "torchvision:r3d_18", "layer": "layer4", "split": "layer3"}})
+    ['Not trained here, r3d (torchvision:r3d_18): Grad-CAM at layer4, (split) at layer3.']
     """
-    told = [f"{name}: Grad-CAM at {own['layer']}, (split) at {own['split']}" for name, own in networks.items()]
+    told = [
+        f"{name} ({own['spec']}): Grad-CAM at {own['layer']}, (split) at {own['split']}"
+        for name, own in networks.items()
+    ]
     return [f"Not trained here, {'; '.join(told)}."] if told else []
 
 

@@ -14,6 +14,7 @@ def main() -> None:
     arguments, params, dataset = parse(__doc__)
     paths, seeds = Paths(arguments.dataset), params.table.seeds
 
+    from objabn.config.selection import control_and_block
     from objabn.evaluation.training_notes import check_recordings
     from objabn.index.groups import FOLDER, read_groups
     from objabn.report.answers import answers
@@ -35,13 +36,14 @@ def main() -> None:
     from objabn.system.files import write_text
 
     rows = [Row(name, False) for name in params.table.controls]
+    blocks = {row: control_and_block(params, dataset, row.attention)[1] for row in rows}
     rows += [Row(attention, pc) for attention in params.table.attention for pc in params.table.pc]
     results = {row: paths.result(row_path(*row)) for row in rows}
     videos = read_table(paths.data("frames"))
     recordings = read_groups(FOLDER, arguments.dataset, videos)
-    comparison = read_comparison(
-        arguments.dataset, dataset, seeds, results, paths.segment_report, paths.mask_picture, videos, recordings
-    )
+    kept = read_kept_maps(results)
+    masks = (paths.segment_report, paths.mask_picture)
+    comparison = read_comparison(arguments.dataset, dataset, seeds, results, *masks, videos, recordings, blocks, kept)
     notes = {row.name: found for row, found in comparison.trainings.items()}
     check_recordings(notes, FOLDER / f"{arguments.dataset}.csv")
     words = answers(comparison)
@@ -51,7 +53,6 @@ def main() -> None:
     write_text(paths.table("tex"), to_latex(comparison))
     draw_table(comparison, paths.table("png"))
 
-    kept = read_kept_maps(results)
     frames = open_frames(paths.data("frames"), Path(dataset.videos), dataset.decode)
     for row, table in comparison.per_video.items():
         first = table[table["seed"] == seeds[0]]

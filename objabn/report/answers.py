@@ -55,7 +55,9 @@ def answers(comparison: Comparison) -> list[str]:
     if untold:
         told.append(f"{UNANSWERED} {' '.join(untold)}")
     in_words = any(each.low is not None for each in answered)
-    reach = scope(len(comparison.seeds), comparison.num_recordings, in_words or comparison.has_intervals)
+    elsewhere = [row.name for row in comparison.elsewhere]
+    has_intervals = in_words or comparison.has_intervals
+    reach = scope(len(comparison.seeds), comparison.num_recordings, has_intervals, elsewhere)
     return [*told, f"{reach} {_HOLM}" if in_words else reach]
 
 
@@ -162,7 +164,8 @@ def _signs(known: Mapping[Asked, Difference]) -> dict[Asked, int]:
     """
     passed = set()
     for decides in (True, False):
-        tested = [asked for asked, found in known.items() if found.p is not None and bool(asked.wanted) == decides]
+        judged = {asked: found for asked, found in known.items() if found.p is not None and found.grids is None}
+        tested = [asked for asked in judged if bool(asked.wanted) == decides]
         p_values = adjusted([known[asked].p or 0.0 for asked in tested])
         passed |= {asked for asked, p in zip(tested, p_values, strict=True) if p <= 1 - LEVEL}
     return {
@@ -174,7 +177,7 @@ def _signs(known: Mapping[Asked, Difference]) -> dict[Asked, int]:
 def _verdict(known: Mapping[Asked, Difference], signs: Mapping[Asked, int]) -> list[str]:
     """Yes or no, of the comparisons that decide and have an interval; nothing where there is none."""
     deciding = {asked: found for asked, found in known.items() if asked.wanted and found.low is not None}
-    if not deciding or all(found.flat > MAX_FLAT for found in deciding.values()):
+    if not any(found.comparable for found in deciding.values()):
         return []
     wanted = {signs[asked] * asked.wanted for asked in deciding}
     if len(wanted) == 1:
@@ -211,6 +214,9 @@ def _claim(asked: Asked, found: Difference, sign: int) -> str:
         sizes = found[:3] if sign > 0 else (-found.mean, -found.high, -found.low)
         return f"{less if sign < 0 else more} {_interval(sizes, unit, f'.{decimals}f')}"
     numbers = _interval((found.mean, found.low, found.high), unit, f"+z.{decimals}f")
+    if found.grids:
+        cells = " and ".join(f"{side} x {side}" for side in found.grids)
+        return f"in {name} no claim, the maps have other grids, {cells} cells ({numbers})"
     if found.flat > MAX_FLAT:
         limit = (
             f"maps of one of them are flat in {100 * found.flat:.1f} % of the frames, {100 * MAX_FLAT:g} % is the limit"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from objabn.config.rows import LETTERS, PERTURBATION
+from objabn.config.rows import LETTERS, LOSSES, PERTURBATION
 from objabn.evaluation.numbers import Number, Numbers
 from objabn.evaluation.passes import passes_text
 from objabn.report.cells import number_text
@@ -13,6 +13,7 @@ from objabn.report.names import MAP_NAMES
 
 SHUFFLED = "shuffled-labels"  # the control whose maps are compared with those of LEARNT
 LEARNT = "mask"
+CENTRE = "centre prior"  # the step that is none of a network's
 _RANKED_BY_P = f"insertion_{PERTURBATION}"
 # Column of an audit -> heading, decimals and scale; {map} is a letter, or random.
 _MEASURES = {
@@ -53,6 +54,8 @@ same everywhere, have no order and are left out; compared: the least share of fr
   lies behind the attention branch. M_o can show where the network was told to look, and how much it lets through from
   there. It cannot show why the network answered as it did: it would be the same map for any other answer. Whether the
   answer rests on it, only answers under other maps tell."""
+_SANITY_TITLE = "Do the maps depend on what the network has learnt?"
+_OTHER_STEPS = "As above, of networks whose layers have other names, or come in another order."
 _LABELS_NOTES = f"""\
 {SHUFFLED} is trained as {LEARNT}, on labels that say nothing; its top-1 is about chance. What its maps are worth they
 do not owe to the classes. Maps as sharp and as well placed as those of {LEARNT} come from the masks alone."""
@@ -82,6 +85,8 @@ def parts(
     number = max((table["video"].nunique() for table in some.values()), default=0)
     letters = [letter for letter in LETTERS if letter != PERTURBATION or not partial]
     labels = label_cells(audits)
+    about = _SANITY_NOTES if len(labels) else f"{_SANITY_NOTES}\n\n{_NO_LABELS}"
+    first, *others = _alike(sanity) or [[]]
     return [
         Part("Is what the map ranks first what counts?", method_cells(per_video, letters), _METHODS_NOTES),
         Part(
@@ -90,10 +95,14 @@ def parts(
             "As above, all numbers on these videos.",
         ),
         Part(
-            "Do the maps depend on what the network has learnt?",
-            sanity_cells(sanity),
-            _SANITY_NOTES if len(labels) else f"{_SANITY_NOTES}\n\n{_NO_LABELS}",
+            _SANITY_TITLE,
+            sanity_cells({row: sanity[row] for row in first}),
+            about,
         ),
+        *[
+            Part(f"{_SANITY_TITLE} {', '.join(rows)}", sanity_cells({row: sanity[row] for row in rows}), _OTHER_STEPS)
+            for rows in others
+        ],
         Part("Do they depend on the labels?", labels, _LABELS_NOTES),
     ]
 
@@ -117,11 +126,32 @@ def method_cells(per_video: Mapping[str, pd.DataFrame], letters: Sequence[str] =
     return cells[[name for name in cells if name in ("row", "map", "passes") or cells[name].any()]]
 
 
+def _alike(sanity: Mapping[str, pd.DataFrame]) -> list[list[str]]:
+    """Sort the rows into those whose networks have the same steps, or some of them in the same order, by a table each.
+
+    The loss configurations' table comes first.
+    """
+    steps = {row: [step for step in table["step"].unique() if step != CENTRE] for row, table in sanity.items()}
+    longest: dict[str, list[str]] = {}  # row with the most steps of a table -> the table's rows
+    for row in sorted(steps, key=lambda row: len(steps[row]), reverse=True):
+        like = next((first for first in longest if _is_part(steps[row], steps[first])), row)
+        longest.setdefault(like, []).append(row)
+    tables = [[row for row in sanity if row in rows] for rows in longest.values()]
+    order = list(sanity)
+    return sorted(tables, key=lambda rows: (not set(rows) & set(LOSSES), order.index(rows[0])))
+
+
+def _is_part(some: Sequence[str], steps: Sequence[str]) -> bool:
+    """Whether steps come in the same order among others."""
+    left = iter(steps)
+    return all(step in left for step in some)
+
+
 def sanity_cells(sanity: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Write the likeness of maps after each step, a line a row and map; empty when nothing was compared."""
     tables = sorted(sanity.values(), key=lambda table: table["step"].nunique(), reverse=True)
     steps = list(dict.fromkeys(step for table in tables for step in table["step"]))  # as the longest cascade has them
-    steps = [*[step for step in steps if step != "centre prior"], *["centre prior"] * ("centre prior" in steps)]
+    steps = [*[step for step in steps if step != CENTRE], *[CENTRE] * (CENTRE in steps)]
     lines = []
     for row, table in sanity.items():
         for letter, of_map in table.groupby("map", sort=False):

@@ -45,7 +45,11 @@ def _draw_drops(axes: Axes, audits: Mapping[str, Numbers]) -> None:
     for place, (measure, (label, colour)) in enumerate(_DROPS.items()):
         positions = [at + (place - 0.5) * _BAR for at in range(len(audits))]
         drops = [numbers.get((f"{measure}{end}", ""), Number(float("nan"))) for numbers in audits.values()]
-        spread = [drop.std or 0.0 for drop in drops] if any(drop.std is not None for drop in drops) else None
+        spread = (
+            [float("nan") if drop.std is None else drop.std for drop in drops]
+            if any(drop.std is not None for drop in drops)
+            else None
+        )
         heights = [drop.mean for drop in drops]
         axes.bar(positions, heights, width=_BAR, yerr=spread, label=label, color=colour, capsize=2)
     axes.set_xticks(range(len(audits)), list(short_names(audits).values()), rotation=30, ha="right", fontsize=8)

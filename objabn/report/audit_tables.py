@@ -1,6 +1,7 @@
 """The tables of a data set's audits: is the map used, does what it ranks first count, does the background answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from objabn.report.audit_backgrounds import (
     leaning_words,
 )
 from objabn.report.cells import difference_text, number_text, table_lines
+from objabn.report.elsewhere import layers_elsewhere
 from objabn.report.intervals import Difference, loss_within, scope
 from objabn.report.names import GRAD_CAM, compared_map
 
@@ -76,6 +78,18 @@ Top-1 % on clips that masks cut into figure and background, the label staying th
 - pasted on its own, on another's: the figure on its own background so cleaned, or on that of a video of another class.
 - swap drop: points lost from whole clips to another's background. background gap: pasted on its own - on another's, the
   part of it that is not owed to cutting and pasting. Large ones mean that the row leans on the background."""
+
+
+def of_trainings(audits: Mapping[str, Numbers], elsewhere: Container[str]) -> dict[str, Numbers]:
+    """Take the spread over the seeds from the numbers of rows that were not trained here: these are one network.
+
+    Args:
+        elsewhere: their names.
+    """
+    return {
+        row: {key: number._replace(std=None) for key, number in numbers.items()} if row in elsewhere else numbers
+        for row, numbers in audits.items()
+    }
 
 
 def tidy(audits: Mapping[str, Numbers]) -> pd.DataFrame:
@@ -156,23 +170,31 @@ def to_markdown(
     seeds: Sequence[int],
     num_recordings: int,
     recordings: pd.Series | None = None,
+    elsewhere: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> str:
     """Write the audits as Markdown, with what is needed to read them.
 
     Args:
+        audits: of each row (`of_trainings`).
         lost: of each row (`losses`).
         per_video, sanity: of each row, as for `audit_methods.parts`.
         recordings: of each video (index) the recording that it is cut from; None: each is its own.
+        elsewhere: of each row that was not trained here what its run says of its network.
     """
+    elsewhere = elsewhere or {}
+    as_trained = [
+        {row: table.assign(seed=0) if row in elsewhere else table for row, table in tables.items()}
+        for tables in (per_video, sanity)
+    ]
     has_intervals = any(each.low is not None for of_row in lost.values() for each in of_row.values())
-    reach = scope(len(seeds), num_recordings, has_intervals)
+    reach = scope(len(seeds), num_recordings, has_intervals, list(elsewhere))
     between = leaning(per_video, recordings)
     leans = leaning_words(between, kept_shares(per_video))
     leaning_text = f"{leaning_notes(per_video, leans)}\n\n{leans}".rstrip()
     parts = [
         ("What does a row lose?", loss_cells(lost), f"{_LOSSES_NOTES} {reach}"),
         ("Is the map used?", replaced_cells(audits), _REPLACED_NOTES),
-        *audit_methods.parts(audits, per_video, sanity),
+        *audit_methods.parts(audits, *as_trained),
         ("Does the row lean on the background?", background_cells(audits), _BACKGROUNDS_NOTES),
         ("Which row leans less on it?", leaning_cells(between), leaning_text),
     ]
@@ -184,4 +206,7 @@ def to_markdown(
         "Rows without PC, and controls. " + ("± is the standard deviation over seeds. " if len(seeds) > 1 else "")
     )
     lines[-1] += f"Seeds: {', '.join(map(str, seeds))}."
+    if elsewhere:
+        spread = " The seeds of such a row are one network, so it has no ±." if len(seeds) > 1 else ""
+        lines[-1] += f" {' '.join(layers_elsewhere(elsewhere))}{spread}"
     return "\n".join([*lines, ""])

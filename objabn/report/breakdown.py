@@ -59,17 +59,24 @@ def measured(comparison: Comparison) -> dict[Row, pd.DataFrame]:
 def object_sizes(comparison: Comparison) -> pd.Series:
     """Sort the videos into thirds by their object's mean area, of equals by id; index video, values of SIZES.
 
-    The area is that of the truth where all videos have one, else of the segmenter's masks. Empty where no row knows
+    The area is that of the truth where all videos have one, else of the segmenter's masks, as the first row has it that
+    knows areas, a loss configuration if there is one: a control may have another grid or crop. Empty where no row knows
     areas, or of fewer than six videos.
     """
-    for table in comparison.per_video.values():
+    _, areas = _areas(comparison)
+    if len(areas) < _LEAST:
+        return pd.Series(dtype=object)
+    thirds = (areas.rank(method="first") - 1) * len(SIZES) // len(areas)
+    return thirds.astype(int).map(dict(enumerate(SIZES)))
+
+
+def _areas(comparison: Comparison) -> tuple[str, pd.Series]:
+    """The kind of the objects' areas and each video's mean, by id; none where no row knows areas."""
+    for row in comparison.losses_first:
+        table = comparison.per_video[row]
         if area := _area(table):
-            areas = table.groupby("video")[area].mean().dropna().sort_index()
-            if len(areas) < _LEAST:
-                return pd.Series(dtype=object)
-            thirds = (areas.rank(method="first") - 1) * len(SIZES) // len(areas)
-            return thirds.astype(int).map(dict(enumerate(SIZES)))
-    return pd.Series(dtype=object)
+            return area, table.groupby("video")[area].mean().dropna().sort_index()
+    return "", pd.Series(dtype=float)
 
 
 def _area(table: pd.DataFrame) -> str | None:
@@ -123,18 +130,16 @@ def size_cells(comparison: Comparison) -> pd.DataFrame:
 
 def size_notes(comparison: Comparison) -> list[str]:
     """Say what small and large are here."""
-    sizes = object_sizes(comparison)
-    for table in comparison.per_video.values():
-        if len(sizes) and (area := _area(table)):
-            areas = table.groupby("video")[area].mean().reindex(sizes.index)
-            most = areas.groupby(sizes).max()
-            counts = ", ".join(str(int((sizes == size).sum())) for size in SIZES)
-            return [
-                f"Thirds of the test videos ({counts}) by the share of the map's cells that {_AREAS[area]} covers: "
-                f"small up to {100 * most['small']:.1f} %, medium up to {100 * most['medium']:.1f} %, large up to "
-                f"{100 * most['large']:.1f} %. Of the map that a row is compared by, means over all seeds."
-            ]
-    return []
+    sizes, (area, areas) = object_sizes(comparison), _areas(comparison)
+    if sizes.empty:
+        return []
+    most = areas.groupby(sizes).max()
+    counts = ", ".join(str(int((sizes == size).sum())) for size in SIZES)
+    return [
+        f"Thirds of the test videos ({counts}) by the share of the map's cells that {_AREAS[area]} covers: "
+        f"small up to {100 * most['small']:.1f} %, medium up to {100 * most['medium']:.1f} %, large up to "
+        f"{100 * most['large']:.1f} %. Of the map that a row is compared by, means over all seeds."
+    ]
 
 
 def class_means(comparison: Comparison) -> tuple[str | None, pd.DataFrame]:

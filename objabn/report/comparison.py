@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from objabn.config.rows import LOSSES
+from objabn.config.rows import LOSSES, NETWORK
 from objabn.config.schema import Dataset
 from objabn.evaluation.kept_maps import KeptMaps, read_maps
 from objabn.evaluation.numbers import Number, Numbers, column, over_seeds, read_numbers
 from objabn.evaluation.results import read_results
 from objabn.report.intervals import COLUMNS as COMPARED
-from objabn.report.intervals import MEASURES, Difference, count_recordings, row_difference
+from objabn.report.intervals import MEASURES, SHARPNESS, Difference, count_recordings, row_difference
 from objabn.report.names import GRAD_CAM, KEPT, OWN, REFERENCE, Row, compared_map
 from objabn.report.published import Published, beside_published
 from objabn.report.within import COLUMNS as WITHIN_COLUMNS
@@ -53,6 +53,8 @@ class Comparison:
         masks: of the data set.
         videos: the frame store's table of videos.
         recordings: of each video (index) the recording that it is cut from; None: each is its own.
+        blocks: of controls the parameters of the data set as they change them; other rows have `params`.
+        grids: of each row the cells a side of its maps; a row of which that is not known is not there.
     """
 
     name: str
@@ -64,6 +66,8 @@ class Comparison:
     masks: Masks
     videos: pd.DataFrame
     recordings: pd.Series | None = None
+    blocks: Mapping[Row, Dataset] = field(default_factory=dict)
+    grids: Mapping[Row, int] = field(default_factory=dict)
     _differences: dict[tuple[Row, Row, str], Difference | None] = field(default_factory=dict)
     _within: dict[tuple[Row, str], Difference | None] = field(default_factory=dict)
 
@@ -71,9 +75,27 @@ class Comparison:
     def rows(self) -> list[Row]:
         return list(self.numbers)
 
+    @property
+    def losses_first(self) -> list[Row]:
+        """The rows, loss configurations before controls: a control may have other clips, masks or maps."""
+        return sorted(self.rows, key=lambda row: row.attention not in LOSSES)
+
+    @property
+    def elsewhere(self) -> dict[Row, Mapping[str, Any]]:
+        """What is known of the networks that were not trained here, by row."""
+        return {row: notes[NETWORK] for row, notes in self.trainings.items() if NETWORK in notes}
+
+    def block(self, row: Row) -> Dataset:
+        """Return the data set's parameters as they are for a row."""
+        return self.blocks.get(row, self.params)
+
     def number(self, row: Row, measure: str, letter: str = "") -> Number | None:
-        """Return a measure of a row, or None where it has none."""
-        return self.numbers[row].get((measure, letter))
+        """Return a measure of a row, or None where it has none.
+
+        It has no spread where the row was not trained here: its seeds are one network.
+        """
+        found = self.numbers[row].get((measure, letter))
+        return found._replace(std=None) if found and row in self.elsewhere else found
 
     def shared(self, keys: Mapping[str, tuple[str, str]]) -> dict[str, float]:
         """Return numbers that are the same in all rows, by name; nothing where no row has one.
@@ -84,7 +106,7 @@ class Comparison:
         Args:
             keys: by name a measure and the letter of a map.
         """
-        for row in sorted(self.rows, key=lambda row: row.attention not in LOSSES):
+        for row in self.losses_first:
             numbers = {name: self.number(row, *key) for name, key in keys.items()}
             if known := {name: number.mean for name, number in numbers.items() if number}:
                 return known
@@ -131,9 +153,8 @@ class Comparison:
 
     @cached_property
     def empty_share(self) -> float:
-        """Return the share of frames without an object, the mean of those rows that know it; 0 where none does."""
-        shares = [number.mean for row in self.rows if (number := self.number(row, "empty_share"))]
-        return sum(shares) / len(shares) if shares else 0.0
+        """Return the share of frames without an object, as `shared`; 0 where no row knows it."""
+        return self.shared({"share": ("empty_share", "")}).get("share", 0.0)
 
     def num_videos(self, row: Row) -> int:
         """Count the test videos of a row."""
@@ -145,13 +166,21 @@ class Comparison:
         return count_recordings(list(self.per_video[self.rows[0]]["video"].unique()), self.recordings)
 
     def difference(self, row: Row, reference: Row, measure: str) -> Difference | None:
-        """Tell how far a row is from another (`intervals.row_difference`); None where one is not there or lacks it."""
+        """Tell how far a row is from another (`intervals.row_difference`); None where one is not there or lacks it.
+
+        Entropies of maps of other grids are told apart by `Difference.grids`, but where `eval.entropy_size` brings all
+        maps to one grid.
+        """
         key = (row, reference, measure)
         if key not in self._differences:
             there = row in self.per_video and reference in self.per_video
             tables = (self.per_video[row], self.per_video[reference]) if there else None
             self._differences[key] = row_difference(*tables, measure, self.recordings) if tables else None
-        return self._differences[key]
+        found = self._differences[key]
+        own, other = self.grids.get(row), self.grids.get(reference)
+        if found is None or measure != SHARPNESS or self.params.eval.entropy_size or own is None or other is None:
+            return found
+        return found if own == other else found._replace(grids=(own, other))
 
     @cached_property
     def num_classes(self) -> int | None:
@@ -186,14 +215,17 @@ class Comparison:
     def tidy(self) -> pd.DataFrame:
         """Return all numbers, a line for each row, map and measure.
 
-        Columns: attention, pc, map, measure, mean, std (over the seeds), minus_abn, low, high (the difference to abn
-        and its 95 % interval), p (of no difference), smallest (difference that the design sees), paper (the published
-        value); empty where there is none. `lost_even` is what one even weight costs. Of the measures `within_*`
-        (`within.WITHIN`) mean is the difference within the row, and low to smallest are its own.
+        Columns: attention, pc, map, measure, mean, std (over the seeds; none of a row that was not trained here),
+        minus_abn, low, high (the difference to abn and its 95 % interval), p (of no difference), smallest (difference
+        that the design sees), paper (the published value); empty where there is none. `lost_even` is what one even
+        weight costs. Of the measures `within_*` (`within.WITHIN`) mean is the difference within the row, and low to
+        smallest are its own.
         """
         lines = []
         for row in self.rows:
-            for (measure, letter), number in self.numbers[row].items():
+            for measure, letter in self.numbers[row]:
+                number = self.number(row, measure, letter)
+                assert number is not None
                 compared = letter == "" or letter == self.compared_map(row, measure)
                 difference = self.differences[row].get(measure) if compared else None
                 published = self.published[row].get((measure, letter))
@@ -208,19 +240,8 @@ class Comparison:
                 if found := self.within(row, measure):
                     lines.append((*row, "", f"within_{measure}", found.mean, None, None, *found[1:5], None))
         names = [
-            "attention",
-            "pc",
-            "map",
-            "measure",
-            "mean",
-            "std",
-            "minus_abn",
-            "low",
-            "high",
-            "p",
-            "smallest",
-            "paper",
-        ]
+            "attention", "pc", "map", "measure", "mean", "std", "minus_abn", "low", "high", "p", "smallest", "paper",
+        ]  # fmt: skip
         return pd.DataFrame(lines, columns=names).round(6)
 
 
@@ -233,10 +254,13 @@ def read_comparison(
     mask_picture: Path,
     videos: pd.DataFrame,
     recordings: pd.Series,
+    blocks: Mapping[Row, Dataset],
+    kept: Mapping[Row, KeptMaps],
 ) -> Comparison:
     """Read what evaluation and segmentation have written.
 
     Args:
+        blocks: as `Comparison` has them; kept: of each row (`read_kept_maps`).
         results: of each row its file of numbers, beside which are the others (`Paths.result`).
         segment_report: the masks' quality; beside it the table of each video's.
     """
@@ -250,6 +274,8 @@ def read_comparison(
         read_masks(segment_report, mask_picture),
         videos,
         recordings,
+        blocks,
+        {row: maps.maps.shape[-1] for row, maps in kept.items()},
     )
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from objabn.evaluation.localisation import best_threshold
 from objabn.evaluation.numbers import column
 from objabn.evaluation.results import CURVE
+from objabn.report.elsewhere import no_trainings
 from objabn.report.names import COMPARED, compared_map
 from objabn.statistics.contrast import (
     LEVEL,
@@ -30,13 +31,13 @@ from objabn.statistics.power import POWER, smallest_difference
 # What is compared -> its scale; 100: to points.
 MEASURES = {"top1": 100, "lost_even": 100, "entropy_object": 1, "pointing": 100, "iou_truth": 1, "iou_best": 1}
 _LOST = "lost_even"  # top-1 that one even weight in the place of the maps costs: how much the map is used
-_SHARPNESS = "entropy_object"  # of frames with an object: in all others a map has nothing to be sharp about
+SHARPNESS = "entropy_object"  # of frames with an object: in all others a map has nothing to be sharp about
 _OF_CURVES = "iou_best"  # at the threshold that is best over all videos and seeds: no mean over videos
 COLUMNS = (  # what is read of a row's results
     "video", "seed", "top1",
     *(
         column(measure, letter)
-        for measure in (_SHARPNESS, "flat_share_object", "pointing", "iou_truth")
+        for measure in (SHARPNESS, "flat_share_object", "pointing", "iou_truth")
         for letter in COMPARED
     ),
     *(f"{CURVE}{letter}" for letter in COMPARED),
@@ -53,6 +54,8 @@ class Difference(NamedTuple):
         p: two-sided p-value of no difference; None where there is no interval.
         smallest: the smallest difference that this design would see; None where there is no interval.
         flat: of entropies the larger share of flat frames, of those with an object, of the two rows.
+        grids: of entropies the cells a side of each row's maps, where these are others: of more cells an entropy is
+            another measure. None: they are the same.
     """
 
     mean: float
@@ -61,17 +64,27 @@ class Difference(NamedTuple):
     p: float | None = None
     smallest: float | None = None
     flat: float = 0.0
+    grids: tuple[int, int] | None = None
+
+    @property
+    def comparable(self) -> bool:
+        """Whether both rows have maps to speak of, on one grid, where it is of entropies."""
+        return self.flat <= MAX_FLAT and self.grids is None
 
     @property
     def beyond_noise(self) -> bool:
         """Whether the interval excludes 0, and for entropies both rows have maps to speak of."""
         if self.low is None or self.high is None:
             return False
-        return (self.low > 0 or self.high < 0) and self.flat <= MAX_FLAT
+        return (self.low > 0 or self.high < 0) and self.comparable
 
 
-def scope(num_seeds: int, num_recordings: int, has_intervals: bool = True) -> str:
-    """Say what the intervals cover, or why there are none."""
+def scope(num_seeds: int, num_recordings: int, has_intervals: bool = True, elsewhere: Sequence[str] = ()) -> str:
+    """Say what the intervals cover, or why there are none.
+
+    Args:
+        elsewhere: names of rows that were not trained here.
+    """
     if num_seeds < MIN_SEEDS:
         return (
             "One seed: no star and no yes or no, since another training of the same row may differ by more than these "
@@ -86,8 +99,9 @@ def scope(num_seeds: int, num_recordings: int, has_intervals: bool = True) -> st
             "number in all trainings, and numbers that vary."
         )
     return (
-        f"The intervals ({100 * LEVEL:g} %) cover other trainings and other test recordings: each row was trained "
-        f"{num_seeds} times, and {num_recordings:,} recordings were tested."
+        f"The intervals ({100 * LEVEL:g} %) cover other trainings and other test recordings: each row"
+        f"{' but ' * bool(elsewhere)}{', '.join(elsewhere)} was trained {num_seeds} times, and {num_recordings:,} "
+        f"recordings were tested.{no_trainings(elsewhere)}"
     )
 
 
@@ -118,7 +132,7 @@ def row_difference(
     scale = MEASURES[measure]
     of = _at_best_threshold(scale) if measure == _OF_CURVES else scale
     difference = _told(contrast(*[_trainings(side.loc[videos], numbers, of) for side in sides]))
-    if measure != _SHARPNESS:
+    if measure != SHARPNESS:
         return difference
     shares = [_column(table, "flat_share_object") for table in (own, other)]
     flat = [float(table[name].mean()) for table, name in zip((own, other), shares, strict=True) if name]

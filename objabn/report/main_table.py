@@ -7,7 +7,7 @@ import pandas as pd
 
 from objabn.report.cells import difference_text, number_text, short_difference
 from objabn.report.comparison import Comparison
-from objabn.report.intervals import MAX_FLAT, power_sentence, scope, smallest_words
+from objabn.report.intervals import MAX_FLAT, SHARPNESS, power_sentence, scope, smallest_words
 from objabn.report.map_table import has_two_entropies
 from objabn.report.names import KEPT, MAP_NAMES
 from objabn.report.within import WITHIN
@@ -149,14 +149,14 @@ def _networks(comparison: Comparison) -> int:
 
 def _elsewhere(comparison: Comparison) -> list[str]:
     """Rows that were not trained here: which networks they are, and what their seeds and intervals mean."""
-    names = {row.name: notes["network"]["spec"] for row, notes in comparison.trainings.items() if "network" in notes}
-    if not names:
+    if not comparison.elsewhere:
         return []
-    told = ", ".join(f"{name}: {spec}" for name, spec in names.items())
+    told = ", ".join(f"{row.name}: {network['spec']}" for row, network in comparison.elsewhere.items())
     several = len(comparison.seeds) > 1
     seeds = (
-        " The seeds of such a row are one network, on the same clips or on those that a seed draws: an interval of a "
-        "difference covers other trainings of the other row, and other test recordings, but no other training of it."
+        " The seeds of such a row are one network, on the same clips or on those that a seed draws, so it has no ±; an "
+        "interval of a difference covers other trainings of the other row, and other test recordings, but no other "
+        "training of it."
     )
     return [
         f"Not trained here: {told}. A map is Grad-CAM's, of the predicted class; an entropy depends on the grid, so "
@@ -171,7 +171,7 @@ def _chosen_epoch(comparison: Comparison) -> list[str]:
         return []
     of = "" if comparison.params.train.report == "best" else f" of {', '.join(early)}"
     chosen = f"Weights{of}: those of the epoch with the highest top-1"
-    trained = [notes for notes in comparison.trainings.values() if "network" not in notes]
+    trained = [notes for row, notes in comparison.trainings.items() if row not in comparison.elsewhere]
     if any(notes.get("validated_on", "test") == "test" for notes in trained):
         has_folds = _networks(comparison) > 1
         fair = "with folds `train.report: last` alone is fair" if has_folds else "a split `val` would choose fairly"
@@ -204,6 +204,21 @@ def difference_notes(comparison: Comparison) -> list[str]:
     seen = []
     for measure, (heading, decimals, unit) in DIFFERENCES.items():
         of_rows = [each[measure] for each in comparison.differences.values() if measure in each]
+        of_rows = [each for each in of_rows if each.grids is None]
         if words := smallest_words(of_rows, f".{decimals}f"):
             seen.append(f"{heading.removesuffix(' - abn')} {words}{unit}")
-    return [*told, *_INTERVAL_NOTES, f"{power_sentence()}: {', '.join(seen)}."]
+    return [*told, *_INTERVAL_NOTES, *_other_grids(comparison), f"{power_sentence()}: {', '.join(seen)}."]
+
+
+def _other_grids(comparison: Comparison) -> list[str]:
+    """Which entropies have no star, since the maps have another grid than abn's."""
+    found = {row.name: each.get(SHARPNESS) for row, each in comparison.differences.items()}
+    grids = {name: each.grids for name, each in found.items() if each and each.grids}
+    if not grids:
+        return []
+    own = ", ".join(f"{name} {side} x {side}" for name, (side, _) in grids.items())
+    abn = next(side for _, side in grids.values())
+    return [
+        f"An entropy gets no star where the maps have another grid than abn's, {abn} x {abn} cells: {own}. "
+        "`eval.entropy_size` measures all maps on one grid."
+    ]

@@ -134,7 +134,8 @@ def _repeated(comparison: Comparison) -> list[str]:
     names = [name for name in measured if not flickers[name]]
     if not names or not any(flickers.values()):
         return []
-    why = "their networks have fewer steps in time than a clip has frames, and several frames share a map"
+    whose = "their networks have" if len(names) > 1 else "its network has"
+    why = f"{whose} fewer steps in time than a clip has frames, and several frames share a map"
     return [f"{', '.join(names)}: no flicker; {why}."]
 
 
@@ -174,7 +175,7 @@ def _empty_frames(comparison: Comparison) -> list[str]:
 
 def _truth(comparison: Comparison) -> list[str]:
     """Over how many videos and frames the truth's scores are, where not over all."""
-    for row in comparison.rows:
+    for row in comparison.losses_first:
         videos, share = comparison.number(row, "truth_videos"), comparison.number(row, "truth_share")
         if videos is None or share is None:
             continue
@@ -188,8 +189,7 @@ def _truth(comparison: Comparison) -> list[str]:
 
 
 def _chance(comparison: Comparison) -> list[str]:
-    areas = [number.mean for row in comparison.rows if (number := comparison.number(row, "truth_area"))]
-    if not areas:
+    area = comparison.shared({"area": ("truth_area", "")}).get("area")
+    if area is None:
         return []
-    area = sum(areas) / len(areas)
     return [f"Chance, the truth's area: {area:.2f} of a frame that has one; {1 - area:.2f} for M_b."]

@@ -4,8 +4,10 @@ import pandas as pd
 
 from objabn.config.rows import POST_HOC
 from objabn.evaluation.passes import passes_text
+from objabn.report.backbones import layer_words, other_layers
 from objabn.report.cells import number_text
 from objabn.report.comparison import Comparison
+from objabn.report.elsewhere import layers_elsewhere
 from objabn.report.intervals import MAX_FLAT
 from objabn.report.main_table import row_cells, with_differences
 from objabn.report.map_table import MEASURES, measure_text
@@ -108,16 +110,14 @@ def _ranked_notes(comparison: Comparison, without: str) -> list[str]:
 
 def method_notes(comparison: Comparison) -> list[str]:
     """What is needed to read the table of methods."""
-    layer = comparison.params.gradcam.layer
-    at = "the split" if layer == "split" else layer
-    others = {row.name: notes["network"] for row, notes in comparison.trainings.items() if "network" in notes}
-    elsewhere = [f"{name}: Grad-CAM at {own['layer']}, (split) at {own['split']}" for name, own in others.items()]
+    at = layer_words(comparison.params.gradcam.layer)
     notes = [
         f"Grad-CAM, LayerCAM: at {at} (`gradcam.layer`), of the predicted class; Grad-CAM (split): at the end of the "
         "feature extractor, where the row's own maps lie. centre: a fixed bump in the middle of the frame; motion: how "
         "much a cell changes between frames. These two know nothing of the network, and a map that is no better than "
         "they are has told nothing.",
-        *([f"Not trained here, {'; '.join(elsewhere)}."] if elsewhere else []),
+        *other_layers(comparison),
+        *layers_elsewhere({row.name: network for row, network in comparison.elsewhere.items()}),
         "passes: what a map costs beyond the answer. One backward pass gives Grad-CAM, Grad-CAM (split) and LayerCAM "
         "together.",
         "entropy: of frames with an object, on the grid of the row's own maps; own grid: on the method's, where it "

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from objabn.report.backbones import backbone_words
 from objabn.report.beside_paper import published_cells, published_notes
 from objabn.report.breakdown import CLASSES_TITLE, SIZES_TITLE, size_cells, size_notes, worst_class_cells
 from objabn.report.cells import table_lines
@@ -97,6 +98,5 @@ def to_markdown(comparison: Comparison, words: Sequence[str] = ()) -> str:
         lines += [f"{title}:" if not title.endswith("?") else title, "", *table_lines(cells), ""]
         lines += [*[f"- {note}" for note in notes], *[""] * bool(notes)]
     masks = ", ".join(f"{name} {value:g}" for name, value in comparison.masks.quality.items())
-    backbone = comparison.params.model.pretrained or "from scratch"
     seeds = ", ".join(map(str, comparison.seeds))
-    return "\n".join([*lines, f"Seeds: {seeds}. Backbone: {backbone}. Masks: {masks}.", ""])
+    return "\n".join([*lines, f"Seeds: {seeds}. Backbone: {backbone_words(comparison)}. Masks: {masks}.", ""])

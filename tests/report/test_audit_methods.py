@@ -92,3 +92,26 @@ def test_notes_say_what_a_map_cannot_show_and_where_labels_are_shuffled() -> Non
     assert "It cannot show why the network answered" in without[2].notes
     assert without[2].notes.endswith("`shuffled-labels` under `table.controls` adds the row that shows it.")
     assert not beside[2].notes.endswith("shows it.")
+
+
+def test_networks_of_other_steps_have_a_table_of_their_own() -> None:
+    """Plain lacks a step of mask's, and shares its table; the other network has the same names in another order."""
+
+    def cascade(letter: str, *steps: str) -> pd.DataFrame:
+        return sanity(*((letter, step, 0.5, 1.0) for step in ("another class", *steps, "centre prior")))
+
+    rows = {
+        "r3d": cascade("g", "fc", "layer4"),
+        "plain": cascade("g", "res5", "res3"),
+        "odd": cascade("g", "res3", "res5"),
+        "mask": cascade("o", "res5", "attention branch", "res3"),
+        "s3d": cascade("g", "fc", "layer4"),
+    }
+    found = [part for part in parts({}, {}, rows) if part.title.startswith("Do the maps depend on what")]
+    assert [(part.title.partition("? ")[2], part.cells["row"].to_list()) for part in found] == [
+        ("", ["plain", "mask"]), ("r3d, s3d", ["r3d", "s3d"]), ("odd", ["odd"])
+    ]  # fmt: skip
+    assert list(found[0].cells)[2:-1] == ["another class", "res5", "attention branch", "res3", "centre prior"]
+    assert list(found[1].cells)[2:-1] == ["another class", "fc", "layer4", "centre prior"]
+    assert "drawn anew" in found[0].notes
+    assert found[1].notes.startswith("As above")

@@ -130,3 +130,15 @@ def test_the_worst_videos_by_the_mean_over_the_rows() -> None:
     assert list(found) == ["video", "class", "size", "plain", "mask"]
     assert found["video"].to_list() == ["v4", "v1", "v3", "v2", "v0", "v5"]
     assert found.iloc[0].to_list() == ["v4", "sit", "small", "0.150", "0.150"]
+
+
+def test_a_control_of_another_grid_does_not_sort_the_videos() -> None:
+    """It stands first, and its areas are the other way around; alone it does sort them."""
+    alone, upside_down = made(), [0.05, 0.40, 0.20, 0.30, 0.10, 0.01, np.nan]
+    mine = labelled(object_area=upside_down, iou_truth_g=[0.1] * 6 + [np.nan])
+    beside = made()
+    beside.per_video[PLAIN] = mine
+    assert object_sizes(beside).equals(object_sizes(alone))
+    assert size_notes(beside) == size_notes(alone)
+    only = made_comparison({PLAIN: {"iou_truth_g": 0.1}}, per_video={PLAIN: mine})
+    assert object_sizes(only)["v5"] == "small"

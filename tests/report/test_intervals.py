@@ -106,9 +106,9 @@ def test_a_video_without_a_recording_is_its_own() -> None:
 
 def test_one_seed_has_a_mean_and_no_more() -> None:
     own, other = results(list("abcdefgh"), top1=[[1, 1, 1, 1, 1, 1, 0, 0]]), results(list("abcdefgh"), top1=[[0] * 8])
-    assert row_difference(own, other, "top1") == (75, None, None, None, None, 0)
+    assert row_difference(own, other, "top1") == Difference(75)
     without_seed = own.drop(columns="seed"), other.drop(columns="seed")
-    assert row_difference(*without_seed, "top1") == (75, None, None, None, None, 0)
+    assert row_difference(*without_seed, "top1") == Difference(75)
     assert not row_difference(own, other, "top1").beyond_noise
 
 
@@ -124,16 +124,16 @@ def test_fewer_than_six_recordings_have_no_interval(num_videos: int, told: bool)
 
 def test_where_nothing_varies_there_is_no_interval() -> None:
     same = results(NAMES, top1=np.ones((3, 24)))
-    assert row_difference(same, same, "top1") == (0, None, None, None, None, 0)
+    assert row_difference(same, same, "top1") == Difference(0)
     none = results(NAMES, top1=np.zeros((3, 24)))
-    assert row_difference(same, none, "top1") == (100, None, None, None, None, 0)
+    assert row_difference(same, none, "top1") == Difference(100)
 
 
 def test_rows_with_the_same_answers_in_all_trainings_have_no_interval() -> None:
     """The covariances cancel but for rounding, which is no spread."""
     for wrong in range(1, 12):
         same = results(NAMES, top1=np.tile(np.arange(24) >= wrong, (3, 1)))
-        assert row_difference(same, same, "top1", in_fours()) == (0, None, None, None, None, 0), wrong
+        assert row_difference(same, same, "top1", in_fours()) == Difference(0), wrong
 
 
 def test_a_video_that_lacks_a_measure_in_any_seed_is_left_out_of_both_rows() -> None:
@@ -315,7 +315,7 @@ def test_a_loss_within_a_row_by_hand() -> None:
     assert loss_within(table, "whole", "none", None) is None
     assert loss_within(table.assign(less=NAN), "whole", "less", None) is None
     one_seed = loss_within(table[table["seed"] == 0], "whole", "less", None)
-    assert one_seed == (pytest.approx(theta[0] / 100), None, None, None, None, 0)
+    assert one_seed == Difference(pytest.approx(theta[0] / 100))
 
 
 def test_a_rows_own_error() -> None:
@@ -382,6 +382,20 @@ def test_a_loss_that_one_training_knows_has_a_mean_and_no_interval() -> None:
     whole, less = np.full((3, 24), NAN), np.full((3, 24), NAN)
     whole[0, :2], less[0, :2] = (0.5, 0.75), (0.25, 0.25)
     table = results(NAMES, insertion_o=whole, insertion_g=less)
-    assert loss_within(table, "insertion_o", "insertion_g", None, 100) == (37.5, None, None, None, None, 0)
+    assert loss_within(table, "insertion_o", "insertion_g", None, 100) == Difference(37.5)
     assert loss_within(table.assign(insertion_g=NAN), "insertion_o", "insertion_g", None) is None
     assert loss_within(table.drop(columns="seed"), "insertion_o", "insertion_x", None) is None
+
+
+def test_scope_names_the_rows_that_were_not_trained_here() -> None:
+    told = scope(3, 40, elsewhere=["r3d", "s3d"])
+    assert "each row but r3d, s3d was trained 3 times" in told
+    assert told.endswith(" r3d, s3d were not trained here: each is one network, and no interval covers another of it.")
+    assert scope(3, 40, elsewhere=["r3d"]).endswith(" r3d was not trained here: it is one network, and no interval "
+                                                    "covers another of it.")  # fmt: skip
+    assert "r3d" not in scope(1, 40, elsewhere=["r3d"])  # nothing is said of intervals
+
+
+def test_entropies_of_other_grids_are_not_beyond_noise() -> None:
+    found = Difference(-1.0, -1.5, -0.5, 0.001)
+    assert (found.beyond_noise, found._replace(grids=(7, 14)).beyond_noise) == (True, False)

@@ -9,7 +9,7 @@ from objabn.report.map_table import map_cells, map_notes, measure_notes
 from objabn.report.names import Row
 from tests.helpers.comparisons import made_comparison
 
-ABN, MASK = Row("abn", False), Row("mask", False)
+ABN, MASK, R3D = Row("abn", False), Row("mask", False), Row("r3d", False)
 
 
 def numbers(letter: str, empty: float) -> dict[str, float]:
@@ -152,3 +152,23 @@ def test_the_segmenters_masks_stand_below_the_rows() -> None:
     without = made_comparison({ABN: numbers("u", 0.25), MASK: numbers("o", 0.25) | placed})
     assert map_cells(without)["attention"].to_list() == ["abn", "mask"]
     assert "ceiling" not in " ".join(map_notes(without))
+
+
+def test_frames_without_an_object_and_chance_are_those_of_a_loss_configuration() -> None:
+    """A control stands first, and has another grid."""
+    of_truth = {"truth_area": 0.25, "truth_videos": 50.0, "truth_share": 0.5}
+    of_other = {"truth_area": 0.75, "truth_videos": 50.0, "truth_share": 0.125}
+    told = map_notes(made_comparison({R3D: numbers("g", 0.75) | of_other, ABN: numbers("u", 0.25) | of_truth}))
+    assert told == [
+        *map_notes(made_comparison({ABN: numbers("u", 0.25) | of_truth})),
+    ]
+    assert told[0].startswith("25.0 % of the frames have no object")
+    assert "Chance, the truth's area: 0.25 of a frame that has one; 0.75 for M_b." in told
+
+
+@pytest.mark.parametrize(
+    ("names", "told"), [(["r3d"], "r3d: no flicker; its network has"), (["r3d", "s3d"], "r3d, s3d: no flicker; their ")]
+)
+def test_rows_without_flicker(names: list[str], told: str) -> None:
+    rows = {Row(name, False): {"range_g": 0.5} for name in names} | {ABN: numbers("u", 0.25)}
+    assert [note[: len(told)] for note in map_notes(made_comparison(rows)) if "no flicker" in note] == [told]

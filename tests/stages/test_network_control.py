@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from objabn.evaluation.trained import load_trained
 from objabn.explanation.explain import explain, load
 from objabn.stores.table import TABLE
 from objabn.video.write import write_video
-from stages import audit, evaluate, train
+from stages import audit, audits, evaluate, train
 from tests.helpers.clips import FRAMES, SIZE, parameters, write_stores
 from tests.helpers.truth import truth_of
 from tests.helpers.videos import moving_bar
@@ -101,6 +102,15 @@ def test_from_its_block_to_its_numbers_and_the_command_prints_them(stage, capsys
     sanity = pd.read_csv("audits/synthetic/controls/mine.sanity.csv")
     assert sanity["map"].unique().tolist() == ["g", "s", "l"]
     assert {"head", "stem"} < set(sanity["step"])
+
+    for row in ("abn", "mask", "mha"):  # as if they were the trained rows'
+        Path("audits/synthetic", row).mkdir()
+        for path in Path("audits/synthetic/controls").glob("mine.*"):
+            shutil.copy(path, f"audits/synthetic/{row}/{path.name.replace('mine', 'pc-false')}")
+    stage(audits, "")
+    told = Path("tables/synthetic-audits.md").read_text()
+    assert " Not trained here, mine (mine.py:load): Grad-CAM at block, (split) at act. " in told
+    assert told.endswith("so it has no ±.\n")
 
     capsys.readouterr()
     given = ["audit", "synthetic", "--model", "mine.py:load", "--labels", "labels.csv", "--out", "out"]

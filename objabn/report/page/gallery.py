@@ -98,13 +98,13 @@ def gallery(
     positions = {video: at for at, video in enumerate(chosen)}
     lines = {row: tables[row].set_index("video").to_dict("index") for row in kept}
     pixels = min(MAX_PIXELS, params.data.crop)
-    first = next(iter(kept.values()))
-    places = {video: at for at, video in enumerate(first.videos.tolist())}
+    reference = list(kept.values())[-1]  # its grid is the masks', too: a control may have another
+    places = {video: at for at, video in enumerate(reference.videos.tolist())}
     has_truth = stores.truth is not None
     videos = []
     for video in chosen:
         at = places[video]
-        seen = _seen(first, at, stores, params, pixels)
+        seen = _seen(reference, at, stores, params, pixels)
         rows = [_row_maps(lines[row][video], own, at, has_truth) for row, own in kept.items()]
         label = str(next(iter(lines.values()))[video]["label"])
         videos.append({"id": video, "label": label, **seen, "rows": rows})

@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 
 from objabn.config.schema import Dataset
 from objabn.report.answers import UNANSWERED
+from objabn.report.backbones import backbone_words
 from objabn.report.breakdown import class_means, worst_videos
 from objabn.report.comparison import Comparison
 from objabn.report.main_table import USED, main_cells, main_notes
@@ -60,7 +61,7 @@ def render(
         left_out: names of rows that the gallery does not show.
     """
     rows, per_video, params, masks = comparison.rows, comparison.per_video, comparison.params, comparison.masks
-    names, trainings = class_names(per_video), list(comparison.trainings.values())
+    names, trainings = class_names(per_video), comparison.trainings
     counts = {row: confusion(per_video[row], names) for row in rows}
     shares = {row: recalls(counts[row]) for row in rows}
     num_labels = next(iter(counts.values())).sum(axis=1) // len(comparison.seeds)
@@ -117,7 +118,7 @@ def render(
         parameters=yaml.safe_dump(shown_parameters(params), sort_keys=False, allow_unicode=True),
         trained={
             "seeds": comparison.seeds,
-            "versions": next((notes for notes in trainings if "network" not in notes), trainings[0])["versions"],
+            "versions": min(trainings.items(), key=lambda each: each[0] in comparison.elsewhere)[1]["versions"],
             "left_out": left_out,
         },
     )
@@ -190,7 +191,7 @@ def _facts(comparison: Comparison) -> list[str]:
         f"seed{'s' * (num_seeds != 1)} {', '.join(map(str, comparison.seeds))}",
         f"{comparison.num_videos(comparison.rows[0]):,} test videos",
         f"{comparison.videos['label'].nunique()} classes",
-        f"backbone: {comparison.params.model.pretrained or 'from scratch'}",
+        f"backbone: {backbone_words(comparison)}",
     ]
 
 

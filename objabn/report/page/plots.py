@@ -56,16 +56,19 @@ def accuracy_plot(comparison: Comparison) -> Plot | None:
     """
     figure, colours, lines = go.Figure(), row_colours(comparison.rows), []
     published = comparison.params.published
-    short = short_names(row.name for row in comparison.rows)
+    short, spread = short_names(row.name for row in comparison.rows), len(comparison.seeds) > 1
     for row, table in comparison.per_video.items():
         letter = comparison.compared_map(row, "entropy")
         if letter is None:
             continue
-        entropy, top1 = comparison.numbers[row]["entropy", letter], comparison.numbers[row]["top1", ""]
+        entropy, top1 = comparison.number(row, "entropy", letter), comparison.number(row, "top1")
+        assert entropy is not None
+        assert top1 is not None
         x, y, off_x, off_y = entropy.mean, top1.mean, entropy.std, top1.std
-        if off_x is None:
+        has_bars = not (spread and row in comparison.elsewhere)
+        if off_x is None and has_bars:
             off_x = _error(table, column("entropy", letter), comparison.recordings)
-        if off_y is None:
+        if off_y is None and has_bars:
             off_y = _error(table, "top1", comparison.recordings, scale=100)
         name = row.name
         figure.add_scatter(
@@ -75,8 +78,7 @@ def accuracy_plot(comparison: Comparison) -> Plot | None:
             mode="markers",
             marker={"size": 12, "color": colours[row], "symbol": "circle-open" if row.pc else "circle",
                     "line": {"width": 2.5, "color": colours[row]}},
-            error_x={"array": [off_x or 0.0], "thickness": 1, "width": 3},
-            error_y={"array": [off_y or 0.0], "thickness": 1, "width": 3},
+            **(_bars(off_x, off_y) if has_bars else {}),
             hovertemplate=f"{html.escape(name)}, {MAP_NAMES[letter]}{_HOVER}",
         )  # fmt: skip
         lines.append([name, MAP_NAMES[letter], number_text(Number(x, off_x), 3), number_text(Number(y, off_y), 2)])
@@ -98,9 +100,10 @@ def accuracy_plot(comparison: Comparison) -> Plot | None:
     if not lines:
         return None
     figure.update_layout(_layout(360 + 18 * -(-len(lines) // 3), "entropy (bits, lower is sharper)", "top-1 (%)"))
-    spread = len(comparison.seeds) > 1
+    bare = [row.name for row in comparison.elsewhere] if spread else []
+    without = f"; none of {', '.join(bare)}, not trained here" if bare else ""
     note = (
-        "Bars: ± standard deviation over seeds."
+        f"Bars: ± standard deviation over seeds{without}."
         if spread
         else "Bars: ± one standard error over the test recordings; another training may lie further away."
     )
@@ -113,6 +116,12 @@ def accuracy_plot(comparison: Comparison) -> Plot | None:
         _html(figure, "accuracy"),
         pd.DataFrame(lines, columns=["row", "map", "entropy, bits", "top-1 %"]),
     )
+
+
+def _bars(off_x: float | None, off_y: float | None) -> dict[str, Any]:
+    """The bars of a mark, of no length where an error is not known."""
+    offs = {"error_x": off_x, "error_y": off_y}
+    return {name: {"array": [off or 0.0], "thickness": 1, "width": 3} for name, off in offs.items()}
 
 
 def _error(table: pd.DataFrame, name: str, recordings: pd.Series | None, scale: float = 1.0) -> float | None:

@@ -218,3 +218,16 @@ def test_rows_with_maps_of_other_videos_are_refused() -> None:
     message = "maps of abn: expected the 3 videos of mask + PC, got 2, or others; evaluate both again"
     with pytest.raises(ValueError, match=re.escape(message)):
         shared_rows(kept)
+
+
+def test_masks_lie_on_the_grid_of_the_last_row(synthetic: Dataset) -> None:
+    """The first row, a control, has a coarser one; its own maps stay on it."""
+    kept = {PLAIN: maps("g", ["a", "b"]), ABN: maps("u", ["a", "b"])}
+    kept[PLAIN] = kept[PLAIN]._replace(maps=kept[PLAIN].maps[..., ::2, ::2])
+    tables = {PLAIN: table([1, 0], "g", [1, 2], [0.1, 0.2]), ABN: table([1, 1], "u", [1, 2], [0.1, 0.2])}
+    planes = Pixels((2, 128, 128), binary=True)
+    shown, left_out = make_gallery(tables, kept, 0, Stores(Pixels((24, 32, 3)), planes, AllKnown(planes)), synthetic)
+    assert left_out == []
+    video = shown["videos"][0]
+    assert (video["masks"]["width"], video["truth"]["width"]) == (GRID, GRID)
+    assert [row["maps"][0]["width"] for row in video["rows"]] == [-(-GRID // 2), GRID]

@@ -49,7 +49,8 @@ def backbone_for(config: Model, *, num_classes: int, num_frames: int, crop: int)
     shapes = staged.shapes
     usable = [name for name in staged.names if shapes[name] is not None]
     if config.split not in usable:
-        raise ValueError(f"model.split: expected one of {', '.join(usable)} of {spec}, got {config.split!r}")
+        known = ", ".join(usable) or "no stage (none gives a tensor (B, C, t, h, w) of several cells)"
+        raise ValueError(f"model.split: expected one of {known} of {spec}, got {config.split!r}")
     shape, at = shapes[config.split], staged.names.index(config.split) + 1
     assert shape is not None
     _, channels, steps, rows, columns = shape

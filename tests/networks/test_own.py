@@ -176,6 +176,13 @@ def test_a_function_of_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("load.py:asks", {}, r"expected a network from asks\(\), got TypeError: .* missing 1 required positional"),
         ("load.py:no_network", {}, r"expected no_network\(\) to return an nn.Module or an Adapter, got a dict"),
         ("syntax.py:load", {}, "expected a Python file that runs, got SyntaxError: "),
+        (
+            "late.py:Late",
+            {},
+            r"late.py:Late: expected to take a clip \(1, 3, 16, 112, 112\), got ModuleNotFoundError: No module named "
+            "'net'; "
+            "import at the top of the file, not while the network computes",
+        ),
         ("imports.py:load", {}, "expected a Python file that runs, got ModuleNotFoundError: No module named 'nothing_"),
         ("load.py:load", {"size": 2, "num_frames": 1, "layer": "head"}, "expected a layer with a grid of cells"),
         ("load.py:load", {"layer": "head"}, "load.py:load: layer, expected one of body, got 'head'"),
@@ -195,6 +202,10 @@ def test_faults_are_one_line(
     project(tmp_path)
     (tmp_path / "syntax.py").write_text("def load(:\n")
     (tmp_path / "imports.py").write_text("import nothing_of_this_name\n")
+    (tmp_path / "late.py").write_text(
+        "from torch import nn\nclass Late(nn.Linear):\n"
+        "    def __init__(self):\n        super().__init__(1, 1)\n    def forward(self, clips):\n        import net\n"
+    )
     torch.save({"a": torch.zeros(1)}, tmp_path / "other.pth")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=fault) as raised:

@@ -21,7 +21,7 @@ from objabn.config.schema import Model
 from objabn.model.interface import feature_maps
 from objabn.model.network import ObjectABN
 from objabn.networks.adapter import Adapter
-from objabn.networks.backbone import backbone_for, inputs_of
+from objabn.networks.backbone import backbone_for, changed_file, inputs_of
 from objabn.networks.checkpoints import NETWORKS
 from objabn.networks.choice import load_network
 from objabn.networks.transformers import adapt
@@ -343,9 +343,28 @@ def test_weights_of_a_checkpoint_follow_the_seed_where_they_are_new(tmp_path: Pa
     assert torch.equal(next(one.extractor.parameters()), next(other.extractor.parameters()))
     random = trained_here(block(config.backbone, config.split), seed=2)
     assert not torch.equal(next(one.extractor.parameters()), next(random.extractor.parameters()))
-    assert set(inputs_of(config.backbone, 3, config.pretrained)) == {
-        str(tmp_path / name) for name in ("config.json", "model.safetensors")
-    }
+    (tmp_path / "generation_config.json").write_text("{}")  # no answer depends on it
+    names = (f"{config.backbone}/config.json", str(tmp_path / "model.safetensors"))
+    assert (inputs := inputs_of(config.backbone, 3, config.pretrained)).keys() == set(names)
+    assert changed_file(config.backbone, inputs) is None
+    (tmp_path / "processor_config.json").write_text("{}")
+    assert changed_file(config.backbone, inputs) == f"{config.backbone}/processor_config.json"
+
+
+@pytest.mark.parametrize("name", ["videomae", "vjepa2"])
+def test_half_a_checkpoints_precision_is_float32_here(name: str, tmp_path: Path) -> None:
+    module = tiny_video.of_transformers(name).module
+    module.half().save_pretrained(tmp_path)
+    spec, split = f"hf:{tmp_path}", f"{name}.encoder.layer.0"
+    for pretrained in (None, str(tmp_path)):
+        model = trained_here(block(spec, split, pretrained=pretrained))
+        assert {value.dtype for value in model.parameters()} == {torch.float32}
+    inside = {"videomae": "intermediate.dense", "vjepa2": "mlp.fc1"}[name]
+    kept = module.get_parameter(f"{split}.{inside}.weight")
+    assert any(torch.equal(value, kept.float()) for value in model.parameters() if value.shape == kept.shape)
+    assert model(torch.rand(1, 3, 8, 32, 32)).perception_logits.dtype == torch.float32
+    network = load_network(spec, weights="random")
+    assert {value.dtype for value in network.parameters()} == {torch.float32}
 
 
 def test_a_checkpoint_without_classes_is_a_start(tmp_path: Path) -> None:
@@ -354,6 +373,10 @@ def test_a_checkpoint_without_classes_is_a_start(tmp_path: Path) -> None:
     model = trained_here(block(f"hf:{tmp_path}", "videomae.encoder.layer.0", pretrained=str(tmp_path)))
     kept = model.extractor[0][1].layer.patch_embeddings.projection.weight
     assert torch.equal(kept, inner.embeddings.patch_embeddings.projection.weight)
+    assert model.drawn == "the classifier's and 2 more (first: fc_norm.bias)"
+    tiny_video.of_transformers("videomae").module.save_pretrained(tmp_path)
+    whole = trained_here(block(f"hf:{tmp_path}", "videomae.encoder.layer.0", pretrained=str(tmp_path)))
+    assert whole.drawn == "the classifier's"
 
 
 @pytest.mark.parametrize(
@@ -362,13 +385,18 @@ def test_a_checkpoint_without_classes_is_a_start(tmp_path: Path) -> None:
         ("timesformer", {}, "model.backbone: expected a network that reads its answer from the cells that a map "
          "weights, got hf:.*, which reads it from a class token"),
         ("vivit", {}, "which reads it from a class token"),
+        ("videomae", {"config": {"use_mean_pooling": False}},
+         r"which reads it from its first token \(use_mean_pooling f"),
+        ("videomae", {"pretrained": "nowhere"},
+         "model.pretrained: expected null or a file or folder of weights of hf:"),
         ("videomae", {"split": "layer1"}, "model.split: expected one of videomae.embeddings, videomae.encoder.layer.0, "
          "videomae.encoder.layer.1 of hf:.*, got 'layer1'"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_trained_says_why(tmp_path: Path, name: str, changed: dict[str, Any], message: str) -> None:
+    spec = checkpoint(name, tmp_path, **changed.pop("config", {}))
     with pytest.raises(ValueError, match=message):
-        trained_here(block(checkpoint(name, tmp_path), **{"split": "videomae.encoder.layer.0", **changed}))
+        trained_here(block(spec, **{"split": "videomae.encoder.layer.0", **changed}))
 
 
 def test_a_backbone_of_other_clips_says_which(tmp_path: Path) -> None:

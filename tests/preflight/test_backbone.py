@@ -100,6 +100,20 @@ def test_what_another_backbone_lacks(place: Path, changed: str, line: str) -> No
     assert look(*OTHER, f"datasets.quick.{changed}") == [("fault", f"datasets.quick.{line}")]
 
 
+def test_a_weight_without_a_gradient_matters_to_several_processes(place: Path) -> None:
+    source = Path(SMALL.rpartition(":")[0]).read_text()
+    old = "        self.relu = nn.ReLU()\n\n    def forward"
+    assert source.count(old) == 1
+    Path("mine.py").write_text(source.replace(old, f"        self.spare = nn.Linear(2, 2)\n{old}"))
+    overrides = (*OTHER, "datasets.quick.model.backbone=mine.py:backbone")
+    assert [level for level, _ in look(*overrides)] == ["ok"]
+    expected = "expected a gradient of each weight, since 2 processes train it"
+    assert look(*overrides, "datasets.quick.train.devices=2") == [
+        ("fault", f"datasets.quick.model.backbone: mine.py:backbone: {expected}, got none of 8 "
+                  "(first: layer1.spare.weight)")
+    ]  # fmt: skip
+
+
 def test_the_frozen_stage_and_weights_of_another_backbone(place: Path) -> None:
     import torch
 

@@ -40,6 +40,17 @@ def test_what_is_there_or_not_stored_is_not_needed() -> None:
     assert (folds[0] - outputs, folds[1] - cached) == (7 * 3 * 2 * weights, 3 * weights)  # kept until the run stands
 
 
+def test_weights_of_another_backbone_are_counted() -> None:
+    """Float32 of an r3d's 33 million weights with 101 classes, and of the branch; not the 24 MB of an X3D-M."""
+    backbone = ("datasets.ucf101.model.backbone=torchvision:r3d_18", "datasets.ucf101.model.split=layer3",
+                "datasets.ucf101.model.pretrained=null", "datasets.ucf101.model.frozen=null",
+                "datasets.ucf101.gradcam.layer=layer4")  # fmt: skip
+    of_seed = needed(*backbone)[0] - needed(*backbone, "table.seeds=[0]")[0]
+    weights = (of_seed / (7 * 2)) - 100 * 3783
+    assert 4 * 33.2e6 < weights < 4 * 40e6
+    assert needed(*backbone, done=("train",))[1] == needed(done=("train",))[1]
+
+
 @pytest.mark.parametrize(("share", "level"), [(0.99, "fault"), (1.05, "warning"), (1.2, "ok")])
 def test_a_disk_that_is_full_or_nearly(place: Path, monkeypatch: pytest.MonkeyPatch, share: float, level: str) -> None:
     free(monkeypatch, sum(needed()) * share)

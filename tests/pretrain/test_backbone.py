@@ -1,6 +1,7 @@
 """Pretraining of the embedded data's backbone: the stream of clips, the file it leaves, going on after a kill."""
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -245,8 +246,10 @@ def test_the_command_trains_another_backbone_and_says_which(tmp_path, monkeypatc
     command = "pretrain backbone --backbone mine.py:backbone --steps 2 --seed 7 --batch-size 4 --workers 0 --out a.pt"
     assert main(command.split()) == 0
     recipe = json.loads(Path("a.json").read_text())
-    named = {"spec": "mine.py:backbone", "files": {"mine.py": file_digest("mine.py")}}
-    assert recipe["backbone"] == named
+    named = recipe["backbone"]
+    assert named["spec"] == "mine.py:backbone"
+    assert named["files"].keys() == {"mine.py", "mine.py:backbone"}  # the file, and the weights that it begins with
+    assert named["files"]["mine.py"] == file_digest("mine.py")
     assert recipe["what"].startswith("mine.py:backbone for the embedded data set")
     assert "model" not in recipe
     assert "pytorchvideo" not in recipe["versions"]
@@ -256,6 +259,14 @@ def test_the_command_trains_another_backbone_and_says_which(tmp_path, monkeypatc
     network.load_state_dict(kept["model_state"])
     assert [name for name, _ in network.named_children()] == ["stem", "layer1", "layer2", "layer3", "layer4", "head"]
     assert sum(value.numel() for value in network.parameters()) == 905_016 + 16 * 129  # 24 classes in place of 8
+
+
+def test_a_recipe_names_the_version_of_the_backbones_library(tmp_path, monkeypatch, unprobed):
+    network = staged_for(SMALL, num_classes=len(OTHER_ACTIONS), num_frames=4, crop=32).network
+    monkeypatch.setattr(backbone, "_network", lambda *_: network)
+    settings = {"steps": 1, "seed": 0, "batch_size": 2, "workers": 0}
+    recipe = pretrain_backbone(TINY, tmp_path / "a.pt", backbone="torchvision:s3d", **settings)
+    assert recipe["versions"]["torchvision"] == version("torchvision")
 
 
 def test_another_file_of_the_same_name_is_another_pretraining(tmp_path, monkeypatch, unprobed):

@@ -229,6 +229,14 @@ def test_synchronised_batchnorm_needs_gpus() -> None:
         join_processes(params)
 
 
+def test_batchnorm_without_weights_is_synchronised_unless_it_is_frozen(make_model: Callable) -> None:
+    network = make_model(frozen="stem")
+    for place in (network.extractor[0], network.extractor[1]):
+        place.add_module("more", nn.BatchNorm3d(4, affine=False))
+    synchronise(network)
+    assert [type(network.extractor[at].more) for at in (0, 1)] == [nn.BatchNorm3d, nn.SyncBatchNorm]
+
+
 def test_frozen_blocks_keep_their_own_batchnorm(make_model: Callable) -> None:
     """Their statistics stay; all others are converted, with the same weights under the same names."""
     plain, network = make_model(frozen="stem").train(), make_model(frozen="stem").train()

@@ -180,3 +180,14 @@ def test_audits_say_which_rows_were_not_trained_here() -> None:
         " Not trained here, r3d (torchvision:r3d_18): Grad-CAM at layer4, (split) at layer3. The seeds of such a row "
         "are one network, so it has no ±.\n"
     )
+
+
+def test_what_cannot_be_compared_is_none_of_so_many_comparisons() -> None:
+    """Holm asks two comparisons for 0.025; mask has 0.03, which is enough where mha's maps are of another grid."""
+    mask, mha = Row("mask", False), Row("mha", False)
+    ends = (("", -0.5), ("_low", -0.75), ("_high", -0.25), ("_p", 0.03), ("_smallest", 0.25))
+    vs_abn = {f"entropy_object_vs_abn{end}": value for end, value in ends}
+    rows = {ABN: SPREAD[ABN]} | {row: {"entropy_object_o": 2.0, **vs_abn} for row in (mask, mha)}
+    for side, among in ((14, True), (7, False)):
+        found = replace(made_comparison(rows, seeds=(0, 1, 2)), grids={ABN: 14, mask: 14, mha: side})
+        assert ("among so many comparisons" in " ".join(answers(found))) == among

@@ -99,12 +99,16 @@ def check_backbone_files(directory: Path, record: Mapping[str, Any]) -> None:
         directory: the run's. record: its run.json.
 
     Raises:
-        ValueError: a file has changed since the training, or is gone.
+        ValueError: a file has changed since the training, or is gone; the line begins with the directory.
     """
     spec = record["params"]["model"].get("backbone", X3D)
     if spec == X3D:
         return
-    if changed := _other_networks().changed_file(spec, record["inputs"]):
+    try:
+        changed = _other_networks().changed_file(spec, record["inputs"])
+    except ValueError as error:
+        raise ValueError(f"{directory}: {error}") from error
+    if changed:
         expected = f"expected {changed} as it was at the training, got another file or none"
         where = "" if Path(changed).is_absolute() else f" (looked for in {Path.cwd()}; start in the checkout)"
         todo = f"bring it back, or train again: `dvc repro -f -s {stages_of(directory)}`"

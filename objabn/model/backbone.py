@@ -70,9 +70,10 @@ def as_tested(layers: nn.Module) -> Iterator[None]:
 
 
 def check_gradients(stages: Mapping[str, nn.Module], clip: tuple[int, ...], spec: str, processes: int) -> None:
-    """Check that several processes can train a backbone: they wait for a gradient of each weight.
+    """Check that several processes can train a backbone.
 
-    It makes a pass of a clip of zeros on the CPU, in evaluation mode; what is drawn meanwhile is drawn apart.
+    They wait for a gradient of each weight. It makes a pass of a clip of zeros on the CPU, in evaluation mode; what is
+    drawn meanwhile is drawn apart.
 
     Args:
         stages: by name, in their order, the last one the head; frozen weights have no gradient.

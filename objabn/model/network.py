@@ -125,13 +125,16 @@ class ObjectABN(nn.Module):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names that `tap` takes besides "split": of the stages with a grid, from the split on."""
+        """Names that `tap` takes besides "split".
+
+        They are those of the stages with a grid, from the split on.
+        """
         behind = zip(self._names[self._at - 1 :], self._grids[self._at - 1 :], strict=True)
         return tuple(name for name, grid in behind if grid is not None)
 
     @property
     def stages(self) -> dict[str, nn.Module]:
-        """The stages of the backbone by name, the head as "head"."""
+        """Stages of the backbone by name, the head as "head"."""
         return {name: self._stage(at) for at, name in enumerate(self._names)} | {"head": self.perception_branch[-1]}
 
     def preprocess(self, clips: Tensor) -> Tensor:

@@ -91,20 +91,24 @@ def _backbone_digests(run: Run, class_names: Sequence[str]) -> dict[str, str]:
 
 
 def check_backbone_files(directory: Path, record: Mapping[str, Any]) -> None:
-    """Check that the files of a run's backbone are those that it was trained with, running none of them.
+    """Check that the files of a run's backbone are those that it was trained with.
 
-    They are a user's files, or a checkpoint's config.
+    They are a user's files, none of which is run, or a checkpoint's config.
 
     Args:
         directory: the run's. record: its run.json.
 
     Raises:
-        ValueError: a file has changed since the training, or is gone.
+        ValueError: a file has changed since the training, or is gone; the line begins with the directory.
     """
     spec = record["params"]["model"].get("backbone", X3D)
     if spec == X3D:
         return
-    if changed := _other_networks().changed_file(spec, record["inputs"]):
+    try:
+        changed = _other_networks().changed_file(spec, record["inputs"])
+    except ValueError as error:
+        raise ValueError(f"{directory}: {error}") from error
+    if changed:
         expected = f"expected {changed} as it was at the training, got another file or none"
         where = "" if Path(changed).is_absolute() else f" (looked for in {Path.cwd()}; start in the checkout)"
         todo = f"bring it back, or train again: `dvc repro -f -s {stages_of(directory)}`"
@@ -112,7 +116,10 @@ def check_backbone_files(directory: Path, record: Mapping[str, Any]) -> None:
 
 
 def stages_of(directory: Path) -> str:
-    """Name the stages that train a row's seeds, by the directory of one of its runs; "STAGE" where that is elsewhere.
+    """Name the stages that train a row's seeds.
+
+    Args:
+        directory: of one of the row's runs; of one that lies elsewhere the name is "STAGE".
 
     >>> stages_of(Path("runs/synthetic/mask/pc-false/seed-0")), stages_of(Path("elsewhere"))
     ('train@synthetic-mask-False-0', 'STAGE')
@@ -252,10 +259,10 @@ def build_model(run: Run, num_classes: int, *, pretrained: bool = True) -> Objec
 
 
 def model_of_shapes(run: Run, num_classes: int) -> ObjectABN:
-    """Build the network of a run on torch's `meta` device: it has shapes, and neither weights nor memory.
+    """Build the network of a run on torch's `meta` device.
 
-    A backbone of another kind than X3D is built on the CPU and moved, since its code may read numbers. Nothing is drawn
-    from torch's generator.
+    It has shapes, and no memory. A backbone of another kind than X3D is built on the CPU and moved, since its code may
+    read numbers. Nothing is drawn from torch's generator.
     """
     with torch.random.fork_rng(devices=[]), torch.device("meta" if run.params.model.backbone == X3D else "cpu"):
         network = build_model(run, num_classes, pretrained=False)

@@ -186,9 +186,9 @@ def inputs_of(spec: str, num_classes: int, pretrained: str | None = None) -> dic
 
 
 def changed_file(spec: str, inputs: Mapping[str, str]) -> str | None:
-    """Tell which of the files that a network was trained with is another now, or gone; runs none of them.
+    """Tell which file of those that a network was trained with is another now.
 
-    Weights are not looked at: a run has its own.
+    None of them is run; one that is gone is another, too. Weights are not looked at: a run has its own.
 
     Args:
         spec: as `model.backbone`. inputs: of run.json, digests by name; those of other things are passed over.

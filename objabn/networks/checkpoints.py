@@ -158,7 +158,7 @@ def without_predictor(module: nn.Module) -> nn.Module:
 
 
 def _from_folder(kind: Any, folder: Path) -> nn.Module:
-    """Build a module with its folder's weights, as float32. Raises: ValueError unless all are there and fit."""
+    """Build a module with the weights of its folder, as float32. Raises: ValueError unless all are there and fit."""
     settings = {"local_files_only": True, "dtype": torch.float32, "ignore_mismatched_sizes": True}
     if not weights_of(folder):
         raise ValueError(f"{folder}: expected {hub.CONFIG} and weights, got no {hub.WEIGHTS}")

@@ -8,7 +8,7 @@ WEIGHTS = ("*.safetensors", "*.bin")
 
 
 def settings_of(folder: Path) -> list[Path]:
-    """List the config and the processors' files that a folder has; none where there is no folder."""
+    """List the config and the processors' files that a folder has."""
     return [folder / name for name in (CONFIG, *PROCESSORS) if (folder / name).is_file()]
 
 

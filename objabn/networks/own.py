@@ -114,7 +114,10 @@ def call(spec: str, *arguments: Any) -> tuple[Any, dict[str, str]]:
 
 
 def file_of(place: str) -> Path | None:
-    """Find the file of FILE.py or of package.module, running nothing. None where there is none."""
+    """Find the file of FILE.py or of package.module, running nothing.
+
+    Returns None where there is none.
+    """
     if place.endswith(".py"):
         return Path(place)
     places, whole, found = [str(Path.cwd()), *sys.path], "", None

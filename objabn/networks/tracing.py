@@ -60,11 +60,10 @@ def logits_of(output: Any, clips: int, name: str) -> Tensor:
 
 
 def trace_on_meta(module: nn.Module, shape: tuple[int, ...], name: str) -> Trace:
-    """Watch a pass of shapes alone, of a copy without memory; the module itself is left alone.
+    """Watch a pass of shapes alone, of a copy without memory.
 
-    Nothing is computed, so it is quick and needs hardly any memory. It knows no gradients: `unfit` is empty. A network
-    that reads a value, or keeps tensors that are no weights, does not take it: other people's networks make a pass of
-    numbers (`trace_shapes`).
+    It takes no time, and knows no gradients; the module itself is left alone. A network that reads a value, or keeps
+    tensors that are no weights, does not take it: other people's networks make a pass of numbers (`trace_shapes`).
 
     Args:
         shape: of the one clip, as the module takes it. name: of the network, for the message.
@@ -81,9 +80,9 @@ def trace_on_meta(module: nn.Module, shape: tuple[int, ...], name: str) -> Trace
 
 
 def trace_shapes(module: nn.Module, shape: tuple[int, ...], name: str) -> Trace:
-    """Watch a pass of a clip of zeros on the CPU, in evaluation mode and without gradients.
+    """Watch a pass of a clip of zeros on the CPU, without gradients.
 
-    What is drawn meanwhile is drawn apart, and each layer's mode is put back.
+    The module computes in evaluation mode. What is drawn meanwhile is drawn apart, and each layer's mode is put back.
 
     Args:
         shape: of the one clip, as the module takes it. name: of the network, for the message.

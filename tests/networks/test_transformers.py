@@ -20,6 +20,7 @@ from objabn.config.file import load_params
 from objabn.config.schema import Model
 from objabn.model.interface import feature_maps
 from objabn.model.network import ObjectABN
+from objabn.model.run import check_backbone_files
 from objabn.networks.adapter import Adapter
 from objabn.networks.backbone import backbone_for, changed_file, inputs_of
 from objabn.networks.checkpoints import NETWORKS
@@ -345,10 +346,14 @@ def test_weights_of_a_checkpoint_follow_the_seed_where_they_are_new(tmp_path: Pa
     assert not torch.equal(next(one.extractor.parameters()), next(random.extractor.parameters()))
     (tmp_path / "generation_config.json").write_text("{}")  # no answer depends on it
     names = (f"{config.backbone}/config.json", str(tmp_path / "model.safetensors"))
-    assert (inputs := inputs_of(config.backbone, 3, config.pretrained)).keys() == set(names)
+    inputs = inputs_of(config.backbone, 3, config.pretrained)
+    assert inputs.keys() == set(names)
     assert changed_file(config.backbone, inputs) is None
     (tmp_path / "processor_config.json").write_text("{}")
     assert changed_file(config.backbone, inputs) == f"{config.backbone}/processor_config.json"
+    record = {"params": {"model": {"backbone": "hf:gone/away/far"}}, "inputs": inputs}
+    with pytest.raises(ValueError, match=r"^runs/a: hf: expected a folder"):
+        check_backbone_files(Path("runs/a"), record)
 
 
 @pytest.mark.parametrize("name", ["videomae", "vjepa2"])

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,20 @@ def test_two_processes_train_and_resume(stores: Path, tmp_path: Path) -> None:
     start = train_module.build_model(Run(PARAMS, "mask", False, 0), 3).state_dict()
     moved = [name for name, value in start.items() if not np.array_equal(states[name], value.numpy())]
     assert len(moved) > 0.9 * len(start)
+
+
+@pytest.mark.slow
+def test_two_processes_refuse_a_weight_without_a_gradient(stores: Path, tmp_path: Path) -> None:
+    source = Path(SMALL.rpartition(":")[0]).read_text()
+    old = "        self.relu = nn.ReLU()\n\n    def forward"
+    assert source.count(old) == 1
+    (file := tmp_path / "mine.py").write_text(source.replace(old, f"        self.spare = nn.Linear(2, 2)\n{old}"))
+    params = of(backbone=f"{file}:backbone", train={"batch_size": 4, "epochs": 1, "devices": 2})
+    expected = "expected a gradient of each weight, since 2 processes train it"
+    line = f"model.backbone: {file}:backbone: {expected}, got none of 8 (first: layer1.spare.weight)"
+    with pytest.raises(ValueError, match=f"^{re.escape(line)}$"):
+        run_in_processes(2, partial(trained, parallel=True), stores, tmp_path / "run", params)
+    trained(stores, tmp_path / "alone", params)  # one process waits for none
 
 
 @pytest.mark.parametrize("attention", ["mask", "mha"])

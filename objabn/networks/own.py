@@ -83,7 +83,7 @@ def _adapted(module: nn.Module, num_frames: int | None, size: int | None, layer:
 
 @contextmanager
 def seeded() -> Iterator[None]:
-    """Draw by a fixed seed, with torch, NumPy and Python alike, and put their states back."""
+    """Draw by a fixed seed meanwhile, with torch, NumPy and Python alike."""
     states = random.getstate(), np.random.get_state()  # noqa: NPY002  # a user's function may draw with it
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

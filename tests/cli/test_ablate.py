@@ -18,7 +18,7 @@ from tests.helpers.pipeline import make_tiny, ran
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., subprocess.CompletedProcess]
-DATA = {"synthesize", "decode@synthetic", "segment@synthetic"}
+DATA = {"synthesize", "decode@synthetic", "segment@synthetic", "networks@synthetic"}
 
 
 def make_tiny_table(values: dict) -> None:
@@ -92,7 +92,7 @@ def test_another_control_costs_its_own_row(audited: set[str], clone: Path, dvc: 
     edit_params(clone, name_it)
     names = {name.lower() for name in ran(dvc("repro").stdout)}
     control = {"train-control@synthetic-other-masks-0", "evaluate-control@synthetic-other-masks"}
-    assert names - {"study"} == control | {"compare@synthetic"}
+    assert names - {"study"} == control | {"networks@synthetic", "compare@synthetic"}
     run = load_run(clone / "runs/synthetic/controls/other-masks/seed-0")
     assert (run["control"], run["attention"], run["masks"]) == ("other-masks", "mask", "other")
     assert run["params"]["train"]["lr"] == 1.0e-3

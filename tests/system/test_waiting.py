@@ -47,7 +47,7 @@ def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch, given: str
 
 
 def test_no_import_sets_it_and_no_stage_imports_torch_before_it_is_set() -> None:
-    assert len(STAGES) == 9
+    assert len(STAGES) == 10
     done = subprocess.run([sys.executable, "-c", IMPORTS], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

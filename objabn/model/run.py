@@ -110,7 +110,11 @@ def check_backbone_files(directory: Path, record: Mapping[str, Any]) -> None:
         raise ValueError(f"{directory}: {error}") from error
     if changed:
         expected = f"expected {changed} as it was at the training, got another file or none"
-        where = "" if Path(changed).is_absolute() else f" (looked for in {Path.cwd()}; start in the checkout)"
+        where = (
+            ""
+            if Path(changed.removeprefix("hf:")).is_absolute()
+            else f" (looked for in {Path.cwd()}; start in the checkout)"
+        )
         todo = f"bring it back, or train again: `dvc repro -f -s {stages_of(directory)}`"
         raise ValueError(f"{directory}: {expected}{where}; {todo}")
 

@@ -18,7 +18,7 @@ from objabn.networks.checkpoints import KIND as OF_TRANSFORMERS
 from objabn.networks.checkpoints import folder_of
 from objabn.networks.grids import grid_shape
 from objabn.networks.hf_files import settings_of, weights_of
-from objabn.networks.own import call, file_of, state_digest
+from objabn.networks.own import call, file_of, seeded, state_digest
 from objabn.networks.plain_blocks import plain_blocks
 from objabn.networks.stages import HEAD, Apply, Staged, of_file, of_torchvision
 from objabn.networks.torchvision import KIND as OF_TORCHVISION
@@ -173,8 +173,7 @@ def inputs_of(spec: str, num_classes: int, pretrained: str | None = None) -> dic
         return {}
     if kind != OF_TRANSFORMERS:
         place = spec.rpartition(":")[0]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with seeded():
             made, digests = call(spec, num_classes)
         beside = Path(place).parent if place.endswith(".py") else Path()
         files = {place if file == "file" else (beside / file).as_posix(): value for file, value in digests.items()}

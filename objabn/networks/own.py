@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import importlib.util
 import itertools
+import random
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -55,8 +57,7 @@ def load(
     """
     if weights == RANDOM:
         raise ValueError(f"{spec}: weights, expected a file or none, since the function makes them, got {weights!r}")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded():
         made, digests = call(spec)
     if weights is not None:
         fill(made.module if isinstance(made, Adapter) else made, read_state(weights), weights, spec)
@@ -76,6 +77,21 @@ def load(
 
 def _adapted(module: nn.Module, num_frames: int | None, size: int | None, layer: str | None, spec: str) -> Adapter:
     return Adapter(module, num_frames=num_frames or NUM_FRAMES, size=size or SIZE, layer=layer, spec=spec)
+
+
+@contextmanager
+def seeded() -> Iterator[None]:
+    """Draw by a fixed seed, and put the states of torch, NumPy and Python back."""
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002  # a user's function may draw with it
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])  # noqa: NPY002
 
 
 def state_digest(module: nn.Module) -> str:

@@ -61,9 +61,8 @@ def synchronise(network: nn.Module) -> None:
     network.train()  # but for its frozen blocks
     for module in list(network.modules()):
         for name, child in module.named_children():
-            is_trained = child.training and all(
-                weight.requires_grad for weight in child.parameters()
-            )  # it may have none
+            # It may have no weights.
+            is_trained = child.training and all(weight.requires_grad for weight in child.parameters())
             if isinstance(child, nn.modules.batchnorm._BatchNorm) and is_trained:
                 setattr(module, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))
 

@@ -174,10 +174,12 @@ def test_another_file_is_another_training(stores: Path, tmp_path: Path) -> None:
 
 def test_weights_that_a_function_reads_itself_are_part_of_a_training(tmp_path: Path) -> None:
     (file := tmp_path / "mine.py").write_text(
-        "import pathlib\n\nimport torch\nfrom torch import nn\n\n\ndef backbone(num_classes):\n"
-        "    conv = nn.Conv3d(3, 4, 3)\n"
+        "import pathlib\nimport random\n\nimport numpy as np\n"
+        "import torch\nfrom torch import nn\n\n\ndef backbone(num_classes):\n"
+        "    conv, noise = nn.Conv3d(3, 4, 3), np.random.rand() + random.random()\n"
         "    conv.load_state_dict(torch.load(pathlib.Path(__file__).parent / 'conv.pt', weights_only=True))\n"
         "    head = nn.Sequential(nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, num_classes))\n"
+        "    nn.init.constant_(head[-1].bias, noise)\n"
         "    return nn.Sequential(conv, head)\n"
     )
     run = Run(of(backbone=f"{file}:backbone"), "plain", False, 0)

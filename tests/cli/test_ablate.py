@@ -104,8 +104,10 @@ def test_another_control_costs_its_own_row(audited: set[str], clone: Path, dvc: 
     edit_params(clone, lambda values: values["controls"]["other-masks"].update(masks="shifted"))
     stale = dvc("status").stdout
     assert {line.split("@")[0] for line in stale.splitlines() if line and not line[0].isspace()} == {
+        "networks",
         "train-control",
         "evaluate-control",
+        "compare",
     }
     assert "plain" not in stale
     git(clone, "checkout", "-q", ".")

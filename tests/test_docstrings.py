@@ -19,7 +19,8 @@ NO_VERB = ("The", "A", "An", "What", "Whether", "How", "One", "Which", "Where", 
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
-def test_examples_of_a_module(name: str) -> None:
+def test_examples_of_a_module(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # what lies in the checkout, such as finished runs, is no part of an example
     failed, tried = doctest.testmod(importlib.import_module(name))
     assert tried
     assert not failed

@@ -122,8 +122,10 @@ def test_they_are_those_that_a_run_digests(tmp_path: Path) -> None:
         "unused.py": "",
     }.items():
         (tmp_path / name).write_text(text)
-    noted = ingredients(f"{tmp_path}/my.py:load", [])["files"]
-    assert noted == inputs_of(f"{tmp_path}/my.py:load", 2)
+    spec = f"{tmp_path}/my.py:load"
+    noted, of_a_run = ingredients(spec, [])["files"], inputs_of(spec, 2)
+    del of_a_run[spec]  # the digest of the weights, which take a run of the file
+    assert noted == of_a_run
     assert isinstance(noted, dict)
     assert len(noted) == 5
 

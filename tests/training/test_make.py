@@ -304,6 +304,7 @@ def test_dvc_records_what_torchrun_has_trained(tmp_path: Path, made: Path, undis
     checkout.folder = tmp_path / "clone"
     printed(by_torchrun(checkout))
     stage = "train@synthetic-mha-True-3"
+    run_dvc(checkout.folder, checkout.cache.root, "repro", "-s", "networks@synthetic")
     out = run_dvc(checkout.folder, checkout.cache.root, "repro", "-s", stage).stdout
     assert FOUND in out
     assert "epoch" not in out

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from objabn.config.faults import describe
 from objabn.config.file import add_overrides, load_params
-from objabn.config.rows import NetworkControl
+from objabn.config.rows import SPECS, NetworkControl
 from objabn.config.schema import Dataset, GradCam, Params
 from objabn.config.selection import changed
 
@@ -40,7 +40,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--model",
         required=True,
         metavar="SPEC",
-        help="torchvision:NAME, hf:FOLDER, FILE.py:FUNCTION or package.module:function, whose code is run",
+        help=f"{SPECS}, whose code is run",
     )
     add("--weights", metavar="FILE", help="or random (default: its own)")
     add(

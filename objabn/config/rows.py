@@ -23,6 +23,7 @@ METHODS = {
     "centre": "c",
     "motion": "m",
 }
+SPECS = "torchvision:NAME, hf:FOLDER, FILE.py:FUNCTION or package.module:function"  # networks of elsewhere
 LETTERS = ("u", "o", "b", *POST_HOC, PERTURBATION)  # of all maps
 Attention = Literal["abn", "mask", "mha"]
 Audit = Literal["rows", "backgrounds"]  # all audits of a row, or only the one on other backgrounds
@@ -77,7 +78,7 @@ class Control(Block):
 class NetworkControl(Block):
     """A row of a network that was not trained here; what is measured of it is what is measured of the other rows."""
 
-    network: str  # torchvision:NAME, hf:FOLDER, FILE.py:FUNCTION or package.module:function
+    network: str  # one of SPECS
     weights: str | None  # a file, random, or null: its own
     labels: str | None  # a csv `class,label` that says which of its classes is which of ours; null: those of our names
     layer: str | None  # of Grad-CAM and LayerCAM; null: its default
@@ -91,8 +92,7 @@ class NetworkControl(Block):
     @classmethod
     def _is_named(cls, spec: str) -> str:
         if not re.fullmatch("[^:]+:.+", spec):
-            known = "torchvision:NAME, hf:FOLDER, FILE.py:FUNCTION or package.module:function"
-            raise ValueError(f": expected {known}, got {spec!r}")
+            raise ValueError(f": expected {SPECS}, got {spec!r}")
         return spec
 
     @field_validator("set")

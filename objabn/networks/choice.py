@@ -6,11 +6,10 @@ load_network("my_model.py:load")                # a function that returns an nn.
 load_network("package.module:function")
 """
 
+from objabn.config.rows import SPECS
 from objabn.networks import own, torchvision, transformers
 from objabn.networks.adapter import Adapter
 from objabn.networks.weights import RANDOM
-
-SPECS = "torchvision:NAME, hf:FOLDER, FILE.py:FUNCTION or package.module:function"
 
 
 def load_network(

@@ -12,12 +12,13 @@ from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from objabn.networks.hf_files import WEIGHTS
 from objabn.system.files import code_digest, file_digest
 
 _ROOT = Path(__file__).parents[2]
 _OURS = "objabn"
 _LIBRARIES = {"torchvision": "torchvision", "hf": "transformers"}  # by the kind of network
-_OF_A_DIRECTORY = ("*.json", "*.safetensors", "*.bin")  # that transformers reads
+_OF_A_DIRECTORY = ("*.json", *WEIGHTS)  # that transformers reads
 
 
 def ingredients(spec: str, files: list[str | None]) -> dict[str, object]:

@@ -25,6 +25,16 @@ def parameters(synthetic: Dataset, views: int = 1) -> Dataset:
     )
 
 
+def five_videos() -> dict[str, tuple[str, np.ndarray, np.ndarray]]:
+    """Five videos of random frames, labels a, b and c, a square object in the middle; for `write_stores`."""
+    draw, videos = np.random.default_rng(0), {}
+    for number in range(5):
+        frames, cells = draw.integers(0, 256, (FRAMES, SIZE, SIZE, 3), dtype=np.uint8), np.zeros((FRAMES, 4, 4), bool)
+        cells[:, 1:3, 1:3] = True
+        videos[f"v{number}"] = ("abc"[number % 3], frames, cells)
+    return videos
+
+
 def write_stores(folder: Path, videos: dict[str, tuple[str, np.ndarray, np.ndarray]], *, split: str = "test") -> None:
     """Stores `frames` and `masks` of videos: by name the label, frames uint8 (8, 32, 32, 3), masks bool (8, n, n)."""
     writers = {}

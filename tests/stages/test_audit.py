@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -14,7 +13,7 @@ from objabn.config.rows import MAPS, evaluated_maps
 from objabn.evaluation.numbers import read_numbers
 from objabn.model.run import Run, build_model, run_record, save_run
 from stages.audit import main
-from tests.helpers.clips import FRAMES, SIZE, parameters, write_stores
+from tests.helpers.clips import five_videos, parameters, write_stores
 from tests.helpers.pipeline import row_numbers
 from tests.helpers.truth import truth_of
 
@@ -38,12 +37,7 @@ def repository(tmp_path: Path, synthetic, monkeypatch: pytest.MonkeyPatch) -> Pa
     truth = truth_of(Path("data/synthetic/masks"), ["person"])
     document["datasets"] = {"synthetic": params.model_dump() | {"truth": truth.model_dump()}}
     Path("params.yaml").write_text(yaml.safe_dump(document))
-    draw, videos = np.random.default_rng(0), {}
-    for number in range(5):
-        frames, cells = draw.integers(0, 256, (FRAMES, SIZE, SIZE, 3), dtype=np.uint8), np.zeros((FRAMES, 4, 4), bool)
-        cells[:, 1:3, 1:3] = True
-        videos[f"v{number}"] = ("abc"[number % 3], frames, cells)
-    write_stores(tmp_path / "data/synthetic", videos)
+    write_stores(tmp_path / "data/synthetic", five_videos())
     return tmp_path
 
 

@@ -6,7 +6,6 @@ import shutil
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -22,7 +21,7 @@ from objabn.explanation.explain import explain, load
 from objabn.stores.table import TABLE
 from objabn.video.write import write_video
 from stages import audit, audits, evaluate, train
-from tests.helpers.clips import FRAMES, SIZE, parameters, write_stores
+from tests.helpers.clips import five_videos, parameters, write_stores
 from tests.helpers.truth import truth_of
 from tests.helpers.videos import moving_bar
 
@@ -52,12 +51,7 @@ def place(tmp_path: Path, synthetic: Dataset, monkeypatch: pytest.MonkeyPatch) -
     Path("params.yaml").write_text(yaml.safe_dump(document))
     Path("mine.py").write_text(MINE)
     Path("labels.csv").write_text(LABELS)
-    draw, videos = np.random.default_rng(0), {}
-    for number in range(5):
-        frames, cells = draw.integers(0, 256, (FRAMES, SIZE, SIZE, 3), dtype=np.uint8), np.zeros((FRAMES, 4, 4), bool)
-        cells[:, 1:3, 1:3] = True
-        videos[f"v{number}"] = ("abc"[number % 3], frames, cells)
-    write_stores(tmp_path / "data/synthetic", videos)
+    write_stores(tmp_path / "data/synthetic", five_videos())
     monkeypatch.setattr(perturbation_maps, "__kwdefaults__", {"num_masks": 4})  # of hundreds
     monkeypatch.setattr(measure_methods, "__kwdefaults__", {"shares": (0, 0.5, 1)})
     return tmp_path

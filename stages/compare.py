@@ -22,6 +22,7 @@ def main() -> None:
     from objabn.report.comparison import read_comparison, read_kept_maps
     from objabn.report.kept_clips import kept_pictures
     from objabn.report.latex import to_latex
+    from objabn.report.moving import draw_moving, milliseconds_between
     from objabn.report.names import Row
     from objabn.report.page.gallery import Stores, make_gallery
     from objabn.report.page.page import render
@@ -54,9 +55,13 @@ def main() -> None:
     draw_table(comparison, paths.table("png"))
 
     frames = open_frames(paths.data("frames"), Path(dataset.videos), dataset.decode)
+    drawn = {}
     for row, table in comparison.per_video.items():
         first = table[table["seed"] == seeds[0]]
-        draw_maps(kept_pictures(kept[row], first, frames, dataset.data.crop), paths.picture(row_path(*row)))
+        drawn[row] = kept_pictures(kept[row], first, frames, dataset.data.crop)
+        draw_maps(drawn[row], paths.picture(row_path(*row)))
+    moving = paths.map_groups.with_name("moving.gif")
+    draw_moving(drawn, moving, milliseconds=milliseconds_between(kept[next(reversed(drawn))], videos))
     write_text(paths.map_groups, grouped(comparison).to_csv(index=False, lineterminator="\n"))
     truth = open_truth(dataset.truth, videos, dataset.decode.stride) if dataset.truth else None
     stores = Stores(frames, StoreReader(paths.data("masks")), truth)

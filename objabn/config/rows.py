@@ -61,9 +61,11 @@ class Control(Block):
 
     attention: Literal["plain", "abn", "mask", "mha"]  # plain: the backbone without an attention branch
     pc: bool  # with the PC loss
-    masks: ControlMasks  # that it is trained with (`wrong_masks`)
-    labels: Literal["own", "shuffled"]  # that it is trained with (`wrong_labels`); it is tested on its own ones
-    set: dict[str, Any]  # dotted key within the data set's block, in one of CHANGEABLE -> its value for this row
+    masks: ControlMasks  # in training: its own, shifted (a wrong place), or other (a video of another class)
+    labels: Literal["own", "shuffled"]  # in training: its own, or shuffled among the training videos
+    set: dict[
+        str, Any
+    ]  # keys of the blocks data, mask, model, loss_weights, train and gradcam that differ: `train.lr: 0.001`
 
     @model_validator(mode="after")
     def _has_masks(self) -> "Control":
@@ -78,11 +80,11 @@ class Control(Block):
 class NetworkControl(Block):
     """A row of a network that was not trained here; what is measured of it is what is measured of the other rows."""
 
-    network: str  # one of SPECS
+    network: str  # torchvision:NAME, hf:FOLDER, FILE.py:FUNCTION or package.module:function
     weights: str | None  # a file, random, or null: its own
-    labels: str | None  # a csv `class,label` that says which of its classes is which of ours; null: those of our names
+    labels: str | None  # a csv `class,label`: which of its classes is which label; null: the names are the same
     layer: str | None  # of Grad-CAM and LayerCAM; null: its default
-    set: dict[str, Any]  # dotted key below `data` -> its value for this row: the clips that the network takes
+    set: dict[str, Any]  # keys of the block data that differ: the clips that the network takes
 
     attention: ClassVar[str] = "plain"
     pc: ClassVar[bool] = False
@@ -116,8 +118,8 @@ AnyControl = Annotated[
 
 
 class Table(Block):
-    attention: Annotated[list[Attention], Field(min_length=1)]
-    pc: Annotated[list[bool], Field(min_length=1)]
+    attention: Annotated[list[Attention], Field(min_length=1)]  # loss configurations that have rows
+    pc: Annotated[list[bool], Field(min_length=1)]  # without the PC loss, with it, or both
     controls: list[str]  # names of blocks under `controls`
     seeds: Annotated[list[Seed], Field(min_length=1)]
     audits: list[Audit]  # of the rows without PC and of the controls; at most one

@@ -31,11 +31,11 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class Synthesize(Block):
-    seed: Seed
-    train_videos: Count
-    test_videos: Count
-    min_frames: Annotated[int, Field(ge=2)]
-    max_frames: Annotated[int, Field(ge=2)]
+    seed: Seed  # another seed draws other videos
+    train_videos: Count  # how many training videos are drawn
+    test_videos: Count  # how many test videos are drawn
+    min_frames: Annotated[int, Field(ge=2)]  # frames of the shortest video
+    max_frames: Annotated[int, Field(ge=2)]  # frames of the longest video
     height: Annotated[int, Field(ge=32, multiple_of=2)]  # pixels
     width: Annotated[int, Field(ge=32, multiple_of=2)]  # pixels
     figure_size: Annotated[float, Field(gt=0.1, le=0.7)]  # mean figure height, share of the shorter side
@@ -51,12 +51,12 @@ class Synthesize(Block):
 
 class Decode(Block):
     height: Annotated[int, Field(ge=16)]  # pixels, as stored
-    width: Annotated[int, Field(ge=16)]
+    width: Annotated[int, Field(ge=16)]  # pixels, as stored
     codec: Literal["zstd", "jpeg"]  # zstd is lossless
     quality: Annotated[int, Field(ge=1, le=100)]  # of jpeg
     store: bool  # false: nothing is stored, clips are decoded from the video files each time
     stride: Count  # keeps every n-th frame of a video: 0, n, 2n, ...
-    frames_per_shard: Annotated[int, Field(ge=16, multiple_of=16)]
+    frames_per_shard: Annotated[int, Field(ge=16, multiple_of=16)]  # frames in a file of the store
 
 
 class Data(Block):
@@ -65,8 +65,8 @@ class Data(Block):
     pad: Literal["last", "loop"]  # videos shorter than a clip
     crop: Annotated[int, Field(ge=32)]  # pixels, square
     short_side_min: Annotated[int, Field(ge=32)]  # pixels; training draws the short side from [min, max]
-    short_side_max: Annotated[int, Field(ge=32)]
-    short_side_eval: Annotated[int, Field(ge=32)]
+    short_side_max: Annotated[int, Field(ge=32)]  # pixels
+    short_side_eval: Annotated[int, Field(ge=32)]  # pixels; of test clips, cropped in the middle
     flip: Share  # probability of a horizontal flip
     colour: Annotated[float, Field(ge=0, lt=1)]  # how far a training clip's colours change (`clips.colour`)
 
@@ -83,7 +83,7 @@ class Data(Block):
 
 
 class Mask(Block):
-    score_threshold: Annotated[float, Field(gt=0, le=1)]
+    score_threshold: Annotated[float, Field(gt=0, le=1)]  # least score of an instance of the union mask
     groups: Annotated[list[str], Field(min_length=1)]  # of `Dataset.plane_names`
     resize: Literal["nearest", "area", "max"]  # stored mask to the attention map's grid
     time: Literal["max", "mean"]  # masks of a clip's frames to the map's time steps, where a backbone has fewer of them
@@ -93,7 +93,7 @@ class Truth(Block):
     """Ground-truth masks, for scoring only. They have a threshold and groups of their own, whatever `mask` says."""
 
     store: Annotated[str, Field(min_length=1)]  # directory in the mask store's format (docs/truth.md)
-    score_threshold: Annotated[float, Field(gt=0, le=1)]
+    score_threshold: Annotated[float, Field(gt=0, le=1)]  # least score of a true instance
     groups: Annotated[list[Group], Field(min_length=1)]  # of the truth's instances: those that count as the object
 
 
@@ -105,7 +105,7 @@ class Model(Block):
     pretrained: str | None  # kinetics400 (x3d: pytorchvideo's zoo), a file of weights (hf: or the folder), or null
     frozen: str | None  # last stage that stays as pretrained
     attention_depth: Count  # residual blocks in the attention branch
-    attention_channels: Count
+    attention_channels: Count  # of the attention branch
     attention_convs: Literal[2, 3]  # of the branch's head: the text has two, ABN's released code three
     attention_gamma: Share  # the last BatchNorm's weight with which the branch's blocks start; X3D: 0, ABN: 1
     class_pool: Literal["mean", "max"]  # of the class maps, to the attention branch's logits
@@ -163,7 +163,7 @@ class LossWeights(Block):
 
 
 class Train(Block):
-    epochs: Count
+    epochs: Count  # passes over the training videos
     share: Annotated[float, Field(gt=0, le=1)]  # of the training videos, whole recordings at a time
     batch_size: Annotated[int, Field(ge=2)]  # clips
     accumulate: Count  # batches whose mean gradient makes a step

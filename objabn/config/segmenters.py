@@ -39,7 +39,7 @@ class Motion(Block):
 class MaskRCNN(Block):
     stride: Count  # segments every n-th stored frame; the frames between have the masks of the last one
     short_edge: Annotated[int, Field(ge=32)]  # pixels, of the network's input
-    proposals: Count
+    proposals: Count  # boxes a frame that the second stage looks at
     score_floor: Annotated[float, Field(gt=0, le=1)]  # instances below are not stored
     batch_size: Count
 
@@ -72,13 +72,11 @@ class Detectron2(MaskRCNN):
 class Import(Block):
     backend: Literal["import"]
     masks: str  # a directory (<video id>/<frame>.png, <video id>.npz ...) or a json: see `segmenters.imported`
-    format: Literal["png", "coco", "youtube-vis", "label-studio", "npz", "jhmdb"]
+    format: Literal["png", "coco", "youtube-vis", "label-studio", "npz", "jhmdb"]  # docs/masks.md
     class_name: Annotated[str, Field(min_length=1)]  # of instances that come without one: PNGs and puppets have none
     sparse: Literal["none", "nearest"]  # none: all frames have masks | nearest: a frame takes those nearest in time
     images: str | None  # coco, youtube-vis: the json with the images or videos of a list of results
-    groups: (
-        list[str] | None
-    )  # classes that are the mask store's groups, all others are left out; null: person and other
+    groups: list[str] | None  # classes that are the store's groups, others are left out; null: person and other
 
     @model_validator(mode="after")
     def _has_use(self) -> "Import":

@@ -63,9 +63,7 @@ class Control(Block):
     pc: bool  # with the PC loss
     masks: ControlMasks  # in training: its own, shifted (a wrong place), or other (a video of another class)
     labels: Literal["own", "shuffled"]  # in training: its own, or shuffled among the training videos
-    set: dict[
-        str, Any
-    ]  # keys of the blocks data, mask, model, loss_weights, train and gradcam that differ: `train.lr: 0.001`
+    set: dict[str, Any]  # keys of data, mask, model, loss_weights, train and gradcam that differ: `train.lr: 0.001`
 
     @model_validator(mode="after")
     def _has_masks(self) -> "Control":

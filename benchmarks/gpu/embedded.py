@@ -1,6 +1,6 @@
 """Part 7: the embedded data from its videos to its numbers, on this device; a killed training; two at a time.
 
-The bounds are around what trainings of the row `mask` reach on CPUs (README.md, the table).
+The bounds are around what trainings of the row `mask` reach on CPUs (tables/synthetic.md).
 """
 
 import importlib.util

@@ -80,7 +80,7 @@ def disk_findings(
         where = f"disk of {there.absolute()} ({', '.join(names)})"
         line = f"{where}: about {size(needed)} are needed, {size(free)} are free"
         if needed > free:
-            todo = "make room, or let OBJABN_CACHE and DVC's cache.dir lie elsewhere (README.md)"
+            todo = "make room, or let OBJABN_CACHE and DVC's cache.dir lie elsewhere (docs/experiments.md)"
             found.append(fault("decode", f"{line}; {todo}"))
         else:
             found.append((warning if needed > _TIGHT * free else ok)("decode", line))

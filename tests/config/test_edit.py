@@ -41,7 +41,7 @@ def test_only_the_value_changes(place: Path, given: str, goes: list[str], comes:
 
 def test_a_list_in_one_line_becomes_lines_behind_its_comment(place: Path) -> None:
     text = edit(["table.audits=[rows]"]).text
-    assert "  audits:  # [rows]: audits, too, of the rows without PC (README.md): " in text
+    assert "  audits:  # [rows]: audits, too, of the rows without PC (docs/controls-and-audits.md): " in text
     assert read_yaml(text)["table"]["audits"] == ["rows"]
     assert "\n    - rows\n\n# Rows that" in text
 

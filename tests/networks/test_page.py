@@ -30,7 +30,7 @@ BLOCKS = re.findall(r"```(\w*)\n(.*?)```", PAGE, re.DOTALL)
 
 def command(beginning: str) -> list[str]:
     """The words of the page's command that begins so, behind `objabn`."""
-    [found] = [text for kind, text in BLOCKS if not kind and text.startswith(f"objabn {beginning}")]
+    [found] = [text for kind, text in BLOCKS if kind == "bash" and text.startswith(f"objabn {beginning}")]
     return shlex.split(found.replace("\\\n", ""))[1:]
 
 

@@ -1,5 +1,6 @@
-"""Rows in parallel, as README.md says: DVC's queue with two workers, and jobs in one checkout. Each from scratch: the
-results are the same, to the bit.
+"""Rows in parallel, as docs/experiments.md and docs/scaling.md say, each from scratch.
+
+DVC's queue with two workers, and jobs in one checkout: the results are the same, to the bit.
 """
 
 import json

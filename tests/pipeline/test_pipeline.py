@@ -381,8 +381,9 @@ class TestBrokenVideos:
 
 
 def test_pulled_masks_are_trained_on_without_segmenting(clone: Path, dvc: Run, tmp_path: Path) -> None:
-    """README, "Sharing masks in a lab": one segments and pushes; another clones, pulls and trains, without the videos.
+    """One segments and pushes; another clones, pulls and trains, without the videos.
 
+    As docs/experiments.md says, "Share masks in a lab".
     `--allow-missing` stands for what real data has not: a stage that makes the videos.
     """
     stages = ["synthesize", "decode@synthetic", "segment@synthetic", "networks@synthetic"]

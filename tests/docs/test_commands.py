@@ -62,6 +62,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Callable[..., str], P
     git(folder, "init", "-q")
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "small")
+    activate = folder / ".venv/bin/activate"
+    activate.parent.mkdir(parents=True)
+    activate.write_text(f"PATH={Path(sys.executable).parent}:$PATH\n")
     variables = environment(folder / ".cache") | {"PYTHONPATH": "", "BROWSER": "true"}
 
     def start(text: str, language: str = "bash") -> str:

@@ -68,7 +68,7 @@ def write(where: Figure | Axes, x: float, y: float, text: str, room: float, **st
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure with names in it as PNG; a letter that the font has not is a box (README.md)."""
+    """Write a figure with names in it as PNG; a letter that the font has not is a box (docs/explain.md)."""
     with _whatever_the_letters():
         figure.savefig(path, format="png")
 

@@ -17,7 +17,7 @@ from objabn.config.schema import Dataset
 from objabn.report.answers import UNANSWERED
 from objabn.report.backbones import backbone_words
 from objabn.report.breakdown import class_means, worst_videos
-from objabn.report.colours import row_colours
+from objabn.report.colours import row_marks
 from objabn.report.comparison import Comparison
 from objabn.report.found import fine_print, found
 from objabn.report.main_table import USED, main_cells, main_notes
@@ -31,7 +31,7 @@ from objabn.report.tables import Table, tables
 
 _TEMPLATES = Path(__file__).parent / "templates"
 PLOTLY = "plotly-cartesian.min.js"  # as it comes from npm (plotly.js-cartesian-dist-min); its licence lies beside it
-_MAX_PICTURE = 1_000_000  # bytes of the masks' picture
+_MAX_PICTURE = 750_000  # bytes of the masks' picture
 _WORST = 10  # videos of the worst masks
 _MAX_LOST = 200  # videos that are named
 _MASK_WORDS = {
@@ -85,7 +85,7 @@ def render(
     }
     main = _by_row(comparison, main_cells(comparison))
     kind, of_classes = class_means(comparison)
-    sentences, colours = found(comparison), row_colours(rows)
+    sentences, marks = found(comparison), row_marks(rows)
     return environment.get_template("report.html").render(
         name=comparison.name,
         css=Markup(_text("report.css")),
@@ -103,7 +103,7 @@ def render(
         overlap=MEASURES[kind][0] if kind else "",
         worst_maps=worst_videos(comparison),
         plots=plots,
-        marks={row.name: (colours[row], row.pc) for row in rows},
+        marks={row.name: (mark.colour, mark.shape, row.pc) for row, mark in marks.items()},
         gallery=dict(gallery),
         views=params.eval.views,
         classes={

@@ -168,7 +168,7 @@ def entropy_plot(tables: Mapping[Row, pd.DataFrame]) -> Plot:
         figure.add_annotation(
             text=html.escape(short[row.name]), x=0, y=1, xref="x domain" if strip == 1 else f"x{strip} domain",
             yref="y domain" if strip == 1 else f"y{strip} domain", xanchor="left", yanchor="top", showarrow=False,
-            font={"size": 13, "color": _INK},
+            font={"size": 13, "color": _INK}, bgcolor="rgba(255, 255, 255, 0.75)",
         )  # fmt: skip
     figure.update_layout(_layout(64 * len(tables) + 110, "", ""), barmode="overlay", bargap=0)
     figure.update_xaxes(range=[0, MAX_BITS], gridcolor=_GRID, zeroline=False, ticks="outside", tickcolor=_GRID)

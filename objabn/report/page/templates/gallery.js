@@ -92,10 +92,10 @@
 
   const addCard = (title, prediction, className) => {
     const card = element("div", "", `card ${className || ""}`), heading = element("h3", "");
-    const [colour, open] = marks[title] || [];
-    heading.append(named(title));
-    if (colour) {
-      card.classList.add("marked");
+    heading.append(element("span", title, "title"));
+    if (title in marks) {
+      const [colour, shape, open] = marks[title];
+      card.classList.add("marked", shape);
       card.classList.toggle("open", open);
       card.style.setProperty("--row", colour);
     }

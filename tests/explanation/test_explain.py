@@ -236,7 +236,7 @@ def test_a_video_of_the_data_set_shows_its_mask(
     np.testing.assert_allclose(known[:, 52:, :320].astype(int), unknown[:, 52:, :320], atol=40)
     for number, picture in enumerate(known):
         mask = picture[52:, -320:].astype(int)
-        red = mask[..., 0] - mask[..., 2] > 0
+        red = mask[..., 0] - mask[..., 2] > 30
         left, right = (20 + 4 * number) / 128 * 320, (60 + 4 * number) / 128 * 320
         where = np.flatnonzero(red[120])
         assert (where.min(), where.max()) == (pytest.approx(left, abs=5), pytest.approx(right, abs=5))
@@ -390,7 +390,7 @@ def test_an_anamorphic_video_is_shown_in_its_shape(
 ) -> None:
     """Maps and crop are those of the same file without the tag."""
     drawn = []
-    monkeypatch.setattr("objabn.explanation.files.draw_maps", lambda videos, path, side: drawn.extend(videos))
+    monkeypatch.setattr("objabn.explanation.files.draw_maps", lambda videos, path, **how: drawn.extend(videos))
     found = {}
     for name, aspect in (("tagged", stored), ("plain", None)):
         encode(tmp_path / f"{name}.mp4", moving_bar(12), pixel_aspect=aspect)

@@ -236,7 +236,7 @@ def test_a_video_of_the_data_set_shows_its_mask(
     np.testing.assert_allclose(known[:, 52:, :320].astype(int), unknown[:, 52:, :320], atol=40)
     for number, picture in enumerate(known):
         mask = picture[52:, -320:].astype(int)
-        red = mask[..., 0] - mask[..., 2] > 30
+        red = mask[..., 0] - mask[..., 2] > 8
         left, right = (20 + 4 * number) / 128 * 320, (60 + 4 * number) / 128 * 320
         where = np.flatnonzero(red[120])
         assert (where.min(), where.max()) == (pytest.approx(left, abs=5), pytest.approx(right, abs=5))

@@ -13,7 +13,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.mathtext import MathTextParser
 
 from objabn.config.rows import Colours
-from objabn.report.overlays import DEFAULT_COLOURS, coloured, legend
+from objabn.report.overlays import DEFAULT_COLOURS, coloured, legend, masked
 from objabn.segmentation.titles import longest
 
 MAX_HEIGHT, MIN_HEIGHT, MAX_WIDTH = 360, 240, 640  # of a panel, pixels
@@ -91,9 +91,9 @@ class Panels:
         panels = [dark.copy() for _ in range(self._number)]
         panels[0][self._crop] = frame[self._crop]
         for panel, each in zip(panels[1:], maps.values(), strict=False):
-            panel[self._crop] = coloured(frame[self._crop], each, colours=self._colours)
+            panel[self._crop] = coloured(frame[self._crop], each, self._colours)
         if mask is not None:
-            whole = coloured(frame, mask, colours=self._colours, smooth=False)
+            whole = masked(frame, mask)
             panels[-1] = (whole * _DARKENED).astype(np.uint8)
             panels[-1][self._crop] = whole[self._crop]
         picture = self._empty.copy()

@@ -16,6 +16,7 @@ from objabn.config.rows import Colours
 from objabn.video.libraries import libraries
 
 DEFAULT_COLOURS: Colours = "turbo"
+_DARKENED = 0.25  # light of what a mask does not cover, as on the page
 
 
 @cache
@@ -24,24 +25,25 @@ def palette(colours: Colours = DEFAULT_COLOURS) -> np.ndarray:
     return matplotlib.colormaps[colours](np.arange(256))[:, :3] * 255
 
 
-def coloured(
-    frame: np.ndarray, attention_map: np.ndarray, *, colours: Colours = DEFAULT_COLOURS, smooth: bool = True
-) -> np.ndarray:
-    """Draw a map (h, w) in [0, 1] as colours over a grey frame uint8 (H, W, 3).
-
-    Args:
-        smooth: enlarged bilinearly, as maps are; False keeps the cells' edges, as masks have them.
-
-    Returns:
-        uint8 (H, W, 3).
-    """
+def coloured(frame: np.ndarray, attention_map: np.ndarray, colours: Colours = DEFAULT_COLOURS) -> np.ndarray:
+    """Draw a map (h, w) in [0, 1], enlarged bilinearly, over a grey frame uint8 (H, W, 3); uint8 (H, W, 3)."""
     cv2 = libraries().cv2
     size = (frame.shape[1], frame.shape[0])
-    how = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST
-    enlarged = np.clip(cv2.resize(attention_map.astype(np.float32), size, interpolation=how), 0, 1)
+    enlarged = np.clip(cv2.resize(attention_map.astype(np.float32), size, interpolation=cv2.INTER_LINEAR), 0, 1)
     shades = palette(colours)[np.minimum((enlarged * 256).astype(np.int64), 255)]
     grey = frame.mean(axis=-1, keepdims=True)
     return (0.45 * grey + 0.55 * shades).round().astype(np.uint8)
+
+
+def masked(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Darken what a mask bool (h, w) does not cover of a frame uint8 (H, W, 3); uint8 (H, W, 3).
+
+    The ends of `turbo` are both dark, so a mask in its colours would hardly be seen.
+    """
+    cv2 = libraries().cv2
+    size = (frame.shape[1], frame.shape[0])
+    covered = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)[..., None] > 0
+    return np.where(covered, frame, (_DARKENED * frame.mean(axis=-1, keepdims=True)).round()).astype(np.uint8)
 
 
 def legend(height: int, width: int, colours: Colours = DEFAULT_COLOURS) -> np.ndarray:

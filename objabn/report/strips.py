@@ -10,7 +10,7 @@ from matplotlib.patheffects import withStroke
 
 from objabn.config.rows import Colours
 from objabn.report.names import map_label
-from objabn.report.overlays import DEFAULT_COLOURS, coloured, legend
+from objabn.report.overlays import DEFAULT_COLOURS, coloured, legend, masked
 from objabn.segmentation.titles import save, write
 from objabn.system.files import replace_file
 
@@ -70,11 +70,9 @@ def draw_maps(videos: list[VideoMaps], path: Path, *, side: int = _PIXELS, colou
         rows = [("", video.frames[shown])]
         for name, maps in video.maps.items():
             label = map_label(name).replace("-", "-\n")
-            rows.append((label, np.stack([coloured(video.frames[at], maps[at], colours=colours) for at in shown])))
+            rows.append((label, np.stack([coloured(video.frames[at], maps[at], colours) for at in shown])))
         if video.masks is not None:
-            frames, union = video.frames, video.masks
-            of_masks = [coloured(frames[at], union[at], colours=colours, smooth=False) for at in shown]
-            rows.append(("mask", np.stack(of_masks)))
+            rows.append(("mask", np.stack([masked(video.frames[at], video.masks[at]) for at in shown])))
         for offset, (label, images) in enumerate(rows, start=1):
             for column, image in enumerate(images):
                 axes = figure.add_subplot(grid[line + offset, column])

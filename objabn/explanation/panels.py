@@ -45,7 +45,7 @@ def crop_of(box: np.ndarray, size: tuple[int, int]) -> tuple[slice, slice]:
 class Panels:
     """Side by side, below two lines of text: the frame, each map over it, and the mask where there is one.
 
-    The colours of 0 to 1 stand at the right end of the first line.
+    The colours of 0 to 1 stand in the first line, above the last map.
 
     Args:
         size: (height, width) of a panel.
@@ -71,7 +71,8 @@ class Panels:
         self.size = (2 * _LINE + size[0], width + width % 2)  # (height, width) of a picture, even
         self._empty = np.full((*self.size, 3), _BACKGROUND, np.uint8)
         if (room := min(size[1], _LEGEND)) >= _LEAST_LEGEND:
-            self._draw_legend(self.size[1] - room, room)
+            maps_end = (1 + len(labels)) * (size[1] + _GAP) - _GAP
+            self._draw_legend(maps_end - room, room)
 
     def draw(
         self, frame: np.ndarray, maps: Mapping[str, np.ndarray], mask: np.ndarray | None, title: str, seconds: float

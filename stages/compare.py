@@ -59,13 +59,13 @@ def main() -> None:
     for row, table in comparison.per_video.items():
         first = table[table["seed"] == seeds[0]]
         drawn[row] = kept_pictures(kept[row], first, frames, dataset.data.crop)
-        draw_maps(drawn[row], paths.picture(row_path(*row)))
-    moving = paths.map_groups.with_name("moving.gif")
-    draw_moving(drawn, moving, milliseconds=milliseconds_between(kept[next(reversed(drawn))], videos))
+        draw_maps(drawn[row], paths.picture(row_path(*row)), colours=params.table.colours)
+    between = milliseconds_between(kept[next(reversed(drawn))], videos)
+    draw_moving(drawn, paths.map_groups.with_name("moving.gif"), milliseconds=between, colours=params.table.colours)
     write_text(paths.map_groups, grouped(comparison).to_csv(index=False, lineterminator="\n"))
     truth = open_truth(dataset.truth, videos, dataset.decode.stride) if dataset.truth else None
     stores = Stores(frames, StoreReader(paths.data("masks")), truth)
-    gallery, left_out = make_gallery(comparison.per_video, kept, seeds[0], stores, dataset)
+    gallery, left_out = make_gallery(comparison.per_video, kept, seeds[0], stores, dataset, params.table.colours)
     page = render(comparison, words, all_plots(comparison), gallery, left_out)
     write_text(paths.mask_picture.with_name("index.html"), page)
     print(markdown)

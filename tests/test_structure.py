@@ -216,6 +216,11 @@ def test_a_control_depends_on_its_own_definition_besides(stage: str) -> None:
     assert not any(key.startswith("controls") for key in tracked(stage))
 
 
+def test_the_colours_of_maps_re_run_pictures_alone() -> None:
+    stages = {name for name in STAGES if tracked(name) & {"table", "table.colours"}}
+    assert stages == {"compare", "audits"}
+
+
 def test_audits_are_no_stage_unless_the_table_asks_for_them() -> None:
     asked = {name for name, stage in STAGES.items() if stage.get("matrix", {}).get("of") == "${table.audits}"}
     assert asked == {"audit", "audit-control", "audits"}

@@ -2,9 +2,9 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from objabn.config.rows import GRAD_CAM, MAPS, METHODS
+from objabn.config.rows import GRAD_CAM, MAPS, METHODS, Colours
 from objabn.explanation.inputs import complain, find_videos
 from objabn.index.names import printable
 
@@ -55,6 +55,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add("--layer", help="of the model, for grad-cam and layer-cam (default: the last that has cells)")
     add("--out", type=Path, default=_OUT, metavar="DIR", help=f"where to write (default: {_OUT}/)")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a CUDA device if there is one")
+    add("--colours", choices=get_args(Colours), default="turbo", help="of the maps; jet: the paper's (default: turbo)")
     parser.set_defaults(run=run)
 
 
@@ -75,7 +76,9 @@ def run(args: argparse.Namespace) -> int:
     for video in found:
         folder, shown = args.out / video.name, printable(str(video.path))
         try:
-            explanation = explain(video.path, loaded, method=args.method, maps=args.maps, out=folder)
+            explanation = explain(
+                video.path, loaded, method=args.method, maps=args.maps, out=folder, colours=args.colours
+            )
         except Exception as error:  # whatever one video does to a decoder, it costs a line and not the others
             kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
             complain(f"{shown}: {kind}{' '.join(str(error).split())}")

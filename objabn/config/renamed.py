@@ -61,6 +61,9 @@ _NOT_OF_IMPORT = ("segment.stride",)  # masks of all frames are there
 # Keys that controls of old files lack -> what they were.
 ADDED_TO_CONTROLS = {"pc": False, "labels": "own"}
 
+# Keys that `table` of old files lacks -> what pictures had then.
+ADDED_TO_TABLE = {"colours": "jet"}
+
 # Blocks that old runs' records lack as a whole. Grad-CAM was drawn at the split then, where it is nearly random. It
 # explains a network that it did not help to train: an old network is explained as well as a new one.
 ADDED_BLOCKS = {
@@ -184,13 +187,19 @@ def added_faults(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return a whole parameter file with all present keys, and a line for each key that several blocks lack.
 
     An old file lacks a new key in all of its data sets or controls: one line says so, not one for each. The line has
-    the value with which older runs are read. A key that one block lacks is left to the schema.
+    the value with which older runs are read. A key that one block lacks is left to the schema, but for those of
+    `table`: their line has the value that older pictures have.
 
     >>> added_faults({"controls": {"a": {"pc": True, "labels": "own"}, "b": {"pc": False}, "c": {"pc": False}}})[1]
     ['controls.<name>.labels: missing (in b, c); older runs are read with "own"']
     """
     filled: dict[str, Any] = deepcopy(dict(values))
     faults = []
+    if isinstance(table := filled.get("table"), dict):
+        for key, shown in ADDED_TO_TABLE.items():
+            if key not in table:
+                faults.append(f"table.{key}: missing; older pictures have {json.dumps(shown)}")
+                table[key] = shown
     places = {"datasets": {**ADDED, **ADDED_BLOCKS}, "controls": ADDED_TO_CONTROLS}
     for kind, added in places.items():
         blocks = filled.get(kind)

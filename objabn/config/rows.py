@@ -26,6 +26,7 @@ METHODS = {
 SPECS = "torchvision:NAME, hf:FOLDER, FILE.py:FUNCTION or package.module:function"  # networks of elsewhere
 LETTERS = ("u", "o", "b", *POST_HOC, PERTURBATION)  # of all maps
 Attention = Literal["abn", "mask", "mha"]
+Colours = Literal["turbo", "viridis", "jet"]  # of maps in pictures; jet: as in the paper
 Audit = Literal["rows", "backgrounds"]  # all audits of a row, or only the one on other backgrounds
 LOSSES: tuple[str, ...] = get_args(Attention)
 NETWORK = "network"  # key in the record of a run that was not trained here
@@ -121,6 +122,7 @@ class Table(Block):
     controls: list[str]  # names of blocks under `controls`
     seeds: Annotated[list[Seed], Field(min_length=1)]
     audits: list[Audit]  # of the rows without PC and of the controls; at most one
+    colours: Colours  # of the maps in all pictures
 
     @model_validator(mode="after")
     def _no_repeats(self) -> "Table":

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from itertools import islice
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from objabn.audits.perturbation import perturbation_maps
 from objabn.clips.geometry import resample_clips
 from objabn.clips.sampling import crop_box
-from objabn.config.rows import METHODS, NETWORK, PERTURBATION
+from objabn.config.rows import METHODS, NETWORK, PERTURBATION, Colours
 from objabn.config.schema import Data
 from objabn.evaluation.maps import logits_and_maps
 from objabn.evaluation.passes import PERTURBATIONS
@@ -38,6 +38,7 @@ from objabn.explanation.models import is_model, load_model, shown_size
 from objabn.explanation.panels import panel_size
 from objabn.index.names import printable
 from objabn.progress import progress
+from objabn.report.overlays import DEFAULT_COLOURS
 
 __all__ = ["Explanation", "TrainedRun", "explain", "load", "load_model"]
 
@@ -64,6 +65,7 @@ def explain(
     maps: Sequence[str] | None = None,
     out: str | PathLike[str] | None = None,
     device: str = "auto",
+    colours: Colours = DEFAULT_COLOURS,
 ) -> Explanation:
     """Maps and answer of a trained network for one video of any length and size.
 
@@ -96,12 +98,15 @@ def explain(
         out: a directory, made when missing, to write overlay.mp4, strip.png, maps.npz and explanation.json to, each
             whole or not at all; None writes nothing. maps.npz: `Explanation.arrays`.
         device: "auto", "cpu" or "cuda", where nothing is loaded yet.
+        colours: of the maps in what is written: "turbo", "viridis" or "jet".
 
     Raises:
-        ValueError: no such run, model, method, map or device, or a run beside a model; a network that yields numbers
-            that are not finite.
+        ValueError: no such run, model, method, map, colours or device, or a run beside a model; a network that yields
+            numbers that are not finite.
         VideoError: no frame of the video can be had (a ValueError, too).
     """
+    if colours not in get_args(Colours):
+        raise ValueError(f"colours: expected one of {', '.join(get_args(Colours))}, got {colours!r}")
     loaded = _loaded(run, model, weights, device)
     names = check_method(method, maps, loaded)
     path, data, decode = Path(video), loaded.params.data, loaded.params.decode
@@ -134,8 +139,9 @@ def explain(
             masks = find_masks(path, -(-stream.packets // decode.stride), loaded.directory, loaded.params)
             stored_fps = fps / decode.stride
             rate = stored_fps / data.frame_stride
+            aspect = info.pixel_aspect
             opened = Overlay.open(
-                Path(out), shown, box, names, masks, rate=rate, fps=stored_fps, pixel_aspect=info.pixel_aspect
+                Path(out), shown, box, names, masks, rate=rate, fps=stored_fps, pixel_aspect=aspect, colours=colours
             )
             overlay = stack.enter_context(opened)
         for seen in _seen(loaded, names, box, clips, path.as_posix()):

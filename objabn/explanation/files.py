@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from objabn.config.rows import NETWORK
+from objabn.config.rows import NETWORK, Colours
 from objabn.evaluation.trained import TrainedRun
 from objabn.explanation.clip_stream import PlacedClip
 from objabn.explanation.explanation import Explanation
@@ -18,6 +18,7 @@ from objabn.explanation.panels import Panels, crop_of
 from objabn.index.names import printable
 from objabn.model.run import versions
 from objabn.report.names import map_label
+from objabn.report.overlays import DEFAULT_COLOURS
 from objabn.report.strips import MAX_FRAMES, VideoMaps, draw_maps
 from objabn.system.files import replace_file, write_text
 from objabn.video.read import resized
@@ -38,9 +39,10 @@ class Overlay:
         masks: KnownMasks | None,
         fps: float,
         pixel_aspect: float,
+        colours: Colours,
         write: Callable[[np.ndarray], None],
     ) -> None:
-        self.folder = folder
+        self.folder, self.colours = folder, colours
         self._panels, self._box, self._masks, self._fps, self._write = panels, box, masks, fps, write
         self._crop = round(_SIDE / max(pixel_aspect, 1)), round(_SIDE * min(pixel_aspect, 1))  # in the strip
         self._num_frames = 0
@@ -60,6 +62,7 @@ class Overlay:
         rate: float,
         fps: float,
         pixel_aspect: float = 1.0,
+        colours: Colours = DEFAULT_COLOURS,
     ) -> "Iterator[Overlay]":
         """An overlay whose mp4 appears in `folder` when the block ends without an exception.
 
@@ -70,12 +73,14 @@ class Overlay:
             masks: where they are known.
             rate: pictures a second. fps: frames a second of the video.
             pixel_aspect: width of the video's pixels by their height; `size` allows for it already.
+            colours: of the maps, in the strip, too.
         """
-        panels = Panels(size, box, [map_label(name) for name in maps], with_mask=masks is not None)
+        labels = [map_label(name) for name in maps]
+        panels = Panels(size, box, labels, with_mask=masks is not None, colours=colours)
         is_new = not folder.exists()
         try:
             with open_writer(folder / OVERLAY, *panels.size, fps=rate) as write:
-                yield cls(folder, panels, box, masks, fps, pixel_aspect, write)
+                yield cls(folder, panels, box, masks, fps, pixel_aspect, colours, write)
         except BaseException:
             if is_new:
                 with suppress(OSError):  # it never came to be
@@ -125,7 +130,7 @@ class Overlay:
 def write_files(explanation: Explanation, run: TrainedRun, overlay: Overlay) -> None:
     """Write strip.png, maps.npz and explanation.json beside the overlay, the last one last."""
     folder = overlay.folder
-    draw_maps([overlay.strip(explanation)], folder / STRIP, side=_SIDE)
+    draw_maps([overlay.strip(explanation)], folder / STRIP, side=_SIDE, colours=overlay.colours)
     with replace_file(folder / MAPS) as partial, open(partial, "wb") as file:
         np.savez_compressed(file, allow_pickle=False, **explanation.arrays())
     content = {**explanation.summary(), **_described(run), "device": str(run.device), "versions": versions(_spec(run))}

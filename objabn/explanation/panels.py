@@ -12,13 +12,15 @@ import numpy as np
 from matplotlib.font_manager import FontProperties
 from matplotlib.mathtext import MathTextParser
 
-from objabn.report.overlays import coloured
+from objabn.config.rows import Colours
+from objabn.report.overlays import DEFAULT_COLOURS, coloured, legend, masked
 from objabn.segmentation.titles import longest
 
 MAX_HEIGHT, MIN_HEIGHT, MAX_WIDTH = 360, 240, 640  # of a panel, pixels
 _GAP, _LINE = 4, 26  # between panels; height of a line of text
 _FONT_SIZE, _LEAST_FONT_SIZE = 17, 11
 _BACKGROUND, _INK = 24, 235  # grey levels
+_LEGEND, _LEAST_LEGEND = 150, 70  # width of the colours of 0 to 1, with these; less has no room for them
 _DARKENED = 0.3  # brightness of what the network does not see
 
 
@@ -43,19 +45,34 @@ def crop_of(box: np.ndarray, size: tuple[int, int]) -> tuple[slice, slice]:
 class Panels:
     """Side by side, below two lines of text: the frame, each map over it, and the mask where there is one.
 
+    The colours of 0 to 1 stand in the first line, above the last map.
+
     Args:
         size: (height, width) of a panel.
         box: the network's crop, x0, y0, x1, y1 in [0, 1] of the frame. What lies outside is darkened.
         labels: of the maps, in their order; `$...$` is mathematics.
         with_mask: whether the mask has a panel.
+        colours: of the maps.
     """
 
-    def __init__(self, size: tuple[int, int], box: np.ndarray, labels: list[str], *, with_mask: bool) -> None:
-        self._size, self._labels, self._with_mask = size, labels, with_mask
+    def __init__(
+        self,
+        size: tuple[int, int],
+        box: np.ndarray,
+        labels: list[str],
+        *,
+        with_mask: bool,
+        colours: Colours = DEFAULT_COLOURS,
+    ) -> None:
+        self._size, self._labels, self._with_mask, self._colours = size, labels, with_mask, colours
         self._crop = crop_of(box, size)
         self._number = 1 + len(labels) + with_mask
         width = self._number * (size[1] + _GAP) - _GAP
         self.size = (2 * _LINE + size[0], width + width % 2)  # (height, width) of a picture, even
+        self._empty = np.full((*self.size, 3), _BACKGROUND, np.uint8)
+        if (room := min(size[1], _LEGEND)) >= _LEAST_LEGEND:
+            maps_end = (1 + len(labels)) * (size[1] + _GAP) - _GAP
+            self._draw_legend(maps_end - room, room)
 
     def draw(
         self, frame: np.ndarray, maps: Mapping[str, np.ndarray], mask: np.ndarray | None, title: str, seconds: float
@@ -75,12 +92,12 @@ class Panels:
         panels = [dark.copy() for _ in range(self._number)]
         panels[0][self._crop] = frame[self._crop]
         for panel, each in zip(panels[1:], maps.values(), strict=False):
-            panel[self._crop] = coloured(frame[self._crop], each)
+            panel[self._crop] = coloured(frame[self._crop], each, self._colours)
         if mask is not None:
-            whole = coloured(frame, mask, smooth=False)
+            whole = masked(frame, mask)
             panels[-1] = (whole * _DARKENED).astype(np.uint8)
             panels[-1][self._crop] = whole[self._crop]
-        picture = np.full((*self.size, 3), _BACKGROUND, np.uint8)
+        picture = self._empty.copy()
         _write(picture, title, 0, 0, self.size[1])
         labels = [f"{seconds:.1f} s", *self._labels, *["mask"] * self._with_mask]
         for number, (panel, label) in enumerate(zip(panels, labels, strict=True)):
@@ -88,6 +105,14 @@ class Panels:
             picture[2 * _LINE :, left : left + self._size[1]] = panel
             _write(picture, label, _LINE, left, self._size[1], is_math=label in self._labels)
         return picture
+
+    def _draw_legend(self, left: int, width: int) -> None:
+        """The colours of 0 to 1, with these, in the first line."""
+        end = 20  # room of a number
+        _write(self._empty, "0", 0, left, end)
+        _write(self._empty, "1", 0, left + width - end, end)
+        bar = self._empty[_LINE // 2 - 5 : _LINE // 2 + 5, left + end : left + width - end]
+        bar[:] = legend(bar.shape[0], bar.shape[1], self._colours)
 
 
 def _write(picture: np.ndarray, text: str, top: int, left: int, width: int, *, is_math: bool = False) -> None:

@@ -1,6 +1,7 @@
 """The questions that the table is made for, answered in words from the rows that are there."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from objabn.config.rows import LOSSES
 from objabn.report.comparison import Comparison
@@ -41,11 +42,10 @@ def answers(comparison: Comparison) -> list[str]:
     answered: list[Difference] = []
     of_pc = pc_warning(comparison)
     for question in QUESTIONS:
-        known = _known(comparison, question)
+        known, signs, verdict = judge(comparison, question)
         if known:
-            signs = _signs(known)
             answered += known.values()
-            sentences = [*_verdict(known, signs), *_sentences(comparison, known, signs)]
+            sentences = [*verdict, *_sentences(comparison, known, signs)]
             remarks = _remarks(comparison, question)
             if of_pc and _is_of_pc(question):
                 remarks, of_pc = [of_pc], None  # once
@@ -59,6 +59,21 @@ def answers(comparison: Comparison) -> list[str]:
     has_intervals = in_words or comparison.has_intervals
     reach = scope(len(comparison.seeds), comparison.num_recordings, has_intervals, elsewhere)
     return [*told, f"{reach} {_HOLM}" if in_words else reach]
+
+
+class Judged(NamedTuple):
+    """The differences that answer a question, their signs where they are beyond noise, and yes or no."""
+
+    known: dict[Asked, Difference]
+    signs: dict[Asked, int]
+    verdict: list[str]  # one, or none where no comparison that decides has an interval
+
+
+def judge(comparison: Comparison, question: Question) -> Judged:
+    """Judge the comparisons of a question together, corrected for their number."""
+    known = _known(comparison, question)
+    signs = _signs(known)
+    return Judged(known, signs, _verdict(known, signs))
 
 
 def _is_missed(comparison: Comparison, question: Question) -> bool:

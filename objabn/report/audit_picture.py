@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from objabn.evaluation.numbers import Number, Numbers
-from objabn.report.colours import row_colours
+from objabn.report.colours import row_colours, row_marks
 from objabn.report.names import COMPARED, Row, map_label, short_names
 from objabn.system.files import replace_file
 
-_DROPS = {"swap_drop": ("swap drop", "#40739e"), "background_gap": ("background gap", "#e1b12c")}
+_DROPS = {"swap_drop": "swap drop (filled)", "background_gap": "background gap (hatched)"}
 _BAR = 0.38  # width, of the distance between rows
 
 
@@ -41,8 +41,9 @@ def draw_audits(
 
 def _draw_drops(axes: Axes, audits: Mapping[str, Numbers]) -> None:
     """Bars of both drops, cut by the true masks where there are some, else by the segmenter's."""
+    colours = list(row_colours([Row(name, False) for name in audits]).values())
     end = "_truth" if any(("swap_drop_truth", "") in numbers for numbers in audits.values()) else ""
-    for place, (measure, (label, colour)) in enumerate(_DROPS.items()):
+    for place, measure in enumerate(_DROPS):
         positions = [at + (place - 0.5) * _BAR for at in range(len(audits))]
         drops = [numbers.get((f"{measure}{end}", ""), Number(float("nan"))) for numbers in audits.values()]
         spread = (
@@ -51,18 +52,18 @@ def _draw_drops(axes: Axes, audits: Mapping[str, Numbers]) -> None:
             else None
         )
         heights = [drop.mean for drop in drops]
-        axes.bar(positions, heights, width=_BAR, yerr=spread, label=label, color=colour, capsize=2)
+        style = {"edgecolor": colours, "hatch": "////", "color": "white"} if place else {"color": colours}
+        axes.bar(positions, heights, width=_BAR, yerr=spread, capsize=2, ecolor="black", **style)
     axes.set_xticks(range(len(audits)), list(short_names(audits).values()), rotation=30, ha="right", fontsize=8)
     axes.set_ylabel("points of top-1")
     axes.axhline(0, color="black", linewidth=0.6)
-    axes.set_title("figures on another's background", fontsize=9)
-    axes.legend(frameon=False, fontsize=8)
+    axes.set_title(f"figures on another's background\n{', '.join(_DROPS.values())}", fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def _draw_curves(axes: Axes, kind: str, curves: Mapping[str, pd.DataFrame]) -> None:
     """Mean over seeds of a row's curve by M_o, else by M_u, else by Grad-CAM; dashed by a random ranking."""
-    colours, short = row_colours([Row(name, False) for name in curves]), short_names(curves)
+    marks, short = row_marks([Row(name, False) for name in curves]), short_names(curves)
     for name, table in curves.items():
         means = table.groupby(["curve", "share"], sort=True)["probability"].mean()
         known = [
@@ -72,12 +73,13 @@ def _draw_curves(axes: Axes, kind: str, curves: Mapping[str, pd.DataFrame]) -> N
         ]
         if not known:
             continue
-        colour, letter = colours[Row(name, False)], known[0][-1]
+        (colour, _, sign), letter = marks[Row(name, False)], known[0][-1]
         axes.plot(
             means[known[0]].index,
             means[known[0]],
             color=colour,
-            marker=".",
+            marker=sign,
+            markersize=4,
             label=f"{short[name]}, {map_label(letter)}",
         )
         random = means[f"{kind}_random"]

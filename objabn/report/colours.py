@@ -1,17 +1,47 @@
-"""The colours of all pictures: of each kind of map and of the rows."""
+"""The colours and marks of all pictures: of each kind of map and of the rows.
+
+Of the loss configurations and `plain` they are Okabe and Ito's, which stay apart for those who cannot tell red from
+green. A map has the colour of the row that has no other map. All have a contrast of at least 3:1 to white.
+"""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from objabn.config.rows import GRAD_CAM
 from objabn.report.names import Row
 
-MAP_COLOURS = {"u": "#7f8fa6", "o": "#c23616", "b": "#40739e", GRAD_CAM: "#e1b12c"}  # by letter
-_ROW_COLOURS = {"abn": "#0072b2", "mask": "#d55e00", "mha": "#00875f", "plain": "#6b6b6b"}
-_OTHERS = ("#a64d79", "#b8860b", "#3a8fb7", "#8c564b", "#5e4fa2", "#7f7f00")  # of controls, in turn
+_ROW_COLOURS = {"abn": "#0072b2", "mask": "#d55e00", "mha": "#009e73", "plain": "#222222"}
+_OTHERS = ("#332288", "#5c3a00", "#0a9396", "#882255", "#c0504d", "#3a8fb7")  # of controls, in turn
+_SHAPES = {"circle": "o", "square": "s", "triangle-up": "^", "cross": "P"}  # plotly's name and matplotlib's sign
+MAP_COLOURS = {
+    "u": _ROW_COLOURS["abn"],
+    "o": _ROW_COLOURS["mask"],
+    "b": _ROW_COLOURS["mha"],
+    GRAD_CAM: _ROW_COLOURS["plain"],
+}  # by letter
+
+
+class Mark(NamedTuple):
+    """What a row is drawn with."""
+
+    colour: str  # "#rrggbb"
+    shape: str  # plotly's name of a symbol
+    sign: str  # the same as matplotlib's marker
+
+
+def row_marks(rows: Sequence[Row]) -> dict[Row, Mark]:
+    """Give each row its colour and mark, the same in every picture of the same controls.
+
+    A row with PC has those of the row without. Controls whose colours are alike have other marks.
+    """
+    others = [name for name in dict.fromkeys(row.attention for row in rows) if name not in _ROW_COLOURS]
+    shapes, first = list(_SHAPES.items()), next(iter(_SHAPES.items()))
+    known = {name: Mark(colour, *first) for name, colour in _ROW_COLOURS.items()}
+    for at, name in enumerate(others):
+        known[name] = Mark(_OTHERS[at % len(_OTHERS)], *shapes[at // len(_OTHERS) % len(shapes)])
+    return {row: known[row.attention] for row in rows}
 
 
 def row_colours(rows: Sequence[Row]) -> dict[Row, str]:
-    """Give each row its colour, the same in every picture; a row with PC has that of the row without."""
-    others = [name for name in dict.fromkeys(row.attention for row in rows) if name not in _ROW_COLOURS]
-    known = _ROW_COLOURS | {name: _OTHERS[at % len(_OTHERS)] for at, name in enumerate(others)}
-    return {row: known[row.attention] for row in rows}
+    """Give each row its colour (`row_marks`)."""
+    return {row: mark.colour for row, mark in row_marks(rows).items()}

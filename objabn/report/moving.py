@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
+from objabn.config.rows import Colours
 from objabn.evaluation.kept_maps import KeptMaps
 from objabn.report.names import COMPARED, MAP_NAMES, Row
-from objabn.report.overlays import coloured
+from objabn.report.overlays import DEFAULT_COLOURS, coloured, legend
 from objabn.report.strips import VideoMaps
 from objabn.segmentation.titles import shortened
 from objabn.system.files import write_bytes
@@ -47,10 +48,17 @@ def milliseconds_between(kept: KeptMaps, videos: pd.DataFrame) -> float:
     return 1000 * usual / rate
 
 
-def draw_moving(pictures: Mapping[Row, Sequence[VideoMaps]], path: Path, *, milliseconds: float) -> None:
+def draw_moving(
+    pictures: Mapping[Row, Sequence[VideoMaps]],
+    path: Path,
+    *,
+    milliseconds: float,
+    colours: Colours = DEFAULT_COLOURS,
+) -> None:
     """Write a GIF that runs for ever: a line for each video, a column for each row's map, the frames in the first.
 
-    A row shows the map that it is compared by: M_o where it has one, else M_u, else Grad-CAM's.
+    Above the frames stand the colours of 0 to 1. A row shows the map that it is compared by: M_o
+    where it has one, else M_u, else Grad-CAM's.
 
     Args:
         pictures: the same videos of each row, with as many frames each; a row whose frames are others is left out.
@@ -62,14 +70,14 @@ def draw_moving(pictures: Mapping[Row, Sequence[VideoMaps]], path: Path, *, mill
         letter = next((letter for letter in COMPARED if letter in pictures[row][0].maps), None)
         if letter:
             columns[row] = letter
-    headings = ["video", *(f"{shortened(row.name, _LETTERS)}\n{MAP_NAMES[letter]}" for row, letter in columns.items())]
+    headings = ["", *(f"{shortened(row.name, _LETTERS)}\n{MAP_NAMES[letter]}" for row, letter in columns.items())]
     images = []
     for at in range(len(reference[0].frames)):
         lines = []
         for number, video in enumerate(reference):
             maps = [pictures[row][number].maps[letter][at] for row, letter in columns.items()]
-            lines.append([video.frames[at], *(coloured(video.frames[at], each) for each in maps)])
-        images.append(_page(lines, headings))
+            lines.append([video.frames[at], *(coloured(video.frames[at], each, colours) for each in maps)])
+        images.append(_page(lines, headings, colours))
     shown = int(min(max(milliseconds, _SHORTEST), _LONGEST))
     whole = io.BytesIO()
     first, *others = [image.quantize(255, dither=Image.Dither.NONE) for image in images]
@@ -83,12 +91,15 @@ def _same_clips(videos: Sequence[VideoMaps], others: Sequence[VideoMaps]) -> boo
     )
 
 
-def _page(lines: Sequence[Sequence[np.ndarray]], headings: Sequence[str]) -> Image.Image:
-    """One frame of the picture: squares in lines and columns, the headings above."""
+def _page(lines: Sequence[Sequence[np.ndarray]], headings: Sequence[str], colours: Colours) -> Image.Image:
+    """One frame of the picture: squares in lines and columns, the headings above, the legend above the frames."""
     step = _SIDE + _GAP
     page = Image.new("RGB", (len(headings) * step - _GAP, _HEADING + len(lines) * step - _GAP), "white")
     font = ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", 12)
     draw = ImageDraw.Draw(page)
+    page.paste(Image.fromarray(legend(10, _SIDE - 40, colours)), (20, _HEADING // 2 - 5))
+    for number, place in (("0", 10), ("1", _SIDE - 10)):
+        draw.text((place, _HEADING / 2), number, fill="black", font=font, anchor="mm")
     for column, heading in enumerate(headings):
         place = (column * step + _SIDE / 2, _HEADING / 2)
         draw.multiline_text(place, heading, fill="black", font=font, anchor="mm", align="center", spacing=1)

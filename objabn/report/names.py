@@ -22,7 +22,7 @@ MAP_NAMES = {  # by letter, in the order of all tables
 KEPT = (*OWN, GRAD_CAM)  # maps that pictures and the main table show
 COMPARED = ("o", "u", GRAD_CAM)  # a row is compared by the first of these maps that it has
 
-_LETTERS = 28  # of a row's name in a picture
+LETTERS = 28  # of a row's name in a picture
 
 
 class Row(NamedTuple):
@@ -56,14 +56,15 @@ def compared_map(names: Container[str], measure: str) -> str | None:
     return next((letter for letter in COMPARED if f"{measure}_{letter}" in names), None)
 
 
-def short_names(names: Iterable[str]) -> dict[str, str]:
-    """Shorten rows' names of more than 28 letters for pictures: their middle goes, and none is like another.
+def short_names(names: Iterable[str], letters: int = LETTERS) -> dict[str, str]:
+    """Shorten rows' names of more letters for pictures: their middle goes, and none is like another.
 
     >>> short_names(["abn", "masks_of_other_videos_of_the_same_class"])
     {'abn': 'abn', 'masks_of_other_videos_of_the_same_class': 'masks_of_other…he_same_class'}
     """
     names = list(names)
-    short = {name: name if len(name) <= _LETTERS else f"{name[:14]}…{name[-13:]}" for name in names}
+    first, last = letters // 2, letters - letters // 2 - 1
+    short = {name: name if len(name) <= letters else f"{name[:first]}…{name[-last:]}" for name in names}
     alike = Counter(short.values())
     number = {name: at for at, name in enumerate(names, start=1)}
     return {

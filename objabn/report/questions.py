@@ -132,6 +132,11 @@ COSTS = Question(
     (Asked(MASK, ABN, "top1", -1), Asked(MASK, PLAIN, "top1", -1)),
     first=True,
 )
+SHARPNESS_ASKED = _asked(
+    "Are the maps sharper with the mask loss?",
+    (MASK, ABN, *SHARPER),
+    (MHA, ABN, *SHARPER),
+)
 # What better, worse and wrong masks change; of controls with human masks what a dose of error changes.
 _CHANGED = ("pointing", "iou_best", "top1", "lost_even")
 _DOSES = ("human-shift-10", "human-shift-20", "human-shift-40", "human-drop-25", "human-drop-50")
@@ -167,11 +172,7 @@ QUESTIONS = (
         (_without("plain-quarter"), _without("plain-half"), "top1", -1),
         rare=True,
     ),
-    _asked(
-        "Are the maps sharper with the mask loss?",
-        (MASK, ABN, *SHARPER),
-        (MHA, ABN, *SHARPER),
-    ),
+    SHARPNESS_ASKED,
     _asked(
         "Do the sharp maps lie on the object?",
         *((row, ABN, measure, 1) for row in (MASK, MHA) for measure in ON_TRUTH),

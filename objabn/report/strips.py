@@ -4,17 +4,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from objabn.config.rows import Colours
 from objabn.report.names import map_label
-from objabn.report.overlays import coloured
+from objabn.report.overlays import DEFAULT_COLOURS, coloured, legend, masked
 from objabn.segmentation.titles import save, write
 from objabn.system.files import replace_file
 
 MAX_FRAMES = 8  # shown, spread over the clip (the paper shows every second of 16)
 _PIXELS = 96  # side of a frame in the picture
 _LEAST_COLUMNS = 4  # room for a title
+_LEGEND = 1.25  # width of the colours of 0 to 1, with these, inches
 
 
 class VideoMaps(NamedTuple):
@@ -27,10 +30,11 @@ class VideoMaps(NamedTuple):
     seconds: np.ndarray | None = None  # float (T,), when each frame is shown, likewise
 
 
-def draw_maps(videos: list[VideoMaps], path: Path, *, side: int = _PIXELS) -> None:
-    """Write a PNG: for each video a row of frames, and below it a row of each map (absolute scale, 0 blue, 1 red).
+def draw_maps(videos: list[VideoMaps], path: Path, *, side: int = _PIXELS, colours: Colours = DEFAULT_COLOURS) -> None:
+    """Write a PNG: for each video a row of frames, and below it a row of each map, on an absolute scale.
 
-    Where the masks are known they are the last row; where times are, they stand on the frames.
+    The colours of 0 to 1 stand beside the first title. Where the masks are known they are the last row; where times
+    are, they stand on the frames.
 
     Args:
         videos: with as many frames each, of which at most `MAX_FRAMES` are shown.
@@ -57,14 +61,18 @@ def draw_maps(videos: list[VideoMaps], path: Path, *, side: int = _PIXELS) -> No
     for video in videos:
         title = figure.add_subplot(grid[line, :])
         title.axis("off")
-        write(title, 0, 0.15, video.title, title.get_window_extent().width, fontsize=9, va="bottom")
+        room = title.get_window_extent().width
+        if line == 0:
+            share = _LEGEND * side / room
+            _draw_legend(title, share, colours)
+            room *= 1 - share
+        write(title, 0, 0.15, video.title, room, fontsize=9, va="bottom")
         rows = [("", video.frames[shown])]
         for name, maps in video.maps.items():
             label = map_label(name).replace("-", "-\n")
-            rows.append((label, np.stack([coloured(video.frames[at], maps[at]) for at in shown])))
+            rows.append((label, np.stack([coloured(video.frames[at], maps[at], colours) for at in shown])))
         if video.masks is not None:
-            masks = video.masks
-            rows.append(("mask", np.stack([coloured(video.frames[at], masks[at], smooth=False) for at in shown])))
+            rows.append(("mask", np.stack([masked(video.frames[at], video.masks[at]) for at in shown])))
         for offset, (label, images) in enumerate(rows, start=1):
             for column, image in enumerate(images):
                 axes = figure.add_subplot(grid[line + offset, column])
@@ -81,3 +89,12 @@ def draw_maps(videos: list[VideoMaps], path: Path, *, side: int = _PIXELS) -> No
         line += 1 + len(rows)
     with replace_file(path) as partial:
         save(figure, partial)
+
+
+def _draw_legend(line: Axes, share: float, colours: Colours) -> None:
+    """The colours of 0 to 1 at the right end of a line without axes, over this share of its width."""
+    bar = line.inset_axes((1 - 0.8 * share, 0.3, 0.68 * share, 0.45))
+    bar.imshow(legend(1, 256, colours), aspect="auto")
+    bar.axis("off")
+    for number, place, align in (("0", -0.06, "right"), ("1", 1.06, "left")):
+        bar.text(place, 0.5, number, fontsize=8, ha=align, va="center", transform=bar.transAxes)

@@ -15,6 +15,7 @@ import objabn
 from objabn.__main__ import main
 from objabn.config.schema import Dataset
 from objabn.evaluation.trained import find_run
+from objabn.explanation.explain import explain
 from objabn.explanation.inputs import find_videos
 from objabn.video.write import write_video
 from tests.helpers.runs import T, parameters, write_run
@@ -75,6 +76,19 @@ def test_a_directory_and_a_file(videos: Path, runs: Path, capsys: pytest.Capture
     assert sorted(path.name for path in Path("explained/a").iterdir()) == [
         "explanation.json", "maps.npz", "overlay.mp4", "strip.png"
     ]  # fmt: skip
+
+
+def test_maps_have_the_colours_that_are_asked_for(videos: Path, runs: Path) -> None:
+    """And nothing but the pictures depends on them."""
+    strips, maps = set(), set()
+    for colours in ("turbo", "viridis", "jet"):
+        more = [] if colours == "turbo" else ["--colours", colours]
+        assert main(["explain", "e.mp4", "--run", str(runs / "mask/seed-3"), "--out", colours, *more]) == 0
+        strips.add(Path(colours, "e/strip.png").read_bytes())
+        maps.add(Path(colours, "e/explanation.json").read_text())
+    assert (len(strips), len(maps)) == (3, 1)
+    with pytest.raises(ValueError, match="colours: expected one of turbo, viridis, jet, got 'rainbow'"):
+        explain("e.mp4", runs / "mask/seed-3", colours="rainbow")
 
 
 def test_its_own_overlays_are_not_explained(videos: Path, runs: Path, capsys: pytest.CaptureFixture) -> None:

@@ -134,6 +134,8 @@ BROKEN = [
      "table.attention.1: expected 'abn', 'mask' or 'mha', got 'plain'"),
     ("no controls named", edited("table.controls", ...),
      "table.controls: missing"),
+    ("unknown colours", edited("table.colours", "rainbow"),
+     "table.colours: expected 'turbo', 'viridis' or 'jet', got 'rainbow'"),
     ("empty list", edited("table.seeds", []),
      "table.seeds: expected at least one value, got []"),
     ("missing block", edited("datasets.ucf101.loss_weights", ...),

@@ -50,6 +50,7 @@ def test_an_old_file_gets_one_line_for_each_new_key() -> None:
         del block["train"]["weight_decay"], block["gradcam"]
     for control in values["controls"].values():
         del control["pc"]
+    del values["table"]["colours"]
     del values["datasets"]["quick"]["model"]["class_pool"]  # one data set alone: no old file
     with pytest.raises(ParamsError) as error:
         parse_params(yaml.safe_dump(values))
@@ -58,6 +59,7 @@ def test_an_old_file_gets_one_line_for_each_new_key() -> None:
         f"params.yaml: datasets.<name>.train.weight_decay: missing (in {names}); older runs are read with 0.0",
         f'params.yaml: datasets.<name>.gradcam: missing (in {names}); older runs are read with {{"layer": "res5"}}',
         f"params.yaml: controls.<name>.pc: missing (in {controls}); older runs are read with false",
+        'params.yaml: table.colours: missing; older pictures have "jet"',
         "params.yaml: datasets.quick.model.class_pool: missing",
     ])  # fmt: skip
 

@@ -6,35 +6,39 @@ import pytest
 from objabn.explanation import panels as panels_module
 from objabn.explanation.panels import Panels, crop_of, panel_size
 from objabn.report.names import map_label
-from objabn.report.overlays import coloured
+from objabn.report.overlays import coloured, masked
 from objabn.report.strips import VideoMaps, draw_maps
 
-BLUE, RED = (0, 0, 127.5), (127.5, 0, 0)  # jet's ends: 0 and 1
+ENDS = {  # the colours of 0, of 0.5 (entry 128 of 256) and of 1
+    "jet": ((0, 0, 127.5), (123.5, 255, 121), (127.5, 0, 0)),
+    "turbo": ((48, 18, 59), (164, 252, 60), (122, 4, 3)),
+    "viridis": ((68, 1, 84), (33, 145, 140), (253, 231, 37)),
+}
+HIGH = ENDS["turbo"][2]
 
 
 def grey(level: int, height: int = 20, width: int = 30) -> np.ndarray:
     return np.full((height, width, 3), level, np.uint8)
 
 
-@pytest.mark.parametrize(
-    ("value", "colour"),
-    [(0.0, BLUE), (1.0, RED), (-5.0, BLUE), (7.0, RED), (0.5, (123.5, 255, 121))],  # the middle: entry 128 of 256
-)
-def test_colours_over_grey_by_hand(value, colour):
+@pytest.mark.parametrize(("value", "at"), [(0.0, 0), (1.0, 2), (-5.0, 0), (7.0, 2), (0.5, 1)])
+@pytest.mark.parametrize("colours", ENDS)
+def test_colours_over_grey_by_hand(value, at, colours):
     """0.45 of the frame's grey and 0.55 of the map's colour; the scale is absolute."""
     frame = np.broadcast_to(np.array([30, 60, 120], np.uint8), (20, 30, 3))  # grey: 70
-    found = coloured(frame, np.full((4, 4), value))
+    found = coloured(frame, np.full((4, 4), value), colours)
     assert (found.shape, found.dtype) == ((20, 30, 3), np.uint8)
-    np.testing.assert_allclose(found, np.broadcast_to(0.45 * 70 + 0.55 * np.array(colour), found.shape), atol=1)
+    expected = 0.45 * 70 + 0.55 * np.array(ENDS[colours][at])
+    np.testing.assert_allclose(found, np.broadcast_to(expected, found.shape), atol=1)
+    assert (colours == "turbo") == np.array_equal(found, coloured(frame, np.full((4, 4), value)))
 
 
 def test_maps_are_smooth_and_masks_have_edges():
     cells = np.array([[0.0, 1.0]])
     assert len(np.unique(coloured(grey(100), cells)[0], axis=0)) > 5
-    edges = coloured(grey(100), cells > 0, smooth=False)
-    assert len(np.unique(edges.reshape(-1, 3), axis=0)) == 2
-    assert (edges[:, :15] == edges[0, 0]).all()
-    assert (edges[:, 15:] == edges[0, 29]).all()
+    edges = masked(grey(100), cells > 0)
+    assert (edges[:, :15] == 25).all()
+    assert (edges[:, 15:] == 100).all()
 
 
 @pytest.mark.parametrize(
@@ -79,14 +83,15 @@ def test_panels_side_by_side():
     assert picture.shape == (*panels.size, 3) == (112, 3 * 80 + 2 * 4, 3)
     frame, attention, mask = (picture[52:, left : left + 80] for left in (0, 84, 168))
     assert (frame[:, 20:60] == 100).all()
-    red, blue = 0.45 * 100 + 0.55 * np.array(RED), 0.45 * 100 + 0.55 * np.array(BLUE)
-    np.testing.assert_allclose(attention[:, 20:60], np.broadcast_to(red, (60, 40, 3)), atol=1)
-    np.testing.assert_allclose(mask[:, 20:40], np.broadcast_to(red, (60, 20, 3)), atol=1)
-    np.testing.assert_allclose(mask[:, 40:60], np.broadcast_to(blue, (60, 20, 3)), atol=1)
+    high = 0.45 * 100 + 0.55 * np.array(HIGH)
+    np.testing.assert_allclose(attention[:, 20:60], np.broadcast_to(high, (60, 40, 3)), atol=1)
+    assert (mask[:, 20:40] == 100).all()
+    assert (mask[:, 40:60] == 25).all()
+    assert (mask[:, :20] == 30).all()
+    assert (mask[:, 60:] == 7).all()
     for panel in (frame, attention):  # outside the crop: dark, and not of the map's colour
         assert (panel[:, :20] == 30).all()
         assert (panel[:, 60:] == 30).all()
-    np.testing.assert_allclose(mask[:, 60:], np.broadcast_to(0.3 * blue, (60, 20, 3)), atol=1)
     assert (picture[52:, 80:84] == 24).all()
 
 
@@ -94,6 +99,17 @@ def test_panels_side_by_side():
 def test_there_may_be_no_room_for_text(width):
     picture, panels = drawn(width=width)
     assert picture.shape == (*panels.size, 3)
+
+
+@pytest.mark.parametrize("colours", ENDS)
+def test_the_colours_of_0_to_1_stand_in_the_first_line(colours):
+    panels = Panels((60, 80), np.array([0, 0, 1, 1]), ["$M_o$"], with_mask=False, colours=colours)
+    line = panels.draw(grey(100, 60, 80), {"o": np.zeros((4, 4))}, None, "", 0.0)[13].astype(int)
+    for place, end in ((84 + 20, 0), (84 + 60 - 1, 2)):  # between 0 and 1, which have 20 pixels each
+        np.testing.assert_allclose(line[place], ENDS[colours][end], atol=1)
+    assert len(np.unique(line[104:144], axis=0)) == 40
+    narrow = Panels((60, 68), np.array([0, 0, 1, 1]), ["$M_o$"], with_mask=False)  # no room
+    assert (narrow.draw(grey(100, 60, 68), {"o": np.zeros((4, 4))}, None, "", 0.0)[:26] == 24).all()
 
 
 def test_without_a_mask_it_has_no_panel():
@@ -147,25 +163,35 @@ def test_labels():
     assert [map_label(name) for name in "uobg"] == ["$M_u$", "$M_o$", "$M_b$", "Grad-CAM"]
 
 
-def draw_strip(path, num_frames: int = 3, title: str = "walk", **more: np.ndarray):
+def draw_strip(path, num_frames: int = 3, title: str = "walk", colours: str = "turbo", **more: np.ndarray):
     import cv2
 
     frames = np.full((num_frames, 32, 32, 3), 100, np.uint8)
-    draw_maps([VideoMaps(title, frames, {"o": np.zeros((num_frames, 4, 4))}, **more)], path)
+    draw_maps([VideoMaps(title, frames, {"o": np.zeros((num_frames, 4, 4))}, **more)], path, colours=colours)
     return cv2.imread(str(path))[..., ::-1]
 
 
 def test_a_strip_gains_a_row_of_masks_and_times(tmp_path):
     plain = draw_strip(tmp_path / "a.png")
-    masks = draw_strip(tmp_path / "b.png", masks=np.ones((3, 8, 8), bool))
+    masks = draw_strip(tmp_path / "b.png", masks=np.zeros((3, 8, 8), bool))
     assert masks.shape[0] - plain.shape[0] == 96
     assert masks.shape[1] == plain.shape[1]
-    red = (0.45 * 100 + 0.55 * np.array(RED)).round()
-    assert (np.abs(masks.astype(int) - red).max(axis=-1) <= 1).sum() > 3 * 60 * 60
-    assert not (np.abs(plain.astype(int) - red).max(axis=-1) <= 1).any()
+    assert (masks == 25).all(axis=-1).sum() > 3 * 60 * 60
+    assert not (plain == 25).all(axis=-1).sum() > 60
     timed = draw_strip(tmp_path / "c.png", seconds=np.array([0.0, 1.5, 3.0]))
     assert timed.shape == plain.shape
     assert not np.array_equal(timed, plain)
+
+
+@pytest.mark.parametrize("colours", ENDS)
+def test_a_strip_has_the_colours_of_0_to_1_and_no_others(tmp_path, colours):
+    picture = draw_strip(tmp_path / "a.png", colours=colours)
+    for at in (0, 2):
+        near = np.abs(picture[:30].astype(int) - np.array(ENDS[colours][at])).max(axis=-1) <= 20
+        assert near.sum() > 5
+        assert near.any(axis=0).argmax() > 0.6 * picture.shape[1]  # at the right
+    low = (0.45 * 100 + 0.55 * np.array(ENDS[colours][0])).round()
+    assert (np.abs(picture.astype(int) - low).max(axis=-1) <= 1).sum() > 3 * 60 * 60
 
 
 @pytest.mark.parametrize("num_frames", [1, 3, 30])

@@ -1,18 +1,14 @@
 """The comparison table: which rows and columns, each cell by hand, and what the picture shows."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pandas as pd
 import pytest
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from objabn.report.beside_paper import published_notes
 from objabn.report.intervals import scope
 from objabn.report.main_table import difference_notes, main_notes
 from objabn.report.names import Row
-from objabn.report.table_picture import draw_table
 from objabn.report.tables import to_markdown
 from tests.helpers.comparisons import EMBEDDED, made_comparison, results
 
@@ -338,72 +334,6 @@ def test_spread_over_seeds_stands_beside_the_mean() -> None:
     assert "| abn |  | M_u | 2.000 ± 0.125 | 50.0 ± 1.2 | 0.250 ± 0.500 (0.35) |" in markdown(results)
 
 
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize(
-    "written", [RESULTS, COMPARED, ONE_SEED], ids=["rows", "with a control and differences", "differences of one seed"]
-)
-def test_the_picture_shows_the_table_and_the_entropies(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: dict
-) -> None:
-    drawn: list[Figure] = []
-    save = Figure.savefig
-
-    def keep(figure: Figure, file: Path, **options: str) -> None:
-        drawn.append(figure)
-        save(figure, file, **options)
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    draw_table(made_comparison(written), tmp_path / "t.png")
-    assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
-
-    above, bars, below, *compared = drawn[0].axes
-    main = shown(above)
-    assert main[0] == ["attention", "PC", "top-1 %", "top-5 %", "entropy M_u", "entropy M_o"]
-    assert main[len(written)] == ["mask", "yes", "62.50", "95.00", "", "1.250"]
-    assert above.get_title() == "made: comparison of loss configurations"
-    if written is COMPARED:
-        assert main[1] == ["plain", "", "47.66", "88.00", "", ""]
-        assert compared[0].get_title() == "Differences to abn (95 % intervals, * beyond noise)"
-        assert shown(compared[0]) == [
-            ["attention", "PC", "top-1 - abn", "entropy - abn"],
-            ["plain", "", "-2.3 [-8.6, +3.9]", ""],
-            ["mask", "yes", "+12.5 [+7.0, +18.0] *", "-1.50 [-2.00, -1.00] *"],
-        ]
-    if written is ONE_SEED:
-        assert compared[0].get_title() == "Differences to abn"
-        assert shown(compared[0])[1:] == [["plain", "", "-2.3", ""], ["mask", "yes", "+12.5", "-1.50"]]
-    assert len(compared) == (written is not RESULTS)
-    assert ["| " + " | ".join(line) + " |" for line in shown(below)] == [MAPS[0], *MAPS[2:]]
-    assert [label.get_text() for label in bars.get_xticklabels()] == ["abn", "mask + PC"]  # plain has no entropy
-    assert [[bar.get_height() for bar in of_map] for of_map in bars.containers] == [[2.7512], [1.25]]
-    assert [[bar.get_center()[0] for bar in of_map] for of_map in bars.containers] == [[0], [1]]
-
-
-def test_the_picture_shows_what_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of mask 25 points are lost, 4.303 / sqrt(3) of one more or less; plain loses nothing known."""
-    mask, plain = Row("mask", False), Row("plain", False)
-    top1 = [[0.74] * 6, [0.75] * 6, [0.76] * 6]
-    lost = results(list("abcdef"), top1=top1, top1_even=[[0.5] * 6] * 3, entropy_object_o=[[1.0] * 6] * 3)
-    comparison = made_comparison(
-        {plain: {"top1": 75.0, "entropy_g": 2.0}, mask: {"top1": 75.0, "entropy_o": 1.0}},
-        per_video={plain: results(list("abcdef"), top1=top1), mask: lost},
-        seeds=range(3),
-    )
-    drawn: list[Figure] = []
-    save = Figure.savefig
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *to, **how: (drawn.append(figure), save(figure, *to, **how)))
-    draw_table(comparison, tmp_path / "t.png")
-    main, _, bars, used, maps = drawn[0].axes
-    assert shown(main)[2][3] == "25.0 *"
-    assert [bar.get_height() for bar in bars.patches] == [pytest.approx(25)]
-    assert bars.patches[0].get_center()[0] == 1  # below its entropy
-    ends = bars.containers[1].lines[2][0].get_segments()[0][:, 1]
-    assert ends == pytest.approx([25 - 4.303 / 3**0.5, 25 + 4.303 / 3**0.5], abs=0.001)
-    assert used.get_title() == "Is the map used? (95 % intervals, * beyond noise)"
-    assert shown(used)[1] == ["mask", "", "75.00", "+25.0 [+22.5, +27.5] *"]
-    assert maps.get_title() == "Maps"
-
-
 def test_differences_within_a_row_are_among_all_numbers() -> None:
     mask = Row("mask", False)
     lost = results(list("abcdef"), top1=[[0.75] * 6], top1_even=[[0.5] * 6], entropy_o=[[1.0] * 6])
@@ -417,30 +347,6 @@ def test_differences_within_a_row_are_among_all_numbers() -> None:
     assert table[["map", "measure", "mean"]].to_numpy().tolist() == [
         ["", "top1", 75.0], ["", "lost_even", 25.0], ["", "within_even", 25.0]
     ]  # fmt: skip
-
-
-def shown(axes: Axes) -> list[list[str]]:
-    """Texts of a drawn table, by line."""
-    lines: dict[int, list[str]] = {}
-    for (line, _), cell in sorted(axes.tables[0].get_celld().items()):
-        lines.setdefault(line, []).append(cell.get_text().get_text())
-    return list(lines.values())
-
-
-def test_bars_of_a_row_stand_side_by_side_about_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows: dict[Row, dict[str, float]] = {
-        Row("plain", False): {"top1": 50.0, "entropy_g": 1.0},
-        Row("mha", False): {"top1": 50.0, "entropy_u": 3.0, "entropy_o": 2.0, "entropy_b": 1.5},
-    }
-    drawn: list[Figure] = []
-    save = Figure.savefig
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *to, **how: (drawn.append(figure), save(figure, *to, **how)))
-    draw_table(made_comparison(rows), tmp_path / "t.png")
-    bars = drawn[0].axes[1]
-    heights = {of_map.get_label(): [bar.get_height() for bar in of_map] for of_map in bars.containers}
-    assert heights == {"$M_u$": [3.0], "$M_o$": [2.0], "$M_b$": [1.5], "Grad-CAM": [1.0]}
-    places = [bar.get_center()[0] for of_map in bars.containers for bar in of_map]
-    assert places == pytest.approx([1 - 0.26, 1, 1 + 0.26, 0])
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,12 @@ import torch
 from PIL import Image
 
 from objabn.clips.geometry import resample_masks
+from objabn.config.rows import Colours
 from objabn.config.schema import Dataset
 from objabn.evaluation.kept_maps import KeptMaps
 from objabn.report.kept_clips import seen_clip
 from objabn.report.names import MAP_NAMES, Row
-from objabn.report.overlays import palette
+from objabn.report.overlays import DEFAULT_COLOURS, palette
 from objabn.report.page.gallery_choice import Order, choose
 from objabn.stores.frames import Reader
 from objabn.stores.masks import group_names, union_mask
@@ -37,7 +38,12 @@ class Stores(NamedTuple):
 
 
 def make_gallery(
-    per_video: Mapping[Row, pd.DataFrame], kept: Mapping[Row, KeptMaps], seed: int, stores: Stores, params: Dataset
+    per_video: Mapping[Row, pd.DataFrame],
+    kept: Mapping[Row, KeptMaps],
+    seed: int,
+    stores: Stores,
+    params: Dataset,
+    colours: Colours = DEFAULT_COLOURS,
 ) -> tuple[dict[str, Any], list[str]]:
     """The gallery of these rows, as `gallery` gives it, and the names of rows that it leaves out (`shared_rows`).
 
@@ -49,7 +55,7 @@ def make_gallery(
     videos = next(iter(shared.values())).videos
     lines = {row: per_video[row] for row in shared}
     tables = {row: each[(each["seed"] == seed) & each["video"].isin(videos)] for row, each in lines.items()}
-    shown = gallery(choose(tables), tables, shared, stores, params)
+    shown = gallery(choose(tables), tables, shared, stores, params, colours)
     return shown, [row.name for row in kept if row not in shared]
 
 
@@ -79,6 +85,7 @@ def gallery(
     kept: Mapping[Row, KeptMaps],
     stores: Stores,
     params: Dataset,
+    colours: Colours = DEFAULT_COLOURS,
 ) -> dict[str, Any]:
     """All that the page's script shows, ready for JSON. Bytes are base64.
 
@@ -111,7 +118,7 @@ def gallery(
     return {
         "pixels": pixels,
         "finer": params.data.crop > pixels,  # what the network saw
-        "colours": _text(palette().round()),
+        "colours": _text(palette(colours).round()),
         "rows": [row.name for row in kept],
         "target": "the truth" if has_truth else "the training masks",
         "orders": [

@@ -12,23 +12,26 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from PIL import Image
-from plotly.offline import get_plotlyjs
 
 from objabn.config.schema import Dataset
 from objabn.report.answers import UNANSWERED
 from objabn.report.backbones import backbone_words
 from objabn.report.breakdown import class_means, worst_videos
+from objabn.report.colours import row_marks
 from objabn.report.comparison import Comparison
+from objabn.report.found import fine_print, found
 from objabn.report.main_table import USED, main_cells, main_notes
 from objabn.report.map_table import MEASURES
 from objabn.report.names import Row
 from objabn.report.page.confusion import class_names, confusion, recalls, sparse
 from objabn.report.page.gallery import jpeg_url
+from objabn.report.page.labels import named
 from objabn.report.page.plots import Plot
 from objabn.report.tables import Table, tables
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_MAX_PICTURE = 1_000_000  # bytes of the masks' picture
+PLOTLY = "plotly-cartesian.min.js"  # as it comes from npm (plotly.js-cartesian-dist-min); its licence lies beside it
+_MAX_PICTURE = 750_000  # bytes of the masks' picture
 _WORST = 10  # videos of the worst masks
 _MAX_LOST = 200  # videos that are named
 _MASK_WORDS = {
@@ -78,16 +81,19 @@ def render(
         "shade": _shade,
         "map_name": _map_name,
         "cell": _cell,
+        "named": named,
     }
     main = _by_row(comparison, main_cells(comparison))
     kind, of_classes = class_means(comparison)
+    sentences, marks = found(comparison), row_marks(rows)
     return environment.get_template("report.html").render(
         name=comparison.name,
         css=Markup(_text("report.css")),
-        scripts=[Markup(_text(each)) for each in ("gallery.js", "classes.js")],
-        plotly_js=Markup(get_plotlyjs()),
+        scripts=[Markup(_text(each)) for each in ("names.js", "gallery.js", "classes.js")],
+        plotly_js=Markup(_text(PLOTLY)),
+        found=sentences or [each for each in words[:1] if not each.startswith(UNANSWERED)],
+        fine_print=fine_print(sentences),
         words=words,
-        answered=not words[0].startswith(UNANSWERED),
         facts=_facts(comparison),
         main=main,
         groups=_groups(main),
@@ -97,6 +103,7 @@ def render(
         overlap=MEASURES[kind][0] if kind else "",
         worst_maps=worst_videos(comparison),
         plots=plots,
+        marks={row.name: (mark.colour, mark.shape, row.pc) for row, mark in marks.items()},
         gallery=dict(gallery),
         views=params.eval.views,
         classes={

@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 from objabn.evaluation.metrics import MAX_BITS
 from objabn.evaluation.numbers import Number, column
 from objabn.report.cells import number_text
-from objabn.report.colours import MAP_COLOURS, row_colours
+from objabn.report.colours import MAP_COLOURS, row_marks
 from objabn.report.comparison import Comparison
 from objabn.report.intervals import trainings_of
 from objabn.report.names import GRAD_CAM, MAP_NAMES, OWN, Row, short_names
@@ -54,7 +54,7 @@ def accuracy_plot(comparison: Comparison) -> Plot | None:
 
     None when no row has an entropy: all maps are flat.
     """
-    figure, colours, lines = go.Figure(), row_colours(comparison.rows), []
+    figure, marks, lines = go.Figure(), row_marks(comparison.rows), []
     published = comparison.params.published
     short, spread = short_names(row.name for row in comparison.rows), len(comparison.seeds) > 1
     for row, table in comparison.per_video.items():
@@ -70,14 +70,14 @@ def accuracy_plot(comparison: Comparison) -> Plot | None:
             off_x = _error(table, column("entropy", letter), comparison.recordings)
         if off_y is None and has_bars:
             off_y = _error(table, "top1", comparison.recordings, scale=100)
-        name = row.name
+        name, (colour, shape, _) = row.name, marks[row]
         figure.add_scatter(
             x=[x],
             y=[y],
             name=html.escape(short[name]),
             mode="markers",
-            marker={"size": 12, "color": colours[row], "symbol": "circle-open" if row.pc else "circle",
-                    "line": {"width": 2.5, "color": colours[row]}},
+            marker={"size": 12, "color": colour, "symbol": f"{shape}-open" if row.pc else shape,
+                    "line": {"width": 2.5, "color": colour}},
             **(_bars(off_x, off_y) if has_bars else {}),
             hovertemplate=f"{html.escape(name)}, {MAP_NAMES[letter]}{_HOVER}",
         )  # fmt: skip
@@ -93,7 +93,7 @@ def accuracy_plot(comparison: Comparison) -> Plot | None:
             y=[theirs],
             name=html.escape(name),
             mode="markers",
-            marker={"size": 11, "color": colours[row], "symbol": "diamond-open" if row.pc else "diamond"},
+            marker={"size": 11, "color": marks[row].colour, "symbol": "diamond-open" if row.pc else "diamond"},
             hovertemplate=f"{html.escape(name)}{_HOVER}",
         )
         lines.append([name, "", f"{bits_of:.3f}", f"{theirs:.2f}"])
@@ -168,7 +168,7 @@ def entropy_plot(tables: Mapping[Row, pd.DataFrame]) -> Plot:
         figure.add_annotation(
             text=html.escape(short[row.name]), x=0, y=1, xref="x domain" if strip == 1 else f"x{strip} domain",
             yref="y domain" if strip == 1 else f"y{strip} domain", xanchor="left", yanchor="top", showarrow=False,
-            font={"size": 13, "color": _INK},
+            font={"size": 13, "color": _INK}, bgcolor="rgba(255, 255, 255, 0.75)",
         )  # fmt: skip
     figure.update_layout(_layout(64 * len(tables) + 110, "", ""), barmode="overlay", bargap=0)
     figure.update_xaxes(range=[0, MAX_BITS], gridcolor=_GRID, zeroline=False, ticks="outside", tickcolor=_GRID)
@@ -196,7 +196,7 @@ def curve_plots(curves: Mapping[Row, Curves]) -> list[Plot]:
     Args:
         curves: of each row and seed, epoch, loss and val_top1, a number an epoch.
     """
-    colours, plots = row_colours(list(curves)), []
+    marks, plots = row_marks(list(curves)), []
     short = short_names(row.name for row in curves)
     for measure, (name, title, axis) in _CURVES.items():
         figure, lines, epochs = go.Figure(), [], [1.0]
@@ -205,8 +205,9 @@ def curve_plots(curves: Mapping[Row, Curves]) -> list[Plot]:
                 hover = f"{html.escape(row.name)}, seed {seed}<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>"
                 figure.add_scatter(
                     x=curve["epoch"], y=curve[measure], name=html.escape(short[row.name]), legendgroup=row.name,
-                    showlegend=at == 0, mode="lines+markers", marker={"size": 4}, hovertemplate=hover,
-                    line={"color": colours[row], "dash": "dash" if row.pc else "solid", "width": 1.6},
+                    showlegend=at == 0, mode="lines+markers",
+                    marker={"size": 4, "symbol": marks[row].shape}, hovertemplate=hover,
+                    line={"color": marks[row].colour, "dash": "dash" if row.pc else "solid", "width": 1.6},
                 )  # fmt: skip
                 known = [value for value in curve[measure] if pd.notna(value)]
                 if known:

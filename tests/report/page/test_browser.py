@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from objabn.config.schema import Dataset
+from objabn.report.names import Row
+from objabn.report.page import page as page_module
 from tests.helpers.report import EVIL, FRAMES, page
 
 pytestmark = pytest.mark.browser
@@ -162,7 +164,7 @@ def test_pictures_say_what_is_seen(opened: Opened) -> None:
 
 def test_names_are_shown_as_they_are(opened: Opened) -> None:
     assert opened.page.locator("#classes tbody th", has_text=EVIL).count() >= 1
-    assert opened.page.evaluate("document.scripts.length") == 9  # as written: none came from a name
+    assert opened.page.evaluate("document.scripts.length") == 11  # as written: none came from a name
 
 
 def test_the_confusion_matrix_follows_its_row(opened: Opened) -> None:
@@ -199,12 +201,56 @@ def test_every_row_stands_in_the_table(opened: Opened) -> None:
     assert names == ["plain", "abn", "mha + PC"]
 
 
-def test_axe_finds_nothing_serious(opened: Opened) -> None:
+def grave(opened: Opened) -> dict[str, str]:
+    """What axe finds serious, with all details open."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
     opened.page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
     found = axe.Axe().run(opened.page).response["violations"]
-    grave = {each["id"]: each["nodes"][0]["html"] for each in found if each["impact"] in ("serious", "critical")}
-    assert not grave
+    return {each["id"]: each["nodes"][0]["html"] for each in found if each["impact"] in ("serious", "critical")}
+
+
+def test_axe_finds_nothing_serious(opened: Opened) -> None:
+    assert not grave(opened)
+
+
+# the first screen
+
+FIRST = {Row("abn", False): "u", Row("mask", False): "o"}
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_what_was_found_comes_first_and_without_scrolling(
+    browser: Any, tmp_path: Path, synthetic: Dataset, width: int, height: int
+) -> None:
+    (tmp_path / "index.html").write_text(page(tmp_path, synthetic, rows=FIRST, seeds=(0, 1, 2), methods=True))
+    opened = Opened(browser, tmp_path / "index.html", width)
+    opened.page.set_viewport_size({"width": width, "height": height})
+    sentences = opened.page.locator(".found li")
+    assert sentences.count() == 3
+    assert all("[" in text for text in sentences.all_text_contents()[:2])  # the answers are the same in all trainings
+    boxes = [opened.page.locator("h1").bounding_box(), *(each.bounding_box() for each in sentences.all())]
+    assert all(box["y"] >= boxes[0]["y"] + boxes[0]["height"] for box in boxes[1:])
+    end = max(box["y"] + box["height"] for box in boxes)
+    for other in (".facts", "nav", "#maps"):  # all else comes after
+        assert opened.page.locator(other).bounding_box()["y"] >= end
+    assert end < 0.75 * height
+    if width > 1000:
+        assert opened.page.locator("#cards").bounding_box()["y"] < height  # the gallery begins on it
+    opened.page.locator(".fine a").click()
+    assert opened.page.evaluate("location.hash") == "#words"
+    opened.page.close()
+
+
+def test_rows_have_their_colour_in_the_table_the_gallery_and_the_plots(browser: Any, made: Path) -> None:
+    opened = Opened(browser, made, 1400)
+    colour = "all => all.map(each => getComputedStyle(each, '::before').borderTopColor)"
+    rows = opened.page.eval_on_selector_all("table.main tbody th", colour)
+    assert len(set(rows)) == len(rows) == 3
+    assert opened.page.eval_on_selector_all("#cards .marked .title", colour) == rows
+    drawn = "document.getElementById('plot-accuracy').data.map(each => each.marker.color)"
+    hexed = [[int(each[at : at + 2], 16) for at in (1, 3, 5)] for each in opened.page.evaluate(drawn)]
+    assert [f"rgb({', '.join(map(str, each))})" for each in hexed] == rows
+    opened.page.close()
 
 
 # names of classes
@@ -222,8 +268,8 @@ BOXES = """all => all.map(each => {
 })"""
 
 
-def with_names(folder: Path, dataset: Dataset, names: list[str]) -> Path:
-    (folder / "index.html").write_text(page(folder, dataset, classes=names, num_videos=max(24, len(names))))
+def with_names(folder: Path, dataset: Dataset, names: list[str], **more: Any) -> Path:
+    (folder / "index.html").write_text(page(folder, dataset, classes=names, num_videos=max(24, len(names)), **more))
     return folder / "index.html"
 
 
@@ -287,7 +333,9 @@ MANY = [f"Pretending to put something onto something {number:03d} but missing so
 
 @pytest.fixture(scope="module")
 def many_classes(tmp_path_factory: pytest.TempPathFactory, synthetic: Dataset) -> Path:
-    return with_names(tmp_path_factory.mktemp("many"), synthetic, MANY)
+    rows = {Row("abn", False): "u", Row("mask", True): "o", Row("mha", False): "uob"}
+    rows |= {Row(f"masks_of_other_videos_of_the_same_class_{number:02d}", False): "o" for number in range(17)}
+    return with_names(tmp_path_factory.mktemp("many"), synthetic, MANY, rows=rows)
 
 
 @pytest.mark.parametrize("width", [1400, 400])
@@ -299,6 +347,32 @@ def test_174_classes(browser: Any, many_classes: Path, width: int) -> None:
     assert opened.page.locator("#confusion .xtick, #confusion .ytick").count() == 0
     told_over_the_matrix(opened, 100, MANY[100])
     assert opened.page.locator("#pairs tr").count() == 174 // 4
-    widths = opened.page.eval_on_selector_all("#pairs .name", "all => all.map(each => each.scrollWidth)")
-    assert max(widths) < 300
+    for label in ("accuracy by class", "overlap by class", "most confused pairs"):
+        cells = opened.page.locator(f"[aria-label='{label}'] tbody th")
+        assert cells.count() == (174 if "by class" in label else 174 // 4)
+        assert set(cells.all_text_contents()) <= set(MANY)  # whole, for whoever reads or searches
+        cell, name = cells.first.bounding_box(), cells.first.locator(".name").bounding_box()
+        assert cell["x"] <= name["x"] <= name["x"] + name["width"] <= cell["x"] + cell["width"]
+        assert name["height"] < 30  # one line
+        assert cells.first.locator(".name").get_attribute("title") == cells.first.text_content()
+        last = "all => all.map(each => each.lastChild.scrollWidth - each.lastChild.clientWidth)"
+        assert (
+            max(opened.page.eval_on_selector_all(f"[aria-label='{label}'] .name.long", last)) <= 1
+        )  # the end is whole
+    started = opened.page.evaluate("performance.now()")
+    opened.page.select_option("#confusion-row", index=3)
+    assert opened.page.evaluate("performance.now()") - started < 3000
     opened.page.close()
+
+
+@pytest.mark.slow  # of its thousands of cells each is looked at
+@pytest.mark.parametrize("width", [1400, 400])
+def test_axe_finds_nothing_serious_among_174_classes(browser: Any, many_classes: Path, width: int) -> None:
+    opened = Opened(browser, many_classes, width)
+    assert not grave(opened)
+    opened.page.close()
+
+
+def test_a_large_page_is_no_larger_than_4_mb(many_classes: Path) -> None:
+    """With the largest picture of masks there may be, which is base64."""
+    assert len(many_classes.read_bytes()) + page_module._MAX_PICTURE * 4 / 3 < 4_000_000

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from plotly.offline import get_plotlyjs
+from plotly.offline import get_plotlyjs_version
 
 from objabn.config.schema import Dataset
 from objabn.report.names import Row
@@ -62,7 +62,7 @@ def data_of(text: str, name: str) -> dict:
 
 def without_plotly(text: str) -> str:
     """What is ours."""
-    return text.replace(get_plotlyjs(), "")
+    return text.replace((page_module._TEMPLATES / page_module.PLOTLY).read_text(), "")
 
 
 def test_every_row_stands_in_every_table_of_rows(tmp_path: Path, synthetic: Dataset) -> None:
@@ -184,9 +184,20 @@ def test_the_same_run_gives_the_same_page(tmp_path: Path, synthetic: Dataset) ->
 
 def test_it_is_plotly_js_and_little_else(tmp_path: Path, synthetic: Dataset) -> None:
     text = page(tmp_path, synthetic)
-    assert Tables(text).counts["script"] == 9  # plotly.js, two of data, two of ours, four plots
+    assert Tables(text).counts["script"] == 11  # plotly.js, three of data, three of ours, four plots
     assert len(without_plotly(text)) < 400_000
-    assert len(text) < 6_000_000
+    assert len(text) < 2_000_000
+
+
+def test_plotly_js_is_what_its_python_is_made_for(tmp_path: Path, synthetic: Dataset) -> None:
+    """An update of one takes the other with it; and the licence is there, as it asks."""
+    script, licence = (page_module._TEMPLATES / name for name in (page_module.PLOTLY, "plotly-LICENSE.txt"))
+    first = script.read_text()[:200]
+    assert f"plotly.js (cartesian - minified) v{get_plotlyjs_version()}" in first
+    assert "Licensed under the MIT license" in first
+    assert licence.read_text().startswith("MIT License")
+    drawn = set(re.findall(r'"type":"(\w+)"', without_plotly(page(tmp_path, synthetic))))
+    assert drawn == {"scatter", "bar"}  # beside the heatmap of classes.js: all in this bundle
 
 
 def test_beside_the_paper(tmp_path: Path, synthetic: Dataset) -> None:

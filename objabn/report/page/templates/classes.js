@@ -99,7 +99,7 @@
         if (!at) cell.scope = "row";
         if (at === 1) cell.className = "text";
         if (at > 1) cell.textContent = text;
-        else cell.append(Object.assign(document.createElement("span"), { className: "name", textContent: text }));
+        else cell.append(named(text));
         line.append(cell);
       });
       return line;

@@ -3,7 +3,7 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const bytes = (text) => Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
-  const data = JSON.parse(byId("gallery-data").textContent);
+  const data = JSON.parse(byId("gallery-data").textContent), marks = JSON.parse(byId("marks").textContent);
   const side = data.pixels;
   const colours = bytes(data.colours);
   const MAP_SHARE = 0.55; // of a map's colour over the grey frame, as in the pictures of reports/
@@ -91,7 +91,14 @@
   };
 
   const addCard = (title, prediction, className) => {
-    const card = element("div", "", `card ${className || ""}`), heading = element("h3", title);
+    const card = element("div", "", `card ${className || ""}`), heading = element("h3", "");
+    heading.append(element("span", title, "title"));
+    if (title in marks) {
+      const [colour, shape, open] = marks[title];
+      card.classList.add("marked", shape);
+      card.classList.toggle("open", open);
+      card.style.setProperty("--row", colour);
+    }
     if (prediction) heading.append(prediction);
     const inside = element("div", "", "tiles");
     card.append(heading, inside);
@@ -114,7 +121,8 @@
     }
     own.rows.forEach((row, at) => {
       const name = data.rows[at], verdict = row.right ? "right" : "wrong";
-      const prediction = element("span", `${row.right ? "✓" : "✗"} ${row.predicted}`, verdict);
+      const prediction = element("span", `${row.right ? "✓" : "✗"} `, `predicted ${verdict}`);
+      prediction.append(named(row.predicted));
       prediction.title = `predicted ${row.predicted}: ${verdict}`;
       const inside = addCard(name, prediction);
       for (const map of row.maps) {

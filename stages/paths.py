@@ -43,6 +43,11 @@ class Paths:
         """An empty directory to hold while a run is made: the run's own is replaced, and a row's is all its seeds'."""
         return Path("runs") / self.dataset / "locks" / _flat(row, seed, fold)
 
+    def log(self, row: str, seed: int, fold: str | None = None) -> Path:
+        """What trackers write: beside all that DVC knows, a directory a training (docs/trackers.md)."""
+        whole = Path("trackers") / self.dataset / row / f"seed-{seed}"
+        return whole / fold if fold else whole
+
     def result(self, row: str) -> Path:
         """A row's numbers. Beside them `.parquet` (each video), `.npz` (maps of some) and `.training.json`."""
         return Path("results") / self.dataset / f"{row}.csv"

@@ -30,9 +30,9 @@ class Paths:
     def mask_picture(self) -> Path:
         return Path("reports") / self.dataset / "masks.png"
 
-    def run(self, row: str, seed: int, fold: str | None = None) -> Path:
-        """The run of a seed; with folds it holds a directory a fold."""
-        whole = Path("runs") / self.dataset / row / f"seed-{seed}"
+    def run(self, row: str, seed: int, fold: str | None = None, *, below: str = "runs") -> Path:
+        """The run of a seed, which with folds holds a directory a fold; below `trackers` what trackers write of it."""
+        whole = Path(below) / self.dataset / row / f"seed-{seed}"
         return whole / fold if fold else whole
 
     def timing(self, row: str, seed: int, fold: str | None = None) -> Path:
@@ -42,11 +42,6 @@ class Paths:
     def lock(self, row: str, seed: int, fold: str | None = None) -> Path:
         """An empty directory to hold while a run is made: the run's own is replaced, and a row's is all its seeds'."""
         return Path("runs") / self.dataset / "locks" / _flat(row, seed, fold)
-
-    def log(self, row: str, seed: int, fold: str | None = None) -> Path:
-        """What trackers write: beside all that DVC knows, a directory a training (docs/trackers.md)."""
-        whole = Path("trackers") / self.dataset / row / f"seed-{seed}"
-        return whole / fold if fold else whole
 
     def result(self, row: str) -> Path:
         """A row's numbers. Beside them `.parquet` (each video), `.npz` (maps of some) and `.training.json`."""

@@ -63,7 +63,9 @@ def making(arguments: Namespace, dataset: Dataset, fold: str | None) -> "Making"
     return Making(
         params=dataset,
         key=partial(run_key, record, stores, code_of("train")),
-        train=partial(train_and_save, run, train_set, watched_set, record=record, log=paths.log(*own)),
+        train=partial(
+            train_and_save, run, train_set, watched_set, record=record, log=paths.run(*own, below="trackers")
+        ),
         run_dir=paths.run(*own),
         timing=paths.timing(*own),
         lock=paths.lock(*own),

@@ -30,7 +30,7 @@ class Paths:
     def mask_picture(self) -> Path:
         return Path("reports") / self.dataset / "masks.png"
 
-    def run(self, row: str, seed: int, fold: str | None = None, *, below: str = "runs") -> Path:
+    def run(self, row: str, seed: int, fold: str | None = None, below: str = "runs") -> Path:
         """The run of a seed, which with folds holds a directory a fold; below `trackers` what trackers write of it."""
         whole = Path(below) / self.dataset / row / f"seed-{seed}"
         return whole / fold if fold else whole

@@ -63,9 +63,7 @@ def making(arguments: Namespace, dataset: Dataset, fold: str | None) -> "Making"
     return Making(
         params=dataset,
         key=partial(run_key, record, stores, code_of("train")),
-        train=partial(
-            train_and_save, run, train_set, watched_set, record=record, log=paths.run(*own, below="trackers")
-        ),
+        train=partial(train_and_save, run, train_set, watched_set, record=record, log=paths.run(*own, "trackers")),
         run_dir=paths.run(*own),
         timing=paths.timing(*own),
         lock=paths.lock(*own),

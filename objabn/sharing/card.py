@@ -149,13 +149,10 @@ def _use(facts: Facts) -> list[str]:
         f"It sees clips of {data.num_frames} frames, {data.crop} x {data.crop} pixels, one of every "
         f"{data.frame_stride * facts.params.decode.stride} frames of a video.",
     ]
-    if ".py:" in backbone:
-        lines += [
-            "",
-            f"The backbone is code of its authors that is not here: `{backbone}` has to stand where you start.",
-        ]
-    elif backbone.startswith("hf:"):
+    if backbone.startswith("hf:"):
         lines += ["", f"The backbone is built from the checkpoint's config: `{backbone}` has to be there."]
+    elif backbone != X3D and not backbone.startswith("torchvision:"):
+        lines += ["", f"The backbone is its authors' code, which is not here: `{backbone}` has to be where you start."]
     return lines
 
 

@@ -9,7 +9,9 @@ _LIBRARY = "huggingface_hub"
 
 
 def check_hub(name: str) -> None:
-    """Check the name of a repository, and that the library is installed; the network is not asked.
+    """Check the name of a repository, and that the library is installed.
+
+    The network is not asked.
 
     Args:
         name: "user/name".
@@ -25,7 +27,9 @@ def check_hub(name: str) -> None:
 
 
 def upload(folder: Path, name: str) -> str:
-    """Upload a folder, and return the address of the repository. One that is not there is made, private.
+    """Upload a folder, and return the address of the repository.
+
+    A repository that is not there is made, private.
 
     Raises:
         ValueError: the upload failed; the line says why.

@@ -80,10 +80,10 @@ def _use(numbers: Numbers) -> str:
     found = numbers.within.get("within_even")
     if found is None:
         return "It was not measured whether the answer uses the map."
-    cost = f"One even weight in the place of the map costs {found.text(1, ' points')} of top-1"
+    cost = f"One even weight in the place of the map costs {found.text(1, ' points', sign='-')} of top-1"
     if _is_noise(found):
         return f"It is not shown that the answer uses the map. {cost}."
-    return f"{cost}: the answer uses the map. That says nothing of single videos."
+    return f"{cost}: by this comparison alone, the answer uses the map. That says nothing of a single video."
 
 
 def _place(numbers: Numbers) -> list[str]:
@@ -99,5 +99,19 @@ def _place(numbers: Numbers) -> list[str]:
     ]
     beside = f" For comparison: {', '.join(others)}." if others else ""
     lies = f"{name} is highest on the true object in {own} of the frames that have one.{beside}"
+    told = [lies, *_ranking(numbers, letter)]
     taught = f"{name} was taught where the object is. That it lies there is no evidence of what the answer needs."
-    return [lies, taught] if letter == "o" else [lies]
+    return [*told, taught] if letter == "o" else told
+
+
+def _ranking(numbers: Numbers, letter: str) -> list[str]:
+    """Set insertion and deletion of the row's map beside those of Grad-CAM."""
+    found = [[numbers.means.get((measure, each)) for each in (letter, "g")] for measure in ("insertion", "deletion")]
+    (own_in, other_in), (own_out, other_out) = found
+    if own_in is None or other_in is None or own_out is None or other_out is None:
+        return []
+    return [
+        f"Cells in the order of {MAP_NAMES[letter]} have insertion {own_in.mean:.2f} (more is better) and deletion "
+        f"{own_out.mean:.2f} (less is better), those in the order of Grad-CAM {other_in.mean:.2f} and "
+        f"{other_out.mean:.2f}."
+    ]

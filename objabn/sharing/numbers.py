@@ -42,14 +42,17 @@ class Interval(NamedTuple):
     low: float
     high: float
 
-    def text(self, decimals: int, unit: str = "") -> str:
+    def text(self, decimals: int, unit: str = "", *, sign: str = "+") -> str:
         """Write it with its interval.
 
-        >>> Interval(1.25, -0.5, 3.0).text(1, " points")
-        '+1.2 points [-0.5, +3.0]'
+        Args:
+            sign: "+" writes plus signs, "-" does not.
+
+        >>> Interval(1.25, -0.5, 3.0).text(1, " points"), Interval(1.25, -0.5, 3.0).text(1, sign="-")
+        ('+1.2 points [-0.5, +3.0]', '1.2 [-0.5, 3.0]')
         """
-        low, high = (f"{end:+z.{decimals}f}" for end in (self.low, self.high))
-        return f"{self.mean:+z.{decimals}f}{unit} [{low}, {high}]"
+        mean, low, high = (f"{value:{sign}z.{decimals}f}" for value in self)
+        return f"{mean}{unit} [{low}, {high}]"
 
 
 class Numbers(NamedTuple):
@@ -132,7 +135,10 @@ def _lines(table: Path, row: Row) -> pd.DataFrame | None:
 
 
 def number_lines(numbers: Numbers, num_classes: int) -> list[str]:
-    """Write the numbers as a Markdown table: measure, mean ± spread over trainings, difference to abn."""
+    """Write the numbers as a Markdown table.
+
+    Its columns: measure, mean ± spread over the trainings, difference to abn.
+    """
     lines = []
 
     def add(heading: str, key: Key, decimals: int, scale: float) -> None:

@@ -39,7 +39,7 @@ def fixed_videos(videos: list[str]) -> list[int]:
 
 @contextmanager
 def undisturbed(network: torch.nn.Module, device: torch.device) -> Iterator[None]:
-    """Put back, at the end, all that a training draws from, and the mode of each layer.
+    """Put back what a training draws from, and the mode of each layer.
 
     A forward pass in evaluation mode changes nothing else: BatchNorm only reads its statistics.
     """
@@ -99,9 +99,10 @@ class FixedClips:
 
 
 def picture(frames: torch.Tensor, maps: torch.Tensor) -> np.ndarray:
-    """Draw frames in a row, and below them the map over grey frames; 0 is dark blue, 1 is dark red.
+    """Draw frames in a row, and below them the map over grey frames.
 
-    Returns uint8 (2 P + gap, T P + gaps, 3). Of more than eight frames it shows eight, evenly spaced.
+    0 is dark blue, 1 is dark red. Returns uint8 (2 P + gap, T P + gaps, 3). Of more than eight frames it shows eight,
+    evenly spaced.
 
     Args:
         frames: float32 (T, 3, S, S) in [0, 255].

@@ -34,7 +34,9 @@ class Recorder(Protocol):
 
 
 def missing_packages(names: Sequence[str]) -> list[str]:
-    """List those trackers whose package is not installed; a tracker has the name of its package.
+    """List those trackers whose package is not installed.
+
+    A tracker has the name of its package.
 
     >>> missing_packages([])
     []

@@ -30,7 +30,9 @@ _KEY_DIGITS = 8
 
 
 def log_directory(log: Path, key: str) -> Path:
-    """Name the directory of a training's log, below that of its run: another training of the run has another one.
+    """Name the directory of a training's log.
+
+    It is below that of the run. Another training of the same run has another one.
 
     Args:
         key: `run_key`.

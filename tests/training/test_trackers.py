@@ -113,8 +113,8 @@ def test_a_run_is_the_same_with_trackers(
 @pytest.mark.parametrize(
     ("steps", "minutes"),
     [
-        ([3, 2, 5], ALWAYS),
-        pytest.param([6], ALWAYS, marks=pytest.mark.slow),
+        ([6], ALWAYS),
+        pytest.param([3, 2, 5], ALWAYS, marks=pytest.mark.slow),
         pytest.param([6], NEVER, marks=pytest.mark.slow),
         pytest.param([3, 2, 5], NEVER, marks=pytest.mark.slow),
     ],

@@ -55,7 +55,8 @@ from objabn.system.waiting import wait_passively
 from objabn.system.workers import num_cores
 from objabn.training.checkpoint import Parts, Position
 from objabn.training.losses import settings, total_loss
-from objabn.training.train import make_optimiser, make_scheduler, train_epoch
+from objabn.training.optimiser import make_optimiser, make_scheduler
+from objabn.training.train import train_epoch
 
 MEAN, STD = 0.45, 0.225
 PARTS = ("forward", "backward", "optimiser")

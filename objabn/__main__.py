@@ -1,6 +1,6 @@
 """Check the parameters, plan a run, make everything, make a named study, say what took how long, index a data set, make
-its ground truth, explain videos, export masks, look after the side cache, run the ablations, pretrain the embedded
-data's networks: `objabn <command>`, or `python -m objabn <command>`."""
+its ground truth, explain videos, export masks, share a run, look after the side cache, run the ablations, pretrain the
+embedded data's networks: `objabn <command>`, or `python -m objabn <command>`."""
 
 import argparse
 import sys
@@ -25,6 +25,7 @@ COMMANDS = {
     "index": "list a data set's videos in data/<dataset>/index.csv",
     "truth": "make a store of ground truth from boxes of UCF101-24 or Something-Else, or masks",
     "masks": "export a data set's masks for other tools: COCO, YouTube-VIS, videos to look at",
+    "push": "a trained run as a folder that stands alone, with a model card; or on a hub",
     "cache": "what the side cache holds; `cache prune` frees what is not needed",
     "ablate": "controls and audits over seeds, readings of PC, maps that matter: on the embedded data (hours)",
     "pretrain": "train the embedded data set's own pretrained weights",

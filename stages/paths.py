@@ -30,9 +30,9 @@ class Paths:
     def mask_picture(self) -> Path:
         return Path("reports") / self.dataset / "masks.png"
 
-    def run(self, row: str, seed: int, fold: str | None = None) -> Path:
-        """The run of a seed; with folds it holds a directory a fold."""
-        whole = Path("runs") / self.dataset / row / f"seed-{seed}"
+    def run(self, row: str, seed: int, fold: str | None = None, below: str = "runs") -> Path:
+        """The run of a seed, which with folds holds a directory a fold; below `trackers` what trackers write of it."""
+        whole = Path(below) / self.dataset / row / f"seed-{seed}"
         return whole / fold if fold else whole
 
     def timing(self, row: str, seed: int, fold: str | None = None) -> Path:

@@ -50,7 +50,7 @@ def making(arguments: Namespace, dataset: Dataset, fold: str | None) -> "Making"
     from objabn.training.train import train_and_save
 
     paths, seed = Paths(arguments.dataset), arguments.seed
-    how = (arguments.control, arguments.masks, arguments.labels, fold)
+    how, own = (arguments.control, arguments.masks, arguments.labels, fold), (arguments.row, seed, fold)
     run = Run(dataset, arguments.attention, arguments.pc, seed, *how)
     frames, masks = paths.data("frames"), paths.data("masks")
     groups = partial(read_groups, FOLDER, arguments.dataset)
@@ -63,10 +63,10 @@ def making(arguments: Namespace, dataset: Dataset, fold: str | None) -> "Making"
     return Making(
         params=dataset,
         key=partial(run_key, record, stores, code_of("train")),
-        train=partial(train_and_save, run, train_set, watched_set, record=record),
-        run_dir=paths.run(arguments.row, seed, fold),
-        timing=paths.timing(arguments.row, seed, fold),
-        lock=paths.lock(arguments.row, seed, fold),
+        train=partial(train_and_save, run, train_set, watched_set, record=record, log=paths.run(*own, "trackers")),
+        run_dir=paths.run(*own),
+        timing=paths.timing(*own),
+        lock=paths.lock(*own),
         is_part=fold is not None,
     )
 

@@ -15,7 +15,7 @@ from objabn.model.interface import Output
 from objabn.model.run import Run, build_model
 from objabn.stores.masks import GRID
 from objabn.training.losses import settings, total_loss
-from objabn.training.train import make_optimiser
+from objabn.training.optimiser import make_optimiser
 
 ROOT = Path(__file__).parents[2]
 CLASSES = 101

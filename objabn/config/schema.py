@@ -1,7 +1,7 @@
 """The schema of params.yaml (`config.file` reads it).
 
-No parameter has a default here: DVC tracks the values in params.yaml, not this file, so a default that changed would
-leave stale results. The field comments give units.
+No parameter that changes a result has a default here: DVC tracks the values in params.yaml, not this file, so a default
+that changed would leave stale results. The field comments give units.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from objabn.config.blocks import Block, Count, NonNegative, Positive, Seed, Share
+from objabn.config.blocks import EACH_ONCE, Block, Count, NonNegative, Positive, Seed, Share
 from objabn.config.rows import AnyControl, Loss, Table
 from objabn.config.segmenters import (
     LEAST_PROBABILITY,
@@ -27,6 +27,7 @@ BLOCKS = ("stem", "res2", "res3", "res4", "res5")  # of an X3D, before its head
 X3D = "x3d"  # `model.backbone` of the paper's network
 OWN_BACKBONE = re.compile(r"torchvision:\w+|hf:.+|.+:[A-Za-z_]\w*")
 Group = Literal["person", "other"]
+Tracker = Literal["tensorboard", "wandb"]
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -224,6 +225,8 @@ class Machine(Block):
     segment_workers: Count | None  # processes without a GPU, or Ray's actors; null: one a core, or one a GPU
     loader_workers: Annotated[int, Field(ge=0)]  # processes that load clips; 0 loads in the training process
     checkpoint_minutes: Positive  # between two checkpoints within an epoch; there is one after each epoch anyway
+    # They are shown curves and maps (docs/trackers.md). In no record of a run, so old files and runs may lack it.
+    trackers: Annotated[list[Tracker], EACH_ONCE, Field(default_factory=list, exclude=True)]
 
 
 class Dataset(Block):

@@ -38,7 +38,8 @@ def control_and_block(params: Params, dataset: Dataset, name: str) -> tuple[Cont
         raise ParamsError("\n".join(f"params.yaml: controls.{name}.set.{fault}" for fault in faults))
     if isinstance(params.controls[name].masks, TrueMasks) and dataset.truth is None:
         raise ParamsError(f"params.yaml: {_no_truth(name)}")
-    return params.controls[name], Dataset.model_validate(values)
+    # Of `machine` no control changes anything, and not all of it stands in `values`.
+    return params.controls[name], Dataset.model_validate(values).model_copy(update={"machine": dataset.machine})
 
 
 def trained_table(params: Params) -> Table:

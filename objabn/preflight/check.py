@@ -21,6 +21,7 @@ from objabn.preflight.rows import stages_done, table_rows
 from objabn.preflight.segmenter import segmenter_downloads, segmenter_findings
 from objabn.preflight.side_by_side import num_cores, num_gpus, side_by_side
 from objabn.preflight.space import disk_findings, memory_findings
+from objabn.preflight.trackers import tracker_findings
 from objabn.preflight.weights import download_findings
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def check_needs(name: str, params: Params, *, running: str | None = None) -> lis
     found += download_findings([*segmenter_downloads(name, dataset), *backbone_downloads(rows)])
     found += backbone_findings(rows)
     found += network_findings(every, None if index is None else sorted(index["label"].unique()))
-    found += memory_findings(name, rows, at_a_time)
+    found += memory_findings(name, rows, at_a_time) + tracker_findings(name, dataset)
     train_videos, networks = _training(counts, index)
     found += device_findings(rows, train_videos, present, networks)
     return settle(found, done)

@@ -72,10 +72,13 @@ class Checkpoint:
     Args:
         key: `run_key`.
         minutes: time between two checkpoints within an epoch (`due`).
+
+    Attributes:
+        key: that of the training.
     """
 
     def __init__(self, cache: Cache, key: str, minutes: float) -> None:
-        self._cache, self._key, self._sec = cache, key, 60 * minutes
+        self.key, self._cache, self._sec = key, cache, 60 * minutes
         self._kept = time.monotonic()
 
     def due(self) -> bool:
@@ -104,7 +107,7 @@ class Checkpoint:
             },
             state,
         )
-        self._cache.store(KIND, self._key, len(weights).to_bytes(8, "little") + weights + state.getvalue())
+        self._cache.store(KIND, self.key, len(weights).to_bytes(8, "little") + weights + state.getvalue())
         self._kept = time.monotonic()
 
     def restore(self, parts: Parts) -> Position:
@@ -117,8 +120,8 @@ class Checkpoint:
             ValueError: the unit is whole, but not a checkpoint of such a training; or processes train different things.
         """
         rank = collectives.rank()
-        key, unit = collectives.first((self._key, None if rank else self._cache.load(KIND, self._key)))
-        if key != self._key:
+        key, unit = collectives.first((self.key, None if rank else self._cache.load(KIND, self.key)))
+        if key != self.key:
             what = "parameters, data, libraries, code and kind of device"
             raise ValueError(f"train.nodes: expected the same {what} on all nodes, got others here")
         if unit is None:
@@ -139,13 +142,13 @@ class Checkpoint:
             if cuda is not None:
                 torch.cuda.set_rng_state(cuda)
         except (*_MISREAD, RuntimeError, ValueError, LookupError, TypeError, AttributeError):
-            path = self._cache.path(KIND, self._key)
+            path = self._cache.path(KIND, self.key)
             raise ValueError(f"{path}: expected a checkpoint of this training, got something else; remove it") from None
         return position
 
     def remove(self) -> None:
         """Remove the kept state, if there is any."""
-        self._cache.path(KIND, self._key).unlink(missing_ok=True)
+        self._cache.path(KIND, self.key).unlink(missing_ok=True)
 
 
 def run_key(record: Mapping[str, Any], stores: Sequence[Path], code: str) -> str:

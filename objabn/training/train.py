@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch.optim.lr_scheduler import LambdaLR
 
 from objabn.clips.batches import Loader, clip_tensors, mask_tensors, num_batches
 from objabn.clips.dataset import ClipDataset
@@ -28,35 +27,10 @@ from objabn.training.checkpoint import Checkpoint, Parts, Position
 from objabn.training.gpu_memory import out_of_memory_in_one_line
 from objabn.training.gradient_shares import gradient_shares, probed_batches
 from objabn.training.losses import scales, settings, total_loss
+from objabn.training.optimiser import epoch_rates, make_optimiser, make_scheduler
 from objabn.training.parallel import join_processes, synchronise
-from objabn.training.schedule import learning_rate
 from objabn.training.tally import Tally, reads_every
-
-
-def make_optimiser(model: ObjectABN, params: Dataset) -> torch.optim.Optimizer:
-    """Make Adam for all parameters that are not frozen.
-
-    The parameters form groups with a learning rate each: the backbone, the layers that do not come from a pretrained
-    backbone (`new_layers`), and each set of class centroids. `train.weight_decay` leaves centroids alone.
-    """
-    new = [value for layer in model.new_layers() for value in layer.parameters()]
-    apart = {id(value) for value in [*new, *model.class_centroids]}
-    backbone = [value for value in model.parameters() if value.requires_grad and id(value) not in apart]
-    lr, rates = params.train.lr, (params.train.centroid_lr, params.train.push_centroid_lr)
-    groups: list[dict[str, Any]] = [{"params": backbone}, {"params": new, "lr": params.train.new_layers_lr or lr}]
-    for centroids, rate in zip(model.class_centroids, rates, strict=False):
-        groups.append({"params": [centroids], "lr": rate or lr, "weight_decay": 0.0})
-    return torch.optim.Adam(groups, lr=lr, weight_decay=params.train.weight_decay, fused=True)
-
-
-def make_scheduler(optimiser: torch.optim.Optimizer, params: Dataset, steps: int) -> LambdaLR:
-    """Make the schedule of the learning rates over all `steps`.
-
-    Call the scheduler's `step` after each step of the optimiser.
-    """
-    if params.train.schedule == "constant":
-        return LambdaLR(optimiser, lambda done: 1.0)
-    return LambdaLR(optimiser, lambda done: learning_rate(min(done + 1, steps), steps, 1.0))
+from objabn.training.trackers import Trackers, log_directory
 
 
 @torch.no_grad()
@@ -171,6 +145,7 @@ def train(
     *,
     parallel: bool = False,
     probe: bool = True,
+    log: Path | None = None,
 ) -> tuple[ObjectABN, dict[str, Any]]:
     """Train a network, and return it with the timing.
 
@@ -184,11 +159,12 @@ def train(
         parallel: True in a process that `processes` started. Each process takes its slice of every batch, and all
             processes follow the mean gradient. False trains in this process alone, whatever `train.devices` says.
         probe: False leaves the gradient's shares out, for those who measure time.
+        log: directory of what `machine.trackers` write; None: they write nothing.
 
     Raises:
         TrainingError: the loss or one of its terms is not finite, or the GPU's memory does not hold a batch.
-        ValueError: the device is not there, the pretrained weights or the checkpoint do not fit, or several processes
-            have less than a batch.
+        ValueError: the device or a tracker's package is not there, the pretrained weights or the checkpoint do not fit,
+            or several processes have less than a batch.
     """
     params = run.params
     fabric = join_processes(params) if parallel else make_fabric(params)
@@ -209,7 +185,8 @@ def train(
         print(f"{params.model.pretrained}: all keys fit but {network.drawn}, drawn anew for {classes}")
     adam = make_optimiser(network, params)
     batches = num_batches(train_set, params.train.batch_size)
-    scheduler = make_scheduler(adam, params, params.train.epochs * math.ceil(batches / params.train.accumulate))
+    steps = math.ceil(batches / params.train.accumulate)  # of an epoch
+    scheduler = make_scheduler(adam, params, params.train.epochs * steps)
     model, optimiser = fabric.setup(compiled(network, params.train, fabric.device), adam)
     parts = Parts(network, optimiser, scheduler, {})
     if fabric.global_rank:  # each process draws its own dropout
@@ -221,11 +198,14 @@ def train(
     settings: dict[str, Any] = {"workers": params.machine.loader_workers, "device": fabric.device}
     settings["share"] = (fabric.global_rank, fabric.world_size)
     settings["processes"] = params.train.devices if parallel else 1
-    size = params.train.batch_size
+    size, begun = params.train.batch_size, len(position.rows)
     with (
         out_of_memory_in_one_line(params.train, fabric.strategy.precision.precision),
         Loader(train_set, size, seed=run.seed, shuffle=True, **settings) as train_batches,
         Loader(validation_set, size, **settings) as validation_batches,
+        Trackers(
+            run, validation_set, fabric, log, begun, lambda each: epoch_rates(scheduler, each * steps)
+        ) as trackers,
         open(run_dir / CURVES if fabric.is_global_zero else os.devnull, "w", newline="") as file,
     ):
         write_rows(file, position.rows, header=True)
@@ -246,6 +226,8 @@ def train(
                 f"{position.waited / seconds:.1%} waiting for data",
                 flush=True,
             )
+            trackers.log(position.rows, network)
+        trackers.log(position.rows, network)  # of a training that was interrupted at its end
     if parts.best:
         network.load_state_dict(parts.best)
     times = {"train_seconds": position.elapsed(), "data_wait_seconds": position.waited}
@@ -276,6 +258,7 @@ def train_and_save(
     run_dir: Path,
     checkpoint: Checkpoint | None,
     record: dict[str, Any],
+    log: Path | None = None,
 ) -> dict[str, Any]:
     """Train in this process, save the run, and return the timing.
 
@@ -283,9 +266,11 @@ def train_and_save(
 
     Args:
         record: the content of run.json (`run_record`).
+        log: directory of the trackers' logs of the run's trainings, each of which has one of its own in it.
     """
     parallel = run.params.train.devices * run.params.train.nodes > 1
-    model, timing = train(run, train_set, validation_set, run_dir, checkpoint, parallel=parallel)
+    of_this = log_directory(log, checkpoint.key) if log and checkpoint else None
+    model, timing = train(run, train_set, validation_set, run_dir, checkpoint, parallel=parallel, log=of_this)
     if collectives.rank() == 0:
         threads = record["threads"] if timing["device"] == "cpu" else None  # on a GPU they determine nothing
         measured = {name: timing[name] for name in ("epoch", "device", "precision")}

@@ -35,6 +35,7 @@ def test_row_path(attention: str, pc: bool, expected: str) -> None:
 def test_where_a_rows_files_stand(row: str, flat: str) -> None:
     paths = Paths("own")
     assert paths.run(row, 3) == Path(f"runs/own/{row}/seed-3")
+    assert paths.run(row, 3, "fold-2", "trackers") == Path(f"trackers/own/{row}/seed-3/fold-2")
     assert paths.timing(row, 3) == Path(f"runs/own/timing/{flat}-seed-3.json")
     assert paths.result(row) == Path(f"results/own/{row}.csv")
     assert paths.picture(row) == Path(f"reports/own/maps/{flat}.png")

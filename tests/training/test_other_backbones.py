@@ -23,8 +23,9 @@ from objabn.model.run import Run, run_record, save_run
 from objabn.system.cache import Cache
 from objabn.training import train as train_module
 from objabn.training.checkpoint import Checkpoint, run_key
+from objabn.training.optimiser import make_optimiser
 from objabn.training.processes import run_in_processes
-from objabn.training.train import make_optimiser, train
+from objabn.training.train import train
 from tests.helpers.interruptions import KEY, interruption
 from tests.helpers.training import changed, split
 

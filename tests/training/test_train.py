@@ -21,9 +21,10 @@ from objabn.evaluation.trained import load_trained
 from objabn.model.device import make_fabric
 from objabn.model.run import Run, build_model, run_record, save_run
 from objabn.model.x3d import x3d_blocks
+from objabn.training.optimiser import make_optimiser
 from objabn.training.schedule import learning_rate
 from objabn.training.tally import TrainingError
-from objabn.training.train import make_optimiser, train, train_and_save
+from objabn.training.train import train, train_and_save
 from tests.helpers.training import PARAMS, changed, split
 
 ROWS = [*((attention, pc) for attention in LOSSES for pc in (False, True)), ("plain", False)]

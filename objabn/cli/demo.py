@@ -51,6 +51,11 @@ def run(args: argparse.Namespace) -> int:
     from objabn.demo.offers import Networks, choose_offers
     from objabn.evaluation.trained import choose_device
 
+    if args.port is not None and not 0 < args.port < 2**16:
+        raise ValueError(f"--port: expected 1 to {2**16 - 1}, got {args.port}")
+    choose_device(args.device)
+    root = find_root(Path.cwd())
+    offers = choose_offers(root, args.trained, args.models, args.weights)
     try:
         from objabn.demo.page import serve
     except ModuleNotFoundError as error:
@@ -60,11 +65,6 @@ def run(args: argparse.Namespace) -> int:
             f"objabn demo: needs the package {_PACKAGE}, found none; in a checkout of objabn: "
             "`pip install -r requirements-demo.txt`, or `pip install '.[demo]'`"
         ) from error
-    if args.port is not None and not 0 < args.port < 2**16:
-        raise ValueError(f"--port: expected 1 to {2**16 - 1}, got {args.port}")
-    choose_device(args.device)
-    root = find_root(Path.cwd())
-    offers = choose_offers(root, args.trained, args.models, args.weights)
     networks = Networks(offers, args.device)
     for offer in offers if args.trained or args.models else []:
         networks.load(offer.name)  # a fault of what was named costs the command, not the visitor

@@ -104,7 +104,7 @@ def shipped_offer() -> Offer:
         f"This network knows {len(ACTIONS)} drawn actions ({', '.join(ACTIONS)}) and no others: "
         "of a real video its answer is one of them all the same."
     )
-    name, about = "eight drawn actions (comes with objabn)", "The run that comes with objabn."
+    name, about = "eight drawn actions", "The run that comes with objabn."
     return Offer(name, about, lambda device: load(SHIPPED, device=device), warning)
 
 

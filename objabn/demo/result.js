@@ -37,7 +37,7 @@ const classes = (told) => {
   }
   if (told.warning) section.append(make("p", told.warning, { class: "notice" }));
   const known = told.known === 1 ? "one class" : `${told.known.toLocaleString("en")} classes`;
-  section.append(list, make("p", `Of ${known} that the network ${told.network} knows. ${told.about}`, { class: "note" }));
+  section.append(list, make("p", `Network: ${told.network}. It knows ${known}. ${told.about}`, { class: "note" }));
   return section;
 };
 

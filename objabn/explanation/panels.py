@@ -40,13 +40,6 @@ def crop_of(box: np.ndarray, size: tuple[int, int]) -> tuple[slice, slice]:
     return sides[0], sides[1]
 
 
-def surrounded(frame: np.ndarray, crop: tuple[slice, slice], seen: np.ndarray) -> np.ndarray:
-    """Put a picture of the network's crop, uint8 (h, w, 3), into its frame (H, W, 3), which is dark around it."""
-    panel = (frame * _DARKENED).astype(np.uint8)
-    panel[crop] = seen
-    return panel
-
-
 class Panels:
     """Side by side, below two lines of text: the frame, each map over it, and the mask where there is one.
 
@@ -78,12 +71,15 @@ class Panels:
         """
         assert len(maps) == len(self._labels), f"{list(maps)} {self._labels}"
         assert (mask is not None) == self._with_mask
-        inside = frame[self._crop]
-        seen = [inside, *(coloured(inside, each) for each in maps.values())]
-        panels = [surrounded(frame, self._crop, each) for each in seen]
+        dark = (frame * _DARKENED).astype(np.uint8)
+        panels = [dark.copy() for _ in range(self._number)]
+        panels[0][self._crop] = frame[self._crop]
+        for panel, each in zip(panels[1:], maps.values(), strict=False):
+            panel[self._crop] = coloured(frame[self._crop], each)
         if mask is not None:
             whole = coloured(frame, mask, smooth=False)
-            panels.append(surrounded(whole, self._crop, whole[self._crop]))
+            panels[-1] = (whole * _DARKENED).astype(np.uint8)
+            panels[-1][self._crop] = whole[self._crop]
         picture = np.full((*self.size, 3), _BACKGROUND, np.uint8)
         _write(picture, title, 0, 0, self.size[1])
         labels = [f"{seconds:.1f} s", *self._labels, *["mask"] * self._with_mask]
@@ -131,3 +127,10 @@ def _text(text: str, size: int) -> tuple[np.ndarray, int]:
     """Text as coverage in 0..255, uint8 (height, width), and how many of its rows lie below the baseline."""
     parsed = _parser().parse(text, 72, FontProperties(size=size))
     return np.asarray(parsed.image), round(parsed.depth)
+
+
+def surrounded(frame: np.ndarray, crop: tuple[slice, slice], seen: np.ndarray) -> np.ndarray:
+    """Put a picture of the network's crop, uint8 (h, w, 3), into its frame (H, W, 3), which is dark around it."""
+    panel = (frame * _DARKENED).astype(np.uint8)
+    panel[crop] = seen
+    return panel

@@ -14,7 +14,7 @@ from objabn.demo.offers import Networks, shipped_offer
 from objabn.demo.page import serve
 
 EXAMPLE, FRAME = "jumping_jacks", "4"
-WIDTH, HEIGHT, COLOURS = 1180, 760, 128
+WIDTH, HEIGHT = 1280, 800
 
 
 def take(url: str, path: Path) -> None:
@@ -31,7 +31,7 @@ def take(url: str, path: Path) -> None:
         page.wait_for_timeout(500)  # gradio's bar fades
         page.screenshot(path=path, full_page=True)
         browser.close()
-    Image.open(path).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    Image.open(path).convert("RGB").save(path, optimize=True)
 
 
 if __name__ == "__main__":

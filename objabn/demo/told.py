@@ -13,7 +13,7 @@ WHAT_A_MAP_IS = {
     "u": "attention that was trained without masks",
     "o": "attention that was trained to lie on the objects",
     "b": "attention that was trained to lie on the background",
-    "g": "where the most probable class of each clip gets its score from",
+    "g": "cells that raise the score of each clip's most probable class",
 }
 
 

@@ -14,7 +14,7 @@ from objabn.demo.offers import Networks, shipped_offer
 from objabn.demo.page import serve
 
 EXAMPLE, FRAME = "jumping_jacks", "4"
-WIDTH, HEIGHT = 1280, 800
+WIDTH, HEIGHT = 1160, 800
 
 
 def take(url: str, path: Path) -> None:

@@ -54,7 +54,7 @@ def build_page(offers: Sequence[Offer], examples: Mapping[str, Path], explainer:
                 gr.HTML("<p>or an example:</p>", apply_default_css=False, elem_id="or")
                 with gr.Row(elem_id="examples"):
                     buttons = {label: gr.Button(label, size="sm", min_width=60) for label in examples}
-                grad_cam = gr.Checkbox(label="also Grad-CAM (about twice the time)", value=True, elem_id="grad-cam")
+                grad_cam = gr.Checkbox(label="also Grad-CAM (takes longer)", value=True, elem_id="grad-cam")
                 start = gr.Button("Explain", variant="primary", elem_id="explain")
             with gr.Column(scale=5, min_width=320):
                 result = gr.HTML(

@@ -15,6 +15,7 @@ from objabn.system.waiting import wait_passively
 # A command is the module of its name in objabn/cli; only the one that is asked for is imported.
 COMMANDS = {
     "explain": "a trained run's attention maps over any videos",
+    "demo": "a page on this machine: give it a video, move through frames and maps",
     "audit": "a network that was not trained here, evaluated and audited on a data set's test videos",
     "check": "is all there that the pipeline needs? exit 2 with one line for each fault",
     "plan": "what a run will cost: time and disk of each stage, from a minute of measuring",
@@ -30,7 +31,7 @@ COMMANDS = {
     "ablate": "controls and audits over seeds, readings of PC, maps that matter: on the embedded data (hours)",
     "pretrain": "train the embedded data set's own pretrained weights",
 }
-ANYWHERE = ("explain",)  # commands that need no checkout
+ANYWHERE = ("explain", "demo")  # commands that need no checkout
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -152,3 +152,10 @@ def _text(text: str, size: int) -> tuple[np.ndarray, int]:
     """Text as coverage in 0..255, uint8 (height, width), and how many of its rows lie below the baseline."""
     parsed = _parser().parse(text, 72, FontProperties(size=size))
     return np.asarray(parsed.image), round(parsed.depth)
+
+
+def surrounded(frame: np.ndarray, crop: tuple[slice, slice], seen: np.ndarray) -> np.ndarray:
+    """Put a picture of the network's crop, uint8 (h, w, 3), into its frame (H, W, 3), which is dark around it."""
+    panel = (frame * _DARKENED).astype(np.uint8)
+    panel[crop] = seen
+    return panel

@@ -98,8 +98,8 @@ def _page(lines: Sequence[Sequence[np.ndarray]], headings: Sequence[str], colour
     font = ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", 12)
     draw = ImageDraw.Draw(page)
     page.paste(Image.fromarray(legend(10, _SIDE - 40, colours)), (20, _HEADING // 2 - 5))
-    for number, place in (("0", 10), ("1", _SIDE - 10)):
-        draw.text((place, _HEADING / 2), number, fill="black", font=font, anchor="mm")
+    for end, left in (("0", 10), ("1", _SIDE - 10)):
+        draw.text((left, _HEADING / 2), end, fill="black", font=font, anchor="mm")
     for column, heading in enumerate(headings):
         place = (column * step + _SIDE / 2, _HEADING / 2)
         draw.multiline_text(place, heading, fill="black", font=font, anchor="mm", align="center", spacing=1)

@@ -1,6 +1,6 @@
 """Check the parameters, plan a run, make everything, make a named study, say what took how long, index a data set, make
-its ground truth, explain videos, export masks, look after the side cache, run the ablations, pretrain the embedded
-data's networks: `objabn <command>`, or `python -m objabn <command>`."""
+its ground truth, explain videos, export networks and masks, look after the side cache, run the ablations, pretrain the
+embedded data's networks: `objabn <command>`, or `python -m objabn <command>`."""
 
 import argparse
 import sys
@@ -15,6 +15,7 @@ from objabn.system.waiting import wait_passively
 # A command is the module of its name in objabn/cli; only the one that is asked for is imported.
 COMMANDS = {
     "explain": "a trained run's attention maps over any videos",
+    "export": "a trained run's logits and maps as one file for other programs: ONNX or pt2",
     "audit": "a network that was not trained here, evaluated and audited on a data set's test videos",
     "check": "is all there that the pipeline needs? exit 2 with one line for each fault",
     "plan": "what a run will cost: time and disk of each stage, from a minute of measuring",
@@ -28,7 +29,7 @@ COMMANDS = {
     "ablate": "controls and audits over seeds, readings of PC, maps that matter: on the embedded data (hours)",
     "pretrain": "train the embedded data set's own pretrained weights",
 }
-ANYWHERE = ("explain",)  # commands that need no checkout
+ANYWHERE = ("explain", "export")  # commands that need no checkout
 
 
 def main(argv: Sequence[str] | None = None) -> int:

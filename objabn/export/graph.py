@@ -4,7 +4,8 @@ Shapes: B clips, T frames, S pixels, L classes, M maps, h/w their grid.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -89,18 +90,40 @@ def trace(network: VideoNetwork, data: Data) -> ExportedProgram:
     """
     graph = (_LogitsAlone if network.attention_branch is None else _OwnMaps)(_plain(network)).eval()
     clips = torch.zeros(1).expand(2, 3, data.num_frames, data.crop, data.crop)  # a file holds them, so one number
-    try:
-        with torch.no_grad():
-            program = torch.export.export(graph, (clips,), dynamic_shapes={CLIPS: {0: Dim(BATCH, min=1)}}, strict=False)
-            program = program.run_decompositions({})  # without the blocks that switch autocast off
-    except Exception as error:  # torch raises many kinds, and a network of the user's any
-        reason = " ".join(str(error).split())[:300]
-        raise ValueError(f"export: expected a network that torch.export can trace, got {reason}") from error
+    program = _exported(graph, clips).run_decompositions({})  # without the blocks that switch autocast off
     for part in [program.graph_module, *program.graph_module.modules()]:
         for node in getattr(part, "graph", program.graph).nodes:
             for note in ("stack_trace", "nn_module_stack", "source_fn_stack"):  # they name folders of this machine
                 node.meta.pop(note, None)
     return program
+
+
+def _exported(graph: nn.Module, clips: Tensor) -> ExportedProgram:
+    """The graph as torch.export makes it, for batches of any size.
+
+    A network that asks for the length of a tensor is only known in strict mode, which takes three times as long.
+    """
+    sizes = {CLIPS: {0: Dim(BATCH, min=1)}}
+    with torch.no_grad(), _no_fused_transformers():
+        try:
+            return torch.export.export(graph, (clips,), dynamic_shapes=sizes, strict=False)
+        except Exception as error:  # torch raises many kinds, and a network of the user's any
+            reason = " ".join(str(error).split())[:300]
+        try:
+            return torch.export.export(graph, (clips,), dynamic_shapes=sizes, strict=True)
+        except Exception as error:
+            raise ValueError(f"export: expected a network that torch.export can trace, got {reason}") from error
+
+
+@contextmanager
+def _no_fused_transformers() -> Iterator[None]:
+    """Keep torch from computing an nn.TransformerEncoderLayer by one operator, which ONNX has not."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def _plain(network: VideoNetwork) -> nn.Module:

@@ -17,6 +17,7 @@ from objabn.evaluation.trained import TrainedRun
 from objabn.explanation.clip_stream import end_to_end
 from objabn.explanation.frame_stream import stream_video
 from objabn.explanation.models import framing
+from objabn.index.names import printable
 
 VIDEOS = 3  # that a file is checked on where none are named
 _A_VIDEO = 2  # clips at most
@@ -32,7 +33,7 @@ def clips_of(run: TrainedRun, videos: Sequence[Path]) -> tuple[list[list[Tensor]
         Each video's first clips, one or two, normalised float32 (3, T, S, S); and words.
 
     Raises:
-        VideoError: a video has no frames.
+        ValueError: a video has no frames.
     """
     if videos:
         return [_of_video(run, path) for path in videos], ", ".join(path.name for path in videos)
@@ -65,7 +66,10 @@ def own_videos(run: TrainedRun) -> list[Path]:
 
 
 def _of_video(run: TrainedRun, path: Path) -> list[Tensor]:
-    stream = stream_video(path)
+    try:
+        stream = stream_video(path)
+    except ValueError as error:
+        raise ValueError(f"{printable(str(path))}: {error}") from error
     info = stream.info
     return _cut(run, stream, info.height, info.width, info.pixel_aspect)
 

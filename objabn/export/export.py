@@ -57,8 +57,7 @@ def export(
 
     Raises:
         ValueError: no such format, or its packages are missing; a file is there already; a network that cannot be
-            exported; answers that are not finite, or further from PyTorch's than `LIMIT`.
-        VideoError: a video has no frames.
+            exported; answers that are not finite, or further from PyTorch's than `LIMIT`; a video without frames.
     """
     check_format(file_format)
     check_path(path, file_format, force=force)

@@ -26,6 +26,7 @@ NOTES = "objabn.json"  # key of the notes in a file's metadata (ONNX), or among 
 OPSET = 18  # of ONNX
 OPERATORS = {ONNX: f"ONNX, opset {OPSET}", PT2: "ATen, as torch.export has it"}
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+_MADE_BY = ("stack_trace", "nn_module_stack", "source_fn_stack")  # of a node; they name folders of this machine
 _LARGEST = 2**31 - 2**20  # bytes of an ONNX file, which is one message of protobuf
 
 
@@ -59,10 +60,18 @@ def write(
     text = json.dumps(notes, indent=2, ensure_ascii=False)
     with _quiet():
         if file_format == PT2:
-            with path.open("wb") as file:
-                torch.export.save(program, file, extra_files={NOTES: text})
+            _save(program.run_decompositions({}), text, path)  # without the blocks that switch autocast off
         else:
             path.write_bytes(_onnx(program, outputs, text))
+
+
+def _save(program: ExportedProgram, notes: str, path: Path) -> None:
+    for module in program.graph_module.modules():
+        for node in module.graph.nodes:
+            for made_by in _MADE_BY:
+                node.meta.pop(made_by, None)
+    with path.open("wb") as file:
+        torch.export.save(program, file, extra_files={NOTES: notes})
 
 
 def _onnx(program: ExportedProgram, outputs: Sequence[str], notes: str) -> bytes:

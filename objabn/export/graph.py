@@ -90,26 +90,13 @@ def trace(network: VideoNetwork, data: Data) -> ExportedProgram:
     """
     graph = (_LogitsAlone if network.attention_branch is None else _OwnMaps)(_plain(network)).eval()
     clips = torch.zeros(1).expand(2, 3, data.num_frames, data.crop, data.crop)  # a file holds them, so one number
-    program = _exported(graph, clips).run_decompositions({})  # without the blocks that switch autocast off
-    for part in [program.graph_module, *program.graph_module.modules()]:
-        for node in getattr(part, "graph", program.graph).nodes:
-            for note in ("stack_trace", "nn_module_stack", "source_fn_stack"):  # they name folders of this machine
-                node.meta.pop(note, None)
-    return program
-
-
-def _exported(graph: nn.Module, clips: Tensor) -> ExportedProgram:
-    """The graph as torch.export makes it, for batches of any size.
-
-    A network that asks for the length of a tensor is only known in strict mode, which takes three times as long.
-    """
     sizes = {CLIPS: {0: Dim(BATCH, min=1)}}
     with torch.no_grad(), _no_fused_transformers():
         try:
             return torch.export.export(graph, (clips,), dynamic_shapes=sizes, strict=False)
         except Exception as error:  # torch raises many kinds, and a network of the user's any
             reason = " ".join(str(error).split())[:300]
-        try:
+        try:  # a network that asks for the length of a tensor; takes three times as long
             return torch.export.export(graph, (clips,), dynamic_shapes=sizes, strict=True)
         except Exception as error:
             raise ValueError(f"export: expected a network that torch.export can trace, got {reason}") from error

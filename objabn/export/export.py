@@ -87,7 +87,9 @@ def check_path(path: Path, file_format: str, *, force: bool) -> None:
 
 
 def batches(clips: Sequence[Sequence[Tensor]], size: int) -> list[Tensor]:
-    """Make batches of so many clips in which each video's first clip is, float32 (size, 3, T, S, S).
+    """Make batches in which each video's first clip is.
+
+    Returns float32 (size, 3, T, S, S) each.
 
     The last batch is filled up with the videos' second clips, then with those that it began with.
     """
@@ -99,7 +101,13 @@ def batches(clips: Sequence[Sequence[Tensor]], size: int) -> list[Tensor]:
 
 @torch.no_grad()
 def compare(runner: Runner, network: VideoNetwork, names: Sequence[str], clips: Sequence[Tensor]) -> dict[str, float]:
-    """Return the largest absolute difference of each output over batches of clips; NaN where one is not finite."""
+    """Return the largest absolute difference of each output, by name.
+
+    It is NaN where a value is not finite.
+
+    Args:
+        names: of the outputs. clips: batches, float32 (B, 3, T, S, S).
+    """
     largest = dict.fromkeys(names, 0.0)
     for batch in clips:
         for name, found, expected in zip(names, runner(batch), outputs(network, batch), strict=True):

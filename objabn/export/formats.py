@@ -25,7 +25,7 @@ FORMATS = (ONNX, PT2)
 NOTES = "objabn.json"  # key of the notes in a file's metadata (ONNX), or among its extra files (pt2)
 OPSET = 18  # of ONNX
 OPERATORS = {ONNX: f"ONNX, opset {OPSET}", PT2: "ATen, as torch.export has it"}
-_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")  # of the extra `export`
 _MADE_BY = ("stack_trace", "nn_module_stack", "source_fn_stack")  # of a node; they name folders of this machine
 _LARGEST = 2**31 - 2**20  # bytes of an ONNX file, which is one message of protobuf
 
@@ -38,9 +38,9 @@ def check_format(file_format: str) -> None:
     """
     if file_format not in FORMATS:
         raise ValueError(f"format: expected {' or '.join(FORMATS)}, got {file_format!r}")
-    if file_format == ONNX and (missing := [name for name in _PACKAGES if find_spec(name) is None]):
+    if file_format == ONNX and (missing := [name for name in PACKAGES if find_spec(name) is None]):
         raise ValueError(
-            f"format onnx: expected {', '.join(_PACKAGES)} to be installed, found no {missing[0]}; "
+            f"format onnx: expected {', '.join(PACKAGES)} to be installed, found no {missing[0]}; "
             "`pip install '.[export]'` in a checkout of objabn; pt2 needs none of them"
         )
 

@@ -18,7 +18,10 @@ _MEANINGS = {"u": "M_u, unconstrained", "o": "M_o, of the object", "b": "M_b, of
 
 
 def notes_of(run: TrainedRun, file_format: str) -> dict[str, Any]:
-    """Collect the notes of an exported network, JSON-serialisable: its keys are those of docs/export.md."""
+    """Collect the notes of an exported network, JSON-serialisable.
+
+    Its keys are those of docs/export.md.
+    """
     data, record = run.params.data, run.record
     maps = MAPS[run.attention]
     size = [BATCH, 3, data.num_frames, data.crop, data.crop]
@@ -54,9 +57,10 @@ def run_name(directory: Path) -> str:
 
 
 def preprocessing(run: TrainedRun) -> dict[str, Any]:
-    """Describe how a video becomes a clip of a network: the steps of docs/export.md, in their order.
+    """Describe how a video becomes a clip of a network.
 
-    `resize` is [height, width], or None where the short side becomes `short_side` pixels.
+    The keys stand in the order of the steps of docs/export.md. `resize` is [height, width], or None where the short
+    side becomes `short_side` pixels.
     """
     data, decode = run.params.data, run.params.decode
     return {

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from packaging.requirements import Requirement
 from torch import nn
 
 from objabn.__main__ import main
@@ -22,6 +24,7 @@ from objabn.evaluation.trained import SHIPPED, TrainedRun, load
 from objabn.explanation.explain import explain
 from objabn.explanation.models import load_model
 from objabn.export import export as module
+from objabn.export import formats
 from objabn.export.clips import clips_of, own_videos
 from objabn.export.export import batches, export
 from objabn.export.graph import outputs
@@ -159,7 +162,7 @@ def test_the_graph_has_standard_operators_and_named_axes(onnx_file: Path) -> Non
     assert names == ["batch"] * 3
     assert {node.op_type for node in model.graph.node} <= {
         "Conv", "BatchNormalization", "Relu", "Sigmoid", "Mul", "Add", "ReduceMean", "AveragePool", "MatMul", "Reshape",
-        "Transpose", "Concat", "Slice", "Squeeze", "Unsqueeze",
+        "Transpose", "Concat", "Slice", "Squeeze", "Unsqueeze", "Shape",
     }  # fmt: skip
 
 
@@ -309,6 +312,16 @@ def test_without_the_extra_there_is_a_line(monkeypatch: pytest.MonkeyPatch, caps
         "format onnx: expected onnx, onnxscript, onnxruntime to be installed, found no onnxscript; "
         "`pip install '.[export]'` in a checkout of objabn; pt2 needs none of them"
     )
+
+
+def test_the_lock_and_the_ranges_of_the_extra_agree() -> None:
+    root = PAGE.parents[1]
+    ranges = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]["export"]
+    lines = [line for line in (root / "requirements-export.txt").read_text().splitlines() if line[0] != "#"]
+    pins = {Requirement(line).name: next(iter(Requirement(line).specifier)).version for line in lines}
+    assert {Requirement(each).name: Requirement(each).specifier for each in ranges}.keys() == pins.keys()
+    assert all(Requirement(each).specifier.contains(pins[Requirement(each).name]) for each in ranges)
+    assert set(pins) == set(formats.PACKAGES)
 
 
 def test_batches_have_each_video_in_them() -> None:

@@ -6,7 +6,7 @@ Shapes: B clips, T frames, S pixels.
 import json
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -124,7 +124,7 @@ def _open_pt2(path: Path) -> tuple[Runner, dict[str, Any]]:
 
 
 @contextmanager
-def _quiet() -> Any:
+def _quiet() -> Iterator[None]:
     """Keep what torch and onnxscript say of themselves off the terminal."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

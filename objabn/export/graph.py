@@ -6,6 +6,7 @@ Shapes: B clips, T frames, S pixels, L classes, M maps, h/w their grid.
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,28 +23,16 @@ BATCH = "batch"  # name of the axis that may have any size
 _FAST = (DepthwiseConv3d, PointwiseConv3d, TemporalConv3d)  # of an X3D; each computes what an nn.Conv3d does
 
 
-class _OwnMaps(nn.Module):
-    """A network with an attention branch as the graph has it: logits and maps of clips."""
+class _Graph(nn.Module):
+    """A network as the graph has it: `outputs` of clips."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network = network
+        self.network: Any = network
 
-    def forward(self, clips: Tensor) -> tuple[Tensor, Tensor]:
-        output = self.network(clips)
-        return output.perception_logits, frame_maps(output.maps, clips.shape[2])
-
-
-class _LogitsAlone(nn.Module):
-    """A network without an attention branch as the graph has it: logits of clips."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, clips: Tensor) -> tuple[Tensor]:
+    def forward(self, clips: Tensor) -> tuple[Tensor, ...]:
         if not isinstance(self.network, Adapter):
-            return (self.network(clips).perception_logits,)
+            return outputs(self.network, clips)
         # Not the adapter's own `forward`: it counts the logits' rows, which would make their number a constant.
         said = call(self.network.module, self.network.preprocess(clips))
         return (said["logits"] if isinstance(said, Mapping) else getattr(said, "logits", said),)
@@ -86,9 +75,9 @@ def trace(network: VideoNetwork, data: Data) -> ExportedProgram:
         network: on the CPU. data: the clips that it takes.
 
     Raises:
-        ValueError: it cannot be traced, or takes no batch of another size.
+        ValueError: it cannot be copied or traced, or takes no batch of another size.
     """
-    graph = (_LogitsAlone if network.attention_branch is None else _OwnMaps)(_plain(network)).eval()
+    graph = _Graph(_plain(network)).eval()
     clips = torch.zeros(1).expand(2, 3, data.num_frames, data.crop, data.crop)  # a file holds them, so one number
     sizes = {CLIPS: {0: Dim(BATCH, min=1)}}
     with torch.no_grad(), _no_fused_transformers():
@@ -115,7 +104,10 @@ def _no_fused_transformers() -> Iterator[None]:
 
 def _plain(network: VideoNetwork) -> nn.Module:
     """Copy a network with torch's own layers, in contiguous memory."""
-    plain: nn.Module = copy.deepcopy(network)  # type: ignore[assignment]
+    try:
+        plain: nn.Module = copy.deepcopy(network)  # type: ignore[assignment]
+    except Exception as error:  # whatever a network of the user's holds
+        raise ValueError(f"export: expected a network that can be copied, got {error}") from error
     for layer in list(plain.modules()):
         if isinstance(layer, _FAST):
             layer.__class__ = nn.Conv3d  # type: ignore[assignment]

@@ -16,7 +16,8 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --editable .  # the command objabn
 	touch $@
 
-$(VENV)/.installed-tests: $(VENV)/.installed requirements-dev.txt requirements-ray.txt requirements-transformers.txt
+$(VENV)/.installed-tests: $(VENV)/.installed requirements-dev.txt requirements-ray.txt requirements-transformers.txt \
+    requirements-export.txt
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	touch $@
 

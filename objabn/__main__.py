@@ -1,6 +1,6 @@
 """Check the parameters, plan a run, make everything, make a named study, say what took how long, index a data set, make
-its ground truth, explain videos, export masks, share a run, look after the side cache, run the ablations, pretrain the
-embedded data's networks: `objabn <command>`, or `python -m objabn <command>`."""
+its ground truth, explain videos, export networks and masks, share a run, look after the side cache, run the ablations,
+pretrain the embedded data's networks: `objabn <command>`, or `python -m objabn <command>`."""
 
 import argparse
 import sys
@@ -16,6 +16,7 @@ from objabn.system.waiting import wait_passively
 COMMANDS = {
     "explain": "a trained run's attention maps over any videos",
     "demo": "a page on this machine: give it a video, move through frames and maps",
+    "export": "a trained run's logits and maps as one file for other programs: ONNX or pt2",
     "audit": "a network that was not trained here, evaluated and audited on a data set's test videos",
     "check": "is all there that the pipeline needs? exit 2 with one line for each fault",
     "plan": "what a run will cost: time and disk of each stage, from a minute of measuring",
@@ -31,7 +32,7 @@ COMMANDS = {
     "ablate": "controls and audits over seeds, readings of PC, maps that matter: on the embedded data (hours)",
     "pretrain": "train the embedded data set's own pretrained weights",
 }
-ANYWHERE = ("explain", "demo")  # commands that need no checkout
+ANYWHERE = ("explain", "demo", "export")  # commands that need no checkout
 
 
 def main(argv: Sequence[str] | None = None) -> int:

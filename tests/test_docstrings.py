@@ -14,7 +14,7 @@ WITH_EXAMPLES = sorted(
     if ">>> " in path.read_text()
 )
 # Packages whose first lines keep the rule.
-MENDED = ("model", "training", "evaluation", "measures", "stores", "preflight", "networks", "sharing")
+MENDED = ("model", "training", "evaluation", "measures", "stores", "preflight", "networks", "sharing", "export")
 NO_VERB = ("The", "A", "An", "What", "Whether", "How", "One", "Which", "Where", "Who", "It", "This")
 
 

@@ -42,7 +42,7 @@ FLOORS = (
     ("training", "evaluation", "truth"),
     ("audits", "report", "networks"),
     ("explanation", "plan", "pretrain", "measures", "sharing"),
-    ("preflight", "demo"),
+    ("preflight", "demo", "export"),
     ("cli",),
 )
 

@@ -21,7 +21,6 @@ from torch import Tensor, nn
 
 from objabn.audits.perturbation import perturbation_maps
 from objabn.clips.geometry import resample_clips
-from objabn.clips.sampling import crop_box
 from objabn.config.rows import METHODS, NETWORK, PERTURBATION, Colours
 from objabn.config.schema import Data
 from objabn.evaluation.maps import logits_and_maps
@@ -34,7 +33,7 @@ from objabn.explanation.files import Overlay, write_files
 from objabn.explanation.frame_stream import stream_video
 from objabn.explanation.inputs import complain
 from objabn.explanation.known_masks import find_masks
-from objabn.explanation.models import is_model, load_model, shown_size
+from objabn.explanation.models import framing, is_model, load_model
 from objabn.explanation.panels import panel_size
 from objabn.index.names import printable
 from objabn.progress import progress
@@ -112,14 +111,8 @@ def explain(
     path, data, decode = Path(video), loaded.params.data, loaded.params.decode
     stream = stream_video(path)
     info, fps = stream.info, stream.info.fps or FPS
-    wide = info.width * info.pixel_aspect
-    if is_model(loaded):
-        stored = shown_size(info.height, wide, data.short_side_eval)
-        box, _ = crop_box(data, *stored, None)
-    else:
-        stored = decode.height, decode.width
-        box, _ = crop_box(data, info.height, info.width, None)
-    shown = panel_size(info.height, wide)
+    stored, box = framing(loaded, info.height, info.width, info.pixel_aspect)
+    shown = panel_size(info.height, info.width * info.pixel_aspect)
     if PERTURBATION in names:
         tell_passes(path, -(-stream.packets // decode.stride), data)
     count = 0  # frames

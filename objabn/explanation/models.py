@@ -9,8 +9,10 @@ T frames of a clip.
 import json
 from pathlib import Path
 
+import numpy as np
 from torch import nn
 
+from objabn.clips.sampling import crop_box
 from objabn.config.renamed import of_old_run
 from objabn.config.rows import NETWORK, map_names
 from objabn.config.schema import Dataset, GradCam
@@ -93,6 +95,23 @@ def _adapted(
 def is_model(run: TrainedRun) -> bool:
     """Tell whether `load_model` has made it: it is no row of a data set."""
     return set(run.record) == {NETWORK}
+
+
+def framing(run: TrainedRun, height: int, width: int, pixel_aspect: float) -> tuple[tuple[int, int], np.ndarray]:
+    """Say how a run's network sees a video: at which size, and which part.
+
+    Args:
+        height, width: of the video's frames, as displayed.
+        pixel_aspect: width of the video's pixels by their height.
+
+    Returns:
+        (height, width) to which frames are resized; and the crop of them, float32 (4,), x0, y0, x1, y1 in [0, 1].
+    """
+    data, decode = run.params.data, run.params.decode
+    if not is_model(run):
+        return (decode.height, decode.width), crop_box(data, height, width, None)[0]
+    stored = shown_size(height, width * pixel_aspect, data.short_side_eval)
+    return stored, crop_box(data, *stored, None)[0]
 
 
 def shown_size(height: int, width: float, short_side: int) -> tuple[int, int]:

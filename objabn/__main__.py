@@ -23,7 +23,7 @@ COMMANDS = {
     "repro": "all that `dvc repro` makes, with trainings side by side (`make repro`)",
     "study": "a named study of a data set: its design, and then all that `repro` makes for it",
     "times": "how long each stage of the pipeline took when it last ran here",
-    "parameters": "what each key of params.yaml may be and means, and which stages read it",
+    "params": "what each key of params.yaml may be and means, and which stages read it",
     "index": "list a data set's videos in data/<dataset>/index.csv",
     "truth": "make a store of ground truth from boxes of UCF101-24 or Something-Else, or masks",
     "masks": "export a data set's masks for other tools: COCO, YouTube-VIS, videos to look at",

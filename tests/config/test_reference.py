@@ -1,4 +1,4 @@
-"""docs/parameters.md is what `objabn parameters` prints, and knows every key of params.yaml."""
+"""docs/parameters.md is what `objabn params` prints, and knows every key of params.yaml."""
 
 import re
 from pathlib import Path
@@ -36,7 +36,7 @@ def test_the_page_is_what_the_command_prints(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
-    assert main(["parameters"]) == 0
+    assert main(["params"]) == 0
     assert capsys.readouterr().out == (ROOT / "docs/parameters.md").read_text()
 
 
@@ -63,8 +63,8 @@ def test_one_key_is_printed_and_an_unknown_one_is_a_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
-    assert main(["parameters", "train.lr"]) == 0
+    assert main(["params", "train.lr"]) == 0
     printed = capsys.readouterr().out
     assert printed == "datasets.<name>.train.lr\n    number above 0\n    Adam, peak\n    Read by train, compare.\n"
-    assert main(["parameters", "train.rate"]) == 2
-    assert capsys.readouterr().err == "parameters: expected a part of a key of params.yaml, got 'train.rate'\n"
+    assert main(["params", "train.rate"]) == 2
+    assert capsys.readouterr().err == "params: expected a part of a key of params.yaml, got 'train.rate'\n"

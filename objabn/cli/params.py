@@ -1,6 +1,6 @@
-"""`objabn parameters`: what each key of params.yaml may be, what it means, and which stages read it.
+"""`objabn params`: what each key of params.yaml may be, what it means, and which stages read it.
 
-objabn parameters train.lr
+objabn params train.lr
 """
 
 import argparse
@@ -20,10 +20,10 @@ _HEAD = """# Parameters
 
 <!-- not run: it writes this page -->
 ```bash
-objabn parameters > docs/parameters.md
+objabn params > docs/parameters.md
 ```
 
-`objabn parameters train.lr` prints one key. Change a value in the file, or for one experiment:
+`objabn params train.lr` prints one key. Change a value in the file, or for one experiment:
 
 ```bash
 dvc exp run -S datasets.synthetic.loss_weights.mask=5.0
@@ -37,7 +37,7 @@ after them those that use what they wrote. All else is kept.
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register `parameters` with a parser's subcommands; `args.run(args)` returns 0 or raises ValueError."""
     parser = subparsers.add_parser(
-        "parameters",
+        "params",
         description="Prints what each key of params.yaml may be, what it means and which stages read it: all as a page "
         "of Markdown, or those whose key holds the given text.",
     )
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     wanted = [each for each in found if args.key in each.key]
     if not wanted:
-        raise ValueError(f"parameters: expected a part of a key of params.yaml, got {args.key!r}")
+        raise ValueError(f"params: expected a part of a key of params.yaml, got {args.key!r}")
     for each in wanted:
         print(f"{each.key}{f' ({each.kind})' if each.kind else ''}")
         print(f"    {each.values.replace('`', '')}")

@@ -69,7 +69,8 @@ def run(args: argparse.Namespace) -> int:
     for offer in offers if args.trained or args.models else []:
         networks.load(offer.name)  # a fault of what was named costs the command, not the visitor
     ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    for each in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal, too: the temporary folder is removed
+        signal.signal(each, lambda *_: ended.set())
     with serve(offers, networks, root, args.port) as url:
         print(f"demo: {url} offers {_count(offers)}; Ctrl-C ends it", flush=True)
         try:

@@ -4,13 +4,14 @@ objabn params train.lr
 """
 
 import argparse
+import re
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from objabn.config.file import read_yaml
-from objabn.config.reference import Parameter, parameters
+from objabn.config.file import load_params, read_yaml
+from objabn.config.reference import Parameter, kind_of_segmenter, parameters
 
 _SHOWN = ("synthetic", "ucf101")  # data sets whose values stand beside a key
 _HEAD = """# Parameters
@@ -51,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ValueError: no key holds the text.
     """
+    if not Path("params.yaml").is_file():
+        load_params()  # says what was expected
     text, pipeline = Path("params.yaml").read_text(encoding="utf-8"), Path("dvc.yaml").read_text(encoding="utf-8")
     found = parameters(text, pipeline)
     if args.key is None:
@@ -97,7 +100,13 @@ def _table(members: list[Parameter], document: dict[str, Any]) -> Iterator[str]:
         values = [_value(document, key, each.kind) for key in keys[: len(columns)]]
         stages = [", ".join(f"`{stage}`" for stage in each.stages) or "no stage"] * differ
         cells = [f"`{each.key.rpartition('.')[2]}`", each.values, *values, each.meaning, *stages]
-        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+        yield f"| {' | '.join(map(_escaped, cells))} |"
+
+
+def _escaped(cell: str) -> str:
+    """A cell's text as Markdown shows it: no end of the cell, and no tag but in code."""
+    outside = re.split(r"(`[^`]*`)", cell.replace("|", "\\|"))
+    return "".join(each if each.startswith("`") else each.replace("<", "&lt;") for each in outside)
 
 
 def _value(document: dict[str, Any], key: str, kind: str) -> str:
@@ -106,7 +115,7 @@ def _value(document: dict[str, Any], key: str, kind: str) -> str:
     *blocks, last = key.split(".")
     for name in blocks:
         value = value.get(name) if isinstance(value, dict) else None
-    is_other = kind and isinstance(value, dict) and value.get("kind") != kind.partition(",")[0]
+    is_other = bool(kind) and isinstance(value, dict) and kind_of_segmenter(value) != kind
     if not isinstance(value, dict) or last not in value or is_other:
         return ""
     value = value[last]

@@ -16,10 +16,27 @@ from pydantic import BaseModel, TypeAdapter
 from objabn.config.file import read_yaml
 from objabn.config.rows import NetworkControl
 from objabn.config.schema import Dataset, Params
-from objabn.config.segmenters import Semantic
+from objabn.config.segmenters import SEMANTIC, Semantic
 
 _LINE = re.compile(r"^( *)([A-Za-z0-9_-]+):(?: [^#]*?)?(?:(?:^|\s)# ?(.*))?$")
 _ROOT, _BLOCK = "datasets.", "<name>"
+_OF_CONTROLS = "-control"
+_ORDER = [
+    each
+    for stage in (
+        "synthesize",
+        "decode",
+        "segment",
+        "networks",
+        "train",
+        "evaluate",
+        "study",
+        "compare",
+        "audit",
+        "audits",
+    )
+    for each in (stage, f"{stage} of controls")
+]
 _SKIPPED = ("datasets", "controls")  # described block by block; a control's keys are those of its classes
 
 
@@ -58,8 +75,8 @@ def parameters(params_text: str, pipeline_text: str) -> list[Parameter]:
             if (not place and name in _SKIPPED) or not (values := _values(model, name)):
                 continue
             key = f"{place}{name}"
-            said = (_meaning(comments, key), notes.get(name, ""))
-            meaning = next(filter(None, said if alone[place] == 1 else reversed(said)), "")
+            in_file = _meaning(comments, key) if alone[place] == 1 or name == "backend" else ""
+            meaning = in_file or notes.get(name, "")
             stages = tuple(stage for stage, read in readers.items() if any(_is_below(key, each) for each in read))
             found.append(Parameter(key, _kind(model), values, meaning, stages))
     return found
@@ -84,6 +101,17 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return []
 
 
+def kind_of_segmenter(block: dict[str, Any]) -> str:
+    """Name the kind of a block `segment` of params.yaml, as in `Parameter.kind`.
+
+    >>> kind_of_segmenter({"backend": "torchvision", "model": "deeplabv3_resnet50"})
+    'torchvision, semantic models'
+    """
+    if block.get("backend") != "torchvision":
+        return str(block.get("backend", ""))
+    return f"torchvision, {'semantic models' if block.get('model') in SEMANTIC else 'Mask R-CNN'}"
+
+
 def _kind(model: type[BaseModel]) -> str:
     """What tells this block from others in the same place."""
     if model is NetworkControl:
@@ -92,9 +120,7 @@ def _kind(model: type[BaseModel]) -> str:
     if field is None:
         return ""
     [name] = get_args(field.annotation)
-    if name == "torchvision":
-        return f"{name}, {'semantic models' if model is Semantic else 'Mask R-CNN'}"
-    return str(name)
+    return kind_of_segmenter({"backend": name, "model": SEMANTIC[0] if model is Semantic else ""})
 
 
 def _values(model: type[BaseModel], name: str) -> str:
@@ -178,12 +204,19 @@ def _schema_comments(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _readers(text: str) -> dict[str, list[str]]:
-    """The parameters that each stage of dvc.yaml reads; a control's stages count as its row's."""
+    """The parameters that each stage of dvc.yaml reads, in its command and dependencies, too.
+
+    What only the stage of a control reads counts as read by its row's stage "of controls".
+    """
     found: dict[str, list[str]] = {}
     for name, stage in read_yaml(text)["stages"].items():
         keys = [each for entry in stage.get("params", []) for each in _listed(entry)]
-        found.setdefault(name.removesuffix("-control"), []).extend(keys)
-    return found
+        keys += re.findall(r"\$\{((?!item)[\w.]+)\}", str({**stage, "params": []}))
+        found[name] = keys
+    for name in [name for name in found if name.endswith(_OF_CONTROLS)]:
+        of_rows, of_controls = found[name.removesuffix(_OF_CONTROLS)], found.pop(name)
+        found[f"{name.removesuffix(_OF_CONTROLS)} of controls"] = [key for key in of_controls if key not in of_rows]
+    return {name: found[name] for name in sorted(found, key=_ORDER.index)}
 
 
 def _listed(entry: Any) -> list[str]:

@@ -85,7 +85,7 @@ class Data(Block):
 
 class Mask(Block):
     score_threshold: Annotated[float, Field(gt=0, le=1)]  # least score of an instance of the union mask
-    groups: Annotated[list[str], Field(min_length=1)]  # of `Dataset.plane_names`
+    groups: Annotated[list[str], Field(min_length=1)]  # of the mask store: those that count as the object
     resize: Literal["nearest", "area", "max"]  # stored mask to the attention map's grid
     time: Literal["max", "mean"]  # masks of a clip's frames to the map's time steps, where a backbone has fewer of them
 

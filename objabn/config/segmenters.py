@@ -41,15 +41,13 @@ class MaskRCNN(Block):
     short_edge: Annotated[int, Field(ge=32)]  # pixels, of the network's input
     proposals: Count  # boxes a frame that the second stage looks at
     score_floor: Annotated[float, Field(gt=0, le=1)]  # instances below are not stored
-    batch_size: Count
+    batch_size: Count  # frames
 
 
 class Torchvision(MaskRCNN):
     backend: Literal["torchvision"]
     weights: str  # zoo (torchvision downloads them), or path of a .pth
-    model: Literal[
-        "maskrcnn_resnet50_fpn_v2", "maskrcnn_resnet50_fpn", "figures"
-    ]  # figures: the embedded data's small one
+    model: Literal["maskrcnn_resnet50_fpn_v2", "maskrcnn_resnet50_fpn", "figures"]  # figures: the embedded data's
 
 
 class Semantic(Block):
@@ -58,9 +56,9 @@ class Semantic(Block):
     backend: Literal["torchvision"]
     stride: Count  # segments every n-th stored frame; the frames between have the masks of the last one
     weights: str  # zoo (torchvision downloads them), or path of a .pth
-    model: SemanticModel
+    model: SemanticModel  # of torchvision; they know the 20 classes of Pascal VOC
     short_edge: Annotated[int, Field(ge=32)]  # pixels, of the network's input
-    batch_size: Count
+    batch_size: Count  # frames
 
 
 class Detectron2(MaskRCNN):
@@ -71,7 +69,7 @@ class Detectron2(MaskRCNN):
 
 class Import(Block):
     backend: Literal["import"]
-    masks: str  # a directory (<video id>/<frame>.png, <video id>.npz ...) or a json: see `segmenters.imported`
+    masks: str  # a folder or a json (docs/masks.md)
     format: Literal["png", "coco", "youtube-vis", "label-studio", "npz", "jhmdb"]  # docs/masks.md
     class_name: Annotated[str, Field(min_length=1)]  # of instances that come without one: PNGs and puppets have none
     sparse: Literal["none", "nearest"]  # none: all frames have masks | nearest: a frame takes those nearest in time

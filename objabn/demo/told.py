@@ -72,7 +72,7 @@ def told_video(explanation: Explanation, shown: int) -> list[str]:
     seen, total = len(explanation.frames), explanation.num_frames
     seconds = total / explanation.fps
     every = int(explanation.frames[1] - explanation.frames[0]) if seen > 1 else 1
-    share = "all of them" if every == 1 else f"{seen:,} of them, one in {every}"
+    share = "all of them" if seen == total else f"{seen:,} of them" + f", one in {every}" * (seen > 1)
     lines = [f"{total:,} frames, {seconds:.1f} s. The network saw {share}."]
     if shown < seen:
         lines.append(

@@ -42,10 +42,15 @@ def _scores(comparison: Comparison) -> list[str]:
     told += filter(None, [ceiling_words(comparison)])
     centre = comparison.shared({measure: (measure, CENTRE) for measure in _PLACED})
     told += [f"a bump in the middle of all frames {_placed(centre)}"] if centre else []
-    return [f"Scores: {'; '.join(told)}.", *_ahead(centre, comparison)] if told else []
+    return [f"Scores: {'; '.join(told)}.", *_behind(centre, comparison)] if told else []
 
 
-def _ahead(centre: dict[str, float], comparison: Comparison) -> list[str]:
+def beware_of_the_centre(comparison: Comparison) -> list[str]:
+    """Warn where a bump in the middle of all frames lies on the object as well as the mask loss's map."""
+    return _behind(comparison.shared({measure: (measure, CENTRE) for measure in _PLACED}), comparison)
+
+
+def _behind(centre: dict[str, float], comparison: Comparison) -> list[str]:
     """Warn where a bump that knows neither the network nor the clip scores no less than the mask loss's map."""
     if MASK not in comparison.numbers:
         return []

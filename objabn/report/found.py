@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from objabn.report.answers import judge
 from objabn.report.comparison import Comparison
+from objabn.report.first_answers import beware_of_the_centre
 from objabn.report.intervals import Difference
 from objabn.report.names import Row
 from objabn.report.questions import ABN, COSTS, LIES, MASK, NEEDS, PLAIN, SHARPNESS_ASKED, Question
@@ -33,7 +34,10 @@ def found(comparison: Comparison) -> list[str]:
 def fine_print(sentences: Sequence[str]) -> str:
     """Say what the brackets of `found` are, or why there are none; nothing without a sentence."""
     if any("]" in sentence for sentence in sentences):
-        return f"Brackets: {100 * LEVEL:g} % intervals over other trainings and other test recordings."
+        return (
+            f"Brackets: {100 * LEVEL:g} % intervals over other trainings and other test recordings, each judged by "
+            "itself. Yes and no are of all comparisons of a question, corrected for their number."
+        )
     return "No yes or no and no intervals: that takes several trainings and test recordings." if sentences else ""
 
 
@@ -47,7 +51,7 @@ def _lies(comparison: Comparison) -> str | None:
             return (
                 f"{_asked(comparison, LIES)} The map is highest on the object in {100 * own:.1f} % of the frames with "
                 f"the mask loss (row mask), in {100 * theirs:.1f} % {without}: {_points(difference)}."
-            )
+            ) + "".join(f" {warning}" for warning in beware_of_the_centre(comparison))
     return None
 
 
@@ -58,6 +62,10 @@ def _sharper(comparison: Comparison) -> str | None:
         return None
     size = f"{difference.mean:+z.2f} bits{_interval(difference, '+z.2f')}"
     untold = "Where it lies is not known: that takes ground truth."
+    if not difference.comparable:
+        flat = f"one of them has flat maps in {100 * difference.flat:.1f} % of the frames"
+        why = "they have other grids" if difference.grids else flat
+        return f"**{SHARPNESS_ASKED.words}** No claim can be made of mask and abn: {why}. {untold}"
     return f"{_asked(comparison, SHARPNESS_ASKED)} Its entropy against abn's: {size}; lower is sharper. {untold}"
 
 

@@ -20,6 +20,7 @@ from objabn.system.files import write_bytes
 MOST_COLUMNS = 5  # rows beside the video; a wider picture is cut by a page
 _SIDE, _GAP, _HEADING = 128, 4, 34  # pixels
 _LETTERS = 16  # of a row's name above its column
+_RATE = 25.0  # frames a second, where no file tells
 _SHORTEST, _LONGEST = 60, 400  # milliseconds a frame is shown
 
 
@@ -39,12 +40,12 @@ def milliseconds_between(kept: KeptMaps, videos: pd.DataFrame) -> float:
     """Find the usual time between two frames of a kept clip, in milliseconds.
 
     Args:
-        videos: of the frame store: video and fps, stored frames a second.
+        videos: of the frame store: video and fps, stored frames a second; 0 or NaN where a file does not tell.
     """
     steps = np.diff(kept.frames, axis=1)
     rates = videos.set_index("video")["fps"].reindex(kept.videos.tolist()).astype(float)
     usual = float(np.median(steps)) if steps.size else 1.0
-    rate = float(rates.median()) if rates.notna().any() else 25.0
+    rate = float(rates[rates > 0].median()) if (rates > 0).any() else _RATE
     return 1000 * usual / rate
 
 

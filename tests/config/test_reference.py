@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from objabn.__main__ import main
+from objabn.cli.params import page
 from objabn.config.file import read_yaml
 from objabn.config.reference import Parameter, parameters
 
@@ -56,7 +57,23 @@ def test_values_meanings_and_stages(found: list[Parameter]) -> None:
     assert one(found, "datasets.<name>.machine.loader_workers").stages == ()
     assert "zoo" in one(found, "datasets.<name>.segment.weights", "detectron2").meaning
     assert "segment" in one(found, "datasets.<name>.decode.codec").stages
-    assert one(found, "dataset").stages == ("study",)
+    assert {"decode", "train", "study"} <= set(one(found, "dataset").stages)
+    assert {"train", "evaluate", "compare"} <= set(one(found, "table.seeds").stages)  # by their matrix
+    assert one(found, "datasets.<name>.truth").stages[:3] == ("synthesize", "segment", "train of controls")
+    assert one(found, "datasets.<name>.segment.model", "torchvision, semantic models").meaning.startswith("of torchv")
+
+
+def test_the_page_shows_values_of_the_segmenter_that_a_data_set_has_and_no_tags(found: list[Parameter]) -> None:
+    shown = page(found, read_yaml((ROOT / "params.yaml").read_text()))
+    blocks = {part.partition("\n")[0]: part for part in shown.split("\n## ")}
+    assert (
+        "| `short_edge` | integer from 32 | `192` |  |" in blocks["`datasets.<name>.segment`, torchvision, Mask R-CNN"]
+    )
+    assert (
+        "| `short_edge` | integer from 32 |  |  |" in blocks["`datasets.<name>.segment`, torchvision, semantic models"]
+    )
+    assert "| `score_floor` | number above 0, to 1 |  | `0.05` |" in blocks["`datasets.<name>.segment`, detectron2"]
+    assert not re.search("<[a-z]", re.sub("`[^`]*`|<!--.*?-->", "", shown))
 
 
 def test_one_key_is_printed_and_an_unknown_one_is_a_line(

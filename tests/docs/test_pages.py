@@ -122,7 +122,7 @@ def test_the_readmes_table_has_the_numbers_of_the_table_that_dvc_writes() -> Non
 def test_statements_of_the_readme_are_the_tables() -> None:
     printed = " ".join((ROOT / "tables/synthetic.md").read_text().split())
     text = " ".join(PAGES["README.md"].split())
-    assert "sharper by 1.30 bits [1.22, 1.39]" in text
+    assert "sharper, here by 1.30 bits [1.22, 1.39]" in text
     assert "mask against abn: sharper by 1.30 bits [1.22, 1.39]" in printed
     assert "34.6 points [26.3, 42.8]" in text
     assert "mask against abn: highest on the truth more often, by 34.6 points [26.3, 42.8]" in printed

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from objabn.evaluation.localisation import THRESHOLDS
 from objabn.report.answers import answers
@@ -85,6 +86,19 @@ def test_without_truth_it_is_told_how_sharp_the_map_is() -> None:
         "is sharper. Where it lies is not known: that takes ground truth."
     )
     assert len(others) == 2
+    flat = {name: own.assign(flat_share_object_u=0.12, flat_share_object_o=0.12) for name, own in sharp.items()}
+    first, *_ = of(ABN, MASK, **flat)
+    assert first == (
+        "**Are the maps sharper with the mask loss?** No claim can be made of mask and abn: one of them has flat maps "
+        "in 12.0 % of the frames. Where it lies is not known: that takes ground truth."
+    )
+
+
+def test_a_bump_in_the_middle_that_does_as_well_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for row in (PLAIN, ABN, MASK):
+        monkeypatch.setitem(NUMBERS, row, NUMBERS[row] | {"pointing_c": 0.875})
+    first, *_ = of(PLAIN, ABN, MASK)
+    assert first.endswith(" Beware: in pointing the bump in the middle is no worse than mask's map.")
 
 
 def test_one_training_has_no_interval_and_no_yes() -> None:
@@ -95,7 +109,10 @@ def test_one_training_has_no_interval_and_no_yes() -> None:
     ]  # fmt: skip
     assert not any("[" in each for each in sentences)
     assert fine_print(sentences).startswith("No yes or no and no intervals")
-    assert fine_print(of(ABN, MASK)) == "Brackets: 95 % intervals over other trainings and other test recordings."
+    assert fine_print(of(ABN, MASK)) == (
+        "Brackets: 95 % intervals over other trainings and other test recordings, each judged by itself. Yes and no "
+        "are of all comparisons of a question, corrected for their number."
+    )
 
 
 def test_without_the_row_there_is_nothing_to_say() -> None:

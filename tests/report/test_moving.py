@@ -40,4 +40,5 @@ def test_a_video_runs_at_its_speed() -> None:
     kept = KeptMaps(np.array(["a", "b"]), np.array(["u"]), *empty)
     table = pd.DataFrame({"video": ["a", "b", "c"], "fps": [25.0, 25.0, 5.0]})
     assert milliseconds_between(kept, table) == 160
-    assert milliseconds_between(kept, table.assign(fps=np.nan)) == 160  # where no file tells, 25 a second
+    for unknown in (np.nan, 0.0):  # where no file tells, 25 a second
+        assert milliseconds_between(kept, table.assign(fps=unknown)) == 160

@@ -5,6 +5,7 @@ T frames of a clip, S side of a picture in pixels, h/w grid of the maps.
 
 import base64
 import io
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -20,12 +21,14 @@ from objabn.evaluation.kept_maps import KeptMaps
 from objabn.report.kept_clips import seen_clip
 from objabn.report.names import MAP_NAMES, Row
 from objabn.report.overlays import DEFAULT_COLOURS, palette
-from objabn.report.page.gallery_choice import Order, choose
+from objabn.report.page.gallery_choice import Order, choose, fitting
 from objabn.stores.frames import Reader
 from objabn.stores.masks import group_names, union_mask
 from objabn.stores.truth import TruthReader
 
-MAX_PIXELS = 160  # side of a frame
+MAX_PIXELS, LONG_PIXELS = 160, 112  # side of a frame; of clips of more than SHORT frames
+SHORT = 8
+MOST_BYTES = 1_250_000  # of all videos together: a page has at most 4 MB
 _QUALITY = 80  # of the frames' JPEG
 
 
@@ -102,19 +105,20 @@ def gallery(
         and iou with the truth, or the masks (null).
     """
     chosen = list(dict.fromkeys(video for order in orders for video in order.videos))
-    positions = {video: at for at, video in enumerate(chosen)}
     lines = {row: tables[row].set_index("video").to_dict("index") for row in kept}
-    pixels = min(MAX_PIXELS, params.data.crop)
+    pixels = min(MAX_PIXELS if params.data.num_frames <= SHORT else LONG_PIXELS, params.data.crop)
     reference = list(kept.values())[-1]  # its grid is the masks', too: a control may have another
     places = {video: at for at, video in enumerate(reference.videos.tolist())}
     has_truth = stores.truth is not None
-    videos = []
+    videos = {}
     for video in chosen:
         at = places[video]
         seen = _seen(reference, at, stores, params, pixels)
         rows = [_row_maps(lines[row][video], own, at, has_truth) for row, own in kept.items()]
         label = str(next(iter(lines.values()))[video]["label"])
-        videos.append({"id": video, "label": label, **seen, "rows": rows})
+        videos[video] = {"id": video, "label": label, **seen, "rows": rows}
+    shown = fitting(orders, {video: len(json.dumps(own)) for video, own in videos.items()}, MOST_BYTES)
+    positions = {video: at for at, video in enumerate(dict.fromkeys(each for own in shown for each in own.videos))}
     return {
         "pixels": pixels,
         "finer": params.data.crop > pixels,  # what the network saw
@@ -123,9 +127,9 @@ def gallery(
         "target": "the truth" if has_truth else "the training masks",
         "orders": [
             {"name": order.name, "words": order.words, "videos": [positions[video] for video in order.videos]}
-            for order in orders
+            for order in shown
         ],
-        "videos": videos,
+        "videos": [videos[video] for video in positions],
     }
 
 

@@ -1,6 +1,6 @@
 """Which test videos the report's gallery shows, in orders that one would look for by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -42,6 +42,23 @@ def choose(tables: Mapping[Row, pd.DataFrame]) -> list[Order]:
                 own.append(videos[rank])
                 shown.add(videos[rank])
     return [Order(name, words, own) for (name, words, _), own in zip(ranked, kept, strict=True) if own]
+
+
+def fitting(orders: Sequence[Order], sizes: Mapping[str, int], most: int) -> list[Order]:
+    """Leave out the last videos of the longest orders until all together are small enough; each keeps its first.
+
+    Args:
+        sizes: bytes of each video.
+        most: bytes of all videos together.
+
+    >>> orders = [Order("a", "", ["x", "y"]), Order("b", "", ["z"])]
+    >>> [order.videos for order in fitting(orders, {"x": 4, "y": 4, "z": 4}, 9)]
+    [['x'], ['z']]
+    """
+    videos = [list(order.videos) for order in orders]
+    while sum(sizes[video] for video in set().union(*videos)) > most and any(len(own) > 1 for own in videos):
+        max(videos, key=len).pop()
+    return [order._replace(videos=own) for order, own in zip(orders, videos, strict=True)]
 
 
 _Ranked = tuple[str, str, list[str]]

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 from pathlib import Path
 
@@ -243,3 +244,19 @@ def test_masks_lie_on_the_grid_of_the_last_row(synthetic: Dataset) -> None:
     video = shown["videos"][0]
     assert (video["masks"]["width"], video["truth"]["width"]) == (GRID, GRID)
     assert [row["maps"][0]["width"] for row in video["rows"]] == [-(-GRID // 2), GRID]
+
+
+def test_long_clips_of_many_rows_leave_out_videos_and_keep_every_order(
+    small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("objabn.report.page.gallery.MOST_BYTES", 6_000)
+    tables = {ABN: table([1] * 4, "u", [2.5] * 4, [0.5] * 4)}
+    kept = {ABN: maps("u", list("abcd"))}
+    stores = Stores(Pixels((24, 32, 3)), Pixels((2, 128, 128), binary=True), None)
+    long = [Order("n", "w", list("abcd")), Order("m", "w", ["d"])]
+    shown = gallery(long, tables, kept, stores, small)
+    assert [order["name"] for order in shown["orders"]] == ["n", "m"]
+    assert shown["videos"][0]["id"] == "a"
+    assert 2 <= len(shown["videos"]) < 4
+    assert sum(len(json.dumps(video)) for video in shown["videos"]) <= 6_000
+    assert [shown["videos"][at]["id"] for at in shown["orders"][1]["videos"]] == ["d"]

@@ -111,10 +111,10 @@ def find_source(run: Path, seed: int | None = None) -> Source:
 
 
 def _in_checkout(run: Path) -> Path:
-    """Make a path relative to the working directory where it lies in it, however it is written."""
+    """Write a path from the working directory where it lies in its `runs/`, however it is given; else from the root."""
     here = Path.cwd()
     for whole, start in ((Path(os.path.abspath(run)), here), (run.resolve(), here.resolve())):
-        if whole.is_relative_to(start):
+        if whole.is_relative_to(start / _RUNS):
             return whole.relative_to(start)
     return Path(os.path.abspath(run))
 

@@ -51,7 +51,9 @@ def notes_of(run: TrainedRun, file_format: str) -> dict[str, Any]:
 
 
 def run_name(directory: Path) -> str:
-    """Name a run by its row and seed below `runs`; elsewhere by its folder, which may hold several seeds or folds.
+    """Name a run by its row and seed below `runs`, elsewhere by its folder.
+
+    A folder of several seeds or folds is named with the one that is meant.
 
     >>> run_name(Path("/home/me/runs/synthetic/mask/pc-true/seed-0")), run_name(Path("/home/runs/mine"))
     ('synthetic/mask/pc-true/seed-0', 'mine')

@@ -109,7 +109,10 @@ def _header(facts: Facts) -> dict[str, Any]:
 
 
 def _metrics(source: Source, numbers: Numbers) -> list[dict[str, Any]]:
-    """List the accuracy of one training, or the means of several; nothing is known of a single fold's network."""
+    """List the accuracy of one training, or the means of several.
+
+    Of the network of one fold there is none.
+    """
     trainings, seed = len(numbers.by_seed), source.seeds[0]
     if source.lone_fold is not None:
         return []

@@ -10,7 +10,9 @@ from objabn.model.run import RUN
 
 
 def code_line(directory: Path) -> str:
-    """Write the line for a run outside this checkout's `runs/` whose backbone is a user's own; else "".
+    """Write the line for a run from elsewhere whose backbone is code; else "".
+
+    A run in this checkout's `runs/` is not from elsewhere.
 
     Args:
         directory: of the network, relative to the working directory or absolute.

@@ -116,7 +116,10 @@ def check_folder(to: Path) -> None:
 
 
 def _is_ours(params: Dataset, record: Mapping[str, Any]) -> bool:
-    """Tell whether all that the weights were made from is of objabn: videos, backbone, its weights and the masks."""
+    """Tell whether all that the weights were made from is of objabn.
+
+    That is videos, backbone, its weights, and what made the masks.
+    """
     model, segment = params.model, params.segment
     ours = params.synthesize is not None and model.backbone == X3D
     if _has_made_masks(record) and segment.backend != "motion":
@@ -132,7 +135,10 @@ def _has_made_masks(record: Mapping[str, Any]) -> bool:
 
 
 def _changed(source: Source) -> dict[str, Any]:
-    """Look up what a control changes, as params.yaml says, with the values that it was trained with."""
+    """Look up what a control changes, with the values that it was trained with.
+
+    Its keys are those of params.yaml as it is now.
+    """
     with suppress(ValueError, KeyError):
         keys = load_params().controls[source.record["control"]].set
         return {key: reduce(getitem, key.split("."), source.record["params"]) for key in keys}

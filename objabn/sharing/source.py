@@ -111,7 +111,10 @@ def find_source(run: Path, seed: int | None = None) -> Source:
 
 
 def _in_checkout(run: Path) -> Path:
-    """Write a path from the working directory where it lies in its `runs/`, however it is given; else from the root."""
+    """Write a path from the working directory where it lies in its `runs/`.
+
+    It may be given in any way. Other paths are written from the root.
+    """
     here = Path.cwd()
     for whole, start in ((Path(os.path.abspath(run)), here), (run.resolve(), here.resolve())):
         if whole.is_relative_to(start / _RUNS):

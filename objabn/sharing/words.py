@@ -51,7 +51,7 @@ def mask_words(record: Mapping[str, Any], segmenter: Mapping[str, Any] | None, *
 
 
 def _segmenter_words(made: Mapping[str, Any] | None) -> str:
-    """Name a segmenter by its backend and its model, or the name of its weights."""
+    """Name a segmenter by its backend and its model or weights."""
     if made is None:
         return "of an unknown segmenter"
     if made["backend"] == "import":

@@ -29,7 +29,11 @@ class Recorder(Protocol):
         ...
 
     def close(self, *, failed: bool) -> None:
-        """Write what is left, and end; `failed` says that the training has not come to its end."""
+        """Write what is left, and end.
+
+        Args:
+            failed: whether the training has not come to its end.
+        """
         ...
 
 

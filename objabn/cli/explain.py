@@ -97,10 +97,13 @@ def run(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> "tuple[TrainedRun, str]":
     """Load the run; and a line that says which, where that is not plain."""
     from objabn.evaluation.trained import SHIPPED, find_run, load
+    from objabn.sharing.foreign_code import code_line
 
     if given := [option for option, name in _OF_A_MODEL.items() if getattr(args, name) is not None]:
         raise ValueError(f"{given[0]}: expected --model beside it, got a run, which sees clips as it was trained")
     directory, taken = find_run(args.trained or SHIPPED)
+    if args.trained is not None and (line := code_line(directory)):
+        print(line, flush=True)
     loaded = load(directory, device=args.device)
     if args.trained is None:
         known = loaded.class_names

@@ -62,11 +62,14 @@ def _run(args: argparse.Namespace) -> "tuple[TrainedRun, str]":
     """Load the run, and name its file."""
     from objabn.evaluation.trained import SHIPPED, find_run, load
     from objabn.export.notes import run_name
+    from objabn.sharing.foreign_code import code_line
 
     if given := [option for option, name in _OF_A_MODEL.items() if getattr(args, name) is not None]:
         raise ValueError(f"{given[0]}: expected --model beside it, got a run, which sees clips as it was trained")
     directory, taken = find_run(args.trained or SHIPPED)
     print(f"run: {'the one that comes with objabn' if args.trained is None else directory}{taken and f', {taken}'}")
+    if args.trained is not None and (line := code_line(directory)):
+        print(line, flush=True)
     return load(directory, device="cpu"), run_name(directory).replace("/", "-")
 
 

@@ -5,6 +5,7 @@ objabn push --run runs/synthetic/mask/pc-false --seed 0 --to shared/mask-0  # on
 """
 
 import argparse
+import shlex
 from pathlib import Path
 
 
@@ -22,7 +23,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add(
         "--license",
         metavar="NAME",
-        help="of the weights, as hubs name it: cc-by-4.0 (default: apache-2.0 of the embedded data, else unknown)",
+        help="of the weights, as hubs name it: cc-by-4.0 (default: apache-2.0 of objabn's own data, else unknown)",
     )
     add("--hub", metavar="USER/NAME", help="then upload the folder to this repository of huggingface.co")
     parser.set_defaults(run=run)
@@ -41,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
         check_hub(args.hub)
     pushed = push(args.trained, args.to, seed=args.seed, licence=args.license)
     networks = f"{pushed.networks} network{'s' * (pushed.networks != 1)}"
-    print(f"wrote {args.to}: {networks} and README.md, the model card; objabn explain VIDEO --run {args.to}")
+    explain = f"objabn explain VIDEO --run {shlex.quote(str(args.to))}"
+    print(f"wrote {args.to}: {networks} and README.md, the model card; {explain}")
     if not pushed.evaluated:
         print("the card has no numbers: the row was not evaluated")
     if pushed.licence == UNKNOWN:

@@ -5,6 +5,7 @@ Shapes: T frames, H/W frame, S pixels.
 
 import csv
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -27,18 +28,23 @@ def clips_of(run: TrainedRun, videos: Sequence[Path]) -> tuple[list[list[Tensor]
     """Cut clips from videos, and say whose they are.
 
     Args:
-        videos: files; none: three of the run's data set where it lies beside the run, else three drawn ones.
+        videos: files; none: three of the run's data set where it lies beside the run, those of them that can be read;
+            else three drawn ones.
 
     Returns:
         Each video's first clips, one or two, normalised float32 (3, T, S, S); and words.
 
     Raises:
-        ValueError: a video has no frames.
+        ValueError: a named video has no frames.
     """
     if videos:
         return [_of_video(run, path) for path in videos], ", ".join(path.name for path in videos)
-    if found := own_videos(run):
-        return [_of_video(run, path) for path in found], ", ".join(path.name for path in found)
+    found = []
+    for path in own_videos(run):
+        with suppress(ValueError):  # a broken one, which nobody has asked for
+            found.append((_of_video(run, path), path.name))
+    if found:
+        return [clips for clips, _ in found], ", ".join(name for _, name in found)
     from objabn.synthetic.scenes import ACTIONS, make_scene, render_video
 
     scenes = [make_scene(action, seed=0, split="export", number=at) for at, action in enumerate(ACTIONS[:VIDEOS])]

@@ -76,8 +76,11 @@ def check_path(path: Path, file_format: str, *, force: bool) -> None:
     """Check that a file may be written.
 
     Raises:
-        ValueError: a directory, another suffix than the format's, or a file is there and `force` is not set.
+        ValueError: a directory, another suffix than the format's, one below a file, or a file is there and `force` is
+            not set.
     """
+    if file := next((each for each in path.parents if each.exists() and not each.is_dir()), None):
+        raise ValueError(f"out: expected a file in a directory, got {path}, where {file} is a file")
     if path.is_dir():
         raise ValueError(f"out: expected a file to write, got the directory {path}")
     if path.suffix != f".{file_format}":

@@ -14,8 +14,9 @@ from objabn.config.schema import X3D, Dataset
 from objabn.model.run import WEIGHTS
 from objabn.sharing.numbers import Numbers, number_lines
 from objabn.sharing.source import Source
-from objabn.stores.splits import folds
+from objabn.sharing.words import data_words, mask_words, plain, short, weights_words
 
+CARD = "README.md"
 MARK = "# Written by `objabn push`, "  # a comment of the header, with the digest of the rest
 OURS = "apache-2.0"
 _MOST_CLASSES = 40  # that are listed
@@ -29,7 +30,6 @@ _PAPER = (
     "T. Nitta, T. Hirakawa, H. Fujiyoshi, T. Tamaki: *Object-ABN: Learning to Generate Sharp Attention Maps for Action "
     "Recognition*."
 )
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>|#])")
 
 
 class Facts(NamedTuple):
@@ -40,6 +40,7 @@ class Facts(NamedTuple):
         videos: the data set's index, columns `label` and `split`; None where it is not there.
         segmenter: what made the masks, as results/<ds>/segment.json says; None where no mask was used, or nobody knows.
         digests: of each file of weights, by its place in the folder.
+        changed: parameters that a control changes, by their keys.
     """
 
     source: Source
@@ -50,6 +51,7 @@ class Facts(NamedTuple):
     videos: pd.DataFrame | None
     segmenter: Mapping[str, Any] | None
     digests: Mapping[str, str]
+    changed: Mapping[str, Any]
 
 
 def card(facts: Facts) -> str:
@@ -84,7 +86,7 @@ def _digest(text: str) -> str:
 
 
 def _header(facts: Facts) -> dict[str, Any]:
-    """The metadata that hubs read; the numbers are means over the row's trainings."""
+    """The metadata that hubs read."""
     source, numbers = facts.source, facts.numbers
     header: dict[str, Any] = {
         "license": facts.licence,
@@ -94,13 +96,9 @@ def _header(facts: Facts) -> dict[str, Any]:
         "datasets": [source.dataset],
         "metrics": ["accuracy"],
     }
-    if numbers is None:
+    metrics = [] if numbers is None else _metrics(source, numbers)
+    if not metrics:
         return header
-    metrics = [
-        {"type": "accuracy", "name": heading, "value": round(numbers.means[measure, ""].mean, 2)}
-        for measure, heading in (("top1", "top-1, %"), ("top5", "top-5, %"))
-        if (measure, "") in numbers.means
-    ]
     result = {
         "task": {"type": "video-classification"},
         "dataset": {"name": source.dataset, "type": source.dataset, "split": "test"},
@@ -108,6 +106,24 @@ def _header(facts: Facts) -> dict[str, Any]:
     }
     name = f"objabn-{source.dataset}-{source.row.name.replace(' + ', '-').lower()}"
     return {**header, "model-index": [{"name": name, "results": [result]}]}
+
+
+def _metrics(source: Source, numbers: Numbers) -> list[dict[str, Any]]:
+    """List the accuracy of one training, or the means of several.
+
+    Of the network of one fold there is none.
+    """
+    trainings, seed = len(numbers.by_seed), source.seeds[0]
+    if source.lone_fold is not None:
+        return []
+    if len(source.seeds) == 1 and trainings > 1:
+        return [{"type": "accuracy", "name": "top-1, %", "value": round(numbers.by_seed[seed], 2)}]
+    of = f", mean of {trainings} trainings" if trainings > 1 else ""
+    return [
+        {"type": "accuracy", "name": f"{heading}, %{of}", "value": round(numbers.means[measure, ""].mean, 2)}
+        for measure, heading in (("top1", "top-1"), ("top5", "top-5"))
+        if (measure, "") in numbers.means
+    ]
 
 
 def _title(facts: Facts) -> list[str]:
@@ -143,7 +159,7 @@ def _use(facts: Facts) -> list[str]:
         "found.top(5), found.maps",
         "```",
     ]
-    data, backbone = facts.params.data, facts.params.model.backbone
+    data, backbone = facts.params.data, short(facts.params.model.backbone)
     lines += [
         "",
         f"It sees clips of {data.num_frames} frames, {data.crop} x {data.crop} pixels, one of every "
@@ -159,57 +175,24 @@ def _use(facts: Facts) -> list[str]:
 def _training(facts: Facts) -> list[str]:
     source, params = facts.source, facts.params
     record, train, model = source.record, params.train, params.model
-    control = f" It is the control `{record['control']}`." if record["control"] else ""
+    changed = ", ".join(f"`{key}: {plain(str(value))}`" for key, value in facts.changed.items())
+    name = f"`{record['control']}`"
+    control = f" It is the control {name}{changed and f', with {changed}'}." if record["control"] else ""
     pc = " With the Prototype Conformity loss (PC)." if record["pc"] else ""
     share = f"; of the training videos {train.share:.0%}" if train.share < 1 else ""
     lines = [
-        f"- **Data**: {_data_words(facts)}{share}.",
+        f"- **Data**: {data_words(source.dataset, len(record['class_names']), facts.videos)}{share}.",
         f"- **Row**: `{source.row.name}`. {_ROWS[record['attention']]}{pc}{control}",
-        f"- **Masks**: {_mask_words(facts)}.",
+        f"- **Masks**: {mask_words(record, facts.segmenter, drawn=params.synthesize is not None)}.",
         f"- **Labels**: {'its own' if record.get('labels', 'own') == 'own' else 'those of other videos, on purpose'}.",
-        f"- **Backbone**: {'X3D' if model.backbone == X3D else _plain(model.backbone)}, split at {model.split}, "
-        f"{_weights_words(model.pretrained)}.",
+        f"- **Backbone**: {'X3D' if model.backbone == X3D else plain(short(model.backbone))}, split at {model.split}, "
+        f"{weights_words(model.pretrained)}.",
         f"- **Training**: {train.epochs} epochs, batches of {train.batch_size * train.accumulate} clips, Adam, "
         f"learning rate {train.lr:g}, {train.schedule}. Seeds {', '.join(map(str, source.seeds))}.",
     ]
-    names = [_plain(name) for name in record["class_names"]]
+    names = [plain(name) for name in record["class_names"]]
     more = f" and {len(names) - _MOST_CLASSES} more (`run.json`)" if len(names) > _MOST_CLASSES else ""
     return [*lines, f"- **Classes**: {', '.join(names[:_MOST_CLASSES])}{more}."]
-
-
-def _data_words(facts: Facts) -> str:
-    """Name the data set and count its videos."""
-    classes, name = len(facts.source.record["class_names"]), f"`{facts.source.dataset}`"
-    if facts.videos is None:
-        return f"{name}, {classes} classes"
-    splits = facts.videos["split"]
-    if known := folds(splits):
-        return f"{name}, {classes} classes, {len(splits)} videos in {len(known)} folds, a network a fold"
-    counts = splits.value_counts()
-    words = {"train": "for training", "val": "for validation", "test": "for testing"}
-    return f"{name}, {classes} classes, " + ", ".join(
-        f"{counts[split]} videos {what}" for split, what in words.items() if split in counts
-    )
-
-
-def _mask_words(facts: Facts) -> str:
-    record, made = facts.source.record, facts.segmenter
-    if record["attention"] not in ("mask", "mha"):
-        return "none"
-    masks = record.get("masks", "own")
-    kind = masks["of"] if isinstance(masks, dict) else masks
-    words = {"truth": "true masks, drawn by people", "motion": "what moves before a still camera"}
-    if kind in words:
-        return words[kind]
-    of = "unknown" if made is None else " ".join(str(made[key]) for key in ("backend", "model") if key in made)
-    changed = {"shifted": ", moved to another place on purpose", "other": ", of other videos on purpose"}
-    return f"of the segmenter {_plain(of)}{changed.get(kind, '')}"
-
-
-def _weights_words(pretrained: str | None) -> str:
-    if pretrained is None:
-        return "trained from scratch"
-    return f"pretrained weights {_plain(Path(pretrained).name)}"
 
 
 def _numbers(facts: Facts) -> list[str]:
@@ -219,6 +202,8 @@ def _numbers(facts: Facts) -> list[str]:
     trainings = len(numbers.by_seed)
     each = ", ".join(f"seed {seed} {value:.1f} %" for seed, value in numbers.by_seed.items())
     here = "" if len(source.seeds) == trainings else f" Here: seed {', '.join(map(str, source.seeds))}."
+    if source.lone_fold is not None:
+        here = f" Here: {source.lone_fold} of seed {source.seeds[0]}, trained on the other folds."
     lines = [
         f"Means over {trainings} training{'s' * (trainings != 1)} of the row, on the test videos, from "
         f"`{numbers.origin.as_posix()}`. Top-1 by training: {each}.{here}",
@@ -228,8 +213,8 @@ def _numbers(facts: Facts) -> list[str]:
     if numbers.against_abn or numbers.within:
         lines += [
             "",
-            "Brackets are 95 % intervals over other trainings and other test recordings. `abn` is the row with the "
-            "plain attention branch, trained and tested on the same videos. Where the test videos have true masks or "
+            "Brackets are 95 % intervals over other trainings and other test recordings. `abn` is the row whose "
+            "map is taught by the classes alone, tested on the same videos. Where the test videos have true masks or "
             "boxes, a map is compared with these.",
         ]
     return lines
@@ -244,7 +229,7 @@ def _licences(facts: Facts) -> list[str]:
     if pretrained is not None:
         ours = pretrained.startswith("objabn/assets/")
         said = "Apache-2.0, of objabn" if ours else "see where they are published"
-        lines.append(f"- The pretrained weights {_plain(Path(pretrained).name)}: {said}.")
+        lines.append(f"- The pretrained weights {plain(Path(pretrained).name)}: {said}.")
     if facts.params.synthesize is None:
         lines.append("- The videos: their own terms, which may also hold for what was trained with them.")
     return lines
@@ -262,12 +247,3 @@ def _versions(facts: Facts) -> list[str]:
     for name, digest in facts.digests.items():
         lines.append(f"| `{f'{name}/' if name else ''}{WEIGHTS}` | `{digest}` |")
     return [*lines, "", f"Method: {_PAPER}"]
-
-
-def _plain(text: str) -> str:
-    r"""Write a text of the user's so that Markdown takes it literally.
-
-    >>> _plain("sit <b> a_b")
-    'sit \\<b\\> a\\_b'
-    """
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))

@@ -67,11 +67,11 @@ def _of_data(params: Dataset, record: Mapping[str, Any]) -> list[str]:
     if params.synthesize is not None:
         told.append(
             "The videos are drawn figures that the code makes itself. Nothing here says how such a network does on "
-            "videos of a camera. The parameters were tuned on these test videos, so the accuracy flatters a little."
+            "videos of a camera. The parameters were tuned on these test videos, so the accuracy is a little too high."
         )
     told.append("All numbers are of this data set's test videos. Other videos, cameras and actions were not tested.")
     if params.train.report == "best" and record.get("validated_on", "test") == "test":
-        told.append("The epoch was chosen by the top-1 on the test videos, so the accuracy flatters.")
+        told.append("The epoch was chosen by the top-1 on the test videos, so the accuracy is too high.")
     return told
 
 

@@ -118,8 +118,11 @@ def _check_same(source: Source, results: Path) -> None:
     notes = read_json(results.with_suffix(".training.json"))
     for seed in source.seeds:
         noted, path = notes["curves"].get(str(seed)), source.curves(seed)
+        if noted is None:
+            got = ", ".join(notes["curves"])
+            raise ValueError(f"{results}: expected results of seed {seed}, got results of {got}; --seed N takes one")
         curves = pd.read_csv(path).round(6)
-        if noted is None or any(curves[name].tolist() != noted[name] for name in _CURVES):
+        if any(curves[name].tolist() != noted[name] for name in _CURVES):
             expected = f"{results}: expected the results of {path.parent}, got those of other trainings"
             raise ValueError(f"{expected}; evaluate it again: `dvc repro`")
 

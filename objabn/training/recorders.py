@@ -28,8 +28,12 @@ class Recorder(Protocol):
         """
         ...
 
-    def close(self) -> None:
-        """Write what is left, and end."""
+    def close(self, *, failed: bool) -> None:
+        """Write what is left, and end.
+
+        Args:
+            failed: whether the training has not come to its end.
+        """
         ...
 
 
@@ -75,7 +79,7 @@ class _TensorBoard:
             self._writer.add_image(name, picture, epoch, dataformats="HWC")
         self._writer.flush()
 
-    def close(self) -> None:
+    def close(self, *, failed: bool) -> None:
         self._writer.close()
 
 
@@ -115,5 +119,5 @@ class _WandB:
         images = {name: self._wandb.Image(picture) for name, picture in pictures.items()}
         self._run.log({"epoch": epoch, **scalars, **images}, step=epoch, commit=True)
 
-    def close(self) -> None:
-        self._run.finish()
+    def close(self, *, failed: bool) -> None:
+        self._run.finish(exit_code=int(failed))

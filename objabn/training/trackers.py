@@ -121,7 +121,7 @@ class Trackers:
 
         An earlier start has epochs that this one has not done.
         """
-        with suppress(ValueError, OSError):
+        with suppress(ValueError, OSError, TypeError):  # TypeError: a number is none
             note = read_json(self._directory / NOTE)
             if isinstance(note, dict) and all(note.get(name, 0) <= self._begun for name in self._names):
                 return {"id": uuid.uuid4().hex, **note}
@@ -180,7 +180,7 @@ class Trackers:
     ) -> None:
         for name, recorder in self._open.items():
             try:
-                recorder.close()
+                recorder.close(failed=kind is not None)
             except Exception as fault:
                 _warn(f"{name}: the end of the log may be missing", fault)
 

@@ -1,5 +1,6 @@
 """`python -m objabn push`: what it prints, and the one call of the upload, by a stand-in."""
 
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,12 @@ def calls(place: Path, synthetic: Dataset, monkeypatch: pytest.MonkeyPatch) -> l
     asked: list[tuple[str, dict[str, Any]]] = []
 
     class Hub:
+        def file_exists(self, name: str, path: str) -> bool:
+            return Path("remote", name, path).is_file()
+
+        def hf_hub_download(self, name: str, path: str) -> str:
+            return str(Path("remote", name, path))
+
         def create_repo(self, name: str, **settings: Any) -> None:
             asked.append(("create", {"name": name, **settings}))
 
@@ -38,9 +45,9 @@ def calls(place: Path, synthetic: Dataset, monkeypatch: pytest.MonkeyPatch) -> l
 
 def test_a_push_says_what_it_wrote(calls: list, capsys: pytest.CaptureFixture[str]) -> None:
     write_numbers()
-    assert main(["push", "--run", str(ROW), "--seed", "0", "--to", "shared"]) == 0
+    assert main(["push", "--run", str(ROW), "--seed", "0", "--to", "shared it"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "wrote shared: 1 network and README.md, the model card; objabn explain VIDEO --run shared"
+        "wrote shared it: 1 network and README.md, the model card; objabn explain VIDEO --run 'shared it'"
     ]
     assert not calls
 
@@ -61,8 +68,23 @@ def test_an_upload_is_one_call(calls: list, capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out.splitlines()[-1] == "uploaded to https://huggingface.co/me/mask"
     assert calls == [
         ("create", {"name": "me/mask", "private": True, "exist_ok": True}),
-        ("upload", {"repo_id": "me/mask", "folder_path": Path("shared"), "commit_message": "objabn push"}),
-    ]
+        ("upload", {
+            "repo_id": "me/mask", "folder_path": Path("shared"), "commit_message": "objabn push",
+            "delete_patterns": ["seed-*/**", "fold-*/**", "model.safetensors", "run.json", "curves.csv"],
+        }),
+    ]  # fmt: skip
+
+
+def test_a_repository_of_somebody_else_is_refused(calls: list, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["push", "--run", str(ROW), "--to", "shared", "--hub", "me/mask"]
+    Path("remote/me/mask").mkdir(parents=True)
+    Path("remote/me/mask/README.md").write_text("# Mine\n")
+    assert main(command) == 2
+    assert "found a README.md that it has not written; take another name; shared is there" in capsys.readouterr().err
+    assert not calls
+    shutil.copy("shared/README.md", "remote/me/mask/README.md")
+    assert main(command) == 0
+    assert [what for what, _ in calls] == ["create", "upload"]
 
 
 @pytest.mark.parametrize(

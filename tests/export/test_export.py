@@ -1,6 +1,7 @@
 """`objabn export`: the files' answers are PyTorch's, at any batch; what they say of themselves; and what is refused."""
 
 import contextlib
+import dataclasses
 import importlib.util
 import io
 import json
@@ -10,6 +11,7 @@ import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,9 +30,11 @@ from objabn.export import formats
 from objabn.export.clips import clips_of, own_videos
 from objabn.export.export import batches, export
 from objabn.export.graph import outputs
+from objabn.export.notes import preprocessing, run_name
 from objabn.model.interface import frame_maps
 from objabn.model.run import Run, build_model, run_record, save_run
 from objabn.networks.adapter import Adapter
+from objabn.system.files import file_digest
 from objabn.video.write import write_video
 from tests.helpers.runs import CLASSES, CROP, STORED, STRIDE, T, parameters, write_run
 from tests.helpers.videos import moving_bar
@@ -144,12 +148,14 @@ def test_what_a_file_says_of_itself(onnx_file: Path, folder: Path) -> None:
     assert notes["class_names"] == CLASSES
     assert notes["map_names"] == list(notes["map_meanings"]) == ["u", "o", "b"]
     assert notes["preprocess"] == {
-        "num_frames": T, "frame_stride": STRIDE, "pad": "last", "resize": list(STORED), "short_side": 36, "crop": CROP,
-        "mean": 0.45, "std": 0.225,
+        "decode_stride": 1, "num_frames": T, "frame_stride": STRIDE, "pad": "last", "resize": list(STORED),
+        "short_side": 36, "crop": CROP, "mean": 0.45, "std": 0.225,
     }  # fmt: skip
     assert notes["inputs"]["clips"]["shape"] == ["batch", 3, T, CROP, CROP]
     assert notes["outputs"]["maps"]["shape"] == ["batch", 3, T, 4, 4]
-    assert notes["row"] == {"attention": "mha", "pc": False, "seed": 0, "control": None, "fold": None}
+    row = {"attention": "mha", "pc": False, "seed": 0, "control": None, "masks": "own", "labels": "own", "fold": None}
+    assert notes["row"] == row
+    assert notes["weights_digest"] == file_digest(folder / "runs/ds/mha/pc-false/seed-0/model.safetensors")
     assert notes["run"] == "ds/mha/pc-false/seed-0"
     assert notes["versions"]["torch"] == torch.__version__
     assert str(folder).encode() not in onnx_file.read_bytes()  # no path of the machine that wrote it
@@ -187,6 +193,54 @@ def test_the_pages_program_finds_what_explain_finds(folder: Path, onnx_file: Pat
     assert (tmp_path / "map.png").stat().st_size > 100
 
 
+@pytest.mark.parametrize(
+    ("height", "stride", "pad", "frames"),
+    [(64, 1, "last", 30), (64, 2, "last", 9), (64, 2, "loop", 9), (32, 3, "loop", 30)],
+)
+def test_the_page_prepares_a_clip_as_the_network_sees_it(
+    run: TrainedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, height: int, stride: int, pad: str, frames: int
+) -> None:
+    """One side shrinks where the other grows; every second frame of a video is kept, and it is shorter than a clip."""
+    blocks = {"decode": {"height": height, "stride": stride}, "data": {"pad": pad}}
+    changes = {name: getattr(run.params, name).model_copy(update=block) for name, block in blocks.items()}
+    run = dataclasses.replace(run, params=run.params.model_copy(update=changes))
+    notes, seen = {"preprocess": preprocessing(run), "class_names": CLASSES}, []
+
+    class Session:
+        def __init__(self, *given: Any, **settings: Any) -> None:
+            self.custom_metadata_map = {"objabn.json": json.dumps(notes)}
+
+        def get_modelmeta(self) -> "Session":
+            return self
+
+        def run(self, names: None, clips: dict[str, np.ndarray]) -> list[np.ndarray]:
+            seen.append(clips["clips"])
+            return [np.zeros((1, len(CLASSES)))]
+
+    monkeypatch.chdir(tmp_path)
+    write_video(Path("bar.mp4"), moving_bar(frames))
+    monkeypatch.setitem(sys.modules, "onnxruntime", SimpleNamespace(InferenceSession=Session))
+    monkeypatch.setattr(sys, "argv", ["classify.py", "a.onnx", "bar.mp4"])
+    exec(re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[0], {})
+    ((expected, *_),), _ = clips_of(run, [Path("bar.mp4")])
+    assert np.abs(seen[0][0] - expected.numpy()).max() < 0.01  # a level of 255 is 0.017
+
+
+@pytest.mark.parametrize(
+    ("directory", "name"),
+    [
+        ("/home/runs/me/ds/mask/pc-false/seed-0", "pc-false/seed-0"),
+        ("/runs/a/runs/ds/controls/plain/seed-1/fold-2", "ds/controls/plain/seed-1/fold-2"),
+        ("/home/runs/shared/mask-0", "mask-0"),
+        ("/home/shared/mask/seed-1/fold-2", "mask/seed-1/fold-2"),
+        ("/opt/runs/venv/lib/objabn/assets/eight_drawn_actions", "eight_drawn_actions"),
+    ],
+)
+def test_the_name_of_a_run(directory: str, name: str) -> None:
+    assert run_name(Path(directory)) == name
+
+
+@pytest.mark.slow  # seconds; each row in either format is below
 def test_a_run_without_an_attention_branch_has_logits_alone(folder: Path) -> None:
     printed = command(folder, "runs/ds/plain/pc-false", "--out", "plain.onnx")
     assert (
@@ -200,6 +254,7 @@ def test_a_run_without_an_attention_branch_has_logits_alone(folder: Path) -> Non
     assert (notes["map_names"], list(notes["outputs"])) == ([], ["logits"])
 
 
+@pytest.mark.slow  # seconds; a small network in pt2 is below
 def test_pt2_gives_the_same_at_any_batch_and_a_map_for_each_frame(folder: Path) -> None:
     printed = command(folder, "runs/ds/steps", "--format", "pt2", "--out", "steps.pt2", "--videos", "bar.mp4")
     assert printed[-1].endswith(" MB, ATen, as torch.export has it")
@@ -285,6 +340,8 @@ def test_other_weights_are_noticed(
         (["--out", "a.pt2"], "out: expected a name that ends with .onnx, got a.pt2"),
         (["--out", "runs"], "out: expected a file to write, got the directory runs"),
         (["--out", "there.onnx"], "out: expected no file there, found there.onnx; --force replaces it"),
+        (["--out", "there.onnx/a/b.onnx"], "out: expected a file in a directory, got there.onnx/a/b.onnx, where "
+                                           "there.onnx is a file"),
         (["--size", "112"], "--size: expected --model beside it, got a run, which sees clips as it was trained"),
         (["runs", "--model", "a.py:b"], "export: expected RUN or --model, got both, runs and a.py:b"),
         (["--format", "pt2", "--videos", "there.onnx"], "there.onnx: not a video"),
@@ -353,34 +410,49 @@ def test_the_videos_of_a_runs_data_set(folder: Path, run: TrainedRun) -> None:
         assert words == "test0.mp4, test2.mp4, test4.mp4"
         assert [len(each) for each in clips] == [1, 2, 2]
         assert {tuple(clip.shape) for each in clips for clip in each} == {(3, T, CROP, CROP)}
+        for name, words in (("test2", "test0.mp4, test4.mp4"), ("test0", "test4.mp4"), ("test4", "3 drawn videos")):
+            (index.parent / f"videos/{name}.mp4").write_text("broken")
+            clips, found = clips_of(run, [])
+            assert (found, bool(clips)) == (words, True)
     finally:
         index.unlink()
 
 
-class _Counting(nn.Module):
-    """A network that asks how many clips it got."""
+class _Small(nn.Module):
+    """A network without what is hard to trace."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.token = nn.Parameter(torch.ones(1, 4))
         self.stem = nn.Conv3d(3, 4, (1, 4, 4), (1, 4, 4))
         self.head = nn.Linear(4, 3)
 
     def forward(self, clips: torch.Tensor) -> torch.Tensor:
-        return self.head(self.token.expand(len(clips), -1) + self.stem(clips).relu().mean(dim=(2, 3, 4)))
+        return self.head(self.stem(clips).relu().mean(dim=(2, 3, 4)))
 
 
-@pytest.mark.slow  # seconds: it is traced in strict mode
-def test_a_network_from_elsewhere(tmp_path: Path) -> None:
+class _Counting(_Small):
+    """A network that asks how many clips it got."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.ones(1, 3))
+
+    def forward(self, clips: torch.Tensor) -> torch.Tensor:
+        return self.token.expand(len(clips), -1) + super().forward(clips)
+
+
+@pytest.mark.parametrize("network", [_Small, pytest.param(_Counting, marks=pytest.mark.slow)])  # seconds: strict mode
+def test_a_network_from_elsewhere(folder: Path, tmp_path: Path, network: type[nn.Module]) -> None:
     """Its own normalisation is in the graph; a number of clips that it asks for is no constant."""
-    model = load_model(Adapter(_Counting(), num_frames=T, size=CROP, spec="counting"), device="cpu")
-    done = export(model, tmp_path / "a.pt2", file_format="pt2")
-    network = torch.export.load(done.path).module()
+    model = load_model(Adapter(network(), num_frames=T, size=CROP, spec="counting"), device="cpu")
+    done = export(model, tmp_path / "a.pt2", file_format="pt2", videos=[folder / "bar.mp4"])
+    found = torch.export.load(done.path).module()
     clips = some_clips(4)
     with torch.no_grad():
-        torch.testing.assert_close(network(clips)[0], model.model(clips).perception_logits)
+        torch.testing.assert_close(found(clips)[0], model.model(clips).perception_logits)
     assert done.notes["preprocess"]["resize"] is None
     assert done.notes["row"]["spec"] == "counting"
+    assert done.notes["weights_digest"] is None
 
 
 @pytest.mark.slow  # a minute

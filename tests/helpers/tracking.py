@@ -29,9 +29,9 @@ class Made:
         with self._file.open("a") as file:
             file.write(json.dumps(line) + "\n")
 
-    def close(self) -> None:
+    def close(self, *, failed: bool) -> None:
         with self._file.open("a") as file:
-            file.write('"closed"\n')
+            file.write('"failed"\n' if failed else '"closed"\n')
 
 
 def use_made(patched: pytest.MonkeyPatch, make: Callable[..., Any] = Made) -> list[dict[str, Any]]:
@@ -50,4 +50,4 @@ def use_made(patched: pytest.MonkeyPatch, make: Callable[..., Any] = Made) -> li
 def written(directory: Path, name: str = "tensorboard") -> list[Any]:
     """All lines of a made recorder, without its ends."""
     lines = [json.loads(line) for line in (directory / f"{name}-{LINES}").read_text().splitlines()]
-    return [line for line in lines if line != "closed"]
+    return [line for line in lines if line not in ("closed", "failed")]

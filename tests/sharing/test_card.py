@@ -39,7 +39,8 @@ def params(synthetic: Dataset) -> Dataset:
 
 def text_of(params: Dataset, numbers: Numbers | None = NUMBERS, of: Source | None = None, **facts: Any) -> str:
     own = of or source()
-    settled = {"licence": "apache-2.0", "videos": INDEX, "segmenter": SEGMENTER, "digests": {"": "ab12"}, **facts}
+    settled = {"licence": "apache-2.0", "videos": INDEX, "segmenter": SEGMENTER, "digests": {"": "ab12"}, "changed": {}}
+    settled |= facts
     return card(Facts(own, params, numbers, limits(own, params, numbers, None), **settled))
 
 
@@ -64,12 +65,40 @@ def test_it_says_what_the_row_was_trained_with(params: Dataset) -> None:
     assert "- The segmenter that made the masks: Apache-2.0 of the masks." in text
     assert "- **Classes**: clap, walk \\<b\\>, a\\|b\\_c." in text
     assert "| `model.safetensors` | `ab12` |" in text
-    header = yaml.safe_load(text.split("---\n")[1])
-    assert header["model-index"][0]["results"][0]["metrics"][0]["value"] == 93.0
     folds = INDEX.assign(split=["fold-1"] * 4 + ["fold-2"] * 5)
     assert "9 videos in 2 folds, a network a fold" in text_of(params, videos=folds)
     many = source(class_names=[f"class {number:03}" for number in range(174)])
     assert "class 039 and 134 more (`run.json`)" in text_of(params, of=many)
+
+
+def metrics(text: str) -> dict[str, float]:
+    """What the header says of the accuracy."""
+    index = yaml.safe_load(text.split("---\n")[1]).get("model-index", [])
+    return {each["name"]: each["value"] for model in index for each in model["results"][0]["metrics"]}
+
+
+def test_the_headers_accuracy_is_that_of_the_weights_in_the_folder(params: Dataset) -> None:
+    place, row = Path("runs/ds/mask/pc-false"), ("ds", "mask/pc-false")
+    assert metrics(text_of(params)) == {"top-1, %": 92.0}
+    both = {f"seed-{seed}": place / f"seed-{seed}" for seed in (0, 1)}
+    mean = "mean of 2 trainings"
+    assert metrics(text_of(params, of=Source(*row, both, (0, 1), RECORD))) == {
+        f"top-1, %, {mean}": 93.0, f"top-5, %, {mean}": 99.5,
+    }  # fmt: skip
+    one = NUMBERS._replace(by_seed={0: 93.0})
+    assert metrics(text_of(params, one)) == {"top-1, %": 93.0, "top-5, %": 99.5}
+    fold = Source(*row, {"": place / "seed-0/fold-2"}, (0,), {**RECORD, "fold": "fold-2"})
+    for numbers in (NUMBERS, one):
+        text = text_of(params, numbers, fold)
+        assert metrics(text) == {}
+        assert " Here: fold-2 of seed 0, trained on the other folds." in text
+
+
+def test_what_a_control_changes(params: Dataset) -> None:
+    control = source(control="mask-even")
+    text = text_of(params, of=control, changed={"loss_weights.even": 0.3, "train.lr": 0.001})
+    assert " It is the control `mask-even`, with `loss_weights.even: 0.3`, `train.lr: 0.001`." in text
+    assert " It is the control `mask-even`.\n" in text_of(params, of=control)
 
 
 def test_only_the_text_itself_is_unchanged(params: Dataset) -> None:
@@ -119,7 +148,7 @@ def test_limits_that_do_not_hold_are_not_said(params: Dataset) -> None:
     ("record", "words"),
     [
         ({"attention": "abn"}, "none"),
-        ({"masks": {"of": "truth", "shift": 0.0, "drop": 0.0}}, "true masks, drawn by people"),
+        ({"masks": {"of": "truth", "shift": 0.0, "drop": 0.0}}, "the true masks"),
         ({"masks": {"of": "motion"}}, "what moves before a still camera"),
         ({"masks": "other"}, "of the segmenter torchvision figures, of other videos on purpose"),
     ],
@@ -128,16 +157,39 @@ def test_masks_of_a_row(params: Dataset, record: dict, words: str) -> None:
     assert f"- **Masks**: {words}." in text_of(params, of=source(**record))
 
 
+def test_who_made_the_masks(params: Dataset) -> None:
+    own = params.model_copy(update={"synthesize": None})
+    truth = source(masks={"of": "truth", "shift": 0.0, "drop": 0.0})
+    assert "- **Masks**: the data set's true masks or boxes." in text_of(own, of=truth)
+    for segmenter, words in (
+        ({"backend": "transformers", "weights": "some/net_s"}, "of the segmenter transformers some/net\\_s"),
+        ({"backend": "import", "format": "png", "masks": "mine"}, "imported masks"),
+        ({"backend": "motion"}, "of the segmenter motion"),
+        (None, "of an unknown segmenter"),
+    ):
+        assert f"- **Masks**: {words}." in text_of(params, segmenter=segmenter)
+
+
+def test_abn_may_have_been_trained_on_more_videos(params: Dataset) -> None:
+    text = text_of(params.model_copy(update={"train": params.train.model_copy(update={"share": 0.5})}))
+    assert "`abn` is the row whose map is taught by the classes alone, tested on the same videos." in text
+    assert "trained and tested on the same" not in text
+
+
 @pytest.mark.parametrize(
     ("backbone", "words"),
     [
         ("my.py:net", "is its authors' code, which is not here: `my.py:net`"),
         ("hf:some/model", "the checkpoint's config: `hf:some/model`"),
+        ("hf:/home/me/mine", "the checkpoint's config: `hf:mine`"),
+        ("../me/my_net.py:net", "is its authors' code, which is not here: `my_net.py:net`"),
     ],
 )
 def test_what_a_backbone_needs_is_said(params: Dataset, backbone: str, words: str) -> None:
     model = params.model.model_copy(update={"backbone": backbone})
-    assert words in text_of(params.model_copy(update={"model": model}))
+    text = text_of(params.model_copy(update={"model": model}))
+    assert words in text
+    assert "/me/" not in text
 
 
 def test_a_control_is_found_in_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

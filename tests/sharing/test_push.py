@@ -80,10 +80,15 @@ def test_folds(synthetic: Dataset) -> None:
         write_training(place / fold, parameters(synthetic), 0, "abn", fold=fold)
     (place / "curves.csv").write_text((place / "fold-1/curves.csv").read_text())
     assert push(place.parent, TO).networks == 2
-    assert {"seed-0/curves.csv", "seed-0/fold-2/model.safetensors"} < files(TO)
-    assert find_run(TO) == (TO / "seed-0/fold-1", "the first of 2 folds")
+    assert {"curves.csv", "fold-2/model.safetensors"} < files(TO)
+    assert find_run(TO) == (TO / "fold-1", "the first of 2 folds")
     assert push(place / "fold-2", TO).networks == 1
+    assert files(TO) == {"README.md", "model.safetensors", "run.json", "curves.csv"}
     assert json.loads((TO / "run.json").read_text())["fold"] == "fold-2"
+    shutil.copytree(place, place.with_name("seed-1"))
+    assert push(place.parent, TO).networks == 4
+    assert {"seed-0/curves.csv", "seed-1/fold-2/model.safetensors"} < files(TO)
+    assert push(place.parent, TO).networks == 4
 
 
 def test_a_folder_of_push_is_replaced_and_no_other() -> None:
@@ -94,6 +99,13 @@ def test_a_folder_of_push_is_replaced_and_no_other() -> None:
     with pytest.raises(ValueError, match=r"found notes\.txt besides; move it away"):
         push(ROW, TO)
     (TO / "notes.txt").unlink()
+    push(ROW, TO)
+    for name in ("seed-0/notes.txt", "seed-1/fold-1/mine/curves.csv", "seed-0/link"):
+        (TO / name).parent.mkdir(parents=True, exist_ok=True)
+        (TO / name).symlink_to("nowhere") if name.endswith("link") else (TO / name).write_text("mine")
+        with pytest.raises(ValueError, match=f"found {name} besides; move it away"):
+            push(ROW, TO)
+        (TO / name).unlink()
     (TO / "README.md").write_text(card().replace("Limits", "x") + "A word of mine.\n")
     with pytest.raises(ValueError, match=r"found README\.md, which push has not written or somebody has changed"):
         push(ROW, TO)
@@ -108,16 +120,32 @@ def test_a_folder_of_push_is_replaced_and_no_other() -> None:
         (".", "got the checkout"),
         ("runs/ds/mask/new", "got one below runs/"),
         ("runs/ds/mask/pc-false/seed-0", "got one below runs/"),
+        ("shared/../runs/new", "got one below runs/"),
+        ("link/new", "got one below data/"),
+        ("file/a/new", "got one below the file file"),
     ],
 )
 def test_another_folder_is_refused(to: str, found: str) -> None:
     Path("full").mkdir()
     Path("full/thing").write_text("")
     Path("file").write_text("")
+    Path("link").symlink_to("data/ds")
+    Path("shared").mkdir()
     before = files(Path())
     with pytest.raises(ValueError, match=f"^push: --to {to}: expected .*{found}"):
         push(ROW, Path(to))
+    with pytest.raises(ValueError, match=r"^push: --to /.*: expected .*(found thing|got )"):
+        push(ROW, Path.cwd() / to)
     assert files(Path()) == before
+
+
+def test_a_run_may_be_named_by_any_path(tmp_path: Path) -> None:
+    for run in (tmp_path / ROW, Path("tables/..", ROW), Path("link", *ROW.parts[1:])):
+        Path("link").unlink(missing_ok=True)
+        Path("link").symlink_to("runs")
+        assert push(run, TO).networks == 2
+    with pytest.raises(ValueError, match="found another place"):
+        push(tmp_path / TO, Path("shared/other"))
 
 
 def test_a_push_that_fails_leaves_what_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +172,7 @@ def test_a_push_that_fails_leaves_what_was_there(monkeypatch: pytest.MonkeyPatch
         ("elsewhere/mask", "expected a run of this checkout, .* found nothing"),
         ("runs/ds/mask/pc-true", "expected a run of this checkout, .* found nothing"),
         ("runs/ds/mask/pc-false/curves", "expected a run of this checkout, .* found nothing"),
-        ("runs/ds/mask/pc-false/locks", "expected a run of this checkout, "),
+        ("runs/ds/mask/pc-false/locks", "expected a run of this checkout, .*, got locks"),
         ("runs/ds/empty/pc-false", "with model.safetensors and run.json, found none"),
     ],
 )
@@ -189,6 +217,14 @@ def test_results_of_other_trainings_are_refused() -> None:
     push(ROW, TO, seed=0)
 
 
+def test_seeds_that_results_lack_can_be_left_out() -> None:
+    """`table.seeds` was made shorter: the training stays."""
+    shutil.copytree(ROW / "seed-1", ROW / "seed-2")
+    with pytest.raises(ValueError, match="expected results of seed 2, got results of 0, 1; --seed N takes one"):
+        push(ROW, TO)
+    assert push(ROW, TO, seed=1).evaluated
+
+
 def test_a_table_of_other_results_is_refused() -> None:
     table = pd.read_csv("tables/ds.csv")
     table.assign(mean=table["mean"] + 1).to_csv("tables/ds.csv", index=False)
@@ -217,11 +253,52 @@ def test_the_licence_and_paths_of_a_machine(synthetic: Dataset) -> None:
     assert "/home/me" not in card()
 
 
+def test_paths_behind_a_word_are_found() -> None:
+    record = {"params": {"model": {"backbone": "hf:/home/me/ckpt"}}, "inputs": {"/home/me/net.py": "ab", "hf:a/b": "c"}}
+    assert list(push_module._outside(record)) == ["/home/me/ckpt", "/home/me/net.py"]
+
+
+@pytest.mark.parametrize(
+    ("row", "changes", "ours"),
+    [
+        ("mask", {}, True),
+        ("mask", {"model": {"pretrained": "objabn/assets/x3d_figures.pyth"}}, True),
+        ("mask", {"segment": {"weights": "zoo"}}, False),
+        ("abn", {"segment": {"weights": "zoo"}}, True),
+        ("abn", {"model": {"pretrained": "kinetics"}}, False),
+        ("abn", {"model": {"backbone": "torchvision:r3d_18"}}, False),
+        ("abn", {"synthesize": None}, False),
+    ],
+)
+def test_weights_of_others_are_not_ours(synthetic: Dataset, row: str, changes: dict, ours: bool) -> None:
+    params = parameters(synthetic)
+    for name, block in changes.items():
+        value = getattr(params, name).model_copy(update=block) if block else block
+        params = params.model_copy(update={name: value})
+    assert push_module._is_ours(params, {"attention": row}) == ours
+    assert push_module._is_ours(params, {"attention": "mask", "masks": {"of": "truth"}}) == (ours or row == "mask")
+
+
+def test_a_control_has_the_values_that_it_was_trained_with(synthetic: Dataset) -> None:
+    shutil.copy(Path(__file__).parents[2] / "params.yaml", "params.yaml")
+    even = parameters(synthetic).model_copy(
+        update={"loss_weights": synthetic.loss_weights.model_copy(update={"even": 0.125})}
+    )
+    run = Path("runs/ds/controls/mask-even/seed-0")
+    write_training(run, even, 0, control="mask-even")
+    push(run, TO)
+    assert "It is the control `mask-even`, with `loss_weights.even: 0.125`" in card()
+
+
 def test_hubs_read_the_header() -> None:
     hub = pytest.importorskip("huggingface_hub")
     push(ROW, TO)
     data = hub.ModelCard.load(TO / "README.md").data
     assert (data.license, data.library_name, data.datasets) == ("apache-2.0", "objabn", ["ds"])
     first, second = data.eval_results
-    assert (first.metric_name, first.metric_value, first.dataset_split) == ("top-1, %", 93.0, "test")
+    assert (first.metric_name, first.metric_value, first.dataset_split) == (
+        "top-1, %, mean of 2 trainings",
+        93.0,
+        "test",
+    )
     assert np.isclose(second.metric_value, 99.5)

@@ -6,7 +6,9 @@ python -m objabn repro -S table.seeds=[0] -S loss.attention=mask    # changes pa
 
 import argparse
 import sys
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from pathlib import Path
 
 from objabn.cli.dvc import Dvc, Ending, interrupted_by_signals
 from objabn.cli.stages import Stage, audits, evaluations, trainings, trainings_of
@@ -58,7 +60,24 @@ def run(args: argparse.Namespace) -> int:
     """
     edited = edit(args.set_param)
     keep(edited)
+    for line in unmade(args.set_param, edited.params.dataset):
+        print(line, file=sys.stderr, flush=True)
     return make(edited.params, args.jobs)
+
+
+def unmade(given: Sequence[str], dataset: str) -> list[str]:
+    """Warn of changes of data sets that are not the one that is made.
+
+    >>> unmade(["datasets.ucf101.train.lr=0.1"], "quick")
+    ['warning: -S datasets.ucf101.train.lr: dataset is quick, so nothing of ucf101 is made; add -S dataset=ucf101']
+    """
+    keys = [each.partition("=")[0].strip() for each in given]
+    others = [(key, key.split(".")[1]) for key in keys if key.startswith("datasets.")]
+    return [
+        f"warning: -S {key}: dataset is {dataset}, so nothing of {name} is made; add -S dataset={name}"
+        for key, name in others
+        if name != dataset
+    ]
 
 
 def keep(edited: Edited) -> None:
@@ -97,6 +116,8 @@ def make(params: Params, jobs: int | None) -> int:
             dvc.end()
     if has_times(found := collect(params)):
         print("", *table(found), sep="\n", flush=True)
+    if (report := Path("reports") / params.dataset / "index.html").is_file():
+        print(f"report: {report}", flush=True)
     return 0
 
 

@@ -1,5 +1,6 @@
 """Change values in params.yaml and leave all else of its text as it is: comments, order, empty lines."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -85,6 +86,8 @@ def _replaced(text: str, key: str, value: Any) -> str:
     start, end = node.start_mark.index, _end(node)
     if "\n" in text[colon:start]:  # it stands below its key, whose comment stays
         before, rest = text[colon : text.rindex("\n", colon, start)], text[end:]
+        if re.match(r"[ \t]+#", rest):  # a comment of the last old value
+            rest = rest[rest.find("\n") :] if "\n" in rest else ""
     else:  # what stands behind it in its line stays behind the key
         line_end = text.find("\n", end)
         line_end = len(text) if line_end < 0 else line_end

@@ -54,7 +54,7 @@ def summary(listing: Listing, index: pd.DataFrame, left: pd.DataFrame) -> str:
     groups = listing.groups_of(index["path"])
     if (recordings := groups.nunique()) < len(index):
         told = _by_split(groups.groupby(index["split"]).nunique())
-        lines.append(f"recordings: {recordings} of {len(index)} videos: {told}")
+        lines.append(f"recordings: the {len(index)} videos are of {recordings}: {told}")
     for reason, rows in left.groupby("reason", sort=False):
         lines.append(f"left out: {len(rows)} ({reason}): {few(rows['path'].tolist())}")
     lines += [f"note: {note}" for note in listing.notes]

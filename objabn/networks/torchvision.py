@@ -111,7 +111,10 @@ def _own_weights(name: str) -> str:
     url = next(iter(get_model_weights(name))).url
     path = torch_path(url)
     if not path.is_file():
-        raise ValueError(f"{KIND}:{name}: expected its weights, got none; {bring(url, path, 'weights')}")
+        raise ValueError(
+            f"{KIND}:{name}: expected its weights, got none; {bring(url, path, 'weights')}; "
+            "random weights are for a trial alone"
+        )
     return str(path)
 
 

@@ -101,7 +101,7 @@ def test_warnings(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[:-3] == [
         "listed: 11 videos, 3 classes: 3 train, 8 test",
         "found: 7 videos, 2 classes: 3 train, 4 test; 0.0 MB, ? s (? of 7 videos)",
-        "recordings: 6 of 7 videos: 3 train, 4 test",
+        "recordings: the 7 videos are of 6: 3 train, 4 test",
         "left out: 4 (no such file): Jump/e.avi, Jump/f.avi, Jump/g.avi and 1 more",
         "note: 1 classes without a listed video: Kick",
         "note: 2 videos whose content another of the same split has, too: Jump/d, Jump/d2",
@@ -200,7 +200,7 @@ def test_groups_of_a_csv_and_its_val_videos(tmp_path, capsys):
     assert [line for line in capsys.readouterr().out.splitlines() if "duration" not in line] == [
         "listed: 8 videos, 2 classes: 4 train, 2 val, 2 test",
         "found: 8 videos, 2 classes: 4 train, 2 val, 2 test; 0.0 MB, ? s (? of 8 videos)",
-        "recordings: 5 of 8 videos: 3 train, 2 val, 2 test",
+        "recordings: the 8 videos are of 5: 3 train, 2 val, 2 test",
         "note: 1 found classes without a val video: b",
         "note: 2 groups with videos of several classes: Eve, Tom",
         "warning: 1 groups in both train and test: Tom",
@@ -254,7 +254,7 @@ def test_folds_in_place_of_a_lists_splits(tmp_path, capsys):
     assert [line for line in capsys.readouterr().out.splitlines() if "duration" not in line] == [
         "listed: 6 videos, 3 classes: 3 fold-1, 3 fold-2",
         "found: 6 videos, 3 classes: 3 fold-1, 3 fold-2; 0.0 MB, ? s (? of 6 videos)",
-        "recordings: 3 of 6 videos: 1 fold-1, 2 fold-2",
+        "recordings: the 6 videos are of 3: 1 fold-1, 2 fold-2",
         "note: --folds: the splits that the list gives (2 train, 3 test, 1 val) do not count",
         "note: 2 groups with videos of several classes: Ann, Tom",
         "warning: 1 found classes in one fold only, whose network cannot learn them: c",

@@ -84,3 +84,10 @@ def test_a_value_that_stands_in_two_places_is_refused(place: Path) -> None:
     assert load_params().controls["shifted-masks"].pc is False
     with pytest.raises(ParamsError, match="expected a value that can be replaced, got false; edit it"):
         edit(["controls.shifted-masks.pc=true"])
+
+
+def test_a_replaced_block_has_no_comment_of_the_old_one(place: Path) -> None:
+    block = "{backend: motion, stride: 1, threshold: 25.0, min_area: 0.002}"
+    changed = edit([f"datasets.synthetic.segment={block}", "datasets.synthetic.mask.groups=[other]"]).text
+    [line] = [line for line in changed.partition("  synthetic:")[2].splitlines() if "min_area" in line][:1]
+    assert line == "      min_area: 0.002"  # not that of batch_size, `# frames`, which stood last there

@@ -82,8 +82,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Callable[..., str], P
 def test_the_commands_of_a_page_run_as_written(page: str, run: tuple[Callable[..., str], Path]) -> None:
     start, folder = run
     try:
+        before = ""  # what a page's Python has done so far
         for block in RUN[page]:
-            start(block.text, block.language)
+            before += block.text if block.language == "python" else ""
+            start(before if block.language == "python" else block.text, block.language)
     finally:  # the next page begins with the parameters of this checkout
         git(folder, "checkout", "-q", "--", "params.yaml", "dvc.yaml")
 

@@ -86,8 +86,9 @@ def test_the_commands_of_a_page_run_as_written(page: str, run: tuple[Callable[..
         for block in RUN[page]:
             before += block.text if block.language == "python" else ""
             start(before if block.language == "python" else block.text, block.language)
-    finally:  # the next page begins with the parameters of this checkout
-        git(folder, "checkout", "-q", "--", "params.yaml", "dvc.yaml")
+    finally:  # the next page begins with the parameters and results of this checkout
+        git(folder, "checkout", "-q", "--", ".")
+        start("dvc checkout -q")
 
 
 def test_nearly_all_pages_have_commands_that_run() -> None:

@@ -36,7 +36,7 @@ after them those that use what they wrote. All else is kept.
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `parameters` with a parser's subcommands; `args.run(args)` returns 0 or raises ValueError."""
+    """Register `params` with a parser's subcommands; `args.run(args)` returns 0 or raises ValueError."""
     parser = subparsers.add_parser(
         "params",
         description="Prints what each key of params.yaml may be, what it means and which stages read it: all as a page "

@@ -15,28 +15,12 @@ from pydantic import BaseModel, TypeAdapter
 
 from objabn.config.file import read_yaml
 from objabn.config.rows import NetworkControl
-from objabn.config.schema import Dataset, Params
+from objabn.config.schema import Params
 from objabn.config.segmenters import SEMANTIC, Semantic
 
 _LINE = re.compile(r"^( *)([A-Za-z0-9_-]+):(?: [^#]*?)?(?:(?:^|\s)# ?(.*))?$")
 _ROOT, _BLOCK = "datasets.", "<name>"
 _OF_CONTROLS = "-control"
-_ORDER = [
-    each
-    for stage in (
-        "synthesize",
-        "decode",
-        "segment",
-        "networks",
-        "train",
-        "evaluate",
-        "study",
-        "compare",
-        "audit",
-        "audits",
-    )
-    for each in (stage, f"{stage} of controls")
-]
 _SKIPPED = ("datasets", "controls")  # described block by block; a control's keys are those of its classes
 
 
@@ -199,7 +183,7 @@ def _schema_comments(model: type[BaseModel]) -> dict[str, str]:
     found: dict[str, str] = {}
     for each in reversed(model.__mro__):
         if issubclass(each, BaseModel) and each is not BaseModel:
-            found |= _comments(inspect.cleandoc("\n" + inspect.getsource(each)).partition("\n")[2].replace("    ", ""))
+            found |= _comments(inspect.getsource(each))
     return found
 
 
@@ -212,11 +196,12 @@ def _readers(text: str) -> dict[str, list[str]]:
     for name, stage in read_yaml(text)["stages"].items():
         keys = [each for entry in stage.get("params", []) for each in _listed(entry)]
         keys += re.findall(r"\$\{((?!item)[\w.]+)\}", str({**stage, "params": []}))
-        found[name] = keys
-    for name in [name for name in found if name.endswith(_OF_CONTROLS)]:
-        of_rows, of_controls = found[name.removesuffix(_OF_CONTROLS)], found.pop(name)
-        found[f"{name.removesuffix(_OF_CONTROLS)} of controls"] = [key for key in of_controls if key not in of_rows]
-    return {name: found[name] for name in sorted(found, key=_ORDER.index)}
+        row = name.removesuffix(_OF_CONTROLS)
+        if row == name:
+            found[name] = keys
+        else:  # its row's stage stands before it
+            found[f"{row} of controls"] = [key for key in keys if key not in found[row]]
+    return found
 
 
 def _listed(entry: Any) -> list[str]:
@@ -231,7 +216,5 @@ def _listed(entry: Any) -> list[str]:
 def _is_below(key: str, read: str) -> bool:
     """Whether a stage that reads `read` reads this key, too."""
     read = re.sub(r"\$\{[^}]*\}", _BLOCK, read)
-    for name in ("synthetic", *Dataset.model_fields):
-        if read.startswith(f"{_ROOT}{name}."):
-            read = read.replace(f"{_ROOT}{name}.", f"{_ROOT}{_BLOCK}.", 1)
+    read = re.sub(rf"^{_ROOT}[^.]+", f"{_ROOT}{_BLOCK}", read)  # of a data set that dvc.yaml names
     return key == read or key.startswith(f"{read}.")

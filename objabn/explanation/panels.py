@@ -88,15 +88,11 @@ class Panels:
         """
         assert len(maps) == len(self._labels), f"{list(maps)} {self._labels}"
         assert (mask is not None) == self._with_mask
-        dark = (frame * _DARKENED).astype(np.uint8)
-        panels = [dark.copy() for _ in range(self._number)]
-        panels[0][self._crop] = frame[self._crop]
-        for panel, each in zip(panels[1:], maps.values(), strict=False):
-            panel[self._crop] = coloured(frame[self._crop], each, self._colours)
+        seen = [frame[self._crop], *(coloured(frame[self._crop], each, self._colours) for each in maps.values())]
+        panels = [surrounded(frame, self._crop, each) for each in seen]
         if mask is not None:
             whole = masked(frame, mask)
-            panels[-1] = (whole * _DARKENED).astype(np.uint8)
-            panels[-1][self._crop] = whole[self._crop]
+            panels.append(surrounded(whole, self._crop, whole[self._crop]))
         picture = self._empty.copy()
         _write(picture, title, 0, 0, self.size[1])
         labels = [f"{seconds:.1f} s", *self._labels, *["mask"] * self._with_mask]

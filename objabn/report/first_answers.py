@@ -36,31 +36,33 @@ def _scores(comparison: Comparison) -> list[str]:
     for row in (MASK, ABN, PLAIN, HUMAN):
         if row not in comparison.numbers:
             continue
-        numbers = {measure: _number(comparison, row, measure) for measure in _PLACED}
+        numbers = {measure: score_of(comparison, row, measure) for measure in _PLACED}
         found[row] = _placed({measure: value for measure, value in numbers.items() if value is not None})
     told = [f"{_named(comparison, row)} {words}" for row, words in found.items() if words]
     told += filter(None, [ceiling_words(comparison)])
-    centre = comparison.shared({measure: (measure, CENTRE) for measure in _PLACED})
+    centre = _centre(comparison)
     told += [f"a bump in the middle of all frames {_placed(centre)}"] if centre else []
-    return [f"Scores: {'; '.join(told)}.", *_behind(centre, comparison)] if told else []
+    return [f"Scores: {'; '.join(told)}.", *beware_of_the_centre(comparison)] if told else []
 
 
 def beware_of_the_centre(comparison: Comparison) -> list[str]:
-    """Warn where a bump in the middle of all frames lies on the object as well as the mask loss's map."""
-    return _behind(comparison.shared({measure: (measure, CENTRE) for measure in _PLACED}), comparison)
-
-
-def _behind(centre: dict[str, float], comparison: Comparison) -> list[str]:
     """Warn where a bump that knows neither the network nor the clip scores no less than the mask loss's map."""
-    if MASK not in comparison.numbers:
-        return []
-    own = {measure: _number(comparison, MASK, measure) for measure in centre}
-    ahead = [_PLACED[measure][0] for measure, value in own.items() if value is not None and centre[measure] >= value]
+    ahead = [
+        _PLACED[measure][0]
+        for measure, value in _centre(comparison).items()
+        if (own := score_of(comparison, MASK, measure)) is not None and value >= own
+    ]
     return [f"Beware: in {' and '.join(ahead)} the bump in the middle is no worse than mask's map."] if ahead else []
 
 
-def _number(comparison: Comparison, row: Row, measure: str) -> float | None:
-    letter = comparison.compared_map(row, measure)
+def _centre(comparison: Comparison) -> dict[str, float]:
+    """Return what the bump in the middle of all frames scores."""
+    return comparison.shared({measure: (measure, CENTRE) for measure in _PLACED})
+
+
+def score_of(comparison: Comparison, row: Row, measure: str) -> float | None:
+    """Return a measure of the map that the row is compared by; None where there is no such row, map or measure."""
+    letter = comparison.compared_map(row, measure) if row in comparison.numbers else None
     number = comparison.number(row, measure, letter) if letter else None
     return number.mean if number else None
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from objabn.report.answers import judge
 from objabn.report.comparison import Comparison
-from objabn.report.first_answers import beware_of_the_centre
+from objabn.report.first_answers import beware_of_the_centre, score_of
 from objabn.report.intervals import Difference
 from objabn.report.names import Row
 from objabn.report.questions import ABN, COSTS, LIES, MASK, NEEDS, PLAIN, SHARPNESS_ASKED, Question
@@ -45,7 +45,7 @@ def _lies(comparison: Comparison) -> str | None:
     """How often the map is highest on the object, with the mask loss and without it."""
     for other in (ABN, PLAIN):
         difference = _difference(comparison, MASK, other, "pointing")
-        own, theirs = _score(comparison, MASK, "pointing"), _score(comparison, other, "pointing")
+        own, theirs = score_of(comparison, MASK, "pointing"), score_of(comparison, other, "pointing")
         if difference and own is not None and theirs is not None:
             without = _WITHOUT[other] if other == ABN else "with Grad-CAM of a network without a map (plain)"
             return (
@@ -86,7 +86,7 @@ def _costs(comparison: Comparison) -> str | None:
     """Top-1 with the mask loss and without it."""
     for other in (ABN, PLAIN):
         difference = _difference(comparison, MASK, other, "top1")
-        own, theirs = _number(comparison, MASK, "top1"), _number(comparison, other, "top1")
+        own, theirs = _top1(comparison, MASK), _top1(comparison, other)
         if difference is None or own is None or theirs is None:
             continue
         seen = ""
@@ -109,14 +109,8 @@ def _difference(comparison: Comparison, row: Row, other: Row, measure: str) -> D
     return comparison.difference(row, other, measure) if known else None
 
 
-def _score(comparison: Comparison, row: Row, measure: str) -> float | None:
-    """A measure of the map that a row is compared by."""
-    letter = comparison.compared_map(row, measure) if row in comparison.numbers else None
-    return _number(comparison, row, measure, letter) if letter else None
-
-
-def _number(comparison: Comparison, row: Row, measure: str, letter: str = "") -> float | None:
-    number = comparison.number(row, measure, letter) if row in comparison.numbers else None
+def _top1(comparison: Comparison, row: Row) -> float | None:
+    number = comparison.number(row, "top1") if row in comparison.numbers else None
     return number.mean if number else None
 
 

@@ -1,6 +1,5 @@
 """The demo in a browser: a video comes in, frames and maps move, faults are a line, nothing leaves this machine."""
 
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +16,8 @@ from tests.helpers.runs import CLASSES, parameters, write_run
 from tests.helpers.videos import moving_bar
 
 pytestmark = pytest.mark.browser
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("gradio", reason="gradio is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LOCAL = ("127.0.0.1", "::1", "localhost")
 EVIL = "<img src=x onerror=alert(1)> ${1+1} {{value}}"
 _connected: list[str] = []  # hosts that this process has connected to: the server's side
@@ -49,15 +47,6 @@ def url(place: Path) -> Iterator[str]:
     offers = choose_offers(None, [place / "mha", place / "plain"], [])
     with serve(offers, Networks(offers, "cpu"), None, None) as served:
         yield served
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium in PATH (Debian: apt-get install chromium)")
-    with playwright.sync_playwright() as driver:
-        # Containers lack what the sandbox needs; the page is ours.
-        yield driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
 
 class Opened:

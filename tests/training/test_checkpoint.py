@@ -25,19 +25,12 @@ from objabn.training.train import train
 from tests.helpers.interruptions import KEY, Interrupted, interruption
 from tests.helpers.training import BLOCK, changed, split
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ROOT = Path(__file__).parents[2]
 NEVER, ALWAYS = 1e6, 1e-9  # minutes between two checkpoints within an epoch
 COSINE = changed(train={"schedule": "cosine", "batch_size": 2, "epochs": 3})  # four batches an epoch, dropout 0.5
 Trained = tuple[dict[str, torch.Tensor], bytes]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """The same sums whatever ran before; and so small a network is slower with two."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,14 +42,6 @@ def of(train: dict[str, Any] | None = None, mask: dict[str, Any] | None = None, 
 
 
 PARAMS = of(train={"batch_size": 4, "epochs": 2})
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def trained(

@@ -4,7 +4,7 @@ import json
 import os
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +32,8 @@ from tests.helpers.interruptions import KEY, interruption
 from tests.helpers.tracking import Made, use_made, written
 from tests.helpers.training import changed, split
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FILES = ("model.safetensors", "run.json", "curves.csv")
 NEVER, ALWAYS = 1e6, 1e-9  # minutes between two checkpoints within an epoch
 LOG = Path("trackers/ds/mha/pc-true/seed-0")
@@ -44,14 +46,6 @@ def asked(*names: str, **train: Any) -> Dataset:
     """Four batches an epoch, dropout 0.5."""
     small = {"schedule": "cosine", "batch_size": 2, "epochs": 2}
     return changed(train={**small, **train}, machine={"trackers": list(names)})
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

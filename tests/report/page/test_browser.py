@@ -4,7 +4,6 @@ Whatever the classes are called: nothing is squeezed, mistaken for something els
 """
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,19 +17,9 @@ from objabn.report.page import page as page_module
 from tests.helpers.report import EVIL, FRAMES, page
 
 pytestmark = pytest.mark.browser
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 LOCAL = ("file:", "data:", "blob:")
 CANVASES = 3 + 1 + 1 + 3  # frame, mask and truth; plain's, abn's and mha's maps
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium in PATH (Debian: apt-get install chromium)")
-    with playwright.sync_playwright() as driver:
-        # Containers lack what the sandbox needs; the page is ours.
-        yield driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
 
 @pytest.fixture(scope="module")
